@@ -1,0 +1,45 @@
+# `make demo` watches a simulated machine sort; `make test` runs everything. Both set themselves up the first time.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+COINS ?= 300
+SEED ?= 1
+SEEDS ?= 1 2 3 4 5
+
+.PHONY: help demo test bars crowns clean
+
+help:
+	@echo "make demo [COINS=300 SEED=1]   a simulated machine sorts, from a fresh checkout to a picture"
+	@echo "make test                      every test; those that need what is not here say so"
+	@echo "make bars                      the figures that the project promises, with the photographs where they are"
+	@echo "make crowns                    train the simulated currency's bundle again (half an hour)"
+	@echo "make clean                     remove the virtual environment and what was made"
+
+demo: $(VENV)/.demo
+	$(VENV)/bin/coinsorter run --simulate --coins $(COINS) --seed $(SEED)
+
+test: $(VENV)/.test
+	$(VENV)/bin/python -m pytest
+
+bars: $(VENV)/.test
+	$(VENV)/bin/python -m tests.perf.bars --seeds $(SEEDS)
+
+crowns: $(VENV)/.test
+	$(VENV)/bin/coinsorter-train bundle models/crowns.yaml --out models/crowns
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# run-time dependencies only
+$(VENV)/.demo: $(VENV)/bin/python setup.cfg pyproject.toml
+	@echo "setting up $(VENV) (once)"
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@echo "adding what tests and training need (once)"
+	$(PIP) --editable '.[train,test]'
+	touch $@

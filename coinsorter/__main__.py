@@ -1,0 +1,7 @@
+"""`python -m coinsorter` is the `coinsorter` command."""
+
+import sys
+
+from coinsorter.cli import main
+
+sys.exit(main())

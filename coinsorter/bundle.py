@@ -1,0 +1,187 @@
+"""A model bundle on disk: a folder with two networks, the facts of its labels, its limits, and golden crops that prove it works here."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coinsorter.crop import CropSpec
+from coinsorter.errors import BundleError
+from coinsorter.records import Thresholds
+from coinsorter.scale import ScalePlane
+
+FORMAT = 1
+FACTS = "bundle.yaml"
+CLASSIFIER = "classifier.tflite"
+AUTOENCODER = "autoencoder.tflite"
+GOLDEN = "golden/answers.npz"
+
+# How far a network's answers on the golden crops may be from those of the machine that trained it: the kernels of the two runtimes differ
+# (measured between them on both shipped bundles: `python -m tests.perf.runtimes`).
+GOLDEN_LOGITS = 1.5
+GOLDEN_ERROR = 0.1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Label(_Part):
+    """One kind of coin. diameter_mm: as the mint says. details: free text."""
+
+    name: str
+    value: float
+    currency: str
+    diameter_mm: Annotated[float, Field(gt=0)]
+    details: str = ""
+
+
+class Fusion(_Part):
+    """How pictures and diameter are weighed against each other.
+
+    temperature: the classifier's logits are divided by it (Guo et al., 2017). diameter_spread: relative, of genuine coins about their
+    nominal diameter. freedom: degrees of freedom of the Student-t distribution that describes it (few: outliers surprise less).
+    """
+
+    temperature: Annotated[float, Field(gt=0)]
+    diameter_spread: Annotated[float, Field(gt=0)]
+    freedom: Annotated[float, Field(gt=0)]
+
+
+class AnomalyScale(_Part):
+    """A label's genuine coins: the middle of their anomaly score, and its spread (both on coins the network did not see)."""
+
+    middle: float
+    spread: Annotated[float, Field(gt=0)]
+
+
+class Limits(_Part):
+    """A label's thresholds, and `n`, the held-out genuine coins they were set on."""
+
+    min_confidence: Annotated[float, Field(ge=0, le=1)]
+    max_anomaly: float
+    tolerance_mm: Annotated[float, Field(gt=0)]
+    n: int
+
+
+class Facts(_Part):
+    """Everything bundle.yaml says."""
+
+    format: int
+    name: str
+    labels: Annotated[list[Label], Field(min_length=1)]
+    crop: dict[str, Any]
+    outline: dict[str, float]
+    view: dict[str, float]
+    fusion: Fusion
+    anomaly: dict[str, AnomalyScale]
+    limits: dict[str, Limits]
+    budget: dict[str, Any]
+    files: dict[str, str]
+    recipe: dict[str, Any]
+    training: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """Crops and what the networks must say of them.
+
+    crops: uint8 (m, n, n, 3). logits: float32 (m, labels + 1). errors: float32 (m,), the autoencoder's mean squared errors.
+    """
+
+    crops: np.ndarray
+    logits: np.ndarray
+    errors: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle whose files are what bundle.yaml says they are. digest: sha256 of bundle.yaml, which holds those of all other files."""
+
+    path: Path
+    facts: Facts
+    crop: CropSpec
+    classifier: bytes
+    autoencoder: bytes
+    golden: Golden
+    digest: str
+
+    @property
+    def labels(self) -> dict[str, Label]:
+        return {label.name: label for label in self.facts.labels}
+
+    @property
+    def thresholds(self) -> dict[str, Thresholds]:
+        return {
+            name: Thresholds(limits.min_confidence, limits.max_anomaly, self.labels[name].diameter_mm, limits.tolerance_mm)
+            for name, limits in self.facts.limits.items()
+        }
+
+    @property
+    def view(self) -> ScalePlane:
+        """The scale of the camera that the training pictures were taken with."""
+        view = self.facts.view
+        return ScalePlane(view["px_per_mm"], view["tilt_along"], view["tilt_across"], int(view["width_px"]), int(view["height_px"]))
+
+
+def load(path: Path) -> Bundle:
+    """The bundle in a folder, with every file checked against its hash before anything reads it.
+
+    Raises BundleError naming the file and what to do. Whether the networks answer rightly is for `Classifier.self_test`.
+    """
+    text = _read(path, FACTS)
+    facts = _facts(path / FACTS, text)
+    contents = {name: _checked(path, name, digest) for name, digest in facts.files.items()}
+    for name in (CLASSIFIER, AUTOENCODER, GOLDEN):
+        if name not in contents:
+            raise BundleError(f"{path / FACTS}: files: {name} is missing; export the bundle again")
+    return Bundle(
+        path=path,
+        facts=facts,
+        crop=CropSpec(int(facts.crop["size_px"]), float(facts.crop["margin"]), tuple(facts.crop["surround"])),
+        classifier=contents[CLASSIFIER],
+        autoencoder=contents[AUTOENCODER],
+        golden=_golden(path / GOLDEN),
+        digest=hashlib.sha256(text).hexdigest(),
+    )
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return (path / name).read_bytes()
+    except OSError as error:
+        what = "no such bundle" if not path.is_dir() else f"{name} cannot be read: {error.strerror}"
+        raise BundleError(f"bundle {path}: {what}; set runtime.bundle, or copy the bundle again") from error
+
+
+def _checked(path: Path, name: str, digest: str) -> bytes:
+    content = _read(path, name)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise BundleError(f"bundle {path}: {name} is damaged or was altered ({len(content)} bytes, wrong sha256); copy the bundle again")
+    return content
+
+
+def _facts(path: Path, text: bytes) -> Facts:
+    try:
+        facts = Facts.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path}: is not YAML: {str(error).splitlines()[0]}; copy the bundle again") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "(file)"
+        raise BundleError(f"{path}: {where}: {first['msg']}; export the bundle again") from error
+    if facts.format != FORMAT:
+        raise BundleError(f"{path}: format {facts.format}, this coinsorter reads {FORMAT}; export the bundle again")
+    names = {label.name for label in facts.labels}
+    if names != set(facts.limits) or names != set(facts.anomaly) or len(names) != len(facts.labels):
+        raise BundleError(f"{path}: labels, limits and anomaly do not name the same labels; export the bundle again")
+    return facts
+
+
+def _golden(path: Path) -> Golden:
+    with np.load(path, allow_pickle=False) as stored:
+        return Golden(stored["crops"], stored["logits"], stored["errors"])

@@ -1,0 +1,56 @@
+"""A coin's picture as the networks want it: the one place where crops are cut, on the machine and in training alike."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from coinsorter.records import Circle
+
+GAIN_LIMITS = 0.4, 2.5  # how far the light may be corrected: beyond, noise is all that is amplified
+FILL = 128  # grey level outside the coin
+RIM = 1.03  # of the radius: where the coin ends in a crop, its outline's own error included
+
+
+@dataclass(frozen=True)
+class CropSpec:
+    """How a bundle wants its crops.
+
+    size_px: edge of the square. margin: half the edge over the coin's radius.
+    surround: RGB 0..255 that the belt just around the coin is brought to, which takes out lamp, exposure and white balance.
+    """
+
+    size_px: int
+    margin: float
+    surround: tuple[float, float, float]
+
+
+def cut(pixels: np.ndarray, circle: Circle, spec: CropSpec) -> np.ndarray:
+    """The coin alone, uint8 (size_px, size_px, 3) RGB: centred, to scale, with corrected light, all outside of it grey."""
+    scale = spec.size_px / 2 / (spec.margin * circle.radius_px)
+    middle = (spec.size_px - 1) / 2
+    place = np.array([[scale, 0, middle - scale * circle.x_px], [0, scale, middle - scale * circle.y_px]])
+    size = (spec.size_px, spec.size_px)
+    crop = cv2.warpAffine(pixels, place, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.multiply(crop, _gains(circle, spec))
+    crop[inside(spec) == 0] = FILL
+    return crop
+
+
+@cache
+def inside(spec: CropSpec) -> np.ndarray:
+    """Where in a crop the coin is: uint8 (size_px, size_px), 255 on the coin and 0 off it."""
+    steps = (np.arange(spec.size_px) - (spec.size_px - 1) / 2) / (spec.size_px / 2 / spec.margin)
+    return np.where(np.hypot(*np.meshgrid(steps, steps)) > RIM, 0, 255).astype(np.uint8)
+
+
+def quarter_turns(crop: np.ndarray, count: int) -> np.ndarray:
+    """The crop turned by 0, 90, 180 and 270 degrees, the first `count` of them: uint8 (count, n, n, 3). No pixel is interpolated."""
+    return np.stack([np.rot90(crop, turn) for turn in range(count)])
+
+
+def _gains(circle: Circle, spec: CropSpec) -> tuple[float, float, float, float]:
+    low, high = GAIN_LIMITS
+    red, green, blue = (min(high, max(low, want / max(have, 1.0))) for want, have in zip(spec.surround, circle.surround))
+    return red, green, blue, 1.0

@@ -1,0 +1,1 @@
+"""What touches the world: the camera, the flaps' servos, the clock."""

@@ -1,0 +1,52 @@
+"""Everything that can go wrong, one sentence each; the message of each says what, where and what to do.
+
+`exit_code` follows sysexits.h, so that systemd and shell scripts can tell a mistake of a person (78) from a fault of a device.
+"""
+
+
+class CoinsorterError(Exception):
+    """Something the machine or its technician has to deal with; the base of all below."""
+
+    exit_code = 1
+
+
+class ConfigError(CoinsorterError):
+    """config.yaml holds mistakes; every one of them is in the message, a line each."""
+
+    exit_code = 78
+
+
+class BundleError(CoinsorterError):
+    """A model bundle is missing, damaged or gives wrong answers, and is not used."""
+
+    exit_code = 78
+
+
+class InputError(CoinsorterError):
+    """A file or folder named on the command line cannot be used."""
+
+    exit_code = 66
+
+
+class FrameError(CoinsorterError):
+    """A picture has not the size or type that the camera was set to deliver."""
+
+    exit_code = 65
+
+
+class CameraError(CoinsorterError):
+    """The camera cannot be opened or has stopped delivering frames."""
+
+    exit_code = 69
+
+
+class FlapError(CoinsorterError):
+    """A flap's pin cannot be opened or driven."""
+
+    exit_code = 69
+
+
+class LedgerError(CoinsorterError):
+    """The ledger cannot be written, so no coin may be accepted."""
+
+    exit_code = 74

@@ -1,0 +1,206 @@
+"""The machine's loop: a frame in, coins judged, flaps moved, every coin in the ledger. It is given its parts and knows no hardware.
+
+A coin that is to be sorted has its way planned first, then its row written; its flap may move once the row is durable. Whatever breaks,
+the flaps go to rest, where coins run on to the reject bin.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from coinsorter.classify import Classifier
+from coinsorter.decide import Rules, decide
+from coinsorter.devices.camera import Camera
+from coinsorter.errors import FlapError, FrameError, LedgerError
+from coinsorter.ledger import Receipt
+from coinsorter.records import FAULT, LATE, PAUSED, SORTED, Coin, Decision, Event, Frame, Verdict
+from coinsorter.scale import ScaleFollower
+from coinsorter.schedule import Motion, Schedule
+from coinsorter.segment import Search, find_things
+from coinsorter.track import BeltTracker
+
+log = logging.getLogger(__name__)
+
+# A coin is sure enough to follow the view's scale by, if its pictures alone say so.
+SURE = 0.98
+# How far the scale may wander from where it was calibrated before a person has to look, relative.
+MAX_DRIFT = 0.06
+
+
+class Clock(Protocol):
+    def now_s(self) -> float:
+        """Seconds on the monotonic clock."""
+
+
+class FlapMover(Protocol):
+    def park(self) -> None:
+        """Brings every flap to rest."""
+
+    def move(self, bin: str, open: bool) -> None:
+        """Turns one flap."""
+
+    def close(self) -> None:
+        """Parks and lets go."""
+
+
+class Book(Protocol):
+    def record(self, event: Event) -> Receipt: ...
+
+    def complete(self, coin: int, landed: str, late: bool = False) -> None: ...
+
+    def incident(self, what: str, place: str, remedy: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A coin, what was thought of it, and where it was sent: what onlookers are told."""
+
+    coin: Coin
+    verdict: Verdict
+    decision: Decision
+
+
+@dataclass
+class Machine:
+    """Everything between a camera and the flaps. onlooker: told of every coin decided on."""
+
+    camera: Camera
+    tracker: BeltTracker
+    classifier: Classifier
+    rules: Rules
+    schedule: Schedule
+    flaps: FlapMover
+    ledger: Book
+    clock: Clock
+    search: Search
+    follower: ScaleFollower | None = None
+    onlooker: Callable[[Judged], None] = lambda judged: None
+    paused: bool = False
+    fault: str | None = None
+    _receipts: dict[int, Receipt] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Parks the flaps; from now on coins are sorted."""
+        self.flaps.park()
+
+    def step(self) -> bool:
+        """Takes one frame and does all that follows from it; False when the camera has no more."""
+        frame = self.camera.next_frame()
+        if frame is None:
+            return False
+        self._check(frame)
+        for coin in self.tracker.update(frame, find_things(frame.pixels, self.search)):
+            self._decide_on(coin)
+        self.tick()
+        return True
+
+    def tick(self) -> None:
+        """Moves the flaps that are due and closes the rows of the coins that have passed."""
+        if self.fault:
+            return
+        try:
+            self._arm()
+            commands, outcomes = self.schedule.tick(self.clock.now_s())
+            for command in commands:
+                self.flaps.move(command.bin, command.open)
+            for outcome in outcomes:
+                self.ledger.complete(outcome.coin, outcome.bin or self.rules.reject, outcome.late)
+        except (LedgerError, FlapError) as error:
+            self._to_safety(error)
+
+    def run(self) -> None:
+        """Sorts until the camera has no more frames or somebody stops it."""
+        while self.step():
+            pass
+
+    def close(self) -> None:
+        """Parks the flaps and ends the ledger's run; safe to call twice."""
+        try:
+            self.flaps.close()
+        finally:
+            self.camera.close()
+            self.ledger.close()
+
+    def _check(self, frame: Frame) -> None:
+        wanted = (self.tracker.scale.height_px, self.tracker.scale.width_px)
+        if frame.pixels.shape[:2] != wanted:
+            height, width = frame.pixels.shape[:2]
+            how = "set camera.width_px and camera.height_px to what the camera delivers"
+            raise FrameError(f"frame {frame.number} is {width}x{height}, not {wanted[1]}x{wanted[0]}; {how}")
+
+    def _decide_on(self, coin: Coin) -> None:
+        latest_s = self.schedule.latest_s(_motion(coin))
+        verdict = self.classifier.judge(coin, time_left=lambda: self.clock.now_s() < latest_s)
+        decision = self._decision(coin, verdict)
+        if decision.reason == SORTED and not self._planned(coin, decision):
+            decision = Decision(self.rules.reject, LATE)
+        if decision.reason != SORTED:
+            self.schedule.let_pass(coin.number, _motion(coin))
+        log.debug("coin %d: %s %.3f, anomaly %.1f, %.2f mm: %s", coin.number, verdict.label, verdict.confidence, verdict.anomaly,
+                  coin.diameter_mm, decision.reason)  # fmt: skip
+        self._record(coin, verdict, decision)
+        self._follow(coin, verdict, decision)
+        self.onlooker(Judged(coin, verdict, decision))
+
+    def _decision(self, coin: Coin, verdict: Verdict) -> Decision:
+        if self.fault:
+            return Decision(self.rules.reject, FAULT)
+        if self.paused:
+            return Decision(self.rules.reject, PAUSED)
+        return decide(coin, verdict, self.rules)
+
+    def _planned(self, coin: Coin, decision: Decision) -> bool:
+        others = [Motion(f.x_mm, f.seen_s, f.radius_mm, f.speed_mm_s, f.speed_spread_mm_s) for f in self.tracker.following()]
+        return self.schedule.sort(coin.number, _motion(coin), decision.bin, others, self.clock.now_s())
+
+    def _record(self, coin: Coin, verdict: Verdict, decision: Decision) -> None:
+        """Writes the coin's row; without a ledger nothing more is accepted."""
+        if self.fault:
+            return
+        label = self.classifier.bundle.labels.get(verdict.label)
+        value, currency = (label.value, label.currency) if label else (0.0, "")
+        limits = self.rules.thresholds.get(verdict.label)
+        event = Event(coin.number, coin.seen_s, coin.diameter_mm, coin.speed_mm_s, verdict, limits, decision, value, currency)
+        try:
+            self._receipts[coin.number] = self.ledger.record(event)
+        except LedgerError as error:
+            self._to_safety(error)
+
+    def _arm(self) -> None:
+        """Lets the flaps of coins move whose rows have become durable."""
+        durable = [coin for coin, receipt in self._receipts.items() if receipt.durable]
+        for coin in durable:
+            self.schedule.arm(coin)
+            del self._receipts[coin]
+
+    def _follow(self, coin: Coin, verdict: Verdict, decision: Decision) -> None:
+        """Keeps the view's scale true to a coin that its pictures alone make sure of."""
+        if self.follower is None or decision.reason != SORTED or verdict.by_picture < SURE:
+            return
+        self.tracker.scale = self.follower.follow(coin.circles[0], self.rules.thresholds[verdict.label].nominal_mm)
+        if self.follower.drift > MAX_DRIFT:
+            remedy = "look whether the camera was moved, then calibrate the view"
+            self.tracker.scale, self.follower = self.follower.calibrated, None
+            self._tell(f"the view's scale has drifted by more than {100 * MAX_DRIFT:.0f} %", "camera", remedy)
+
+    def _tell(self, what: str, place: str, remedy: str) -> None:
+        log.warning("%s: %s; %s", place, what, remedy)
+        try:
+            self.ledger.incident(what, place, remedy)
+        except LedgerError as error:
+            self._to_safety(error)
+
+    def _to_safety(self, error: Exception) -> None:
+        """Stops accepting, for a reason that a person has to deal with; coins run on to the reject bin."""
+        self.fault = str(error)
+        log.warning("stopped accepting coins: %s", error)
+        self.schedule.abandon()
+        self._receipts = {}
+        self.flaps.park()
+
+
+def _motion(coin: Coin) -> Motion:
+    return Motion(coin.x_mm, coin.seen_s, coin.diameter_mm / 2, coin.speed_mm_s, coin.speed_spread_mm_s)

@@ -1,0 +1,186 @@
+"""A candidate circle -> the coin's outline, measured to sub-pixel.
+
+Along 64 rays from the candidate's centre the edges are collected, circles through triples of them are tried (RANSAC: Fischler and
+Bolles, 1981), the largest of the well supported ones is kept (inner rims are smaller, shadows have weaker edges) and refined to an
+ellipse by weighted least squares.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from coinsorter.records import Circle
+
+# Where edges are looked for: along rays from the candidate's centre, at distances in units of its radius.
+RAYS = 64
+_REACH = np.linspace(0.55, 1.5, 41, dtype=np.float32)
+_STEP = float(_REACH[1] - _REACH[0])
+_FIRST = float(_REACH[1])  # an edge lies between its two neighbours: the first and last samples have none
+_EDGES = len(_REACH) - 2
+_ANGLES = np.arange(RAYS) * (2 * np.pi / RAYS)
+_RAY = np.exp(1j * _ANGLES).astype(np.complex64)  # points in the picture are complex numbers: x + iy
+_RAY_X, _RAY_Y = _RAY.real[:, None] * _REACH, _RAY.imag[:, None] * _REACH
+_ALL_RAYS = np.arange(RAYS)
+_NEIGHBOURS = np.ones((1, 3), np.uint8)
+_SURROUND = int(np.searchsorted(_REACH, 1.3))
+
+# Three rays a third of a turn apart: the circles that RANSAC tries. More triples found no more coins on euro-trays/train.
+_TRIPLES = np.array([(i, (i + 21) % RAYS, (i + 42) % RAYS) for i in range(0, RAYS, 2)]).T.copy()
+# An outline r(angle): a circle, off the rays' centre, pressed to an ellipse; the ellipse is held back where edges are missing.
+_HARMONICS = np.stack([np.ones(RAYS), np.cos(_ANGLES), np.sin(_ANGLES), np.cos(2 * _ANGLES), np.sin(2 * _ANGLES)], 1).astype(np.float32)
+_HOLD_BACK = np.diag([1e-3, 1e-3, 1e-3, 0.3, 0.3]).astype(np.float32)
+_NEXT = np.roll(_ALL_RAYS, -1)
+_BANDS = [np.arange(-band, band + 1) for band in (3, 2)]  # how far from the outline edges are looked for, first and then
+_POLYGON = float(np.sqrt(RAYS / 2 * np.sin(2 * np.pi / RAYS)))  # radius of a circle = root of its polygon's area over this
+
+# Chosen on euro-trays/train and brl-frames/day1 (`python -m tests.perf.sweep_segment`).
+MIN_EDGE = 12.0  # grey levels over two steps along a ray: below is noise
+EDGE_SHARE = 0.25  # of the median ray's strongest edge: what counts as an edge at all
+STRONG_EDGE = 2.5  # times that: what counts in full
+EQUAL_SUPPORT = 0.94  # of the best circle's support: the largest such circle is taken
+SETTLED_SHIFT, SETTLED_RATIO = 0.2, 1.2  # a candidate that was further off its outline than this is measured again from there
+
+
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """Edges along the rays of one candidate: strength[ray, step] in grey levels, and the least that counts as an edge."""
+
+    strength: np.ndarray
+    threshold: float
+
+
+def measure(pixels: np.ndarray, candidates: np.ndarray) -> list[Circle]:
+    """The outline of each candidate in an RGB picture that has one, all still called alone.
+
+    candidates: float32 (n, 3) of x, y, radius in pixels, each right to a third of its radius. Those that turn out far off their outline
+    are measured a second time, from nearer.
+    """
+    if not len(candidates):
+        return []
+    circles = [_measure(*candidate, samples) for candidate, samples in zip(candidates.tolist(), _sample(pixels, candidates))]
+    off = [i for i, (circle, candidate) in enumerate(zip(circles, candidates)) if circle and not _settled(circle, *candidate)]
+    if off:
+        nearer = np.array([(circles[i].x_px, circles[i].y_px, circles[i].radius_px) for i in off], np.float32)
+        for i, candidate, samples in zip(off, nearer.tolist(), _sample(pixels, nearer)):
+            circles[i] = _measure(*candidate, samples) or circles[i]
+    return [circle for circle in circles if circle]
+
+
+def _sample(pixels: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """The picture along the rays of each candidate: uint8 (n, RAYS, steps, 3)."""
+    x, y, radius = candidates.T[:, :, None, None]
+    map_x, map_y = (x + radius * _RAY_X).reshape(-1, len(_REACH)), (y + radius * _RAY_Y).reshape(-1, len(_REACH))
+    rays = cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.blur(rays, (3, 1)).reshape(len(candidates), RAYS, len(_REACH), 3)
+
+
+def _settled(circle: Circle, x: float, y: float, radius: float) -> bool:
+    near = np.hypot(circle.x_px - x, circle.y_px - y) < SETTLED_SHIFT * radius
+    return bool(near and 1 / SETTLED_RATIO < circle.radius_px / radius < SETTLED_RATIO)
+
+
+def _measure(x: float, y: float, radius: float, samples: np.ndarray) -> Circle | None:
+    """The outline of one candidate, or None where no circle fits its edges."""
+    edges = _edges(samples)
+    outline = _best_circle(edges)
+    if outline is None:
+        return None
+    outline, ellipse, strength, hits = _refine(edges, outline)
+    centre, outline_radius = _centroid(outline)
+    return Circle(
+        x_px=x + centre.real * radius,
+        y_px=y + centre.imag * radius,
+        radius_px=outline_radius * radius,
+        quality=int(np.count_nonzero(hits)) / RAYS,
+        roundness=1 - 2 * float(np.hypot(ellipse[3], ellipse[4]) / ellipse[0]),
+        sharpness=float(strength.sum()) / (RAYS * 2 * _STEP * radius),
+        surround=_surround(samples),
+        alone=True,
+    )
+
+
+def _edges(samples: np.ndarray) -> _Edges:
+    difference = cv2.absdiff(samples[:, 2:], samples[:, :-2])
+    strength = cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(RAYS, _EDGES).astype(np.float32)
+    return _Edges(strength, max(MIN_EDGE, EDGE_SHARE * float(_median(strength.max(axis=1)))))
+
+
+def _best_circle(edges: _Edges) -> np.ndarray | None:
+    """The largest of the best supported circles through three edges, as r(angle) in units of the candidate's radius."""
+    strength = edges.strength
+    middle = strength[:, 1:-1]
+    peaks = (middle >= edges.threshold) & (middle >= strength[:, :-2]) & (middle >= strength[:, 2:])
+    outermost = _EDGES - 2 - peaks[:, ::-1].argmax(axis=1)
+    reach = _FIRST + _STEP * np.array([outermost, strength.argmax(axis=1)], np.float32)
+    centre, radius = _through_triples(reach * _RAY)
+    sane = (radius > 0.6) & (radius < 1.4) & (np.abs(centre) < 0.45)
+    centre, radius = centre[sane, None], radius[sane]
+    if not len(radius):
+        return None
+    off = centre * _RAY.conj()  # the centre as seen from each ray: how far along it, and how far aside
+    outlines = off.real + np.sqrt(np.maximum(radius[:, None] ** 2 - off.imag**2, 0))
+    weight = np.minimum(cv2.dilate(strength, _NEIGHBOURS) * (1 / (STRONG_EDGE * edges.threshold)), 1)
+    support = (weight * weight)[_ALL_RAYS, _steps(outlines)].sum(axis=1)
+    equals = np.flatnonzero(support >= EQUAL_SUPPORT * support.max())
+    return outlines[equals[radius[equals].argmax()]]
+
+
+def _steps(reach: np.ndarray) -> np.ndarray:
+    """The nearest step of each distance from the rays' centre."""
+    steps = ((reach - (_FIRST - _STEP / 2)) * (1 / _STEP)).astype(np.intp)
+    return np.minimum(np.maximum(steps, 0), _EDGES - 1)
+
+
+def _through_triples(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and radius of the circles through the points at each triple of rays; points: complex (sets, RAYS)."""
+    first, second, third = (points[:, rays].ravel() for rays in _TRIPLES)
+    u, v = second - first, third - first
+    twice_area = 2 * (u.conj() * v).imag
+    twice_area[np.abs(twice_area) < 1e-6] = 1e-6
+    centre = 1j * ((v * v.conj()).real * u - (u * u.conj()).real * v) / twice_area
+    return centre + first, np.abs(centre)
+
+
+def _refine(edges: _Edges, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The outline moved onto the edges near it, its harmonics, the edges' strength per ray, and the rays that agree."""
+    for band in _BANDS:
+        step, strength = _nearest_edges(edges.strength, outline, band)
+        reach = _FIRST + _STEP * step
+        miss = (reach - outline) / _STEP
+        found = strength >= edges.threshold
+        weight = np.minimum(strength * (1 / edges.threshold), 2) * found / (1 + miss * miss)
+        weighted = _HARMONICS * weight[:, None]
+        _, ellipse = cv2.solve(weighted.T @ _HARMONICS + _HOLD_BACK, weighted.T @ reach, flags=cv2.DECOMP_CHOLESKY)
+        outline = _HARMONICS @ ellipse[:, 0]
+    hits = found & (np.abs(reach - outline) < 1.5 * _STEP)
+    return outline, ellipse[:, 0], strength, hits
+
+
+def _nearest_edges(strength: np.ndarray, outline: np.ndarray, band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per ray the strongest edge within the steps of `band` from the outline: its step, to a fraction by a parabola, and strength."""
+    near = np.minimum(np.maximum(_steps(outline)[:, None] + band, 1), _EDGES - 2)
+    peak = near[_ALL_RAYS, strength[_ALL_RAYS[:, None], near].argmax(axis=1)]
+    before, at, after = strength[_ALL_RAYS, peak - 1], strength[_ALL_RAYS, peak], strength[_ALL_RAYS, peak + 1]
+    shift = 0.5 * (after - before) / np.maximum(2 * at - before - after, 1e-3)
+    return peak + np.minimum(np.maximum(shift, -0.5), 0.5), at
+
+
+def _centroid(outline: np.ndarray) -> tuple[complex, float]:
+    """Centre of the outline's area, and the radius of the circle of that area (the polygon's shortfall made good)."""
+    corners = outline * _RAY
+    following = corners[_NEXT]
+    cross = (corners.conj() * following).imag
+    area = float(cross.sum()) / 2
+    return complex(((corners + following) * cross).sum()) / (6 * area), area**0.5 / _POLYGON
+
+
+def _surround(samples: np.ndarray) -> tuple[float, float, float]:
+    """Median colour of the outer ends of the rays."""
+    return tuple(_median(samples[::2, _SURROUND:].reshape(-1, 3)).tolist())
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Of each column (the upper one of the middle two): np.median takes several times as long."""
+    middle = len(values) // 2
+    return np.partition(values, middle, axis=0)[middle]

@@ -1,0 +1,148 @@
+"""What flows through the machine: frozen records, from a frame to a coin's row in the ledger."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of the belt.
+
+    pixels: uint8, shape (height, width, 3), RGB.
+    number: counts up from 0; a gap means that the camera dropped frames.
+    taken_s: when it was exposed, seconds on the monotonic clock.
+    """
+
+    pixels: np.ndarray
+    number: int
+    taken_s: float
+
+
+@dataclass(frozen=True)
+class Circle:
+    """The outline of one thing in one frame, to sub-pixel; a thing without a round outline has quality 0.
+
+    x_px, y_px: centre; x to the right (the way the belt runs), y down; the centre of the first pixel is (0, 0).
+    radius_px: of the circle with the outline's area.
+    quality: share of the outline, 0..1, where an edge was really found.
+    roundness: 1 minus the relative difference of the outline's longest and shortest diameter; 1 is a circle.
+    sharpness: mean edge strength along the outline, grey levels per pixel; picks a coin's best frames.
+    surround: median RGB of the belt just around it, 0..255.
+    alone: nothing touches or overlaps it, and it is round.
+    """
+
+    x_px: float
+    y_px: float
+    radius_px: float
+    quality: float
+    roundness: float
+    sharpness: float
+    surround: tuple[float, float, float]
+    alone: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Coin:
+    """One physical thing, followed over its frames.
+
+    number: counts up from 1 over a run.
+    crops: its sharpest pictures first, each uint8, shape (n, n, 3), RGB, cut as the bundle wants them; none where nothing round was seen.
+    circles: the outlines that the crops were cut by.
+    diameter_mm: median over its frames.
+    x_mm, seen_s: where it was on the belt, from the view's centre, and when (seconds, monotonic).
+    y_mm: where it lies across the belt, from the view's centre.
+    speed_mm_s, speed_spread_mm_s: measured over its frames, and the standard error.
+    sightings: number of frames it was found in.
+    alone: nothing touched or overlapped it, and it is round.
+    """
+
+    number: int
+    crops: tuple[np.ndarray, ...]
+    circles: tuple[Circle, ...]
+    diameter_mm: float
+    x_mm: float
+    y_mm: float
+    seen_s: float
+    speed_mm_s: float
+    speed_spread_mm_s: float
+    sightings: int
+    alone: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a coin was recognised as, and how sure that is.
+
+    label: the likeliest label of the bundle.
+    confidence: its probability 0..1, from pictures and diameter together.
+    by_picture: the same from pictures alone; the diameter had no say.
+    runner_up: the second likeliest label.
+    anomaly: how unlike a genuine coin of that label it looks, in units of the genuine coins' own spread.
+    diameter_mm: as measured.
+    """
+
+    label: str
+    confidence: float
+    by_picture: float
+    runner_up: str
+    anomaly: float
+    diameter_mm: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where a coin goes and why.
+
+    bin: name of the bin; the reject bin unless `reason` is "sorted".
+    reason: "sorted", or why it is rejected: one of REASONS.
+    """
+
+    bin: str
+    reason: str
+
+
+SORTED = "sorted"
+UNSURE = "unsure"
+ANOMALY = "anomaly"
+DIAMETER = "diameter"
+NOT_ALONE = "not-alone"
+LATE = "late"
+NO_BIN = "no-bin"
+PAUSED = "paused"
+FAULT = "fault"
+REASONS = (UNSURE, ANOMALY, DIAMETER, NOT_ALONE, LATE, NO_BIN, PAUSED, FAULT)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The limits in force for one label.
+
+    min_confidence: 0..1. max_anomaly: in units of the genuine coins' spread.
+    nominal_mm, tolerance_mm: the diameter and how far a coin may be from it.
+    """
+
+    min_confidence: float
+    max_anomaly: float
+    nominal_mm: float
+    tolerance_mm: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """One coin's whole story: a row of the ledger.
+
+    seen_s: when the coin was decided on, seconds on the monotonic clock; the ledger adds wall time.
+    verdict, thresholds: None where the coin was rejected before anything looked at it.
+    value, currency: of the recognised label.
+    """
+
+    coin: int
+    seen_s: float
+    diameter_mm: float
+    speed_mm_s: float
+    verdict: Verdict | None
+    thresholds: Thresholds | None
+    decision: Decision
+    value: float = 0.0
+    currency: str = ""

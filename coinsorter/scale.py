@@ -1,0 +1,110 @@
+"""Pixels to millimetres: the view's scale as a plane over the picture, and how it is followed when the camera's mount moves a little.
+
+A camera is never quite square to the belt, so the scale is not one number: it is fitted as a plane from coins of known size. Following is
+recursive least squares with forgetting (Haykin, Adaptive Filter Theory, ch. 10), fed with coins the machine is sure of.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from coinsorter.records import Circle
+
+FORGETTING = 0.985  # per coin: the plane remembers some 65 coins
+SCATTER = 0.025  # of one measured scale, relative: 0.02 on brl-frames/day1
+PRIOR = (0.015, 0.06, 0.06)  # how far the plane is expected to be off at first: centre, along, across, relative
+OUTLIER = 3.0  # times the scatter: beyond, a measurement counts less (Huber)
+
+
+@dataclass(frozen=True)
+class ScalePlane:
+    """Pixels per millimetre anywhere in a picture of width_px by height_px.
+
+    px_per_mm: at the picture's centre. tilt_along, tilt_across: how much more it is, relatively, at the right and the bottom border.
+    """
+
+    px_per_mm: float
+    tilt_along: float
+    tilt_across: float
+    width_px: int
+    height_px: int
+
+    def at(self, x_px: float, y_px: float) -> float:
+        """Pixels per mm at one point."""
+        u, v = self._relative(x_px, y_px)
+        return self.px_per_mm * (1 + self.tilt_along * u + self.tilt_across * v)
+
+    def diameter_mm(self, circle: Circle) -> float:
+        return 2 * circle.radius_px / self.at(circle.x_px, circle.y_px)
+
+    def position_mm(self, x_px: float, y_px: float) -> tuple[float, float]:
+        """Where a point lies on the belt, from the view's centre: along and across, in mm (the scale integrated along the way)."""
+        u, v = self._relative(x_px, y_px)
+        across = 1 + self.tilt_across * v
+        along = np.log1p(self.tilt_along * u / across) / self.tilt_along if abs(self.tilt_along) > 1e-9 else u / across
+        return float(along) * self.width_px / 2 / self.px_per_mm, v * self.height_px / 2 / self.at(x_px, y_px)
+
+    def radii_px(self, min_mm: float, max_mm: float) -> tuple[float, float]:
+        """The smallest and largest radius, anywhere in the picture, of discs with diameters in the given range."""
+        corners = [self.at(x, y) for x in (0, self.width_px) for y in (0, self.height_px)]
+        return min(corners) * min_mm / 2, max(corners) * max_mm / 2
+
+    def _relative(self, x_px: float, y_px: float) -> tuple[float, float]:
+        return 2 * x_px / self.width_px - 1, 2 * y_px / self.height_px - 1
+
+
+def fit_plane(circles: Iterable[Circle], diameters_mm: Iterable[float], width_px: int, height_px: int) -> ScalePlane:
+    """The plane that best explains circles of coins whose diameters are known; outliers count less and less (Huber's weights)."""
+    circles, diameters = list(circles), np.fromiter(diameters_mm, float)
+    scales = 2 * np.array([circle.radius_px for circle in circles]) / diameters
+    terms = np.array([_terms(circle, width_px, height_px) for circle in circles])
+    weights = np.ones(len(scales))
+    for _ in range(20):
+        weighted = terms * weights[:, None]
+        plane = np.linalg.solve(weighted.T @ terms + 1e-6 * np.eye(3), weighted.T @ scales)
+        miss = np.abs(scales / (terms @ plane) - 1)
+        limit = max(1.4826 * np.median(miss), 1e-4) * 1.5
+        weights = np.minimum(1, limit / np.maximum(miss, 1e-9))
+    return _as_plane(plane, width_px, height_px)
+
+
+class ScaleFollower:
+    """Keeps a plane true to the coins that pass; starts from a calibrated one."""
+
+    def __init__(self, calibrated: ScalePlane) -> None:
+        self.calibrated = self.plane = calibrated
+        self._state = np.array([1.0, calibrated.tilt_along, calibrated.tilt_across]) * calibrated.px_per_mm
+        self._covariance = np.diag((np.array(PRIOR) * calibrated.px_per_mm) ** 2)
+
+    def follow(self, circle: Circle, diameter_mm: float) -> ScalePlane:
+        """Takes in the circle of one coin whose diameter is known; returns the plane from now on."""
+        terms = np.array(_terms(circle, self.plane.width_px, self.plane.height_px))
+        expected = terms @ self._state
+        miss = 2 * circle.radius_px / diameter_mm - expected
+        scatter = SCATTER * expected
+        scatter *= max(1.0, abs(miss) / (OUTLIER * scatter)) ** 0.5
+        gain = self._covariance @ terms / (terms @ self._covariance @ terms + scatter**2)
+        self._state = self._state + gain * miss
+        self._covariance = self._forget(self._covariance - np.outer(gain, terms @ self._covariance))
+        self.plane = _as_plane(self._state, self.plane.width_px, self.plane.height_px)
+        return self.plane
+
+    @property
+    def drift(self) -> float:
+        """The largest relative change from the calibrated plane, anywhere in the picture."""
+        corners = [(x, y) for x in (0, self.plane.width_px) for y in (0, self.plane.height_px)]
+        return max(abs(self.plane.at(*corner) / self.calibrated.at(*corner) - 1) for corner in corners)
+
+    def _forget(self, covariance: np.ndarray) -> np.ndarray:
+        """Old coins fade, but the plane never becomes less certain than it was at first."""
+        faded, first = covariance / FORGETTING, np.diag((np.array(PRIOR) * self.calibrated.px_per_mm) ** 2)
+        return faded if np.trace(faded) <= np.trace(first) else first
+
+
+def _terms(circle: Circle, width_px: int, height_px: int) -> tuple[float, float, float]:
+    return 1.0, 2 * circle.x_px / width_px - 1, 2 * circle.y_px / height_px - 1
+
+
+def _as_plane(state: np.ndarray, width_px: int, height_px: int) -> ScalePlane:
+    return ScalePlane(float(state[0]), float(state[1] / state[0]), float(state[2] / state[0]), width_px, height_px)

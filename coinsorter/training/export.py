@@ -1,0 +1,58 @@
+"""Trained networks -> full-integer int8 .tflite, for both runtimes."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def int8(model: keras.Model, crops: np.ndarray) -> bytes:
+    """The network with int8 weights (per channel), activations, inputs and outputs; ranges are taken from `crops`, uint8 (n, s, s, 3).
+
+    Its input is int8 = picture - 128, exactly. The model is made for one picture at a time; the machine asks for more where it can.
+    """
+    one = keras.Input(batch_shape=(1, *model.input_shape[1:]))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(one, model(one)))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([picture[None].astype(np.float32)] for picture in _full_range(crops))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    # tflite-runtime 2.14 knows per-channel weights for convolutions only
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    with _quiet():
+        return converter.convert()
+
+
+def _full_range(crops: np.ndarray) -> np.ndarray:
+    """The crops with one black and one white pixel in the first: the input's range is then 0..255 and its scale exactly 1."""
+    pictures = crops.copy()
+    pictures[0, 0, 0], pictures[0, 0, 1] = 0, 255
+    return pictures
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the converter's chatter off the terminal; what it complained about is printed if it fails."""
+    sys.stdout.flush()
+    saved = {stream: os.dup(stream) for stream in (1, 2)}
+    with tempfile.TemporaryFile() as log, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for stream in saved:
+            os.dup2(log.fileno(), stream)
+        try:
+            yield
+        except BaseException:
+            log.seek(0)
+            os.write(saved[2], log.read()[-4000:])
+            raise
+        finally:
+            sys.stdout.flush()
+            for stream, copy in saved.items():
+                os.dup2(copy, stream)
+                os.close(copy)

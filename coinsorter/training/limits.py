@@ -1,0 +1,125 @@
+"""Held-out coins -> fusion, anomaly scales and limits: what a bundle promises, and what its sample can prove.
+
+Every number here comes from coins that no network saw.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.stats import beta
+
+from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits
+from coinsorter.classify import diameter_likelihoods, log_softmax
+from coinsorter.training.recipe import Budget
+
+FREEDOM = 4.0
+# However narrow the held-out coins lie, a limit is never nearer than this: another day's lamp and camera are not the training's.
+MIN_DIAMETER_SPREAD = 0.004
+MIN_TOLERANCE = 0.012
+TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 4.5
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What the int8 networks and the calibrated view say of each held-out genuine coin.
+
+    labels: int (n,). logits: (n, labels + 1). errors: (n,), the autoencoder's. diameters_mm: (n,).
+    """
+
+    labels: np.ndarray
+    logits: np.ndarray
+    errors: np.ndarray
+    diameters_mm: np.ndarray
+
+
+def fusion(held: HeldOut, labels: list[Label]) -> Fusion:
+    """Temperature by maximum likelihood (Guo et al., 2017), and the spread of diameters about their nominal ones, by median."""
+    nominal = np.array([label.diameter_mm for label in labels])
+    off = held.diameters_mm / nominal[held.labels] - 1
+    spread = max(MIN_DIAMETER_SPREAD, 1.4826 * float(np.median(np.abs(off))))
+
+    def loss(log_temperature: float) -> float:
+        found = _fused(held, nominal, Fusion(temperature=float(np.exp(log_temperature)), diameter_spread=spread, freedom=FREEDOM))
+        return -float(np.mean(found[np.arange(len(found)), held.labels]))
+
+    # A network without a held-out mistake would be called ever surer: it is never trusted more than its own logits say.
+    temperature = float(np.exp(minimize_scalar(loss, bounds=(0.0, 2.0), method="bounded").x))
+    return Fusion(temperature=round(temperature, 4), diameter_spread=round(spread, 5), freedom=FREEDOM)
+
+
+def anomaly_scales(held: HeldOut, labels: list[Label]) -> dict[str, AnomalyScale]:
+    """Middle and spread of the logarithm of the autoencoder's error, by label."""
+    scales = {}
+    for index, label in enumerate(labels):
+        logs = np.log(held.errors[held.labels == index])
+        middle = float(np.median(logs))
+        scales[label.name] = AnomalyScale(middle=round(middle, 5), spread=round(1.4826 * float(np.median(np.abs(logs - middle))), 5))
+    return scales
+
+
+def limits(held: HeldOut, labels: list[Label], fused: Fusion, scales: dict[str, AnomalyScale], budget: Budget) -> tuple[dict[str, Limits], dict[str, Any]]:
+    """Each label's thresholds, and the budget they keep, with what the sample proves of it.
+
+    The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that the
+    calibrated probabilities promise no more wrong coins than it allows; the others leave out no more genuine coins than that.
+    """
+    nominal = np.array([label.diameter_mm for label in labels])
+    probabilities = np.exp(_fused(held, nominal, fused))
+    best = probabilities[:, :-1].argmax(axis=1)
+    confidence = probabilities[np.arange(len(best)), best]
+    right = best == held.labels
+    share = budget.genuine_rejected / 3
+    floor = _promised(confidence, budget.wrong)
+    found = {}
+    for index, label in enumerate(labels):
+        own = held.labels == index
+        off = np.abs(held.diameters_mm[own] / label.diameter_mm - 1)
+        scores = _scores(held.errors[own], scales[label.name])
+        tolerance = max(MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, float(np.quantile(off, 1 - share)))
+        found[label.name] = Limits(
+            min_confidence=round(max(floor, min(0.9999, float(np.quantile(confidence[own & right], share)))), 6),
+            max_anomaly=round(max(ANOMALY_SPREADS, float(np.quantile(scores, 1 - share))), 3),
+            tolerance_mm=round(tolerance * label.diameter_mm, 3),
+            n=int(own.sum()),
+        )
+    return found, _proof(held, labels, found, scales, best, confidence, budget)
+
+
+def _fused(held: HeldOut, nominal: np.ndarray, fused: Fusion) -> np.ndarray:
+    """Log probabilities of every label and "none of these", (n, labels + 1), as the machine fuses them."""
+    diameters = np.array([diameter_likelihoods(d, nominal, fused) for d in held.diameters_mm])
+    return np.array([log_softmax(row) for row in np.array([log_softmax(row / fused.temperature) for row in held.logits]) + diameters])
+
+
+def _scores(errors: np.ndarray, scale: AnomalyScale) -> np.ndarray:
+    return np.abs(np.log(errors) - scale.middle) / scale.spread
+
+
+def _promised(confidence: np.ndarray, wrong: float) -> float:
+    """The lowest confidence limit at which the accepted coins' mean probability of being wrong is within the budget."""
+    ordered = np.sort(confidence)[::-1]
+    mean_wrong = np.cumsum(1 - ordered) / np.arange(1, len(ordered) + 1)
+    kept = np.flatnonzero(mean_wrong <= wrong)
+    return float(ordered[kept[-1]]) if len(kept) else 0.9999
+
+
+def _proof(held: HeldOut, labels: list[Label], found: dict[str, Limits], scales, best, confidence, budget: Budget) -> dict[str, Any]:
+    """How many held-out coins the limits accept, how many of them wrongly, and the 95 % bound on that share (Clopper and Pearson, 1934)."""
+    accepted = np.zeros(len(best), bool)
+    for index, label in enumerate(labels):
+        mine, own = best == index, found[label.name]
+        near = np.abs(held.diameters_mm - label.diameter_mm) <= own.tolerance_mm
+        accepted |= mine & near & (confidence >= own.min_confidence) & (_scores(held.errors, scales[label.name]) <= own.max_anomaly)
+    count, wrong = int(accepted.sum()), int((accepted & (best != held.labels)).sum())
+    bound = float(beta.ppf(0.95, wrong + 1, count - wrong)) if count > wrong else 1.0
+    return {
+        "wrong": budget.wrong,
+        "genuine_rejected": budget.genuine_rejected,
+        "held_out": len(best),
+        "held_out_accepted": count,
+        "held_out_wrong": wrong,
+        "wrong_at_most_95": float(f"{bound:.3g}"),
+        "proven": bool(bound <= budget.wrong),
+    }

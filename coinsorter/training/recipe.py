@@ -1,0 +1,109 @@
+"""A recipe: the knobs of one bundle's training, read from YAML and kept in the bundle."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coinsorter.bundle import Label
+from coinsorter.errors import InputError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Pictures(_Part):
+    """How many simulated things are drawn. held_out: genuine coins no network sees (frames are held out by whole bursts instead)."""
+
+    genuine: Annotated[int, Field(ge=0)] = 0
+    foreign: Annotated[int, Field(ge=0)] = 0
+    held_out: Annotated[int, Field(ge=0)] = 0
+
+
+class Crop(_Part):
+    """size_px: edge of the square. margin: half the edge over the coin's radius."""
+
+    size_px: Annotated[int, Field(ge=32, le=224, multiple_of=16)] = 64
+    margin: Annotated[float, Field(ge=1.0, le=1.5)] = 1.06
+
+
+class ClassifierKnobs(_Part):
+    """width: channels of the first layer. repeat: how often an epoch shows each crop, differently augmented each time."""
+
+    width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 24
+    epochs: Annotated[int, Field(ge=1)] = 30
+    batch: Annotated[int, Field(ge=1)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    repeat: Annotated[int, Field(ge=1)] = 1
+
+
+class AutoencoderKnobs(_Part):
+    """width: channels of the first layer. code: numbers that a coin is squeezed through."""
+
+    width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 16
+    code: Annotated[int, Field(ge=1)] = 64
+    epochs: Annotated[int, Field(ge=1)] = 12
+    batch: Annotated[int, Field(ge=1)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 0.002
+    repeat: Annotated[int, Field(ge=1)] = 1
+
+
+class Augment(_Part):
+    """How crops are changed at random; any rotation always, a mirror never (no coin's face is mirrored).
+
+    zoom, brightness, colour, contrast: relative. shift_px, blur_px: in crop pixels. noise: grey levels. cut_out: share of crops that lose
+    a patch.
+    """
+
+    zoom: Annotated[float, Field(ge=0, lt=0.5)] = 0.06
+    shift_px: Annotated[float, Field(ge=0)] = 0.8
+    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    colour: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    blur_px: Annotated[float, Field(ge=0)] = 0.8
+    noise: Annotated[float, Field(ge=0)] = 4.0
+    cut_out: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Budget(_Part):
+    """wrong: accepted coins that may be of another label. genuine_rejected: genuine coins that the limits may reject; both as shares."""
+
+    wrong: Annotated[float, Field(gt=0, lt=1)] = 1e-4
+    genuine_rejected: Annotated[float, Field(gt=0, lt=1)] = 0.005
+
+
+class Recipe(_Part):
+    """Everything a recipe says; see models/crowns.yaml and models/brl.yaml."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    seed: Annotated[int, Field(ge=0)] = 1
+    source: Literal["simulated", "frames"]
+    labels: list[Label] = []
+    px_per_mm: Annotated[float, Field(gt=0)] = 4.0
+    group_gap_s: Annotated[float, Field(gt=0)] = 40.0
+    hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    pictures: Pictures = Pictures()
+    motifs: list[str] = []
+    crop: Crop = Crop()
+    classifier: ClassifierKnobs = ClassifierKnobs()
+    autoencoder: AutoencoderKnobs = AutoencoderKnobs()
+    augment: Augment = Augment()
+    budget: Budget = Budget()
+
+    def plain(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+
+def load(path: Path) -> Recipe:
+    """The recipe in a file. Raises InputError naming what is wrong with it."""
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; name a recipe such as models/crowns.yaml") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']}" for e in error.errors())
+        raise InputError(f"{path}: {wrong}") from error

@@ -1,0 +1,56 @@
+"""What tests share: where things are, a belt to drop coins on, and pictures of discs drawn without the simulator."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "config.yaml"
+CROWNS = ROOT / "models" / "crowns"
+BRL = ROOT / "models" / "brl"
+
+
+def data_folder() -> Path | None:
+    """Where the real photographs are, or None."""
+    for place in (os.environ.get("COINSORTER_DATA"), ROOT.parent / "shared" / "data"):
+        if place and Path(place).is_dir():
+            return Path(place)
+    return None
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    folder = data_folder()
+    if folder is None:
+        pytest.skip("no photographs: neither $COINSORTER_DATA nor ../shared/data is there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def config():
+    from coinsorter import config
+
+    return config.load(CONFIG)
+
+
+@pytest.fixture(scope="session")
+def crowns():
+    from coinsorter import bundle
+
+    return bundle.load(CROWNS)
+
+
+def disc_picture(x: float, y: float, radius: float, width: int = 320, height: int = 240, coin: int = 190, belt: int = 90, ratio: float = 1.0) -> np.ndarray:
+    """A plain bright ellipse with an exact outline on a plain belt, anti-aliased: uint8 (height, width, 3).
+
+    radius is that of the longer axis, along x; ratio the shorter over the longer.
+    """
+    yy, xx = np.mgrid[0:height, 0:width].astype(np.float32)
+    distance = (1 - np.hypot((xx - x) / radius, (yy - y) / (radius * ratio))) * radius * ratio
+    cover = np.clip(distance + 0.5, 0, 1)[..., None]
+    picture = belt * (1 - cover) + coin * cover
+    noise = np.random.default_rng(0).normal(0, 1.5, picture.shape)
+    return np.clip(cv2.GaussianBlur(picture, (0, 0), 0.7)[..., None] + noise, 0, 255).astype(np.uint8).repeat(3, axis=2)

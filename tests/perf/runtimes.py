@@ -1,0 +1,29 @@
+"""How far the two runtimes' answers lie apart: `python -m tests.perf.runtimes`, on the golden crops and on simulated coins."""
+
+import numpy as np
+
+from coinsorter import bundle, runtime
+from coinsorter.classify import Classifier
+from coinsorter.simulator import coins
+from coinsorter.training import samples
+from tests.conftest import BRL, CROWNS
+
+
+def main() -> None:
+    names = runtime.available()
+    if len(names) < 2:
+        raise SystemExit(f"only {', '.join(names) or 'no runtime'} is installed; there is nothing to compare")
+    for path in (CROWNS, BRL):
+        models = bundle.load(path)
+        judges = [Classifier(models, name) for name in names]
+        drawn = samples.simulated(coins.GENUINE, 400, models.crop, (), [99], lambda done: None).crops
+        for what, crops in (("golden crops", models.golden.crops), ("simulated coins", drawn)):
+            logits = [np.array([judge.logits(crop) for crop in crops]) for judge in judges]
+            errors = [np.array([judge.error(crop) for crop in crops]) for judge in judges]
+            alike = (logits[0].argmax(axis=1) == logits[1].argmax(axis=1)).mean()
+            apart, relative = np.abs(logits[0] - logits[1]).max(), np.abs(errors[0] / errors[1] - 1).max()
+            print(f"{path.name}, {len(crops)} {what}: logits at most {apart:.2f} apart, errors {100 * relative:.1f} %, same label {100 * alike:.2f} %")
+
+
+if __name__ == "__main__":
+    main()

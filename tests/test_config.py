@@ -1,0 +1,129 @@
+"""config: every mistake at once, with its line, in a technician's words."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from coinsorter import config
+from coinsorter.config import Config
+from coinsorter.errors import ConfigError
+from tests.conftest import CONFIG
+
+TEXT = CONFIG.read_text()
+
+
+def mistakes(tmp_path: Path, text: str, labels=None) -> list[str]:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    return [line.removeprefix(f"{tmp_path}/") for line in config.render(path, config.read(path, labels)[1])]
+
+
+def changed(*changes: tuple[str, str]) -> str:
+    text = TEXT
+    for old, new in changes:
+        assert text.count(old) >= 1, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+def test_the_shipped_settings_have_no_mistakes(tmp_path, crowns):
+    assert mistakes(tmp_path, TEXT, crowns.labels) == []
+
+
+def test_three_mistakes_are_found_at_once_each_with_its_line(tmp_path):
+    text = changed(("open_deg: 135, distance_mm: 240", "open_deg: 220, distance_mm: 240"), ("speed_mm_s", "sped_mm_s"), ("threads: 1 ", "threads: 1.5 "))
+    assert mistakes(tmp_path, text) == [
+        f"config.yaml:{line_of(text, 'sped_mm_s')}: belt.sped_mm_s: is no option; did you mean speed_mm_s?",
+        f"config.yaml:{line_of(text, 'open_deg: 220')}: bins[2].flap.open_deg: 220 is above 180",
+        f"config.yaml:{line_of(text, 'threads')}: runtime.threads: 1.5 is not a whole number",
+    ]
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
+        ("width_px: 640", "width_px: 64", "camera.width_px: 64 is below 160"),
+        ("frames_per_s: 60", "frames_per_s: fast", "camera.frames_per_s: 'fast' is not a number"),
+        ("frames_per_s: 60", "frames_per_s: .nan", "camera.frames_per_s: nan is not a finite number"),
+        ("frames_per_s: 60", 'frames_per_s: "60"', "camera.frames_per_s: '60' is not a number"),
+        ("follow_scale: true", "follow_scale: maybe", "belt.follow_scale: 'maybe' is neither true nor false"),
+        ("interpreter: auto", "interpreter: gpu", "runtime.interpreter: 'gpu' is none of 'auto', 'litert' or 'tflite-runtime'"),
+        ("labels: [bit_20]", "labels: []", "bins[1].labels: is empty; list at least one"),
+        ("pin: 6,", "", "bins[1].flap.pin: is missing"),
+        ("name: bit_20", "name: a bin!", "bins[1].name: 'a bin!' is not a plain name of letters, digits, - _ and ."),
+        ("name: bit_20", "name: 20", "bins[1].name: 20 is not text; put it in quotes"),
+        ("pin: 6", "pin: 5", "bins[1].flap.pin: GPIO 5 drives bins[0] already"),
+        ("name: bit_20", "name: bit_10", "bins[1].name: 'bit_10' is the name of bins[0] too"),
+        ("name: bit_20", "name: reject", "bins[1].name: 'reject' is the name of the reject bin too"),
+        ("[bit_20]", "[bit_10]", "bins[1].labels[0]: 'bit_10' goes to bins[0] already"),
+        ("open_deg: 135, distance_mm: 200", "open_deg: 95, distance_mm: 200", "bins[1].flap.open_deg: 95 is within 10 degrees of rest_deg 90: the flap would not open"),
+        ("distance_mm: 160", "distance_mm: 90", "bins[0].flap.distance_mm: 90 is too near: no decision is in time before 118"),
+        ("distance_mm: 200", "distance_mm: 165", "bins[1].flap.distance_mm: 165 overlaps the flap of bins[0], which ends at 165"),
+        ("speed_mm_s: 250 ", "speed_mm_s: 250\n  speed_mm_s: 300 ", "belt.speed_mm_s: is given twice, first in line 11"),
+        ("belt:\n", "belt: 3\nrest:\n", "belt: has no options in it; indent them below it"),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_said_in_words_that_help(tmp_path, old, new, complaint):
+    found = mistakes(tmp_path, changed((old, new)))
+    assert any(line.endswith(f": {complaint}") for line in found), found
+
+
+def test_labels_are_checked_against_the_bundle(tmp_path, crowns):
+    (found,) = mistakes(tmp_path, changed(("[bit_20]", "[bit_21]")), crowns.labels)
+    assert "bins[1].labels[0]: 'bit_21' is no label of models/crowns; it knows bit_10, bit_20" in found
+
+
+@pytest.mark.parametrize("text", ["", "just words", "- a\n- list\n", "a: [1,\n", "\tx: 1", "a: &x [*x]\n"])
+def test_what_is_no_settings_file_is_one_mistake(tmp_path, text):
+    assert len(mistakes(tmp_path, text)) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=80))
+def test_no_text_at_all_makes_a_traceback(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("any") / "config.yaml"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert config.read(path)[1]
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ConfigError, match="nowhere.yaml: cannot be read: No such file or directory"):
+        config.load(Path("nowhere.yaml"))
+
+
+def every_option(model: type[BaseModel], prefix: str = ""):
+    """(name, pydantic field) of every option that stands for itself in config.yaml."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from every_option(kind, f"{prefix}{name}.")
+        elif name != "bins":
+            yield f"{prefix}{name}", field
+
+
+@pytest.mark.parametrize("name, field", [*every_option(Config), *(("flap." + n, f) for n, f in config.Flap.model_fields.items())])
+def test_every_option_is_explained_in_the_shipped_file_with_its_true_range_and_default(name, field):
+    key = name.rsplit(".", 1)[-1]
+    inside_flap = name.startswith("flap.")
+    pattern = rf"^#     {key} +(.*)$" if inside_flap else rf"^ *{key}: +\S+ +# (.*)$"
+    (comment,) = re.findall(pattern, TEXT, re.MULTILINE)
+    limits = [getattr(m, "ge", getattr(m, "le", None)) for m in [*field.metadata, *getattr(getattr(field.annotation, "__args__", [None])[0], "__metadata__", [])] for m in (getattr(m, "metadata", None) or [m])]  # fmt: skip
+    limits = [limit for limit in limits if limit is not None]
+    if len(limits) == 2:
+        assert f"{limits[0]:g} to {limits[1]:g}" in comment
+    if not field.is_required():
+        default = field.default
+        words = {True: "true", False: "false", None: "null"}.get(default, default) if isinstance(default, bool) or default is None else default
+        assert f"default {words:g}" in comment if isinstance(words, (int, float)) else f"default {words}" in comment
+
+
+def test_the_shipped_file_states_every_default(config):
+    assert Config(bins=config.bins).model_dump(exclude={"bins"}) == config.model_dump(exclude={"bins"})

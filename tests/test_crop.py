@@ -1,0 +1,45 @@
+"""crop: the same cut for the machine and for training."""
+
+import numpy as np
+import pytest
+
+from coinsorter.crop import FILL, CropSpec, cut, inside, quarter_turns
+from coinsorter.records import Circle
+from tests.conftest import disc_picture
+
+SPEC = CropSpec(64, 1.06, (90.0, 90.0, 90.0))
+
+
+def around(x: float, y: float, radius: float, surround: float = 90.0) -> Circle:
+    return Circle(x, y, radius, 1.0, 1.0, 20.0, (surround,) * 3, True)
+
+
+def test_a_crop_is_centred_and_to_scale_wherever_the_coin_lies():
+    near = cut(disc_picture(70.3, 80.7, 30), around(70.3, 80.7, 30), SPEC)
+    far = cut(disc_picture(222.8, 141.2, 52), around(222.8, 141.2, 52), SPEC)
+    assert np.abs(near.astype(int) - far)[inside(SPEC) > 0].mean() < 4
+
+
+def test_all_outside_the_coin_is_grey():
+    crop = cut(disc_picture(160, 120, 40), around(160, 120, 40), SPEC)
+    assert (crop[inside(SPEC) == 0] == FILL).all()
+
+
+@pytest.mark.parametrize("light", [0.6, 1.0, 1.5])
+def test_the_lamps_brightness_is_taken_out(light):
+    lit = np.clip(disc_picture(160, 120, 40, coin=150) * light, 0, 255).astype(np.uint8)
+    crop = cut(lit, around(160, 120, 40, 90 * light), SPEC)
+    assert crop[32, 32] == pytest.approx(150, abs=6)
+
+
+def test_a_black_belt_does_not_amplify_without_limit():
+    crop = cut(disc_picture(160, 120, 40, coin=80, belt=0), around(160, 120, 40, 0.0), SPEC)
+    assert crop[32, 32].max() <= 205
+
+
+def test_quarter_turns_are_exact():
+    crop = cut(disc_picture(160, 120, 40), around(160, 120, 40), SPEC)
+    crop[10:20, 30:34] = 255
+    turns = quarter_turns(crop, 4)
+    assert turns.shape == (4, 64, 64, 3)
+    assert (np.rot90(turns[1], -1) == crop).all() and (turns[2] == crop[::-1, ::-1]).all()

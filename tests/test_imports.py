@@ -1,0 +1,86 @@
+"""The imports point one way, as the design's table says; what exists only on the Pi or a trainer's desktop is imported late."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "coinsorter"
+
+# Each room may import from rooms before it, and from itself only where it is a package. Stages never import each other.
+BASE = {"records", "errors", "scale", "crop"}
+STAGES = {"segment", "track", "classify", "decide", "schedule", "ledger"}
+ALLOWED = {
+    "records": set(),
+    "errors": set(),
+    "scale": {"records"},
+    "crop": {"records"},
+    "config": BASE,
+    "outline": {"records"},
+    "runtime": {"errors"},
+    "bundle": BASE,
+    "segment": BASE | {"outline"},
+    "track": BASE,
+    "classify": BASE | {"bundle", "runtime"},
+    "decide": BASE,
+    "schedule": BASE,
+    "ledger": BASE,
+    "devices": BASE | {"config", "devices"},
+    "machine": BASE | STAGES | {"devices"},
+    "assembly": BASE | STAGES | {"config", "bundle", "devices", "machine"},
+    "simulator": BASE | STAGES | {"config", "bundle", "devices", "machine", "assembly", "simulator"},
+    "replay": BASE | STAGES | {"config", "bundle", "devices", "machine", "assembly"},
+    "bench": BASE | STAGES | {"config", "bundle", "runtime", "outline", "devices", "machine", "assembly", "simulator"},
+    "cli": BASE | STAGES | {"config", "bundle", "runtime", "devices", "machine", "assembly", "simulator", "replay", "bench", ""},
+    "training": None,  # anything of the package
+    "__main__": {"cli"},
+    "": set(),
+}
+LATE = {"picamera2", "systemd", "lgpio", "tensorflow", "keras", "ai_edge_litert", "tflite_runtime"}
+PATHS = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imported(tree: ast.AST) -> list[str]:
+    """Full names of every module that a tree imports."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def outside_functions(tree: ast.Module) -> ast.Module:
+    class Drop(ast.NodeTransformer):
+        def visit_FunctionDef(self, node):
+            return None
+
+    return Drop().visit(tree)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_the_rooms_before_it(path):
+    allowed = ALLOWED[room(path)]
+    own = [name.split(".") for name in imported(ast.parse(path.read_text())) if name.split(".")[0] == "coinsorter"]
+    rooms = {parts[1] if (PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").is_file() else "" for parts in own if len(parts) > 1}
+    if allowed is None:
+        return
+    assert rooms - allowed <= {room(path)} & {"devices", "simulator"}, f"{room(path)} imports {rooms - allowed}"
+    assert "training" not in rooms
+
+
+@pytest.mark.parametrize("path", [p for p in PATHS if room(p) != "training"], ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_is_not_everywhere_is_imported_inside_the_function_that_needs_it(path):
+    top = {name.split(".")[0] for name in imported(outside_functions(ast.parse(path.read_text())))}
+    assert not top & LATE
+    if room(path) != "runtime":
+        assert not {name.split(".")[0] for name in imported(ast.parse(path.read_text()))} & {"tensorflow", "keras"}

@@ -1,0 +1,214 @@
+"""training: from pictures to a bundle the machine loads, limits that keep their promise, and bad input in one line."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from coinsorter import bundle, runtime
+from coinsorter.bundle import Label
+from coinsorter.classify import Classifier
+from coinsorter.crop import FILL, CropSpec, inside
+from coinsorter.errors import InputError
+from coinsorter.records import Circle
+from coinsorter.simulator import coins
+from coinsorter.simulator.camera import Optics, VirtualCamera
+from coinsorter.training import augment, cli, limits, recipe, samples
+from coinsorter.training.limits import HeldOut
+from coinsorter.training.recipe import Augment, Budget
+from tests.conftest import ROOT
+
+SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
+LABELS = [Label(name="a", value=1, currency="X", diameter_mm=20.0), Label(name="b", value=2, currency="X", diameter_mm=25.0)]
+RECIPE = {
+    "name": "tiny", "seed": 3, "source": "frames", "px_per_mm": 4.0, "hold_out": 0.5,
+    "labels": [
+        {"name": "bit_10", "value": 0.1, "currency": "CRN", "diameter_mm": 18.0},
+        {"name": "crown_20", "value": 20, "currency": "CRN", "diameter_mm": 27.5},
+    ],
+    "pictures": {"foreign": 16}, "motifs": ["ring"],
+    "classifier": {"width": 8, "epochs": 12, "batch": 16, "repeat": 6},
+    "autoencoder": {"width": 4, "code": 8, "epochs": 2, "batch": 16},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    """Two denominations, two bursts of six pictures each, some ten seconds apart within a burst."""
+    folder = tmp_path_factory.mktemp("frames")
+    rng = np.random.default_rng(1)
+    for label in ("bit_10", "crown_20"):
+        (folder / label).mkdir()
+        for burst in range(2):
+            camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+            for number in range(6):
+                sprite = camera.draw(coins.genuine(rng, label))
+                pixels = camera.picture([(sprite, *rng.uniform(-40, 40, 2))], 30.0 * number)
+                cv2.imwrite(str(folder / label / f"x_{1000 + 500 * burst + 10 * number}.png"), pixels[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny(frames, tmp_path_factory):
+    """A bundle trained on next to nothing, by the command."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+    assert cli.main(["bundle", str(folder / "recipe.yaml"), "--frames", str(frames), "--out", str(folder / "bundle")]) == 0
+    return folder / "bundle"
+
+
+def test_a_trained_bundle_loads_proves_itself_and_tells_two_coins_apart(tiny, frames):
+    models = bundle.load(tiny)
+    judge = Classifier(models, runtime.pick("auto"))
+    judge.self_test()
+    assert list(models.labels) == ["bit_10", "crown_20"]
+    assert models.facts.training["held_out_bursts"] == 2 and models.facts.training["bursts"] == 4
+    assert models.facts.training["held_out_accuracy"]["int8"] > 0.9
+    assert models.view.px_per_mm == pytest.approx(4.0, rel=0.01)
+
+
+def test_the_bundle_keeps_its_recipe_and_says_what_its_sample_proves(tiny):
+    facts = bundle.load(tiny).facts
+    assert facts.recipe["classifier"]["epochs"] == 12 and facts.recipe["seed"] == 3
+    assert facts.budget["held_out"] == 12 and facts.budget["proven"] is False
+    assert facts.budget["wrong_at_most_95"] > 0.2  # no error in a dozen coins proves next to nothing
+    assert {limits.n for limits in facts.limits.values()} == {6}
+
+
+def test_golden_crops_hold_no_photograph(tiny):
+    """They are drawn, even where the bundle was trained on pictures from a folder."""
+    golden = bundle.load(tiny).golden
+    assert len(golden.crops) == 8 and golden.logits.shape == (8, 3) and golden.errors.shape == (8,)
+
+
+@pytest.mark.parametrize(
+    "change, arguments, complaint",
+    [
+        ({}, [], "name their folder with --frames"),
+        ({"source": "simulated", "labels": []}, ["--frames", "FRAMES"], "takes no --frames"),
+        ({"labels": RECIPE["labels"][:1]}, ["--frames", "FRAMES"], "at least two are needed"),
+        ({"labels": [*RECIPE["labels"], {"name": "c", "value": 1, "currency": "X", "diameter_mm": 20}]}, ["--frames", "FRAMES"], "no pictures in folders named c"),
+        ({"motifs": ["heart"]}, ["--frames", "FRAMES"], "heart are kept for the simulated belt"),
+        ({"colour": 3}, ["--frames", "FRAMES"], "colour"),
+        ({"classifier": {"width": 9}}, ["--frames", "FRAMES"], "classifier.width"),
+        ({}, ["--frames", "/nowhere"], "no such folder"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_leaves_nothing_behind(capsys, tmp_path, frames, change, arguments, complaint):
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, **change}))
+    words = [str(frames) if word == "FRAMES" else word for word in arguments]
+    status = cli.main(["bundle", str(tmp_path / "recipe.yaml"), *words, "--out", str(tmp_path / "out")])
+    err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("coinsorter-train:")]
+    assert status == 66 and len(err) == 1 and complaint in err[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+
+
+def test_a_label_with_one_burst_only_cannot_be_held_out(capsys, tmp_path, frames):
+    folder = shutil.copytree(frames, tmp_path / "frames")
+    for path in (folder / "bit_10").glob("x_15*"):
+        path.unlink()
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+    status = cli.main(["bundle", str(tmp_path / "recipe.yaml"), "--frames", str(folder), "--out", str(tmp_path / "out")])
+    assert status == 66 and "one burst" in capsys.readouterr().err
+
+
+def test_a_recipe_that_is_not_there_is_named(capsys, tmp_path):
+    assert cli.main(["bundle", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "out")]) == 66
+    assert "none.yaml: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_shipped_bundle_was_made_with_the_recipe_beside_it(path):
+    written = recipe.load(path)
+    assert bundle.load(path.with_suffix("")).facts.recipe == written.plain()
+
+
+def fake(groups: list[int], labels: list[int]) -> samples.Samples:
+    circle = Circle(0, 0, 30, 1, 1, 1, (0, 0, 0), True)
+    count = len(groups)
+    return samples.Samples(np.zeros((count, 64, 64, 3), np.uint8), np.array(labels), (circle,) * count, np.array(groups))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_burst_is_on_both_sides_of_the_split_and_every_label_is_on_each(seed):
+    groups = [group for group in range(12) for _ in range(10)]
+    labels = [group % 3 for group in groups]
+    held = samples.hold_out(fake(groups, labels), 0.25, np.random.default_rng(seed))
+    sides = [set(np.array(groups)[held]), set(np.array(groups)[~held])]
+    assert not sides[0] & sides[1]
+    assert all({group % 3 for group in side} == {0, 1, 2} for side in sides)
+
+
+@pytest.mark.parametrize("sizes", [(61, 30), (30, 61), (1, 1), (59, 30, 31), (5, 5, 5, 5, 5, 5), (100, 1)])
+@pytest.mark.parametrize("seed", range(5))
+def test_bursts_of_any_size_leave_some_to_train_on_and_some_to_judge_on(sizes, seed):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    held = samples.hold_out(fake(groups.tolist(), [0] * len(groups)), 0.25, np.random.default_rng(seed))
+    assert 0 < held.sum() < len(groups)
+
+
+def test_augmented_crops_are_turned_and_changed_but_never_mirrored():
+    crop = np.full((64, 64, 3), FILL, np.uint8)
+    crop[12:32, 30:34] = 255  # a flag: the staff up,
+    crop[12:20, 34:44] = 255  # its cloth to the right
+    still = Augment(zoom=0, shift_px=0, brightness=0, colour=0, contrast=0, blur_px=0, noise=0)
+    rng = np.random.default_rng(0)
+    turned = augment.augmented(np.repeat(crop[None], 60, 0), SPEC, still, rng)
+    angles = np.arange(0, 360, 3)
+    spin = [cv2.warpAffine(crop, cv2.getRotationMatrix2D((31.5, 31.5), float(a), 1), (64, 64), borderValue=(FILL,) * 3).astype(int) for a in angles]
+    mirrored = [picture[:, ::-1] for picture in spin]
+    for picture in turned:
+        as_is = min(np.abs(picture - s).mean() for s in spin)
+        flipped = min(np.abs(picture - m).mean() for m in mirrored)
+        assert as_is < flipped
+    assert (turned[:, inside(SPEC) == 0] == FILL).all()
+
+
+def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
+    """Two labels that pictures tell apart surely, but for some that look exactly like the other one."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count)
+    seen = labels.copy()
+    seen[:wrong] = 1 - seen[:wrong]
+    logits = np.full((count, 3), -6.0, np.float32)
+    logits[np.arange(count), seen] = rng.uniform(4, 9, count)
+    diameters = np.where(np.arange(count) < wrong, np.where(seen == 0, 20.0, 25.0), np.where(labels == 0, 20.0, 25.0))
+    return HeldOut(labels, logits, rng.lognormal(5, 0.2, count), diameters * rng.normal(1, 0.002, count))
+
+
+def set_limits(held: HeldOut, budget: Budget):
+    fused, scales = limits.fusion(held, LABELS), limits.anomaly_scales(held, LABELS)
+    return limits.limits(held, LABELS, fused, scales, budget)
+
+
+def test_limits_keep_the_genuine_coins_they_promise_to_keep():
+    held = held_out(4000, wrong=0)
+    found, proof = set_limits(held, Budget(wrong=1e-3, genuine_rejected=0.01))
+    assert proof["held_out_accepted"] >= 0.99 * 4000 and proof["held_out_wrong"] == 0
+    assert all(0 < own.min_confidence < 1 and own.max_anomaly >= limits.ANOMALY_SPREADS for own in found.values())
+
+
+def test_no_error_in_n_coins_proves_three_over_n_at_most():
+    proof = set_limits(held_out(3000, wrong=0), Budget(wrong=1.1e-3))[1]
+    assert proof["wrong_at_most_95"] == pytest.approx(3 / 3000, rel=0.02) and proof["proven"]
+    assert not set_limits(held_out(300, wrong=0), Budget(wrong=1.1e-3))[1]["proven"]
+
+
+def test_networks_that_are_surely_wrong_now_and_then_are_not_trusted_with_anything():
+    """One in a hundred wrong at full confidence: no limit keeps the promise of one in a thousand, so nothing is accepted."""
+    proof = set_limits(held_out(2000, wrong=20), Budget(wrong=1e-3, genuine_rejected=0.01))[1]
+    assert proof["held_out_accepted"] == 0 and proof["wrong_at_most_95"] == 1 and not proof["proven"]
+
+
+def test_a_few_wrong_coins_are_told_in_the_proof():
+    proof = set_limits(held_out(4000, wrong=4), Budget(wrong=0.01, genuine_rejected=0.01))[1]
+    assert proof["held_out_wrong"] == 4 and 4 / 4000 < proof["wrong_at_most_95"] < 0.01 and proof["proven"]
+
+
+def test_an_error_spread_is_in_units_of_genuine_coins():
+    held = held_out(4000, wrong=0)
+    scales = limits.anomaly_scales(held, LABELS)
+    for scale in scales.values():
+        assert scale.middle == pytest.approx(5, abs=0.03) and scale.spread == pytest.approx(0.2, rel=0.1)
