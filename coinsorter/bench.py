@@ -150,9 +150,7 @@ def _times(work: Callable[[Any], Any], inputs: Any) -> list[float]:
         work(value)
     times = []
     for value in inputs[3:] * (ROUNDS if len(inputs) <= PICTURES else 1):
-        start = time.perf_counter()
-        work(value)
-        times.append(1000 * (time.perf_counter() - start))
+        times.append(_milliseconds(partial(work, value)))
     return times
 
 
@@ -163,21 +161,26 @@ def _spread(times: list[float]) -> dict[str, float]:
 def _against_kernels(line: _Line, frames: list[Frame]) -> tuple[float, float]:
     """The median frame's whole way to a decision, and the same OpenCV calls and interpreter invocations in an empty loop, in ms.
 
-    The calls are recorded while the line runs and repeated with the same inputs, in turn with the line, so that both see the same machine.
+    The calls are recorded while the line runs and repeated with the same inputs. Line and loop take turns at the whole row of frames, so
+    that both see the same machine, and both come to each frame when it is no longer in the processor's cache.
     """
     whole, bare = [], []
     recorded = [_recorded_calls(line, frame) for frame in frames]
     for _ in range(ROUNDS):
-        for frame, calls in zip(frames, recorded):
-            start = time.perf_counter()
-            line.decide(frame)
-            middle = time.perf_counter()
-            for call, arguments, options in calls:
-                call(*arguments, **options)
-            end = time.perf_counter()
-            whole.append(1000 * (middle - start))
-            bare.append(1000 * (end - middle))
+        whole += [_milliseconds(partial(line.decide, frame)) for frame in frames]
+        bare += [_milliseconds(partial(_repeat, calls)) for calls in recorded]
     return round(float(np.median(whole)), 4), round(float(np.median(bare)), 4)
+
+
+def _milliseconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - start)
+
+
+def _repeat(calls: list[tuple[Callable, tuple, dict]]) -> None:
+    for call, arguments, options in calls:
+        call(*arguments, **options)
 
 
 class _Recorder:

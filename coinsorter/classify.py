@@ -69,7 +69,7 @@ class Classifier:
         """The verdict from a coin's mean logits, float32 (labels + 1,), the autoencoder's mean error and the diameter."""
         pictures = log_softmax(logits / self.bundle.facts.fusion.temperature)
         fused = log_softmax(pictures + diameter_likelihoods(diameter_mm, self._diameters_mm, self.bundle.facts.fusion))
-        best, second = np.argsort(fused[:-1])[::-1][:2] if len(fused) > 2 else (0, 0)
+        best, second = fused[:-1].argsort()[:-3:-1] if len(fused) > 2 else (0, 0)
         label = self._names[best]
         scale = self.bundle.facts.anomaly[label]
         return Verdict(
@@ -105,10 +105,11 @@ def halved(crop: np.ndarray) -> np.ndarray:
 def diameter_likelihoods(diameter_mm: float, nominal_mm: np.ndarray, fusion: Fusion) -> np.ndarray:
     """Log likelihood of a diameter under each label (Student-t about the nominal one), and under "none of these" (flat)."""
     spread, freedom = fusion.diameter_spread, fusion.freedom
-    off = (diameter_mm / nominal_mm - 1) / spread
     peak = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - 0.5 * log(freedom * pi) - log(spread)
-    known = peak - (freedom + 1) / 2 * np.log1p(off * off / freedom)
-    return np.append(known, -log(FOREIGN_RANGE))
+    likelihoods = np.full(len(nominal_mm) + 1, -log(FOREIGN_RANGE))
+    off = (diameter_mm / nominal_mm - 1) / spread
+    likelihoods[:-1] = peak - (freedom + 1) / 2 * np.log1p(off * off / freedom)
+    return likelihoods
 
 
 def log_softmax(values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from coinsorter.records import Circle
 
 GAIN_LIMITS = 0.4, 2.5  # how far the light may be corrected: beyond, noise is all that is amplified
 FILL = 128  # grey level outside the coin
+QUARTERS = cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE
 RIM = 1.03  # of the radius: where the coin ends in a crop, its outline's own error included
 
 
@@ -33,9 +34,8 @@ def cut(pixels: np.ndarray, circle: Circle, spec: CropSpec) -> np.ndarray:
     place = np.array([[scale, 0, middle - scale * circle.x_px], [0, scale, middle - scale * circle.y_px]])
     size = (spec.size_px, spec.size_px)
     crop = cv2.warpAffine(pixels, place, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    crop = cv2.multiply(crop, _gains(circle, spec))
-    crop[inside(spec) == 0] = FILL
-    return crop
+    grey = np.full((*size, 3), FILL, np.uint8)
+    return cv2.copyTo(cv2.multiply(crop, _gains(circle, spec)), inside(spec), grey)
 
 
 @cache
@@ -47,7 +47,11 @@ def inside(spec: CropSpec) -> np.ndarray:
 
 def quarter_turns(crop: np.ndarray, count: int) -> np.ndarray:
     """The crop turned by 0, 90, 180 and 270 degrees, the first `count` of them: uint8 (count, n, n, 3). No pixel is interpolated."""
-    return np.stack([np.rot90(crop, turn) for turn in range(count)])
+    turned = np.empty((count, *crop.shape), np.uint8)
+    turned[0] = crop
+    for turn in range(1, count):
+        cv2.rotate(crop, QUARTERS[turn - 1], dst=turned[turn])
+    return turned
 
 
 def _gains(circle: Circle, spec: CropSpec) -> tuple[float, float, float, float]:

@@ -6,6 +6,7 @@ ellipse by weighted least squares.
 """
 
 from dataclasses import dataclass
+from math import hypot
 
 import cv2
 import numpy as np
@@ -20,18 +21,19 @@ _FIRST = float(_REACH[1])  # an edge lies between its two neighbours: the first 
 _EDGES = len(_REACH) - 2
 _ANGLES = np.arange(RAYS) * (2 * np.pi / RAYS)
 _RAY = np.exp(1j * _ANGLES).astype(np.complex64)  # points in the picture are complex numbers: x + iy
+_RAY_BACK = _RAY.conj()
 _RAY_X, _RAY_Y = _RAY.real[:, None] * _REACH, _RAY.imag[:, None] * _REACH
-_ALL_RAYS = np.arange(RAYS)
+_ROWS = np.arange(RAYS) * _EDGES  # where each ray starts in an array of edges laid flat
 _NEIGHBOURS = np.ones((1, 3), np.uint8)
 _SURROUND = int(np.searchsorted(_REACH, 1.3))
 
 # Three rays a third of a turn apart: the circles that RANSAC tries. More triples found no more coins on euro-trays/train.
-_TRIPLES = np.array([(i, (i + 21) % RAYS, (i + 42) % RAYS) for i in range(0, RAYS, 2)]).T.copy()
+_TRIPLES = np.array([(i, (i + 21) % RAYS, (i + 42) % RAYS) for i in range(0, RAYS, 4)]).T.copy()
 # An outline r(angle): a circle, off the rays' centre, pressed to an ellipse; the ellipse is held back where edges are missing.
 _HARMONICS = np.stack([np.ones(RAYS), np.cos(_ANGLES), np.sin(_ANGLES), np.cos(2 * _ANGLES), np.sin(2 * _ANGLES)], 1).astype(np.float32)
 _HOLD_BACK = np.diag([1e-3, 1e-3, 1e-3, 0.3, 0.3]).astype(np.float32)
-_NEXT = np.roll(_ALL_RAYS, -1)
-_BANDS = [np.arange(-band, band + 1) for band in (3, 2)]  # how far from the outline edges are looked for, first and then
+_NEXT = np.roll(np.arange(RAYS), -1)
+_BANDS = [np.arange(2 * steps + 1) for steps in (3, 2)]  # how far either side of the outline edges are looked for, first and then
 _POLYGON = float(np.sqrt(RAYS / 2 * np.sin(2 * np.pi / RAYS)))  # radius of a circle = root of its polygon's area over this
 
 # Chosen on euro-trays/train and brl-frames/day1 (`python -m tests.perf.sweep_segment`).
@@ -39,6 +41,7 @@ MIN_EDGE = 12.0  # grey levels over two steps along a ray: below is noise
 EDGE_SHARE = 0.25  # of the median ray's strongest edge: what counts as an edge at all
 STRONG_EDGE = 2.5  # times that: what counts in full
 EQUAL_SUPPORT = 0.94  # of the best circle's support: the largest such circle is taken
+SETTLED_STEPS = 0.5  # an outline that moves by less, in steps along a ray, is refined no further
 SETTLED_SHIFT, SETTLED_RATIO = 0.2, 1.2  # a candidate that was further off its outline than this is measured again from there
 
 
@@ -76,8 +79,8 @@ def _sample(pixels: np.ndarray, candidates: np.ndarray) -> np.ndarray:
 
 
 def _settled(circle: Circle, x: float, y: float, radius: float) -> bool:
-    near = np.hypot(circle.x_px - x, circle.y_px - y) < SETTLED_SHIFT * radius
-    return bool(near and 1 / SETTLED_RATIO < circle.radius_px / radius < SETTLED_RATIO)
+    near = hypot(circle.x_px - x, circle.y_px - y) < SETTLED_SHIFT * radius
+    return near and 1 / SETTLED_RATIO < circle.radius_px / radius < SETTLED_RATIO
 
 
 def _measure(x: float, y: float, radius: float, samples: np.ndarray) -> Circle | None:
@@ -93,7 +96,7 @@ def _measure(x: float, y: float, radius: float, samples: np.ndarray) -> Circle |
         y_px=y + centre.imag * radius,
         radius_px=outline_radius * radius,
         quality=int(np.count_nonzero(hits)) / RAYS,
-        roundness=1 - 2 * float(np.hypot(ellipse[3], ellipse[4]) / ellipse[0]),
+        roundness=1 - 2 * hypot(ellipse[3], ellipse[4]) / float(ellipse[0]),
         sharpness=float(strength.sum()) / (RAYS * 2 * _STEP * radius),
         surround=_surround(samples),
         alone=True,
@@ -118,10 +121,10 @@ def _best_circle(edges: _Edges) -> np.ndarray | None:
     centre, radius = centre[sane, None], radius[sane]
     if not len(radius):
         return None
-    off = centre * _RAY.conj()  # the centre as seen from each ray: how far along it, and how far aside
+    off = centre * _RAY_BACK  # the centre as seen from each ray: how far along it, and how far aside
     outlines = off.real + np.sqrt(np.maximum(radius[:, None] ** 2 - off.imag**2, 0))
     weight = np.minimum(cv2.dilate(strength, _NEIGHBOURS) * (1 / (STRONG_EDGE * edges.threshold)), 1)
-    support = (weight * weight)[_ALL_RAYS, _steps(outlines)].sum(axis=1)
+    support = (weight * weight).ravel().take(_ROWS + _steps(outlines)).sum(axis=1)
     equals = np.flatnonzero(support >= EQUAL_SUPPORT * support.max())
     return outlines[equals[radius[equals].argmax()]]
 
@@ -134,7 +137,7 @@ def _steps(reach: np.ndarray) -> np.ndarray:
 
 def _through_triples(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Centre and radius of the circles through the points at each triple of rays; points: complex (sets, RAYS)."""
-    first, second, third = (points[:, rays].ravel() for rays in _TRIPLES)
+    first, second, third = points[:, _TRIPLES].swapaxes(0, 1).reshape(3, -1)
     u, v = second - first, third - first
     twice_area = 2 * (u.conj() * v).imag
     twice_area[np.abs(twice_area) < 1e-6] = 1e-6
@@ -152,16 +155,20 @@ def _refine(edges: _Edges, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray,
         weight = np.minimum(strength * (1 / edges.threshold), 2) * found / (1 + miss * miss)
         weighted = _HARMONICS * weight[:, None]
         _, ellipse = cv2.solve(weighted.T @ _HARMONICS + _HOLD_BACK, weighted.T @ reach, flags=cv2.DECOMP_CHOLESKY)
-        outline = _HARMONICS @ ellipse[:, 0]
+        before, outline = outline, _HARMONICS @ ellipse[:, 0]
+        if np.abs(outline - before).max() < SETTLED_STEPS * _STEP:
+            break
     hits = found & (np.abs(reach - outline) < 1.5 * _STEP)
     return outline, ellipse[:, 0], strength, hits
 
 
 def _nearest_edges(strength: np.ndarray, outline: np.ndarray, band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Per ray the strongest edge within the steps of `band` from the outline: its step, to a fraction by a parabola, and strength."""
-    near = np.minimum(np.maximum(_steps(outline)[:, None] + band, 1), _EDGES - 2)
-    peak = near[_ALL_RAYS, strength[_ALL_RAYS[:, None], near].argmax(axis=1)]
-    before, at, after = strength[_ALL_RAYS, peak - 1], strength[_ALL_RAYS, peak], strength[_ALL_RAYS, peak + 1]
+    flat, reach = strength.ravel(), (len(band) - 1) // 2
+    first = np.minimum(np.maximum(_steps(outline) - reach, 1), _EDGES - 2 - 2 * reach)
+    peak = first + flat.take((_ROWS + first)[:, None] + band).argmax(axis=1)
+    at_peak = _ROWS + peak
+    before, at, after = flat.take(at_peak - 1), flat.take(at_peak), flat.take(at_peak + 1)
     shift = 0.5 * (after - before) / np.maximum(2 * at - before - after, 1e-3)
     return peak + np.minimum(np.maximum(shift, -0.5), 0.5), at
 

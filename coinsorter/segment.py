@@ -5,6 +5,7 @@ circle (a bent coin, a screw, a scrap of paper) is found as a patch that differs
 """
 
 from dataclasses import dataclass, replace
+from math import hypot
 
 import cv2
 import numpy as np
@@ -63,7 +64,7 @@ def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
     patches = _patches(half, search, scale)
     circles = [c for c in outline.measure(pixels, _candidates(half, search, scale)) if _plausible(c, search, patches) and _whole(c, width, height)]
     circles = _mark_touching(_once_each(circles))
-    circles = [replace(c, alone=c.alone and c.roundness >= search.min_roundness and c.quality >= search.min_quality) for c in circles]
+    circles = [c if _sound(c, search) else replace(c, alone=False) for c in circles]
     return sorted(_with_patches(circles, patches), key=lambda thing: thing.x_px)
 
 
@@ -131,6 +132,11 @@ def _once_each(circles: list[Circle]) -> list[Circle]:
     return kept
 
 
+def _sound(circle: Circle, search: Search) -> bool:
+    """Round, and all of it seen."""
+    return circle.roundness >= search.min_roundness and circle.quality >= search.min_quality
+
+
 def _mark_touching(circles: list[Circle]) -> list[Circle]:
     return [replace(circle, alone=False) if _touches_any(circle, circles) else circle for circle in circles]
 
@@ -144,7 +150,7 @@ def _gap(a: Circle, b: Circle) -> float:
 
 
 def _distance(a: Circle, b: Circle) -> float:
-    return float(np.hypot(a.x_px - b.x_px, a.y_px - b.y_px))
+    return hypot(a.x_px - b.x_px, a.y_px - b.y_px)
 
 
 def _patches(picture: np.ndarray, search: Search, scale: float) -> list[Circle]:
