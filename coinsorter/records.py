@@ -30,6 +30,8 @@ class Circle:
     sharpness: mean edge strength along the outline, grey levels per pixel; picks a coin's best frames.
     surround: median RGB of the belt just around it, 0..255.
     alone: nothing touches or overlaps it, and it is round.
+    off_patch: how far it lies, in its radii, from the middle of what stands out from the belt there, its shadow included; more means that
+    something else peeps out beside it. 0 where other circles lie on that too.
     """
 
     x_px: float
@@ -40,6 +42,7 @@ class Circle:
     sharpness: float
     surround: tuple[float, float, float]
     alone: bool
+    off_patch: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,12 +43,14 @@ class Search:
     min_radius_px, max_radius_px: in pixels of the full picture.
     min_roundness: shortest over longest diameter; below, it is bent (a tilted camera needs less: the bundle knows).
     min_quality: share of the outline that must be seen; below, a piece is missing or hidden.
+    max_off_patch: in radii; further, the patch that stands out from the belt is more than the coin and its shadow.
     """
 
     min_radius_px: float
     max_radius_px: float
     min_roundness: float = 0.94
     min_quality: float = 0.8
+    max_off_patch: float = 0.25
 
 
 def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
@@ -63,9 +65,8 @@ def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
     scale = half.shape[1] / width
     patches = _patches(half, search, scale)
     circles = [c for c in outline.measure(pixels, _candidates(half, search, scale)) if _plausible(c, search, patches) and _whole(c, width, height)]
-    circles = _mark_touching(_once_each(circles))
-    circles = [c if _sound(c, search) else replace(c, alone=False) for c in circles]
-    return sorted(_with_patches(circles, patches), key=lambda thing: thing.x_px)
+    things = _with_patches(_mark_touching(_once_each(circles)), patches)
+    return sorted((thing if _sound(thing, search) else replace(thing, alone=False) for thing in things), key=lambda thing: thing.x_px)
 
 
 def check_pixels(pixels: np.ndarray) -> None:
@@ -133,8 +134,8 @@ def _once_each(circles: list[Circle]) -> list[Circle]:
 
 
 def _sound(circle: Circle, search: Search) -> bool:
-    """Round, and all of it seen."""
-    return circle.roundness >= search.min_roundness and circle.quality >= search.min_quality
+    """Round, all of it seen, and nothing more to be seen."""
+    return circle.roundness >= search.min_roundness and circle.quality >= search.min_quality and circle.off_patch <= search.max_off_patch
 
 
 def _mark_touching(circles: list[Circle]) -> list[Circle]:
@@ -182,11 +183,14 @@ def _as_circle(box: list[int], centre: list[float], belt: np.ndarray, scale: flo
 
 
 def _with_patches(circles: list[Circle], patches: list[Circle]) -> list[Circle]:
-    """The circles and the patches without one; a circle on a patch much larger than itself is not alone."""
+    """The circles, each set against the patch that it lies on, and the patches without one."""
+    things = list(circles)
     for patch in patches:
-        inside = [circle for circle in circles if _distance(circle, patch) < max(circle.radius_px, patch.radius_px)]
-        if not inside:
-            circles = [*circles, patch]
-        elif patch.radius_px**2 > LONE_PATCH * sum(circle.radius_px**2 for circle in inside):
-            circles = [replace(circle, alone=False) if circle in inside else circle for circle in circles]
-    return circles
+        on_it = [i for i, circle in enumerate(circles) if _distance(circle, patch) < max(circle.radius_px, patch.radius_px)]
+        if not on_it:
+            things.append(patch)
+        crowded = patch.radius_px**2 > LONE_PATCH * sum(circles[i].radius_px ** 2 for i in on_it)
+        for i in on_it:
+            off = _distance(circles[i], patch) / circles[i].radius_px if len(on_it) == 1 else 0.0
+            things[i] = replace(things[i], alone=things[i].alone and not crowded, off_patch=off)
+    return things

@@ -29,7 +29,7 @@ from coinsorter.training.samples import NONE, OPTICS, Samples
 REPRESENTATIVE = 400  # crops that int8 ranges are taken from
 GOLDEN_CROPS = 8
 # What a lone round coin's outline may be like at worst: the held-out coins' own, and some slack.
-OUTLINE_SHARE, ROUNDNESS_SLACK, QUALITY_SLACK = 0.005, 0.02, 0.05
+OUTLINE_SHARE, ROUNDNESS_SLACK, QUALITY_SLACK, OFF_PATCH_SLACK = 0.005, 0.02, 0.03, 0.05
 # The belt as the simulated camera shows it, in one grey.
 SIMULATED_SURROUND = (95.0, 95.0, 95.0)
 
@@ -159,6 +159,7 @@ def _facts(recipe: Recipe, labels: list[Label], plane: ScalePlane, spec: CropSpe
         "outline": {
             "min_roundness": _at_worst([c.roundness for c in held.circles], ROUNDNESS_SLACK),
             "min_quality": _at_worst([c.quality for c in held.circles], QUALITY_SLACK),
+            "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], OFF_PATCH_SLACK),
         },
         "view": {
             "px_per_mm": round(plane.px_per_mm, 5), "tilt_along": round(plane.tilt_along, 5), "tilt_across": round(plane.tilt_across, 5),

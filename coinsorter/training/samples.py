@@ -26,7 +26,7 @@ NONE = -1  # the label of things that are none of the bundle's coins
 # The simulated machine's camera, as config.yaml has it.
 OPTICS = Optics(640, 480, 4.0, 0.375)
 # Found as leniently as makes sense: what a lone coin's outline is like is measured here, not assumed.
-LENIENT = {"min_roundness": 0.5, "min_quality": 0.5}
+LENIENT = {"min_roundness": 0.5, "min_quality": 0.5, "max_off_patch": 0.5}
 CHUNK = 500
 
 Progress = Callable[[int], None]
@@ -61,10 +61,7 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Frames of real coins as they were found, before the crop's light is known.
-
-    pictures: uint8 (h, w, 3) patches around each coin, with its circle in their own pixels; the others as in Samples.
-    """
+    """The coins found in frames, the view's scale and the crops' make that follow from them, and why other frames were left out, by path."""
 
     samples: Samples
     plane: ScalePlane
