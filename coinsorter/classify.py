@@ -6,8 +6,8 @@ autoencoder's error is from that of genuine coins of the label, in units of thei
 it copies too well (a blank) is so too.
 """
 
-from collections.abc import Callable
-from math import lgamma, log, pi
+from collections.abc import Callable, Sequence
+from math import exp, lgamma, log, log1p, pi
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ class Classifier:
         self._classifier = _network(bundle, "classifier", bundle.classifier, turns, runtime, threads)
         self._autoencoder = _network(bundle, "autoencoder", bundle.autoencoder, 1, runtime, threads)
         self._names = [label.name for label in bundle.facts.labels]
-        self._diameters_mm = np.array([label.diameter_mm for label in bundle.facts.labels])
+        self._diameters_mm = [label.diameter_mm for label in bundle.facts.labels]
         self._inside = cv2.resize(inside(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST)
 
     def judge(self, coin: Coin, time_left: Callable[[], bool] = lambda: True) -> Verdict:
@@ -67,15 +67,17 @@ class Classifier:
 
     def fuse(self, logits: np.ndarray, error: float, diameter_mm: float) -> Verdict:
         """The verdict from a coin's mean logits, float32 (labels + 1,), the autoencoder's mean error and the diameter."""
-        pictures = log_softmax(logits / self.bundle.facts.fusion.temperature)
-        fused = log_softmax(pictures + diameter_likelihoods(diameter_mm, self._diameters_mm, self.bundle.facts.fusion))
-        best, second = fused[:-1].argsort()[:-3:-1] if len(fused) > 2 else (0, 0)
+        fusion = self.bundle.facts.fusion
+        pictures = log_softmax([value / fusion.temperature for value in logits.tolist()])
+        diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion)
+        fused = log_softmax([picture + diameter for picture, diameter in zip(pictures, diameters)])
+        best, second, *_ = (*sorted(range(len(fused) - 1), key=lambda i: -fused[i]), 0)
         label = self._names[best]
         scale = self.bundle.facts.anomaly[label]
         return Verdict(
             label=label,
-            confidence=float(np.exp(fused[best])),
-            by_picture=float(np.exp(pictures[best])),
+            confidence=exp(fused[best]),
+            by_picture=exp(pictures[best]),
             runner_up=self._names[second],
             anomaly=abs(log(error) - scale.middle) / scale.spread if error > 0 else float("inf"),
             diameter_mm=diameter_mm,
@@ -102,19 +104,19 @@ def halved(crop: np.ndarray) -> np.ndarray:
     return cv2.resize(crop, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
 
 
-def diameter_likelihoods(diameter_mm: float, nominal_mm: np.ndarray, fusion: Fusion) -> np.ndarray:
+def diameter_likelihoods(diameter_mm: float, nominal_mm: Sequence[float], fusion: Fusion) -> list[float]:
     """Log likelihood of a diameter under each label (Student-t about the nominal one), and under "none of these" (flat)."""
     spread, freedom = fusion.diameter_spread, fusion.freedom
     peak = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - 0.5 * log(freedom * pi) - log(spread)
-    likelihoods = np.full(len(nominal_mm) + 1, -log(FOREIGN_RANGE))
-    off = (diameter_mm / nominal_mm - 1) / spread
-    likelihoods[:-1] = peak - (freedom + 1) / 2 * np.log1p(off * off / freedom)
-    return likelihoods
+    offs = ((diameter_mm / nominal - 1) / spread for nominal in nominal_mm)
+    return [*(peak - (freedom + 1) / 2 * log1p(off * off / freedom) for off in offs), -log(FOREIGN_RANGE)]
 
 
-def log_softmax(values: np.ndarray) -> np.ndarray:
-    shifted = values - values.max()
-    return shifted - np.log(np.exp(shifted).sum())
+def log_softmax(values: Sequence[float]) -> list[float]:
+    """Plain Python: for the few numbers of a coin it takes a third of numpy's time."""
+    top = max(values)
+    total = top + log(sum(exp(value - top) for value in values))
+    return [value - total for value in values]
 
 
 def _network(bundle: Bundle, name: str, model: bytes, batch: int, runtime: str, threads: int) -> Network:

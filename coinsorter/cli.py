@@ -20,7 +20,7 @@ from coinsorter import __version__, assembly, bundle, config, ledger, runtime
 from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
 from coinsorter.config import Config
-from coinsorter.errors import BundleError, CoinsorterError, ConfigError, InputError
+from coinsorter.errors import BundleError, CoinsorterError, ConfigError, InputError, LedgerError
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +136,7 @@ def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> 
     from coinsorter.simulator.machine import SimulatedMachine
 
     picture, book = options.out / "contact-sheet.png", options.out / "ledger.db"
-    for old in options.out.glob("ledger.db*"):  # every simulated run starts a ledger of its own
-        old.unlink()
+    _remove_ledger(book)  # every simulated run starts one of its own
     interpreter = runtime.pick(settings.runtime.interpreter)
     simulated = SimulatedMachine(settings, models, book, options.coins, options.seed, interpreter)
     simulated.machine.classifier.self_test()
@@ -151,6 +150,14 @@ def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> 
         report.show(truth, settings.reject_bin, Console(), picture if written else None, book, interpreter)
     failed = truth.wrong or truth.foreign_accepted or not truth.ledger_matches or truth.fault
     return 1 if failed else 0
+
+
+def _remove_ledger(path: Path) -> None:
+    try:
+        for part in ("", "-wal", "-shm"):
+            path.with_name(path.name + part).unlink(missing_ok=True)
+    except OSError as error:
+        raise LedgerError(f"ledger {path}: the old one cannot be removed: {error.strerror}; name another folder with --out") from error
 
 
 def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:

@@ -115,10 +115,10 @@ def test_pictures_are_averaged_as_long_as_there_is_time(crowns):
 
 
 def test_a_diameter_between_two_coins_speaks_for_the_nearer_one(crowns):
-    nominal = np.array([label.diameter_mm for label in crowns.facts.labels])
+    nominal = [label.diameter_mm for label in crowns.facts.labels]
     likelihoods = diameter_likelihoods(22.9, nominal, crowns.facts.fusion)
-    assert likelihoods[:-1].argmax() == list(crowns.labels).index("crown_2")
-    assert diameter_likelihoods(40.0, nominal, crowns.facts.fusion).argmax() == len(nominal)  # none of these
+    assert np.argmax(likelihoods[:-1]) == list(crowns.labels).index("crown_2")
+    assert np.argmax(diameter_likelihoods(40.0, nominal, crowns.facts.fusion)) == len(nominal)  # none of these
 
 
 def test_a_runtime_that_is_not_installed_is_named(monkeypatch):

@@ -75,6 +75,15 @@ def test_something_that_lies_against_a_coin_makes_it_not_alone():
     assert circles and not any(c.alone for c in circles)
 
 
+@pytest.mark.parametrize("distance", [36, 40, 48])
+def test_a_coin_that_another_peeps_out_from_beneath_is_not_alone(distance):
+    """The upper one's outline is whole and round, and the lower one's is hardly seen."""
+    lower = disc_picture(150 + distance * 0.8, 120 - distance * 0.6, 29, coin=140)
+    picture = np.maximum(lower, disc_picture(150, 120, 45))
+    whole = max(find_things(picture, Search(24, 60, max_off_patch=0.13)), key=lambda thing: thing.quality)
+    assert whole.quality > 0.9 and whole.radius_px == pytest.approx(45, abs=1) and not whole.alone
+
+
 @pytest.mark.parametrize("x, seen", [(60, True), (42, True), (15, False), (0, False)])
 def test_a_coin_that_the_border_cuts_is_left_out(x, seen):
     circles = [c for c in find_things(disc_picture(x, 120, 40), SEARCH) if c.quality]
