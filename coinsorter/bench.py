@@ -105,7 +105,7 @@ def _frames(bundle: Bundle) -> list[Frame]:
 
 def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[str, float]]:
     circles = [segment.find_things(frame.pixels, line.search)[0] for frame in frames]
-    crops = [line.cut(frame.pixels, circle) for frame, circle in zip(frames, circles)]
+    crops = [line.cut(frame.pixels, circle, line.plane.diameter_mm(circle)) for frame, circle in zip(frames, circles)]
     coins = [track.single(frame, [circle], line.plane, line.cut) for frame, circle in zip(frames, circles)]
     judged = [(line.classifier.logits(c), line.classifier.error(c), coin.diameter_mm) for c, coin in zip(crops, coins) if coin]
     events = [Event(0, 0.0, d, SPEED_MM_S, line.classifier.fuse(logits, error, d), None, Decision("reject", "unsure")) for logits, error, d in judged]
@@ -114,7 +114,7 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
     stages = {
         "segment": _times(lambda frame: segment.find_things(frame.pixels, line.search), frames),
         "track": _times(*_tracking(line, frames[0], circles[0])),
-        "crop": _times(lambda pair: line.cut(pair[0].pixels, pair[1]), list(zip(frames, circles))),
+        "crop": _times(lambda pair: line.cut(pair[0].pixels, pair[1], line.plane.diameter_mm(pair[1])), list(zip(frames, circles))),
         "classifier": _times(line.classifier.logits, crops),
         "autoencoder": _times(line.classifier.error, crops),
         "decide": _times(lambda i: decide(coins[i], line.classifier.fuse(*judged[i]), line.rules), range(len(judged))),  # type: ignore[arg-type]

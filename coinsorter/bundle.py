@@ -52,6 +52,14 @@ class Fusion(_Part):
     freedom: Annotated[float, Field(gt=0)]
 
 
+class Outline(_Part):
+    """What a lone round coin's outline is like at worst in the training camera's view; see `segment.Search`."""
+
+    min_roundness: Annotated[float, Field(ge=0, le=1)]
+    min_quality: Annotated[float, Field(ge=0, le=1)]
+    max_off_patch: Annotated[float, Field(ge=0)]
+
+
 class AnomalyScale(_Part):
     """A label's genuine coins: the middle of their anomaly score, and its spread (both on coins the network did not see)."""
 
@@ -69,14 +77,14 @@ class Limits(_Part):
 
 
 class Facts(_Part):
-    """Everything bundle.yaml says."""
+    """Everything bundle.yaml says. view: the scale of the camera that the training pictures were taken with."""
 
     format: int
     name: str
     labels: Annotated[list[Label], Field(min_length=1)]
-    crop: dict[str, Any]
-    outline: dict[str, float]
-    view: dict[str, float]
+    crop: CropSpec
+    outline: Outline
+    view: ScalePlane
     fusion: Fusion
     anomaly: dict[str, AnomalyScale]
     limits: dict[str, Limits]
@@ -104,7 +112,6 @@ class Bundle:
 
     path: Path
     facts: Facts
-    crop: CropSpec
     classifier: bytes
     autoencoder: bytes
     golden: Golden
@@ -123,9 +130,11 @@ class Bundle:
 
     @property
     def view(self) -> ScalePlane:
-        """The scale of the camera that the training pictures were taken with."""
-        view = self.facts.view
-        return ScalePlane(view["px_per_mm"], view["tilt_along"], view["tilt_across"], int(view["width_px"]), int(view["height_px"]))
+        return self.facts.view
+
+    @property
+    def crop(self) -> CropSpec:
+        return self.facts.crop
 
 
 def load(path: Path) -> Bundle:
@@ -142,7 +151,6 @@ def load(path: Path) -> Bundle:
     return Bundle(
         path=path,
         facts=facts,
-        crop=CropSpec(int(facts.crop["size_px"]), float(facts.crop["margin"]), tuple(facts.crop["surround"])),
         classifier=contents[CLASSIFIER],
         autoencoder=contents[AUTOENCODER],
         golden=_golden(path / GOLDEN),

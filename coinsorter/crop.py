@@ -20,29 +20,46 @@ class CropSpec:
 
     size_px: edge of the square. margin: half the edge over the coin's radius.
     surround: RGB 0..255 that the belt just around the coin is brought to, which takes out lamp, exposure and white balance.
+    full_mm: diameter of a coin that fills the crop; smaller coins are shown smaller, so that their size is in the picture. 0: every coin
+    fills it.
     """
 
     size_px: int
     margin: float
     surround: tuple[float, float, float]
+    full_mm: float = 0.0
+
+    def share(self, diameter_mm: float) -> float:
+        """How much of the largest diameter that the crop has room for a coin takes up in it."""
+        return min(1.0, diameter_mm / self.full_mm) if self.full_mm else 1.0
 
 
-def cut(pixels: np.ndarray, circle: Circle, spec: CropSpec) -> np.ndarray:
+def cut(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropSpec) -> np.ndarray:
     """The coin alone, uint8 (size_px, size_px, 3) RGB: centred, to scale, with corrected light, all outside of it grey."""
-    scale = spec.size_px / 2 / (spec.margin * circle.radius_px)
+    share = spec.share(diameter_mm)
+    scale = share * spec.size_px / 2 / (spec.margin * circle.radius_px)
     middle = (spec.size_px - 1) / 2
     place = np.array([[scale, 0, middle - scale * circle.x_px], [0, scale, middle - scale * circle.y_px]])
     size = (spec.size_px, spec.size_px)
     crop = cv2.warpAffine(pixels, place, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     grey = np.full((*size, 3), FILL, np.uint8)
-    return cv2.copyTo(cv2.multiply(crop, _gains(circle, spec)), inside(spec), grey)
+    return cv2.copyTo(cv2.multiply(crop, _gains(circle, spec)), _disc(spec, share), grey)
+
+
+def inside(spec: CropSpec) -> np.ndarray:
+    """Where in a crop the largest coin is: uint8 (size_px, size_px), 1 on the coin and 0 off it."""
+    return _disc(spec, 1.0)
+
+
+def _disc(spec: CropSpec, share: float) -> np.ndarray:
+    return (_radii(spec) <= np.float32(RIM * share)).view(np.uint8)
 
 
 @cache
-def inside(spec: CropSpec) -> np.ndarray:
-    """Where in a crop the coin is: uint8 (size_px, size_px), 255 on the coin and 0 off it."""
+def _radii(spec: CropSpec) -> np.ndarray:
+    """Each pixel's distance from the crop's middle, in radii of the largest coin: float32 (size_px, size_px)."""
     steps = (np.arange(spec.size_px) - (spec.size_px - 1) / 2) / (spec.size_px / 2 / spec.margin)
-    return np.where(np.hypot(*np.meshgrid(steps, steps)) > RIM, 0, 255).astype(np.uint8)
+    return np.hypot(*np.meshgrid(steps, steps)).astype(np.float32)
 
 
 def quarter_turns(crop: np.ndarray, count: int) -> np.ndarray:

@@ -21,7 +21,7 @@ TOUCHING_GAP = 0.08  # of the smaller radius: things that come nearer than this 
 PLACE_SPREAD_MM = 0.15  # of one measured place (0.1 mm on the simulated machine; more where the lamp flickers)
 BELT_SPEED_SPREAD = 0.05  # relative: what is believed of a coin's speed before it has been measured
 
-Cut = Callable[[np.ndarray, Circle], np.ndarray]
+Cut = Callable[[np.ndarray, Circle, float], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Follower:
 class BeltTracker:
     """Follows everything on the belt; give it every frame's circles, and it gives back the coins that are leaving the view.
 
-    speed_mm_s: the belt's nominal speed. frame_s: from one frame to the next. cut: makes a crop of a picture and a circle.
+    speed_mm_s: the belt's nominal speed. frame_s: from one frame to the next. cut: makes a crop of a picture, a circle in it and its diameter in mm.
     crops: how many pictures of each coin are kept.
     """
 
@@ -175,12 +175,13 @@ class BeltTracker:
     def _coin(self, track: _Track) -> Coin:
         self._coins += 1
         speed, spread, x_mm = track.motion()
+        diameter_mm = 2 * median(s.radius_mm for s in track.sightings)
         lone = sum(s.circle.alone for s in track.sightings) >= ALONE_SHARE * len(track.sightings)
         return Coin(
             number=self._coins,
-            crops=tuple(self.cut(pixels, circle) for _, pixels, circle in track.best),
+            crops=tuple(self.cut(pixels, circle, diameter_mm) for _, pixels, circle in track.best),
             circles=tuple(circle for _, _, circle in track.best),
-            diameter_mm=2 * median(s.radius_mm for s in track.sightings),
+            diameter_mm=diameter_mm,
             x_mm=x_mm,
             y_mm=track.last.y_mm,
             seen_s=track.last.taken_s,
@@ -208,11 +209,12 @@ def single(frame: Frame, circles: list[Circle], scale: ScalePlane, cut: Cut) -> 
         return None
     circle = max(round_ones, key=lambda c: c.quality)
     x_mm, y_mm = scale.position_mm(circle.x_px, circle.y_px)
+    diameter_mm = scale.diameter_mm(circle)
     return Coin(
         number=frame.number + 1,
-        crops=(cut(frame.pixels, circle),),
+        crops=(cut(frame.pixels, circle, diameter_mm),),
         circles=(circle,),
-        diameter_mm=scale.diameter_mm(circle),
+        diameter_mm=diameter_mm,
         x_mm=x_mm,
         y_mm=y_mm,
         seen_s=frame.taken_s,

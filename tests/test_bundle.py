@@ -94,7 +94,7 @@ def test_a_file_that_is_no_network_is_refused_without_a_crash(crowns):
 
 
 def test_the_other_network_in_its_place_is_refused(crowns):
-    other = replace(crowns, crop=replace(crowns.crop, size_px=96))
+    other = replace(crowns, facts=crowns.facts.model_copy(update={"crop": replace(crowns.crop, size_px=96)}))
     with pytest.raises(BundleError, match="export it again"):
         Classifier(other, runtime.pick("auto"))
 

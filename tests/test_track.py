@@ -15,7 +15,7 @@ PIXELS = np.zeros((480, 640, 3), np.uint8)
 
 
 def tracker(crops: int = 3) -> BeltTracker:
-    return BeltTracker(PLANE, 250.0, FRAME_S, lambda pixels, circle: np.full((2, 2, 3), int(circle.sharpness), np.uint8), crops)
+    return BeltTracker(PLANE, 250.0, FRAME_S, lambda pixels, circle, diameter_mm: np.full((2, 2, 3), int(circle.sharpness), np.uint8), crops)
 
 
 def circle(x_mm: float, y_mm: float = 0.0, radius_mm: float = 12.0, alone: bool = True, sharpness: float = 20.0, quality: float = 1.0) -> Circle:
@@ -124,7 +124,7 @@ def test_what_follows_a_leaving_coin_is_known():
     assert follower.x_mm == pytest.approx(coins[0].x_mm - 60, abs=0.2) and follower.radius_mm == pytest.approx(12)
 
 
-def cut(pixels, circle):
+def cut(pixels, circle, diameter_mm):
     return pixels
 
 

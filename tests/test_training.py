@@ -69,6 +69,15 @@ def test_a_trained_bundle_loads_proves_itself_and_tells_two_coins_apart(tiny, fr
     assert models.view.px_per_mm == pytest.approx(4.0, rel=0.01)
 
 
+def test_with_folds_every_coin_is_held_out_once(frames, tmp_path):
+    short = {"classifier": {"width": 4, "epochs": 1, "batch": 16}, "autoencoder": {"width": 4, "code": 4, "epochs": 1, "batch": 16}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | short | {"folds": 2}))
+    assert cli.main(["bundle", str(tmp_path / "recipe.yaml"), "--frames", str(frames), "--out", str(tmp_path / "bundle")]) == 0
+    facts = bundle.load(tmp_path / "bundle").facts
+    assert facts.budget["held_out"] == 24 and facts.training["held_out_bursts"] == facts.training["bursts"] == 4
+    assert {own.n for own in facts.limits.values()} == {12}
+
+
 def test_the_bundle_keeps_its_recipe_and_says_what_its_sample_proves(tiny):
     facts = bundle.load(tiny).facts
     assert facts.recipe["classifier"]["epochs"] == 12 and facts.recipe["seed"] == 3
@@ -139,6 +148,15 @@ def test_no_burst_is_on_both_sides_of_the_split_and_every_label_is_on_each(seed)
     sides = [set(np.array(groups)[held]), set(np.array(groups)[~held])]
     assert not sides[0] & sides[1]
     assert all({group % 3 for group in side} == {0, 1, 2} for side in sides)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_burst_is_dealt_to_two_folds_and_each_label_is_in_at_least_two(count, seed):
+    groups = np.repeat(np.arange(12), np.random.default_rng(seed).integers(1, 60, 12))
+    fold = samples.folds(fake(groups.tolist(), (groups % 3).tolist()), count, np.random.default_rng(seed))
+    assert all(len(set(fold[groups == group])) == 1 for group in range(12))
+    assert all(len(set(fold[groups % 3 == label])) == min(count, 4) for label in range(3)) and set(fold) <= set(range(count))
 
 
 @pytest.mark.parametrize("sizes", [(61, 30), (30, 61), (1, 1), (59, 30, 31), (5, 5, 5, 5, 5, 5), (100, 1)])

@@ -4,7 +4,7 @@ Every number here comes from coins that no network saw.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -32,6 +32,10 @@ class HeldOut:
     logits: np.ndarray
     errors: np.ndarray
     diameters_mm: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
 
 
 def fusion(held: HeldOut, labels: list[Label]) -> Fusion:
@@ -62,8 +66,8 @@ def anomaly_scales(held: HeldOut, labels: list[Label]) -> dict[str, AnomalyScale
 def limits(held: HeldOut, labels: list[Label], fused: Fusion, scales: dict[str, AnomalyScale], budget: Budget) -> tuple[dict[str, Limits], dict[str, Any]]:
     """Each label's thresholds, and the budget they keep, with what the sample proves of it.
 
-    The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that the
-    calibrated probabilities promise no more wrong coins than it allows; the others leave out no more genuine coins than that.
+    The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that of the
+    held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that.
     """
     nominal = np.array([label.diameter_mm for label in labels])
     probabilities = np.exp(_fused(held, nominal, fused))
@@ -71,7 +75,7 @@ def limits(held: HeldOut, labels: list[Label], fused: Fusion, scales: dict[str, 
     confidence = probabilities[np.arange(len(best)), best]
     right = best == held.labels
     share = budget.genuine_rejected / 3
-    floor = _promised(confidence, budget.wrong)
+    floor = _keeping(confidence, right, budget.wrong)
     found = {}
     for index, label in enumerate(labels):
         own = held.labels == index
@@ -97,12 +101,16 @@ def _scores(errors: np.ndarray, scale: AnomalyScale) -> np.ndarray:
     return np.abs(np.log(errors) - scale.middle) / scale.spread
 
 
-def _promised(confidence: np.ndarray, wrong: float) -> float:
-    """The lowest confidence limit at which the accepted coins' mean probability of being wrong is within the budget."""
-    ordered = np.sort(confidence)[::-1]
-    mean_wrong = np.cumsum(1 - ordered) / np.arange(1, len(ordered) + 1)
-    kept = np.flatnonzero(mean_wrong <= wrong)
-    return float(ordered[kept[-1]]) if len(kept) else 0.9999
+def _keeping(confidence: np.ndarray, right: np.ndarray, budget: float) -> float:
+    """The lowest confidence limit at which the share of wrong coins among those above it, (wrong + 1/2) / (n + 1), is within the budget.
+
+    That estimate is the mean of Jeffreys' posterior for a share; 1 where no limit keeps the budget.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    counts = np.arange(1, len(order) + 1)
+    share = (np.cumsum(~right[order]) + 0.5) / (counts + 1)
+    kept = np.flatnonzero(share <= budget)
+    return float(confidence[order[kept[-1]]]) if len(kept) else 1.0
 
 
 def _proof(held: HeldOut, labels: list[Label], found: dict[str, Limits], scales, best, confidence, budget: Budget) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from coinsorter import bundle, runtime, scale
-from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, AnomalyScale, Bundle, Facts, Fusion, Golden, Label, Limits
+from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, AnomalyScale, Bundle, Facts, Fusion, Golden, Label, Limits, Outline
 from coinsorter.classify import Classifier
 from coinsorter.crop import CropSpec
 from coinsorter.errors import InputError
@@ -37,29 +37,61 @@ SIMULATED_SURROUND = (95.0, 95.0, 95.0)
 Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a bundle is made of.
+
+    seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
+    not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale.
+    """
+
+    labels: list[Label]
+    seen: Samples
+    held: Samples
+    sisters: list[tuple[Samples, Samples]]
+    plane: ScalePlane
+    spec: CropSpec
+    notes: dict[str, Any]
+
+
 def make(recipe: Recipe, frames: Path | None, out: Path, bar: Bar) -> Facts:
     """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete."""
     import keras
 
-    from coinsorter.training import export, fit
-
     check(recipe, frames)
     keras.utils.set_random_seed(recipe.seed % 2**32)
-    labels, seen, held, plane, spec, notes = _pictures(recipe, frames, bar)
+    material = _simulated(recipe, bar) if frames is None else _photographed(recipe, frames, bar)
+    asked = [_ask(material, seen, held, recipe, _numbered(bar, f"sister {n + 1}: ")) for n, (seen, held) in enumerate(material.sisters)]
+    judge, models, own = _train(material, material.seen, recipe, bar)
+    answers, right = zip(*asked or [_answers(material, judge, own, material.seen, material.held, bar)])
+    joined = limits.HeldOut.joined(answers)
+    facts = _facts(recipe, material, joined, models)
+    facts["training"] |= material.notes | _made_with(joined, np.concatenate(right))
+    simulated = material.held if recipe.source == "simulated" else material.seen.where(material.seen.labels == NONE)
+    return write(out, facts, models, _golden(judge, simulated))
+
+
+def _numbered(bar: Bar, prefix: str) -> Bar:
+    return lambda what, steps: bar(prefix + what, steps)
+
+
+def _ask(material: Material, seen: Samples, held: Samples, recipe: Recipe, bar: Bar) -> tuple[limits.HeldOut, np.ndarray]:
+    """Trains a sister and returns its answers."""
+    judge, _, own = _train(material, seen, recipe, bar)
+    return _answers(material, judge, own, seen, held, bar)
+
+
+def _train(material: Material, seen: Samples, recipe: Recipe, bar: Bar) -> tuple[Classifier, dict[str, bytes], Any]:
+    """Networks trained on what is seen: as the machine runs them, as int8 models, and the classifier as it was before."""
+    from coinsorter.training import export, fit
+
     with bar("classifier", recipe.classifier.epochs) as tell:
-        classifier = fit.fit_classifier(seen, len(labels), spec, recipe, tell)
+        classifier = fit.fit_classifier(seen, len(material.labels), material.spec, recipe, tell)
     with bar("autoencoder", recipe.autoencoder.epochs) as tell:
-        autoencoder = fit.fit_autoencoder(seen, spec, recipe, tell)
+        autoencoder = fit.fit_autoencoder(seen, material.spec, recipe, tell)
     typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
     models = {CLASSIFIER: export.int8(classifier, typical), AUTOENCODER: export.int8(autoencoder, typical)}
-    provisional = _provisional(labels, spec, models)
-    judge = Classifier(provisional, runtime.pick("auto"))
-    with bar("held-out coins", len(held)) as tell:
-        answers = _answers(judge, held, plane, tell)
-    facts = _facts(recipe, labels, plane, spec, held, answers, models)
-    facts["training"] |= notes | _scores(classifier, judge, held, answers)
-    golden = _golden(judge, held if recipe.source == "simulated" else seen.where(seen.labels == NONE))
-    return write(out, facts, models, golden)
+    return Classifier(_provisional(material, models), runtime.pick("auto")), models, classifier
 
 
 def check(recipe: Recipe, frames: Path | None) -> None:
@@ -75,38 +107,40 @@ def check(recipe: Recipe, frames: Path | None) -> None:
         raise InputError(f"recipe {recipe.name}: motifs {', '.join(sorted(unfit))} are kept for the simulated belt; training must not see them")
 
 
-def _pictures(recipe: Recipe, frames: Path | None, bar: Bar) -> tuple[list[Label], Samples, Samples, ScalePlane, CropSpec, dict[str, Any]]:
-    return _simulated(recipe, bar) if frames is None else _photographed(recipe, frames, bar)
-
-
-def _simulated(recipe: Recipe, bar: Bar) -> tuple[list[Label], Samples, Samples, ScalePlane, CropSpec, dict[str, Any]]:
-    spec = CropSpec(recipe.crop.size_px, recipe.crop.margin, SIMULATED_SURROUND)
+def _simulated(recipe: Recipe, bar: Bar) -> Material:
+    labels = [Label(**facts) for facts in label_facts()]
+    spec = recipe.crop_spec(SIMULATED_SURROUND, max(label.diameter_mm for label in labels))
     counts, motifs, seed = recipe.pictures, tuple(recipe.motifs), recipe.seed
     with bar("drawing coins", counts.genuine) as tell:
         genuine = samples.simulated(coins.GENUINE, counts.genuine, spec, motifs, [seed, 10], tell)
     with bar("drawing held-out coins", counts.held_out) as tell:
         held = samples.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
     seen = Samples.joined([genuine, _foreign(recipe, spec, bar)])
-    labels = [Label(**facts) for facts in label_facts()]
-    diameters = [labels[i].diameter_mm for i in genuine.labels]
-    plane = scale.fit_plane(genuine.circles, diameters, OPTICS.width_px, OPTICS.height_px)
-    return labels, seen, held, plane, spec, {"split": "by seed"}
+    return Material(labels, seen, held, [], _plane(labels, seen, OPTICS.width_px, OPTICS.height_px), spec, {"split": "by seed"})
 
 
-def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> tuple[list[Label], Samples, Samples, ScalePlane, CropSpec, dict[str, Any]]:
+def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> Material:
     with bar("finding coins", len(samples.picture_paths(frames))) as tell:
         found = samples.from_frames(frames, recipe, tell)
-    held = samples.hold_out(found.samples, recipe.hold_out, np.random.default_rng([recipe.seed, 3]))
-    seen, unseen = found.samples.where(~held), found.samples.where(held)
-    diameters = [recipe.labels[i].diameter_mm for i in seen.labels]
-    plane = scale.fit_plane(seen.circles, diameters, found.plane.width_px, found.plane.height_px)
-    notes = {
-        "split": "by burst",
-        "held_out_bursts": len(np.unique(unseen.groups)),
-        "bursts": len(np.unique(found.samples.groups)),
-        "left_out": len(found.left_out),
-    }
-    return recipe.labels, Samples.joined([seen, _foreign(recipe, found.spec, bar)]), unseen, plane, found.spec, notes
+    coins_, foreign = found.samples, _foreign(recipe, found.spec, bar)
+    notes = {"bursts": len(np.unique(coins_.groups)), "left_out": len(found.left_out)}
+    rng = np.random.default_rng([recipe.seed, 3])
+    if recipe.folds:
+        dealt = samples.folds(coins_, recipe.folds, rng)
+        parts = [(coins_.where(dealt != fold), coins_.where(dealt == fold)) for fold in range(recipe.folds)]
+        sisters = [(Samples.joined([seen, foreign]), held) for seen, held in parts]
+        seen, held, notes["split"] = coins_, Samples.joined([held for _, held in sisters]), f"by burst, {recipe.folds} folds"
+    else:
+        out = samples.hold_out(coins_, recipe.hold_out, rng)
+        seen, held, sisters, notes["split"] = coins_.where(~out), coins_.where(out), [], "by burst"
+    notes["held_out_bursts"] = len(np.unique(held.groups))
+    plane = _plane(recipe.labels, seen, found.plane.width_px, found.plane.height_px)
+    return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, found.spec, notes)
+
+
+def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
+    genuine = seen.where(seen.labels != NONE)
+    return scale.fit_plane(genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px)
 
 
 def _foreign(recipe: Recipe, spec: CropSpec, bar: Bar) -> Samples:
@@ -126,36 +160,46 @@ def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(len(of)), chosen)
 
 
-def _answers(judge: Classifier, held: Samples, plane: ScalePlane, tell: Callable[[int], None]) -> limits.HeldOut:
-    logits, errors = [], []
-    for number, picture in enumerate(held.crops):
-        logits.append(judge.logits(picture))
-        errors.append(judge.error(picture))
-        tell(number + 1)
+def _answers(material: Material, judge: Classifier, own: Any, seen: Samples, held: Samples, bar: Bar) -> tuple[limits.HeldOut, np.ndarray]:
+    """What networks trained on `seen` say of coins they did not see; and which of those the classifier named rightly from one picture as it
+    lies, as floats and as int8: bool (n, 2)."""
+    size = material.plane.width_px, material.plane.height_px
+    plane = _plane(material.labels, seen, *size)
+    logits, errors, single = [], [], []
+    with bar("held-out coins", len(held)) as tell:
+        for number, picture in enumerate(held.crops):
+            logits.append(judge.logits(picture))
+            errors.append(judge.error(picture))
+            single.append(judge.single_logits(picture)[:-1].argmax())
+            tell(number + 1)
+    floats = own.predict(held.crops.astype(np.float32), batch_size=256, verbose=0)[:, :-1].argmax(axis=1)
     diameters = np.array([plane.diameter_mm(circle) for circle in held.circles])
-    return limits.HeldOut(held.labels, np.array(logits), np.array(errors), diameters)
+    right = np.stack([floats == held.labels, np.array(single) == held.labels], axis=1)
+    return limits.HeldOut(held.labels, np.array(logits), np.array(errors), diameters), right
 
 
-def _provisional(labels: list[Label], spec: CropSpec, models: dict[str, bytes]) -> Bundle:
+def _provisional(material: Material, models: dict[str, bytes]) -> Bundle:
     """A bundle good enough to run its networks; its limits are not known yet."""
-    nothing = {label.name: AnomalyScale(middle=0.0, spread=1.0) for label in labels}
-    none = {label.name: Limits(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0) for label in labels}
+    nothing = {label.name: AnomalyScale(middle=0.0, spread=1.0) for label in material.labels}
+    none = {label.name: Limits(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0) for label in material.labels}
     facts = Facts(
-        format=bundle.FORMAT, name="provisional", labels=labels, crop={}, outline={}, view={}, budget={}, files={}, recipe={}, training={},
-        fusion=Fusion(temperature=1, diameter_spread=1, freedom=1), anomaly=nothing, limits=none,
+        format=bundle.FORMAT, name="provisional", labels=material.labels, crop=material.spec, view=material.plane, budget={}, files={},
+        outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1), fusion=Fusion(temperature=1, diameter_spread=1, freedom=1),
+        anomaly=nothing, limits=none, recipe={}, training={},
     )  # fmt: skip
     golden = Golden(np.empty(0), np.empty(0), np.empty(0))
-    return Bundle(Path("provisional"), facts, spec, models[CLASSIFIER], models[AUTOENCODER], golden, "")
+    return Bundle(Path("provisional"), facts, models[CLASSIFIER], models[AUTOENCODER], golden, "")
 
 
-def _facts(recipe: Recipe, labels: list[Label], plane: ScalePlane, spec: CropSpec, held: Samples, answers: limits.HeldOut, models) -> dict[str, Any]:
+def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: dict[str, bytes]) -> dict[str, Any]:
+    labels, plane, spec, held = material.labels, material.plane, material.spec, material.held
     fused, scales = limits.fusion(answers, labels), limits.anomaly_scales(answers, labels)
     found, proof = limits.limits(answers, labels, fused, scales, recipe.budget)
     return {
         "format": bundle.FORMAT,
         "name": recipe.name,
         "labels": [label.model_dump() for label in labels],
-        "crop": {"size_px": spec.size_px, "margin": spec.margin, "surround": list(spec.surround)},
+        "crop": {"size_px": spec.size_px, "margin": spec.margin, "surround": list(spec.surround), "full_mm": spec.full_mm},
         "outline": {
             "min_roundness": _at_worst([c.roundness for c in held.circles], ROUNDNESS_SLACK),
             "min_quality": _at_worst([c.quality for c in held.circles], QUALITY_SLACK),
@@ -179,16 +223,12 @@ def _at_worst(values: list[float], slack: float) -> float:
     return round(float(np.quantile(values, OUTLINE_SHARE)) - slack, 4)
 
 
-def _scores(classifier: Any, judge: Classifier, held: Samples, answers: limits.HeldOut) -> dict[str, Any]:
-    """Top-1 accuracy on the held-out coins from single pictures alone, as floats and as int8, and what made the networks."""
-    floats = classifier.predict(held.crops.astype(np.float32), batch_size=256, verbose=0)[:, :-1].argmax(axis=1)
-    quantised = np.array([judge.single_logits(picture)[:-1].argmax() for picture in held.crops])
+def _made_with(answers: limits.HeldOut, right: np.ndarray) -> dict[str, Any]:
+    """Top-1 accuracy on the held-out coins from pictures alone, as floats and as int8, and what made the networks."""
+    averaged = answers.logits[:, :-1].argmax(axis=1) == answers.labels
+    names = ("float", "int8", "int8_averaged_turns")
     return {
-        "held_out_accuracy": {
-            "float": round(float((floats == held.labels).mean()), 5),
-            "int8": round(float((quantised == held.labels).mean()), 5),
-            "int8_averaged_turns": round(float((answers.logits[:, :-1].argmax(axis=1) == held.labels).mean()), 5),
-        },
+        "held_out_accuracy": {name: round(float(share), 5) for name, share in zip(names, (*right.mean(axis=0), averaged.mean()))},
         "made_with": {name: importlib.metadata.version(name) for name in ("coinsorter", "keras", "numpy")},
     }
 

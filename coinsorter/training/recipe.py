@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coinsorter.bundle import Label
+from coinsorter.crop import CropSpec
 from coinsorter.errors import InputError
 
 
@@ -23,10 +24,14 @@ class Pictures(_Part):
 
 
 class Crop(_Part):
-    """size_px: edge of the square. margin: half the edge over the coin's radius."""
+    """size_px: edge of the square. margin: half the edge over the coin's radius.
+
+    true_size: the largest coin fills the crop and smaller ones are shown smaller; else every coin fills it.
+    """
 
     size_px: Annotated[int, Field(ge=32, le=224, multiple_of=16)] = 64
     margin: Annotated[float, Field(ge=1.0, le=1.5)] = 1.06
+    true_size: bool = False
 
 
 class ClassifierKnobs(_Part):
@@ -75,7 +80,11 @@ class Budget(_Part):
 
 
 class Recipe(_Part):
-    """Everything a recipe says; see models/crowns.yaml and models/brl.yaml."""
+    """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
+
+    Frames are held out by whole bursts, `hold_out` of them. With `folds` every burst is held out once instead: as many sister networks are
+    trained as the bundle's, each without the bursts that it is asked about, and the bundle's own sees all (too few coins to spare any).
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     seed: Annotated[int, Field(ge=0)] = 1
@@ -84,6 +93,7 @@ class Recipe(_Part):
     px_per_mm: Annotated[float, Field(gt=0)] = 4.0
     group_gap_s: Annotated[float, Field(gt=0)] = 40.0
     hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    folds: Annotated[int, Field(ge=2, le=10)] | None = None
     pictures: Pictures = Pictures()
     motifs: list[str] = []
     crop: Crop = Crop()
@@ -91,6 +101,9 @@ class Recipe(_Part):
     autoencoder: AutoencoderKnobs = AutoencoderKnobs()
     augment: Augment = Augment()
     budget: Budget = Budget()
+
+    def crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
+        return CropSpec(self.crop.size_px, self.crop.margin, surround, largest_mm if self.crop.true_size else 0.0)
 
     def plain(self) -> dict[str, Any]:
         return self.model_dump(mode="json")

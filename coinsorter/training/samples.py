@@ -98,8 +98,8 @@ def _cut_out(found: list[tuple[Path, np.ndarray, Circle]], recipe: Recipe, left_
     circles = tuple(circle for _, _, circle in found)
     height, width = found[0][1].shape[:2]
     plane = scale.fit_plane(circles, (diameters[path.parent.name] for path, _, _ in found), width, height)
-    spec = CropSpec(recipe.crop.size_px, recipe.crop.margin, _typical_surround(circles))
-    crops = np.stack([crop.cut(pixels, circle, spec) for _, pixels, circle in found])
+    spec = recipe.crop_spec(_typical_surround(circles), max(diameters.values()))
+    crops = np.stack([crop.cut(pixels, circle, plane.diameter_mm(circle), spec) for _, pixels, circle in found])
     labels = np.array([names.index(path.parent.name) for path, _, _ in found])
     return Found(Samples(crops, labels, circles, _bursts([path for path, _, _ in found], recipe.group_gap_s)), plane, spec, left_out)
 
@@ -132,13 +132,32 @@ def _bursts(paths: list[Path], gap_s: float) -> np.ndarray:
     return np.array(groups)
 
 
+def folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Deals every sample a fold, int (n,) of 0..count-1: of each label whole groups, the largest first, to the fold with fewest of it."""
+    dealt = np.zeros(len(samples), int)
+    for label in np.unique(samples.labels):
+        groups, counts = _groups(samples, label)
+        order = np.lexsort((rng.random(len(groups)), -counts))
+        load = rng.random(count)  # of two equally filled folds, any
+        for group, size in zip(groups[order], counts[order]):
+            fold = int(load.argmin())
+            load[fold] += size
+            dealt[samples.groups == group] = fold
+    return dealt
+
+
+def _groups(samples: Samples, label: int) -> tuple[np.ndarray, np.ndarray]:
+    groups, counts = np.unique(samples.groups[samples.labels == label], return_counts=True)
+    if len(groups) < 2:
+        raise InputError(f"label {label}: all its pictures are one burst; at least two are needed, to train on one and judge on another")
+    return groups, counts
+
+
 def hold_out(samples: Samples, share: float, rng: np.random.Generator) -> np.ndarray:
     """Which samples no network may see, as a boolean array: of each label whole groups, about the given share of its samples."""
     held = np.zeros(len(samples), bool)
     for label in np.unique(samples.labels):
-        groups, counts = np.unique(samples.groups[samples.labels == label], return_counts=True)
-        if len(groups) < 2:
-            raise InputError(f"label {label}: all its pictures are one burst; at least two are needed, to train on one and judge on another")
+        groups, counts = _groups(samples, label)
         held |= np.isin(samples.groups, groups[_near_share(counts, share, rng)])
     return held
 
@@ -176,7 +195,7 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
         for thing, x_px, y_px in still.things:
             near = [c for c in seen if np.hypot(c.x_px - x_px, c.y_px - y_px) < 0.3 * c.radius_px]
             if near:
-                crops.append(crop.cut(still.pixels, near[0], spec))
+                crops.append(crop.cut(still.pixels, near[0], 2 * near[0].radius_px / OPTICS.px_per_mm, spec))
                 labels.append(names.index(thing.label) if thing.label else NONE)
                 circles.append(near[0])
     size = spec.size_px

@@ -8,6 +8,7 @@ the machine would; their seeds are neither the training's nor the demonstration'
 import multiprocessing
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ def judge_some(job: tuple[Path, str, int, int]) -> Counter:
     judge = Classifier(models, runtime.pick("auto"))
     rules = Rules(models.thresholds, {name: name for name in models.labels}, "reject")
     view, search = models.view, assembly.search(models, models.view)
+    cut = partial(crop.cut, spec=models.crop)
     rng = np.random.default_rng([SEED, coins.FOREIGN_KINDS.index(kind) if kind in coins.FOREIGN_KINDS else 99, chunk])
     make = coins.genuine if kind == coins.GENUINE else lambda rng: coins.foreign(rng, kind, UNSEEN_MOTIFS)
     reasons: Counter = Counter()
@@ -44,7 +46,7 @@ def judge_some(job: tuple[Path, str, int, int]) -> Counter:
         circles = find_things(still.pixels, search)
         for thing, x_px, y_px in still.things:
             own = [c for c in circles if np.hypot(c.x_px - x_px, c.y_px - y_px) < max(40, 4 * thing.half_length_mm)]
-            coin = track.single(Frame(still.pixels, 0, 0.0), own, view, lambda pixels, circle: crop.cut(pixels, circle, models.crop))
+            coin = track.single(Frame(still.pixels, 0, 0.0), own, view, cut)
             verdict = judge.judge(coin) if coin else None
             reasons[decide(coin, verdict, rules).reason if coin and verdict else "no-coin"] += 1
     return reasons
