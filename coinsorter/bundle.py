@@ -1,6 +1,7 @@
 """A model bundle on disk: a folder with two networks, the facts of its labels, its limits, and golden crops that prove it works here."""
 
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -153,7 +154,7 @@ def load(path: Path) -> Bundle:
         facts=facts,
         classifier=contents[CLASSIFIER],
         autoencoder=contents[AUTOENCODER],
-        golden=_golden(path / GOLDEN),
+        golden=_golden(path / GOLDEN, facts),
         digest=hashlib.sha256(text).hexdigest(),
     )
 
@@ -178,10 +179,12 @@ def _facts(path: Path, text: bytes) -> Facts:
         facts = Facts.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: is not YAML: {str(error).splitlines()[0]}; copy the bundle again") from error
-    except ValidationError as error:
+    except ValidationError as error:  # before ValueError, which it is
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "(file)"
         raise BundleError(f"{path}: {where}: {first['msg']}; export the bundle again") from error
+    except ValueError as error:
+        raise BundleError(f"{path}: a value cannot be read: {error}; copy the bundle again") from error
     if facts.format != FORMAT:
         raise BundleError(f"{path}: format {facts.format}, this coinsorter reads {FORMAT}; export the bundle again")
     names = {label.name for label in facts.labels}
@@ -190,6 +193,13 @@ def _facts(path: Path, text: bytes) -> Facts:
     return facts
 
 
-def _golden(path: Path) -> Golden:
-    with np.load(path, allow_pickle=False) as stored:
-        return Golden(stored["crops"], stored["logits"], stored["errors"])
+def _golden(path: Path, facts: Facts) -> Golden:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            golden = Golden(stored["crops"], stored["logits"], stored["errors"])
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path}: holds no golden answers: {error}; export the bundle again") from error
+    count, size = len(golden.errors), facts.crop.size_px
+    if golden.crops.shape != (count, size, size, 3) or golden.logits.shape != (count, len(facts.labels) + 1):
+        raise BundleError(f"{path}: golden crops or answers do not fit the bundle's crops and labels; export the bundle again")
+    return golden

@@ -6,10 +6,11 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import cv2
 from rich.console import Console
@@ -42,6 +43,7 @@ exit status:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminated)
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         return int(options.command(options) or 0)
@@ -53,9 +55,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except _Terminated:
+        return 143
     except BrokenPipeError:  # `coinsorter ledger export | head`
         sys.stderr.close()
         return 0
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception, so that what was begun is ended properly."""
+
+
+def _terminated(*_: object) -> None:
+    raise _Terminated
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,13 +117,13 @@ def _add_run(commands: Any) -> None:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or not 0 <= int(text) <= 100_000:
+    if not text.isdecimal() or not 0 <= int(text) <= 100_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100000")
     return int(text)
 
 
 def _seed(text: str) -> int:
-    if not text.isdigit() or int(text) >= 2**63:
+    if not text.isdecimal() or int(text) >= 2**63:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
     return int(text)
 
@@ -141,7 +153,7 @@ def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> 
     simulated = SimulatedMachine(settings, models, book, options.coins, options.seed, interpreter)
     simulated.machine.classifier.self_test()
     sheet = report.ContactSheet(f"the last things of a simulated run, seed {options.seed}, as they passed")
-    with _progress("sorting", options.coins, options.json) as advance:
+    with closing(simulated.machine), _progress("sorting", options.coins, options.json) as advance:
         truth = simulated.run(advance, sheet)
     written = sheet.write(picture)
     if options.json:
@@ -168,10 +180,6 @@ def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
     interpreter = runtime.pick(settings.runtime.interpreter)
     log.info("bundle %s, %s %s", models.path, interpreter, runtime.version(interpreter))
     facts = ledger.RunFacts(str(models.path), models.digest, interpreter, options.note)
-    flaps = Flaps(settings)
-    flaps.park()
-    book = ledger.BackgroundLedger(lambda: ledger.Ledger(options.config.parent / settings.ledger.path, facts))
-    machine = assembly.machine(settings, models, interpreter, PiCamera(settings.camera), flaps, book, MonotonicClock())
     stopped = False
 
     def stop(*_: object) -> None:
@@ -180,13 +188,22 @@ def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    try:
+    with ExitStack() as parts:
+        flaps = Flaps(settings)
+        parts.callback(flaps.close)
+        flaps.park()
+        book = ledger.BackgroundLedger(lambda: ledger.Ledger(options.config.parent / settings.ledger.path, facts))
+        parts.callback(book.close)
+        camera = PiCamera(settings.camera)
+        parts.callback(camera.close)
+        machine = assembly.machine(settings, models, interpreter, camera, flaps, book, MonotonicClock())
+        parts.callback(machine.close)  # the flaps first
         machine.classifier.self_test()
         machine.start()
         while not stopped and machine.step():
             pass
-    finally:
-        machine.close()
+    if machine.failure:
+        raise machine.failure
     return 0
 
 
@@ -235,6 +252,8 @@ def _replay(options: argparse.Namespace) -> int:
         _write_lines(options.events, events)
     if options.json:
         print(json.dumps({**result, "runtime": interpreter}))
+    elif options.belt:
+        _show_totals(result)
     else:
         replay.show(result, Console())
     return 0
@@ -249,13 +268,28 @@ def _replay_belt(settings: Config, models: Bundle, interpreter: str, paths: list
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     """JSON lines, the whole file or none."""
-    partial = path.with_name(path.name + ".part")
+    with _whole_file(path, "--events") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+@contextmanager
+def _whole_file(path: Path, option: str) -> Iterator[TextIO]:
+    """A file to write to that is there under its name only once it is complete; what is no plain file (a device) is written to as it is.
+
+    Raises InputError naming the option that named it.
+    """
+    plain, path = not path.exists() or path.is_file(), path.resolve()
+    partial = Path(f"{path}.part") if plain else path
     try:
-        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        partial.replace(path)
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        if plain:
+            partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written: {error.strerror}; name another file with --events") from error
+        raise InputError(f"{path}: cannot be written: {error.strerror}; name another file with {option}") from error
+    finally:
+        if plain:
+            partial.unlink(missing_ok=True)
 
 
 # -- check ----------------------------------------------------------------------------------------------------------------------------
@@ -341,7 +375,11 @@ def _ledger_totals(options: argparse.Namespace) -> None:
     found = ledger.totals(_ledger_path(options))
     if options.json:
         print(json.dumps(found))
-        return
+    else:
+        _show_totals(found)
+
+
+def _show_totals(found: dict[str, Any]) -> None:
     table = Table("where", "coins")
     for name, count in found["bins"].items():
         table.add_row(name, str(count))
@@ -372,13 +410,8 @@ def _ledger_export(options: argparse.Namespace) -> None:
     if options.to is None:
         ledger.export(path, sys.stdout, options.format)
         return
-    partial = options.to.with_name(options.to.name + ".part")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as to:
-            count = ledger.export(path, to, options.format)
-        partial.replace(options.to)
-    except OSError as error:
-        raise InputError(f"{options.to}: cannot be written: {error.strerror}; name another file with --to") from error
+    with _whole_file(options.to, "--to") as to:
+        count = ledger.export(path, to, options.format)
     print(f"{count} rows in {options.to}")
 
 

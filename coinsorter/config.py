@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from coinsorter.errors import ConfigError
+from coinsorter.records import UNCERTAIN
 from coinsorter.scale import ScalePlane
 
 # A decision comes out some frames after the last picture of a coin: one to be taken, one to be judged, one to spare.
@@ -195,6 +196,8 @@ class _Lines:
             mark = getattr(error, "problem_mark", None)
             what = getattr(error, "problem", None) or "is not YAML"
             raise _Unreadable(Mistake(mark.line + 1 if mark else 1, "(file)", f"is not YAML: {what}")) from error
+        except RecursionError as error:
+            raise _Unreadable(Mistake(1, "(file)", "is nested too deeply; nothing in it needs more than four levels")) from error
 
     def line(self, at: tuple) -> int:
         """The line of an option, or of the nearest part around it that the file has."""
@@ -213,7 +216,10 @@ class _Lines:
             return [self._value(child, (*at, index), loader) for index, child in enumerate(node.value)]
         if isinstance(node, MappingNode):
             return self._mapping(node, at, loader)
-        return loader.construct_object(node)
+        try:
+            return loader.construct_object(node)
+        except (ValueError, OverflowError) as error:  # such as a date that does not exist
+            raise _Unreadable(Mistake(node.start_mark.line + 1, _option(at), f"{node.value!r} cannot be read: {error}; put it in quotes")) from error
 
     def _mapping(self, node: MappingNode, at: tuple, loader: yaml.SafeLoader) -> dict:
         values: dict = {}
@@ -281,15 +287,23 @@ def _options_at(at: tuple) -> list[str]:
 
 def _contradictions(config: Config, labels: dict[str, Any] | None) -> list[tuple[tuple, str]]:
     """What no single option shows: things used twice, flaps that cannot do what they should, labels that nobody knows."""
-    return [*_used_twice(config), *_unknown_labels(config, labels), *_impossible_flaps(config)]
+    return [*_servo_without_range(config), *_used_twice(config), *_unknown_labels(config, labels), *_impossible_flaps(config)]
+
+
+def _servo_without_range(config: Config) -> list[tuple[tuple, str]]:
+    low, high = config.servo.min_pulse_us, config.servo.max_pulse_us
+    return [] if low < high else [(("servo", "max_pulse_us"), f"{high} is not above min_pulse_us {low}: the servos could not turn")]
 
 
 def _used_twice(config: Config) -> list[tuple[tuple, str]]:
-    found, pins, names, owners = [], {}, {config.reject_bin: "the reject bin"}, {}
+    found, pins, owners = [], {}, {}
+    names = {config.reject_bin: "the reject bin", UNCERTAIN: "the ledger's word for coins that may lie anywhere"}
+    if config.reject_bin == UNCERTAIN:
+        found.append((("reject_bin",), f"{UNCERTAIN!r} is {names[UNCERTAIN]}; take another name"))
     for index, bin_ in enumerate(config.bins):
         name = f"bins[{index}]"
         if bin_.name in names:
-            found.append((("bins", index, "name"), f"{bin_.name!r} is the name of {names[bin_.name]} too"))
+            found.append((("bins", index, "name"), f"{bin_.name!r} is {names[bin_.name]} already; take another name"))
         if bin_.flap.pin in pins:
             found.append((("bins", index, "flap", "pin"), f"GPIO {bin_.flap.pin} drives {pins[bin_.flap.pin]} already"))
         for place, label in enumerate(bin_.labels):

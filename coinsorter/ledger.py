@@ -4,6 +4,7 @@ At every instant, and after any crash, seen = sum over the bins + uncertain (row
 Rows are ordered by id: the wall clock of a Pi without a battery is wrong after power-up.
 """
 
+import contextlib
 import csv
 import json
 import queue
@@ -17,10 +18,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coinsorter.errors import InputError, LedgerError
-from coinsorter.records import LATE, SORTED, Event
+from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
 
 SCHEMA_VERSION = 1
-UNCERTAIN = "uncertain"
 
 _SCHEMA = """
 CREATE TABLE runs (
@@ -86,11 +86,14 @@ class Ledger:
     def __init__(self, path: Path, facts: RunFacts, wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.path = path
         self._wall_clock = wall_clock
-        with _plainly(path):
+        with _plainly(path), contextlib.ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _connect(path)
+            undo.callback(self._connection.close)
+            _prepare(path, self._connection)
             self.recovered = self._recover()
             self._run = self._begin(facts)
+            undo.pop_all()
 
     def record(self, event: Event) -> Receipt:
         """Writes a coin's row, open."""
@@ -176,12 +179,13 @@ def _ended(connection: sqlite3.Connection, run: int, now: str) -> None:
 class BackgroundLedger:
     """The same ledger written by a thread of its own, many changes at a time, so that the disk never holds up the camera.
 
-    A fault of the disk comes out of the receipt, and out of the next call of any kind.
+    A fault of the disk comes out of the receipt, and out of the next call of any kind; the last one out of `close`.
     """
 
     def __init__(self, open_ledger: Callable[[], Ledger]) -> None:
         self._changes: queue.Queue[tuple[Change, Receipt] | None] = queue.Queue()
         self._fault: LedgerError | None = None
+        self._told = False
         opened: queue.Queue[Ledger | LedgerError] = queue.Queue()
         self._thread = threading.Thread(target=self._write, args=(open_ledger, opened), name="ledger", daemon=True)
         self._thread.start()
@@ -203,13 +207,20 @@ class BackgroundLedger:
         self._put(noted(what, place, remedy))
 
     def close(self) -> None:
-        """Writes what waits, and ends the run; safe to call twice."""
+        """Writes what waits, and ends the run; safe to call twice. Raises a fault that nobody has been told of yet."""
         self._changes.put(None)
         self._thread.join()
+        if self._fault and not self._told:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = True
+        if self._fault:
+            raise self._fault
 
     def _put(self, change: Change) -> Receipt:
         if self._fault:
-            raise self._fault
+            self._tell()
         receipt = Receipt()
         self._changes.put((change, receipt))
         return receipt
@@ -271,6 +282,11 @@ def _columns(event: Event) -> dict[str, Any]:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=5)
     connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _prepare(path: Path, connection: sqlite3.Connection) -> None:
+    """Makes the tables in a new file, and every commit durable."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -278,7 +294,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
     elif version != SCHEMA_VERSION:
         raise LedgerError(f"{path}: written by a newer coinsorter (format {version}, this one knows {SCHEMA_VERSION}); update coinsorter")
-    return connection
 
 
 @contextmanager
@@ -286,7 +301,7 @@ def _plainly(path: Path) -> Iterator[None]:
     """SQLite's and the system's complaints as a LedgerError that says what to do."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeError) as error:
         reason = str(error)
         if "full" in reason:
             advice = "free some space, then start again"
@@ -318,6 +333,7 @@ def totals(path: Path, run: int | None = None) -> dict[str, Any]:
     value {currency: {label: sum}}."""
     where, given = ("WHERE run = ?", (run,)) if run is not None else ("", ())
     with _reading(path) as connection:
+        connection.execute("BEGIN")  # one moment of a machine that is running
         landed = dict(connection.execute(f"SELECT ifnull(landed, ''), count(*) FROM coins {where} GROUP BY 1 ORDER BY 1", given).fetchall())
         reasons = connection.execute(f"SELECT reason, count(*) FROM coins {where} GROUP BY 1 ORDER BY 1", given).fetchall()
         sql = f"""SELECT currency, label, sum(value) FROM coins {where or "WHERE 1"} AND landed = bin AND reason = ? GROUP BY 1, 2 ORDER BY 1, 2"""

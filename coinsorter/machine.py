@@ -12,9 +12,9 @@ from typing import Protocol
 from coinsorter.classify import Classifier
 from coinsorter.decide import Rules, decide
 from coinsorter.devices.camera import Camera
-from coinsorter.errors import FlapError, FrameError, LedgerError
+from coinsorter.errors import CoinsorterError, FlapError, FrameError, LedgerError
 from coinsorter.ledger import Receipt
-from coinsorter.records import FAULT, LATE, PAUSED, SORTED, Coin, Decision, Event, Frame, Verdict
+from coinsorter.records import FAULT, LATE, PAUSED, SORTED, UNCERTAIN, Coin, Decision, Event, Frame, Verdict
 from coinsorter.scale import ScaleFollower
 from coinsorter.schedule import Motion, Schedule
 from coinsorter.segment import Search, find_things
@@ -65,7 +65,7 @@ class Judged:
 
 @dataclass
 class Machine:
-    """Everything between a camera and the flaps. onlooker: told of every coin decided on."""
+    """Everything between a camera and the flaps. onlooker: told of every coin decided on. failure: why it is in safety."""
 
     camera: Camera
     tracker: BeltTracker
@@ -79,7 +79,7 @@ class Machine:
     follower: ScaleFollower | None = None
     onlooker: Callable[[Judged], None] = lambda judged: None
     paused: bool = False
-    fault: str | None = None
+    failure: CoinsorterError | None = None
     _receipts: dict[int, Receipt] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -99,7 +99,7 @@ class Machine:
 
     def tick(self) -> None:
         """Moves the flaps that are due and closes the rows of the coins that have passed."""
-        if self.fault:
+        if self.failure:
             return
         try:
             self._arm()
@@ -107,7 +107,8 @@ class Machine:
             for command in commands:
                 self.flaps.move(command.bin, command.open)
             for outcome in outcomes:
-                self.ledger.complete(outcome.coin, outcome.bin or self.rules.reject, outcome.late)
+                landed = UNCERTAIN if outcome.uncertain else outcome.bin or self.rules.reject
+                self.ledger.complete(outcome.coin, landed, outcome.late)
         except (LedgerError, FlapError) as error:
             self._to_safety(error)
 
@@ -137,7 +138,7 @@ class Machine:
         decision = self._decision(coin, verdict)
         if decision.reason == SORTED and not self._planned(coin, decision):
             decision = Decision(self.rules.reject, LATE)
-        if decision.reason != SORTED:
+        if decision.reason != SORTED and not self.failure:
             self.schedule.let_pass(coin.number, _motion(coin))
         log.debug("coin %d: %s %.3f, anomaly %.1f, %.2f mm: %s", coin.number, verdict.label, verdict.confidence, verdict.anomaly,
                   coin.diameter_mm, decision.reason)  # fmt: skip
@@ -146,7 +147,7 @@ class Machine:
         self.onlooker(Judged(coin, verdict, decision))
 
     def _decision(self, coin: Coin, verdict: Verdict) -> Decision:
-        if self.fault:
+        if self.failure:
             return Decision(self.rules.reject, FAULT)
         if self.paused:
             return Decision(self.rules.reject, PAUSED)
@@ -157,15 +158,19 @@ class Machine:
         return self.schedule.sort(coin.number, _motion(coin), decision.bin, others, self.clock.now_s())
 
     def _record(self, coin: Coin, verdict: Verdict, decision: Decision) -> None:
-        """Writes the coin's row; without a ledger nothing more is accepted."""
-        if self.fault:
+        """Writes the coin's row; without a ledger nothing more is accepted, and nothing can be written."""
+        if isinstance(self.failure, LedgerError):
             return
         label = self.classifier.bundle.labels.get(verdict.label)
         value, currency = (label.value, label.currency) if label else (0.0, "")
         limits = self.rules.thresholds.get(verdict.label)
         event = Event(coin.number, coin.seen_s, coin.diameter_mm, coin.speed_mm_s, verdict, limits, decision, value, currency)
         try:
-            self._receipts[coin.number] = self.ledger.record(event)
+            receipt = self.ledger.record(event)
+            if self.failure:
+                self.ledger.complete(coin.number, self.rules.reject)  # no flap is scheduled any more: it runs on
+            else:
+                self._receipts[coin.number] = receipt
         except LedgerError as error:
             self._to_safety(error)
 
@@ -193,14 +198,27 @@ class Machine:
         except LedgerError as error:
             self._to_safety(error)
 
-    def _to_safety(self, error: Exception) -> None:
+    def _to_safety(self, error: CoinsorterError) -> None:
         """Stops accepting, for a reason that a person has to deal with; coins run on to the reject bin."""
-        self.fault = str(error)
+        self.failure = error
         log.warning("stopped accepting coins: %s", error)
-        self.schedule.abandon()
-        self._receipts = {}
-        self.flaps.park()
+        on_their_way, self._receipts = self.schedule.abandon(), {}
+        try:
+            self.flaps.park()
+        except FlapError as worse:
+            log.warning("a flap may not be at rest: %s", worse)
+        if not isinstance(error, LedgerError):
+            self._close_rows(on_their_way, str(error))
+
+    def _close_rows(self, coins: list[int], what: str) -> None:
+        """Where coins go whose flaps failed on their way, nobody knows."""
+        try:
+            for coin in coins:
+                self.ledger.complete(coin, UNCERTAIN)
+            self.ledger.incident(what, "flaps", "check wiring and servos, then start again")
+        except LedgerError as error:
+            self.failure = error
 
 
 def _motion(coin: Coin) -> Motion:
-    return Motion(coin.x_mm, coin.seen_s, coin.diameter_mm / 2, coin.speed_mm_s, coin.speed_spread_mm_s)
+    return Motion(coin.x_mm, coin.seen_s, coin.diameter_mm / 2, coin.speed_mm_s, coin.speed_spread_mm_s, coin.behind_mm)

@@ -90,6 +90,8 @@ def _measure(x: float, y: float, radius: float, samples: np.ndarray) -> Circle |
     if outline is None:
         return None
     outline, ellipse, strength, hits = _refine(edges, outline)
+    if not outline.min() > 0:  # the edges lie so that no circle is around the rays' centre
+        return None
     centre, outline_radius = _centroid(outline)
     return Circle(
         x_px=x + centre.real * radius,

@@ -58,6 +58,7 @@ class Coin:
     speed_mm_s, speed_spread_mm_s: measured over its frames, and the standard error.
     sightings: number of frames it was found in.
     alone: nothing touched or overlapped it, and it is round.
+    behind_mm: how far what touches it reaches back along the belt beyond its own trailing edge.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Coin:
     speed_spread_mm_s: float
     sightings: int
     alone: bool
+    behind_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ LATE = "late"
 NO_BIN = "no-bin"
 PAUSED = "paused"
 FAULT = "fault"
+UNCERTAIN = "uncertain"  # where a coin lies that nobody can be sure of: power was lost, or a flap was not at rest
 REASONS = (UNSURE, ANOMALY, DIAMETER, NOT_ALONE, LATE, NO_BIN, PAUSED, FAULT)
 
 

@@ -201,12 +201,17 @@ def belt(settings: Config, bundle: Bundle, interpreter: str, paths: list[Path], 
     flaps = Flaps(settings, MockFactory(pin_class=MockPWMPin))
     book = Ledger(ledger_path, RunFacts(str(bundle.path), bundle.digest, interpreter, "replay"))
     machine = assembly.machine(settings, bundle, interpreter, _Clocked(camera, clock), flaps, book, clock)
-    machine.start()
-    machine.run()
-    while machine.schedule.busy:  # the recording is over: let what is still on the belt come to its end
-        clock.advance_to(clock.now_s() + 1 / settings.camera.frames_per_s)
-        machine.tick()
-    machine.close()
+    try:
+        machine.classifier.self_test()
+        machine.start()
+        machine.run()
+        while machine.schedule.busy:  # the recording is over: let what is still on the belt come to its end
+            clock.advance_to(clock.now_s() + 1 / settings.camera.frames_per_s)
+            machine.tick()
+    finally:
+        machine.close()
+    if machine.failure:
+        raise machine.failure
     result = totals(ledger_path)
     return {**result, "pictures": len(paths), "unreadable": [str(path) for path in camera.unreadable]}, rows(ledger_path)
 

@@ -30,6 +30,10 @@ class ScalePlane:
     width_px: int
     height_px: int
 
+    def __post_init__(self) -> None:
+        if not (self.px_per_mm > 0 and self.width_px > 0 and self.height_px > 0):
+            raise ValueError(f"a view of {self.width_px}x{self.height_px} pixels at {self.px_per_mm:g} px per mm cannot be")
+
     def at(self, x_px: float, y_px: float) -> float:
         """Pixels per mm at one point."""
         u, v = self._relative(x_px, y_px)

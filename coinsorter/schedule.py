@@ -2,7 +2,9 @@
 
 At each flap a coin is expected within a window of time, from the earliest its leading edge may arrive to the latest its trailing edge may
 have left. A flap that turns a coin into its bin is away from rest from before that window (it has to open) until after it (it has to
-close). A coin may be sorted only if its flap can be open in time, and if no window of any other coin falls into that stretch.
+close). A coin may be sorted only if its flap can be open in time, and if no window of any other coin falls into that stretch. If one
+does after all (it was seen only later, or the loop was held up), the plan is given up; where the flap is open already, it is uncertain
+where that coin went, and it is called so.
 """
 
 from collections.abc import Iterable
@@ -26,13 +28,17 @@ class Site:
 
 @dataclass(frozen=True)
 class Motion:
-    """A thing on the belt: where its middle was when, its radius, its speed and the speed's standard error."""
+    """A thing on the belt: where its middle was when, its radius, its speed and the speed's standard error.
+
+    behind_mm: how far what touches it reaches back beyond its own trailing edge.
+    """
 
     x_mm: float
     seen_s: float
     radius_mm: float
     speed_mm_s: float
     speed_spread_mm_s: float
+    behind_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class _Ride:
     armed: bool = False
     opened: bool = False
     late: bool = False
+    uncertain: bool = False
 
     @property
     def over_s(self) -> float:
@@ -73,11 +80,15 @@ class Command:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A coin has passed: into `bin`, or to the belt's end where that is None; `late` if it was to be sorted and its flap was not proven."""
+    """A coin has passed: into `bin`, or to the belt's end where that is None; `late` if it was to be sorted and its flap was not proven.
+
+    uncertain: a flap was not at rest when it passed, so it may lie in that flap's bin.
+    """
 
     coin: int
     bin: str | None
     late: bool
+    uncertain: bool = False
 
 
 @dataclass
@@ -114,7 +125,9 @@ class Schedule:
 
     def let_pass(self, coin: int, motion: Motion) -> None:
         """Takes note of a coin that is to reach the belt's end."""
-        self._rides.append(_Ride(coin, motion, None, self._windows(motion, None)))
+        ride = _Ride(coin, motion, None, self._windows(motion, None))
+        self._rides.append(ride)
+        self._keep_clear(ride)
 
     def arm(self, coin: int) -> None:
         """The coin's row is durable: its flap may move."""
@@ -127,7 +140,7 @@ class Schedule:
         commands = [command for site in self.sites for command in self._move(site, now_s)]
         over = [ride for ride in self._rides if ride.over_s <= now_s]
         self._rides = [ride for ride in self._rides if ride.over_s > now_s]
-        return commands, [Outcome(ride.coin, ride.bin, ride.late) for ride in over]
+        return commands, [Outcome(ride.coin, ride.bin, ride.late, ride.uncertain) for ride in over]
 
     def abandon(self) -> list[int]:
         """Forgets every plan, for when the machine goes to safety; returns the coins that were on their way."""
@@ -157,7 +170,7 @@ class Schedule:
         fastest = motion.speed_mm_s * (1 + self.speed_tolerance) + spread
         slowest = max(motion.speed_mm_s * (1 - self.speed_tolerance) - spread, 1e-3)
         near = site.distance_mm - site.length_mm / 2 - motion.radius_mm - motion.x_mm
-        far = site.distance_mm + site.length_mm / 2 + motion.radius_mm - motion.x_mm
+        far = site.distance_mm + site.length_mm / 2 + motion.radius_mm + motion.behind_mm - motion.x_mm
         return Window(motion.seen_s + near / fastest, motion.seen_s + far / slowest)
 
     def _away(self, site: Site, window: Window) -> Window:
@@ -191,7 +204,7 @@ class Schedule:
         if wanted:
             self._open_since_s[site.bin] = now_s
         else:
-            del self._open_since_s[site.bin]
+            self._look_back(site, Window(self._open_since_s.pop(site.bin), now_s + site.travel_s))
         return [Command(site.bin, wanted)]
 
     def _try_to_open(self, ride: _Ride, site: Site, now_s: float) -> None:
@@ -206,7 +219,20 @@ class Schedule:
     def _pass_on(self, ride: _Ride) -> None:
         """A coin whose flap was not in time rides on to the end; coins whose flaps would now catch it are late with it."""
         ride.bin, ride.late, ride.windows = None, True, self._windows(ride.motion, None)
-        for other in [other for other in self._rides if other.bin is not None and not other.opened]:
-            away = self._away(self._site(other.bin), other.windows[other.bin])
-            if away.meets(ride.windows[other.bin]):
+        self._keep_clear(ride)
+
+    def _keep_clear(self, ride: _Ride) -> None:
+        """Gives up the plans whose flap would be in the way of a coin that rides to the end; it is uncertain where the flap is open already."""
+        for other in [other for other in self._rides if other.bin is not None and other is not ride]:
+            if other.bin is None or not self._away(self._site(other.bin), other.windows[other.bin]).meets(ride.windows[other.bin]):
+                continue
+            if other.opened:
+                ride.uncertain = True
+            else:
                 self._pass_on(other)
+
+    def _look_back(self, site: Site, away: Window) -> None:
+        """The flap closes: whoever else was at it in the meantime may have been turned, which happens only if the loop was held up."""
+        for ride in self._rides:
+            if ride.bin != site.bin and site.bin in ride.windows and ride.windows[site.bin].meets(away):
+                ride.uncertain = True

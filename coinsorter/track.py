@@ -189,7 +189,15 @@ class BeltTracker:
             speed_spread_mm_s=spread,
             sightings=len(track.sightings),
             alone=lone and len(track.lump) == 1 and bool(track.best),
+            behind_mm=_behind_mm(track),
         )
+
+
+def _behind_mm(first: _Track) -> float:
+    """How far the rest of a lump reaches back beyond its first thing."""
+    now_s = first.last.taken_s
+    tail_mm = min(track.x_mm_at(now_s) - track.last.radius_mm for track in first.lump)
+    return max(0.0, first.x_mm_at(now_s) - first.last.radius_mm - tail_mm)
 
 
 def _touch(a: _Track, b: _Track, now_s: float) -> bool:

@@ -12,6 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from gpiozero import Device
+from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from coinsorter import cli
 from coinsorter.simulator import belt, coins, currency
@@ -84,12 +86,24 @@ def test_wrong_usage_is_said_with_status_2(command, capsys, arguments):
     assert stop.value.code == 2 and "usage:" in capsys.readouterr().err
 
 
-def test_the_real_machine_without_a_camera_says_so_and_leaves_no_flap_moving(command, tmp_path):
+def test_the_real_machine_without_a_camera_says_so_and_leaves_every_flap_limp_at_rest(command, config, tmp_path, monkeypatch):
+    factory = MockFactory(pin_class=MockPWMPin)
+    monkeypatch.setattr(Device, "pin_factory", factory)
     shutil.copy(CONFIG, tmp_path)
     text = (tmp_path / "config.yaml").read_text().replace("models/crowns", str(CROWNS))
     (tmp_path / "config.yaml").write_text(text)
     status, _, err = command("run", "--config", tmp_path / "config.yaml")
-    assert status == 69 and len([line for line in err.splitlines() if line.startswith("coinsorter:")]) == 1
+    (said,) = [line for line in err.splitlines() if line.startswith("coinsorter:")]
+    assert status == 69 and "picamera2" in said
+    for bin_ in config.bins:
+        assert [round(state.state * 20_000) for state in factory.pin(bin_.flap.pin).states] == [0, 1500, 0]
+
+
+def test_the_real_machine_without_pins_says_so(command, tmp_path):
+    text = CONFIG.read_text().replace("models/crowns", str(CROWNS))
+    (tmp_path / "config.yaml").write_text(text)
+    status, _, err = command("run", "--config", tmp_path / "config.yaml")
+    assert status == 69 and "GPIO" in err.splitlines()[-1]
 
 
 def test_replay_counts_what_became_of_every_picture(command, photographs, tmp_path):
@@ -163,6 +177,23 @@ def test_a_recording_of_the_belt_goes_through_the_whole_machine(command, tmp_pat
     result = json.loads(out)
     assert status == 0 and result["seen"] == 2 and result["bins"] == {"crown_1": 1, "bit_20": 1}
     assert [json.loads(line)["label"] for line in events.read_text().splitlines()] == ["crown_1", "bit_20"]
+    status, out, _ = command("replay", tmp_path, "--config", CONFIG, "--belt")
+    assert status == 0 and "crown_1" in out and "seen" in out
+
+
+@pytest.mark.parametrize("name", [".", "no-such-folder/x.jsonl", "photographs"])
+def test_events_that_cannot_be_written_are_named_and_nothing_is_left(command, photographs, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photographs").mkdir()
+    status, _, err = command("replay", photographs, "--bundle", CROWNS, "--json", "--events", name)
+    assert status == 66 and err.count("cannot be written") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["photographs"]
+
+
+def test_events_written_through_a_link_leave_the_link(command, photographs, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "events.jsonl")
+    assert command("replay", photographs, "--bundle", CROWNS, "--json", "--events", tmp_path / "link")[0] == 0
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "events.jsonl").read_text().count("\n") == 16
 
 
 def test_check_finds_nothing_wrong_with_the_shipped_settings(command):

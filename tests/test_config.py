@@ -61,13 +61,15 @@ def test_three_mistakes_are_found_at_once_each_with_its_line(tmp_path):
         ("name: bit_20", "name: a bin!", "bins[1].name: 'a bin!' is not a plain name of letters, digits, - _ and ."),
         ("name: bit_20", "name: 20", "bins[1].name: 20 is not text; put it in quotes"),
         ("pin: 6", "pin: 5", "bins[1].flap.pin: GPIO 5 drives bins[0] already"),
-        ("name: bit_20", "name: bit_10", "bins[1].name: 'bit_10' is the name of bins[0] too"),
-        ("name: bit_20", "name: reject", "bins[1].name: 'reject' is the name of the reject bin too"),
+        ("name: bit_20", "name: bit_10", "bins[1].name: 'bit_10' is bins[0] already; take another name"),
+        ("name: bit_20", "name: reject", "bins[1].name: 'reject' is the reject bin already; take another name"),
         ("[bit_20]", "[bit_10]", "bins[1].labels[0]: 'bit_10' goes to bins[0] already"),
         ("open_deg: 135, distance_mm: 200", "open_deg: 95, distance_mm: 200", "bins[1].flap.open_deg: 95 is within 10 degrees of rest_deg 90: the flap would not open"),
         ("distance_mm: 160", "distance_mm: 90", "bins[0].flap.distance_mm: 90 is too near: no decision is in time before 118"),
         ("distance_mm: 200", "distance_mm: 165", "bins[1].flap.distance_mm: 165 overlaps the flap of bins[0], which ends at 165"),
         ("speed_mm_s: 250 ", "speed_mm_s: 250\n  speed_mm_s: 300 ", "belt.speed_mm_s: is given twice, first in line 11"),
+        ("name: bit_20", "name: uncertain", "bins[1].name: 'uncertain' is the ledger's word for coins that may lie anywhere already; take another name"),
+        ("width_px: 640", "width_px: 2024-13-45", "camera.width_px: '2024-13-45' cannot be read: month must be in 1..12; put it in quotes"),
         ("belt:\n", "belt: 3\nrest:\n", "belt: has no options in it; indent them below it"),
     ],
 )  # fmt: skip
@@ -127,3 +129,13 @@ def test_every_option_is_explained_in_the_shipped_file_with_its_true_range_and_d
 
 def test_the_shipped_file_states_every_default(config):
     assert Config(bins=config.bins).model_dump(exclude={"bins"}) == config.model_dump(exclude={"bins"})
+
+
+def test_servos_that_could_not_turn_are_a_mistake(tmp_path):
+    (found,) = mistakes(tmp_path, changed(("min_pulse_us: 500 ", "min_pulse_us: 1500 "), ("max_pulse_us: 2500 ", "max_pulse_us: 1500 ")))
+    assert found.endswith("servo.max_pulse_us: 1500 is not above min_pulse_us 1500: the servos could not turn")
+
+
+def test_a_file_nested_without_end_is_one_mistake(tmp_path):
+    (found,) = mistakes(tmp_path, "camera: " + "[" * 3000)
+    assert "nested" in found or "is not YAML" in found

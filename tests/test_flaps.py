@@ -14,6 +14,11 @@ def pins():
     factory.reset()
 
 
+class BrokenPin(MockPWMPin):
+    def _set_state(self, value):
+        raise OSError("no such chip")
+
+
 def carried_us(pins: MockFactory, pin: int) -> list[float]:
     """The pulse widths that a pin has carried, 0 for none."""
     return [round(state.state * 20_000, 1) for state in pins.pin(pin).states]
@@ -23,6 +28,18 @@ def test_nothing_moves_when_the_flaps_are_opened(config, pins):
     flaps = Flaps(config, pins)
     assert all(carried_us(pins, b.flap.pin) == [0.0] for b in config.bins)
     flaps.close()
+
+
+def test_a_pin_that_fails_keeps_no_other_flap_from_its_rest(config, pins):
+    flaps = Flaps(config, pins)
+    flaps.park()
+    flaps.move("crown_20", open=True)
+    broken, last = config.bins[0].flap.pin, next(b.flap.pin for b in config.bins if b.name == "crown_20")
+
+    pins.pin(broken).__class__ = BrokenPin
+    with pytest.raises(FlapError, match=f"GPIO {broken} does not take pulses: no such chip"):
+        flaps.close()
+    assert carried_us(pins, last) == [0.0, 1500.0, 2000.0, 1500.0, 0.0]
 
 
 def test_parking_brings_every_flap_to_rest(config, pins):

@@ -16,8 +16,10 @@ PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 # picamera2's first frames are dropped: exposure and gain take effect only some frames after they are set.
 WARM_UP_FRAMES = 8
 BUFFERS = 4
-# Without a frame for so long the machine goes to safety: a flap must not stay open because the camera went silent.
-SILENCE_S = 1.0
+# Without so many frames in a row the machine goes to safety: the loop that closes flaps waits for frames. What passed an open flap in the
+# meantime is called uncertain.
+SILENCE_FRAMES = 15
+START_S = 2.0  # that the first frames may take
 
 
 class Camera(Protocol):
@@ -41,6 +43,7 @@ class PiCamera:
             raise CameraError(f"no camera: picamera2 is not installed; {how}") from error
         self._settings = settings
         self._number = 0
+        self._silence_s = SILENCE_FRAMES / settings.frames_per_s
         self._camera: Any = None
         try:
             self._camera = Picamera2()
@@ -51,9 +54,9 @@ class PiCamera:
 
     def next_frame(self) -> Frame | None:
         try:
-            request = self._camera.capture_request(wait=SILENCE_S)
+            request = self._camera.capture_request(wait=self._silence_s)
         except TimeoutError as error:
-            raise CameraError(f"no frame for {SILENCE_S:g} s; check the camera's cable, then start again") from error
+            raise CameraError(f"no frame for {self._silence_s:.2g} s; check the camera's cable, then start again") from error
         try:
             pixels, metadata = request.make_array("main"), request.get_metadata()
         finally:
@@ -76,7 +79,7 @@ class PiCamera:
         wanted = {"FrameDurationLimits": (frame_us, frame_us), "AeEnable": False, "ExposureTime": self._settings.exposure_us, "AwbEnable": False}
         self._camera.set_controls({name: value for name, value in wanted.items() if name in self._camera.camera_controls})
         for _ in range(WARM_UP_FRAMES):
-            self._camera.capture_request(wait=SILENCE_S).release()
+            self._camera.capture_request(wait=START_S).release()
 
 
 class FolderCamera:
@@ -103,9 +106,9 @@ def read_picture(path: Path) -> np.ndarray | None:
     """A picture file as uint8 (h, w, 3) RGB; None where it is no picture that OpenCV can read."""
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError:
+        pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+    except (OSError, cv2.error):  # the latter where it claims to be absurdly large
         return None
-    pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 

@@ -1,5 +1,6 @@
 """The flaps: one servo each, on a gpiozero pin. Real and mock pins are driven by the same code."""
 
+import contextlib
 from typing import Any
 
 from gpiozero import Servo
@@ -30,9 +31,15 @@ class Flaps:
             raise FlapError(f"bin {bin_.name}: GPIO {bin_.flap.pin} cannot be driven: {error}; is another program using it?") from error
 
     def park(self) -> None:
-        """Brings every flap to rest, where it lets coins pass."""
+        """Brings every flap to rest, where it lets coins pass. One that fails keeps no other from its rest; the first failure is raised."""
+        failures = []
         for name in self._servos:
-            self.move(name, open=False)
+            try:
+                self.move(name, open=False)
+            except FlapError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def move(self, bin: str, open: bool) -> None:
         """Turns one flap towards open or rest; returns at once, the servo takes its time."""
@@ -45,14 +52,16 @@ class Flaps:
 
     def close(self) -> None:
         """Parks, then lets go of the pins; the linkage falls to rest by itself. Safe to call twice."""
-        if self._servos:
+        try:
             self.park()
-        self._release()
+        finally:
+            self._release()
 
     def _release(self) -> None:
-        for servo in self._servos.values():
-            servo.close()
-        self._servos = {}
+        servos, self._servos = self._servos, {}
+        for servo in servos.values():
+            with contextlib.suppress(GPIOZeroError, OSError):  # a pin that fails keeps no other from being let go
+                servo.close()
 
 
 def _servo(flap: Flap, settings: ServoSettings, pin_factory: Any) -> Servo:

@@ -158,7 +158,7 @@ class SimulatedMachine:
             rejected=booked["rejected"],
             foreign_kinds=dict(Counter(rider.thing.kind for rider in others)),
             ledger_matches=booked["bins"] == {name: count for name, count in landed.items() if count} and booked["seen"] == len(riders),
-            fault=self.machine.fault,
+            fault=str(self.machine.failure) if self.machine.failure else None,
             belt_s=belt_s,
             belt_coins_per_s=len(riders) / belt_s if belt_s else 0.0,
             cpu_ms_per_coin=1000 * spent_s / max(1, booked["seen"]),
