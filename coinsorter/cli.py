@@ -246,6 +246,8 @@ def _replay(options: argparse.Namespace) -> int:
         pipeline = replay.Replay(models, classifier, settings, not options.no_follow)
         with _progress("replaying", len(paths), options.json) as advance:
             results, unreadable = pipeline.pictures(paths, options.folder, advance)
+        if not results:
+            raise InputError(f"{options.folder}: none of its {len(paths)} pictures can be read")
         result = replay.summary(results, models, unreadable)
         events = [replay.event(r) for r in results]
     if options.events:

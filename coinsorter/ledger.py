@@ -323,6 +323,9 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         connection.row_factory = sqlite3.Row
         try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version != SCHEMA_VERSION:
+                raise InputError(f"{path}: is no ledger that this coinsorter reads (format {version}, not {SCHEMA_VERSION})")
             yield connection
         finally:
             connection.close()

@@ -30,7 +30,7 @@ from coinsorter.ledger import Ledger, RunFacts, rows, totals
 from coinsorter.machine import SURE
 from coinsorter.records import SORTED, Coin, Decision, Frame, Verdict
 from coinsorter.scale import ScaleFollower, ScalePlane
-from coinsorter.segment import find_things
+from coinsorter.segment import MIN_SIDE_PX, find_things
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Replay:
         plane, (height, width) = self._follower.plane, frame.pixels.shape[:2]
         if (width, height) == (plane.width_px, plane.height_px):
             return plane
-        if abs(width * plane.height_px - height * plane.width_px) > 0.02 * width * plane.height_px:
+        if min(width, height) < MIN_SIDE_PX or abs(width * plane.height_px - height * plane.width_px) > 0.02 * width * plane.height_px:
             log.warning("%s: is %dx%d, the camera's view is %dx%d; rejected", path, width, height, plane.width_px, plane.height_px)
             return None
         return replace(plane, px_per_mm=plane.px_per_mm * width / plane.width_px, width_px=width, height_px=height)

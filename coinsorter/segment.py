@@ -19,6 +19,7 @@ HOUGH_RADIUS_PX = 10.0
 HOUGH_CANNY = 100  # upper threshold of its edge detector, grey levels
 HOUGH_VOTES = 18  # edge pixels that must agree on a centre
 HOUGH_BLUR_PX = 5
+MIN_SIDE_PX = 16  # of a picture
 MAX_CANDIDATES = 24  # best first; more are patterns, not coins
 
 MIN_QUALITY = 0.68  # share of the outline with an edge: below, it is a pattern and no circle,
@@ -73,7 +74,7 @@ def check_pixels(pixels: np.ndarray) -> None:
     """Raises FrameError unless `pixels` is uint8 (h, w, 3)."""
     if not isinstance(pixels, np.ndarray):
         raise FrameError(f"frame is a {type(pixels).__name__}, not an array; check the camera")
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < 16:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < MIN_SIDE_PX:
         raise FrameError(f"frame is {pixels.dtype} {pixels.shape}, not uint8 (height, width, 3); check the camera's format")
 
 

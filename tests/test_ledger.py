@@ -170,6 +170,20 @@ def test_a_full_disk_stops_it_with_a_reason_and_leaves_no_half_row(tmp_path, kin
     connection.close()
 
 
+def test_a_fault_that_nobody_was_told_of_comes_out_of_close(tmp_path):
+    book = BackgroundLedger(lambda: Ledger(tmp_path / "ledger.db", FACTS))
+    book.incident("said \udcff", "here", "nothing")  # text that SQLite cannot take
+    with pytest.raises(LedgerError, match="surrogates not allowed"):
+        book.close()
+    book.close()
+
+
+def test_a_note_that_cannot_be_written_is_refused_at_once(tmp_path):
+    facts = RunFacts(FACTS.bundle, FACTS.bundle_hash, FACTS.runtime, "note \udcff")
+    with pytest.raises(LedgerError, match="surrogates not allowed"):
+        BackgroundLedger(lambda: Ledger(tmp_path / "ledger.db", facts))
+
+
 def test_export_writes_every_row(book):
     for coin in range(3):
         book.record(event(coin)).wait(5)

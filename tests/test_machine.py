@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coinsorter import ledger, runtime
-from coinsorter.errors import FrameError, LedgerError
+from coinsorter.errors import FlapError, FrameError, LedgerError
 from coinsorter.records import Frame
 from coinsorter.simulator.machine import SimulatedMachine
 
@@ -116,6 +116,26 @@ def test_a_ledger_that_cannot_be_written_stops_accepting_and_says_why(build, cap
     after = [rider.landed for rider in simulated.belt.riders[6:]]
     assert set(after) == {"reject"}
     assert ledger.totals(simulated.ledger_path)["seen"] == 3
+
+
+def test_a_flap_that_fails_stops_accepting_but_not_the_accounts(build, caplog):
+    simulated = build(count=12)
+    move, opened = simulated.machine.flaps.move, []
+
+    def breaks(bin_, open):
+        opened.extend([bin_] if open else [])
+        if open and len(opened) == 3:
+            raise FlapError(f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again")
+        move(bin_, open)
+
+    simulated.machine.flaps.move = breaks
+    truth = simulated.run()
+    assert "check the wiring" in truth.fault and "check the wiring" in caplog.text
+    assert truth.wrong == truth.foreign_accepted == 0 and truth.rejected["fault"] > 0
+    found = ledger.totals(simulated.ledger_path)
+    assert found["seen"] == 12 and found["open"] == 0
+    assert found["bins"].get("reject", 0) <= sum(rider.landed == "reject" for rider in simulated.belt.riders) <= found["bins"]["reject"] + found["uncertain"]
+    assert all(servo.pulses[-2][1] == pytest.approx(1500) for servo in simulated.belt.servos.values())
 
 
 def test_a_paused_machine_rejects_everything_and_writes_it_down(build):

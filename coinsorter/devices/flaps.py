@@ -1,10 +1,11 @@
 """The flaps: one servo each, on a gpiozero pin. Real and mock pins are driven by the same code."""
 
 import contextlib
+import warnings
 from typing import Any
 
 from gpiozero import Servo
-from gpiozero.exc import GPIOZeroError
+from gpiozero.exc import BadPinFactory, GPIOZeroError, PinFactoryFallback
 
 from coinsorter.config import Config, Flap
 from coinsorter.config import Servo as ServoSettings
@@ -26,6 +27,9 @@ class Flaps:
         try:
             for bin_ in config.bins:
                 self._servos[bin_.name] = _servo(bin_.flap, config.servo, pin_factory)
+        except BadPinFactory as error:
+            how = "on a Raspberry Pi install python3-lgpio; anywhere else use `coinsorter run --simulate`"
+            raise FlapError(f"no GPIO pins that can be driven: {error}; {how}") from error
         except (GPIOZeroError, ImportError, OSError, RuntimeError) as error:
             self._release()
             raise FlapError(f"bin {bin_.name}: GPIO {bin_.flap.pin} cannot be driven: {error}; is another program using it?") from error
@@ -66,7 +70,9 @@ class Flaps:
 
 def _servo(flap: Flap, settings: ServoSettings, pin_factory: Any) -> Servo:
     pulses = {"min_pulse_width": settings.min_pulse_us / 1e6, "max_pulse_width": settings.max_pulse_us / 1e6}
-    return Servo(flap.pin, initial_value=None, pin_factory=pin_factory, **pulses)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PinFactoryFallback)  # four lines for what the one error says
+        return Servo(flap.pin, initial_value=None, pin_factory=pin_factory, **pulses)
 
 
 def pulse_us(degrees: float, settings: ServoSettings) -> float:
