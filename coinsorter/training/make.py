@@ -28,8 +28,8 @@ from coinsorter.training.samples import NONE, OPTICS, Samples
 
 REPRESENTATIVE = 400  # crops that int8 ranges are taken from
 GOLDEN_CROPS = 8
-# What a lone round coin's outline may be like at worst: the held-out coins' own, and some slack.
-OUTLINE_SHARE, ROUNDNESS_SLACK, QUALITY_SLACK, OFF_PATCH_SLACK = 0.005, 0.02, 0.03, 0.05
+# What a lone round coin's outline may be like at worst: all but this share of the held-out coins', and the recipe's slack.
+OUTLINE_SHARE = 0.005
 # The belt as the simulated camera shows it, in one grey.
 SIMULATED_SURROUND = (95.0, 95.0, 95.0)
 
@@ -201,9 +201,9 @@ def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: 
         "labels": [label.model_dump() for label in labels],
         "crop": {"size_px": spec.size_px, "margin": spec.margin, "surround": list(spec.surround), "full_mm": spec.full_mm},
         "outline": {
-            "min_roundness": _at_worst([c.roundness for c in held.circles], ROUNDNESS_SLACK),
-            "min_quality": _at_worst([c.quality for c in held.circles], QUALITY_SLACK),
-            "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], OFF_PATCH_SLACK),
+            "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.slack.roundness),
+            "min_quality": _at_worst([c.quality for c in held.circles], recipe.slack.quality),
+            "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], recipe.slack.off_patch),
         },
         "view": {
             "px_per_mm": round(plane.px_per_mm, 5), "tilt_along": round(plane.tilt_along, 5), "tilt_across": round(plane.tilt_across, 5),

@@ -79,6 +79,17 @@ class Budget(_Part):
     genuine_rejected: Annotated[float, Field(gt=0, lt=1)] = 0.005
 
 
+class Slack(_Part):
+    """How far beyond the held-out coins' own a lone coin's outline may lie: the light of another day moves shadows and glints.
+
+    roundness, quality, off_patch: in the units of `records.Circle`.
+    """
+
+    roundness: Annotated[float, Field(ge=0, le=0.5)] = 0.02
+    quality: Annotated[float, Field(ge=0, le=0.5)] = 0.03
+    off_patch: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+
+
 class Recipe(_Part):
     """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
 
@@ -101,6 +112,7 @@ class Recipe(_Part):
     autoencoder: AutoencoderKnobs = AutoencoderKnobs()
     augment: Augment = Augment()
     budget: Budget = Budget()
+    slack: Slack = Slack()
 
     def crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
         return CropSpec(self.crop.size_px, self.crop.margin, surround, largest_mm if self.crop.true_size else 0.0)
