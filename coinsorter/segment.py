@@ -34,6 +34,7 @@ PATCH_CONTRAST = 14  # grey levels from the belt around, in any channel
 PATCH_SURROUND = 6.4  # of the smallest radius: width of the median that tells what belt would be there
 MIN_PATCH = 0.3  # of the smallest coin's area
 SAME_PATCH = 0.6  # of the circle's area, at least: smaller patches do not make a doubtful circle a coin
+MOST_OFF_PATCH = 0.25  # in radii: a coin further from the middle of its patch is not alone, whatever the bundle allows
 LONE_PATCH = 1.6  # times the circle's area: a larger patch (shadows included) is more than the coin (99.3 % of brl-frames/day1 below)
 
 
@@ -51,7 +52,7 @@ class Search:
     max_radius_px: float
     min_roundness: float = 0.94
     min_quality: float = 0.8
-    max_off_patch: float = 0.25
+    max_off_patch: float = MOST_OFF_PATCH
 
 
 def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
@@ -136,7 +137,7 @@ def _once_each(circles: list[Circle]) -> list[Circle]:
 
 def _sound(circle: Circle, search: Search) -> bool:
     """Round, all of it seen, and nothing more to be seen."""
-    return circle.roundness >= search.min_roundness and circle.quality >= search.min_quality and circle.off_patch <= search.max_off_patch
+    return circle.roundness >= search.min_roundness and circle.quality >= search.min_quality and circle.off_patch <= min(search.max_off_patch, MOST_OFF_PATCH)
 
 
 def _mark_touching(circles: list[Circle]) -> list[Circle]:
