@@ -102,9 +102,9 @@ class Ledger:
         receipt.settle()
         return receipt
 
-    def complete(self, coin: int, landed: str, late: bool = False) -> None:
-        """Closes a coin's row: it has passed. late: its flap was not in time, so it went on to the reject bin."""
-        self.apply([completed(coin, landed, late)])
+    def complete(self, coin: int, landed: str, late_to: str | None = None) -> None:
+        """Closes a coin's row: it has passed. late_to: the reject bin, where its flap was not in time and it was sent on there."""
+        self.apply([completed(coin, landed, late_to)])
 
     def incident(self, what: str, place: str, remedy: str) -> None:
         """Notes what a person has to know: what happened, where, and what to do."""
@@ -151,13 +151,13 @@ def recorded(event: Event) -> Change:
     return change
 
 
-def completed(coin: int, landed: str, late: bool) -> Change:
+def completed(coin: int, landed: str, late_to: str | None) -> Change:
     """A coin's row, closed."""
 
     def change(connection: sqlite3.Connection, run: int, now: str) -> None:
         connection.execute("UPDATE coins SET landed = ? WHERE run = ? AND coin = ?", (landed, run, coin))
-        if late:
-            connection.execute("UPDATE coins SET bin = ?, reason = ? WHERE run = ? AND coin = ?", (landed, LATE, run, coin))
+        if late_to is not None:
+            connection.execute("UPDATE coins SET bin = ?, reason = ? WHERE run = ? AND coin = ?", (late_to, LATE, run, coin))
 
     return change
 
@@ -198,9 +198,9 @@ class BackgroundLedger:
         """Writes a coin's row, open; the receipt tells when it is on the disk."""
         return self._put(recorded(event))
 
-    def complete(self, coin: int, landed: str, late: bool = False) -> None:
+    def complete(self, coin: int, landed: str, late_to: str | None = None) -> None:
         """Closes a coin's row: it has passed."""
-        self._put(completed(coin, landed, late))
+        self._put(completed(coin, landed, late_to))
 
     def incident(self, what: str, place: str, remedy: str) -> None:
         """Notes what a person has to know."""
@@ -211,16 +211,13 @@ class BackgroundLedger:
         self._changes.put(None)
         self._thread.join()
         if self._fault and not self._told:
-            self._tell()
-
-    def _tell(self) -> None:
-        self._told = True
-        if self._fault:
+            self._told = True
             raise self._fault
 
     def _put(self, change: Change) -> Receipt:
         if self._fault:
-            self._tell()
+            self._told = True
+            raise self._fault
         receipt = Receipt()
         self._changes.put((change, receipt))
         return receipt

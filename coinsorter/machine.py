@@ -47,7 +47,7 @@ class FlapMover(Protocol):
 class Book(Protocol):
     def record(self, event: Event) -> Receipt: ...
 
-    def complete(self, coin: int, landed: str, late: bool = False) -> None: ...
+    def complete(self, coin: int, landed: str, late_to: str | None = None) -> None: ...
 
     def incident(self, what: str, place: str, remedy: str) -> None: ...
 
@@ -81,6 +81,7 @@ class Machine:
     paused: bool = False
     failure: CoinsorterError | None = None
     _receipts: dict[int, Receipt] = field(default_factory=dict)
+    _at_rest: bool = True  # in safety: whether every flap could be brought there
 
     def start(self) -> None:
         """Parks the flaps; from now on coins are sorted."""
@@ -104,11 +105,11 @@ class Machine:
         try:
             self._arm()
             commands, outcomes = self.schedule.tick(self.clock.now_s())
+            for outcome in outcomes:  # first, since a flap that fails must not keep them open
+                landed = UNCERTAIN if outcome.uncertain else outcome.bin or self.rules.reject
+                self.ledger.complete(outcome.coin, landed, self.rules.reject if outcome.late else None)
             for command in commands:
                 self.flaps.move(command.bin, command.open)
-            for outcome in outcomes:
-                landed = UNCERTAIN if outcome.uncertain else outcome.bin or self.rules.reject
-                self.ledger.complete(outcome.coin, landed, outcome.late)
         except (LedgerError, FlapError) as error:
             self._to_safety(error)
 
@@ -168,7 +169,7 @@ class Machine:
         try:
             receipt = self.ledger.record(event)
             if self.failure:
-                self.ledger.complete(coin.number, self.rules.reject)  # no flap is scheduled any more: it runs on
+                self.ledger.complete(coin.number, self.rules.reject if self._at_rest else UNCERTAIN)  # no flap moves any more
             else:
                 self._receipts[coin.number] = receipt
         except LedgerError as error:
@@ -206,6 +207,7 @@ class Machine:
         try:
             self.flaps.park()
         except FlapError as worse:
+            self._at_rest = False
             log.warning("a flap may not be at rest: %s", worse)
         if not isinstance(error, LedgerError):
             self._close_rows(on_their_way, str(error))

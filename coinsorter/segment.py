@@ -137,7 +137,8 @@ def _once_each(circles: list[Circle]) -> list[Circle]:
 
 def _sound(circle: Circle, search: Search) -> bool:
     """Round, all of it seen, and nothing more to be seen."""
-    return circle.roundness >= search.min_roundness and circle.quality >= search.min_quality and circle.off_patch <= min(search.max_off_patch, MOST_OFF_PATCH)
+    whole = circle.roundness >= search.min_roundness and circle.quality >= search.min_quality
+    return whole and circle.off_patch <= min(search.max_off_patch, MOST_OFF_PATCH)
 
 
 def _mark_touching(circles: list[Circle]) -> list[Circle]:

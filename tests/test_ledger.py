@@ -49,7 +49,7 @@ def test_totals_account_for_every_coin(book):
         [("crown_2", "sorted", "crown_2", False), ("reject", "anomaly", "reject", False), ("crown_2", "sorted", "reject", True), ("crown_2", "sorted", "crown_2", False)]
     ):
         book.record(event(coin, bin_, reason))
-        book.complete(coin, landed, late)
+        book.complete(coin, landed, landed if late else None)
     book.record(event(9)).wait(5)
     found = ledger.totals(book.path)
     assert found["seen"] == 5 and found["open"] == 1 and found["uncertain"] == 0

@@ -138,6 +138,23 @@ def test_a_flap_that_fails_stops_accepting_but_not_the_accounts(build, caplog):
     assert all(servo.pulses[-2][1] == pytest.approx(1500) for servo in simulated.belt.servos.values())
 
 
+def test_coins_that_meet_a_flap_that_cannot_be_brought_to_rest_are_uncertain(build):
+    simulated = build(count=12)
+    move, stuck = simulated.machine.flaps.move, []
+
+    def sticks(bin_, open):
+        stuck.extend([bin_] if open and not stuck else [])
+        if open or bin_ in stuck:
+            raise FlapError(f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again")
+        move(bin_, open)
+
+    simulated.machine.flaps.move = sticks
+    simulated.machine.close = simulated.machine.ledger.close  # parking would say so once more
+    simulated.run()
+    found = ledger.totals(simulated.ledger_path)
+    assert found["seen"] == 12 and found["open"] == 0 and found["uncertain"] == 12 - found["bins"].get("reject", 0) > 6
+
+
 def test_a_paused_machine_rejects_everything_and_writes_it_down(build):
     simulated = build(count=6)
     simulated.machine.paused = True

@@ -49,7 +49,7 @@ def _table(truth: Truth, reject: str) -> Table:
     table.add_column("wrong", justify="right")
     for name, (count, wrong) in truth.bins.items():
         colour = "red" if wrong and name != reject else "yellow" if wrong else "green"
-        table.add_row(name, str(count), f"[{colour}]{wrong}[/{colour}]" + (" good coins" if wrong and name == reject else ""))
+        table.add_row(name, str(count), f"[{colour}]{wrong}[/{colour}]" + (" good" if wrong and name == reject else ""))
     return table
 
 

@@ -38,21 +38,21 @@ def _full_range(crops: np.ndarray) -> np.ndarray:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the converter's chatter off the terminal; what it complained about is printed if it fails."""
+    """Keeps the converter's chatter off the terminal; what it complained about is printed if it does not come to its end."""
     sys.stdout.flush()
-    saved = {stream: os.dup(stream) for stream in (1, 2)}
+    saved, done = {stream: os.dup(stream) for stream in (1, 2)}, False
     with tempfile.TemporaryFile() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for stream in saved:
             os.dup2(log.fileno(), stream)
         try:
             yield
-        except BaseException:
-            log.seek(0)
-            os.write(saved[2], log.read()[-4000:])
-            raise
+            done = True
         finally:
             sys.stdout.flush()
+            if not done:
+                log.seek(0)
+                os.write(saved[2], log.read()[-4000:])
             for stream, copy in saved.items():
                 os.dup2(copy, stream)
                 os.close(copy)
