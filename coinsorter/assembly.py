@@ -56,4 +56,4 @@ def search(bundle: Bundle, scale: ScalePlane) -> Search:
     diameters = [label.diameter_mm for label in bundle.facts.labels]
     smallest, largest = scale.radii_px(SEARCH_MARGIN[0] * min(diameters), SEARCH_MARGIN[1] * max(diameters))
     outline = bundle.facts.outline
-    return Search(smallest, largest, outline.min_roundness, outline.min_quality, outline.max_off_patch)
+    return Search(smallest, largest, outline.min_roundness, outline.min_quality, outline.max_off_patch, outline.by_extent)

@@ -46,19 +46,22 @@ class Fusion(_Part):
 
     temperature: the classifier's logits are divided by it (Guo et al., 2017). diameter_spread: relative, of genuine coins about their
     nominal diameter. freedom: degrees of freedom of the Student-t distribution that describes it (few: outliers surprise less).
+    diameter_weight: what the diameter's likelihood counts for; less than 1 where the pictures show the coin's size too, and say it twice.
     """
 
     temperature: Annotated[float, Field(gt=0)]
     diameter_spread: Annotated[float, Field(gt=0)]
     freedom: Annotated[float, Field(gt=0)]
+    diameter_weight: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class Outline(_Part):
-    """What a lone round coin's outline is like at worst in the training camera's view; see `segment.Search`."""
+    """How outlines are measured, and what a lone round coin's is like at worst in the training camera's view; see `segment.Search`."""
 
     min_roundness: Annotated[float, Field(ge=0, le=1)]
     min_quality: Annotated[float, Field(ge=0, le=1)]
     max_off_patch: Annotated[float, Field(ge=0)]
+    by_extent: bool = False
 
 
 class AnomalyScale(_Part):

@@ -70,7 +70,7 @@ class Classifier:
         fusion = self.bundle.facts.fusion
         pictures = log_softmax([value / fusion.temperature for value in logits.tolist()])
         diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion)
-        fused = log_softmax([picture + diameter for picture, diameter in zip(pictures, diameters)])
+        fused = log_softmax([picture + fusion.diameter_weight * diameter for picture, diameter in zip(pictures, diameters)])
         best, second, *_ = (*sorted(range(len(fused) - 1), key=lambda i: -fused[i]), 0)
         label = self._names[best]
         scale = self.bundle.facts.anomaly[label]

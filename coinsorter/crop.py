@@ -22,12 +22,14 @@ class CropSpec:
     surround: RGB 0..255 that the belt just around the coin is brought to, which takes out lamp, exposure and white balance.
     full_mm: diameter of a coin that fills the crop; smaller coins are shown smaller, so that their size is in the picture. 0: every coin
     fills it.
+    gamma: grey levels are raised to this power, as shares of 255; below 1 it lifts the dark, where a shaded coin's colour hides.
     """
 
     size_px: int
     margin: float
     surround: tuple[float, float, float]
     full_mm: float = 0.0
+    gamma: float = 1.0
 
     def share(self, diameter_mm: float) -> float:
         """How much of the largest diameter that the crop has room for a coin takes up in it."""
@@ -43,7 +45,8 @@ def cut(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropSpec) 
     size = (spec.size_px, spec.size_px)
     crop = cv2.warpAffine(pixels, place, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     grey = np.full((*size, 3), FILL, np.uint8)
-    return cv2.copyTo(cv2.multiply(crop, _gains(circle, spec)), _disc(spec, share), grey)
+    lit = cv2.multiply(crop, _gains(circle, spec))
+    return cv2.copyTo(cv2.LUT(lit, _lifted(spec.gamma)) if spec.gamma != 1 else lit, _disc(spec, share), grey)
 
 
 def inside(spec: CropSpec) -> np.ndarray:
@@ -53,6 +56,12 @@ def inside(spec: CropSpec) -> np.ndarray:
 
 def _disc(spec: CropSpec, share: float) -> np.ndarray:
     return (_radii(spec) <= np.float32(RIM * share)).view(np.uint8)
+
+
+@cache
+def _lifted(gamma: float) -> np.ndarray:
+    """Each grey level's own, lifted by a gamma: uint8 (256,)."""
+    return np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
 
 
 @cache

@@ -1,8 +1,11 @@
 """A candidate circle -> the coin's outline, measured to sub-pixel.
 
-Along 64 rays from the candidate's centre the edges are collected, circles through triples of them are tried (RANSAC: Fischler and
-Bolles, 1981), the largest of the well supported ones is kept (inner rims are smaller, shadows have weaker edges) and refined to an
-ellipse by weighted least squares.
+Along 64 rays from the candidate's centre the edges are collected. Where they leave a choice, circles through triples of them are tried
+(RANSAC: Fischler and Bolles, 1981), and the largest of the well supported ones is kept (inner rims are smaller, shadows have weaker
+edges). It is refined to an ellipse by weighted least squares.
+
+On belts where coins cast shadows, and their rims shine as the belt does, edges are found now on this side of the rim and now on that one.
+What stands out from the belt, shadow included, is then the steadier measure: its extent along the same rays.
 """
 
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ _TRIPLES = np.array([(i, (i + 21) % RAYS, (i + 42) % RAYS) for i in range(0, RAY
 # An outline r(angle): a circle, off the rays' centre, pressed to an ellipse; the ellipse is held back where edges are missing.
 _HARMONICS = np.stack([np.ones(RAYS), np.cos(_ANGLES), np.sin(_ANGLES), np.cos(2 * _ANGLES), np.sin(2 * _ANGLES)], 1).astype(np.float32)
 _HOLD_BACK = np.diag([1e-3, 1e-3, 1e-3, 0.3, 0.3]).astype(np.float32)
+_EVENLY = np.ones(RAYS, np.float32)
 _NEXT = np.roll(np.arange(RAYS), -1)
 _BANDS = [np.arange(2 * steps + 1) for steps in (3, 2)]  # how far either side of the outline edges are looked for, first and then
 _POLYGON = float(np.sqrt(RAYS / 2 * np.sin(2 * np.pi / RAYS)))  # radius of a circle = root of its polygon's area over this
@@ -41,8 +45,14 @@ MIN_EDGE = 12.0  # grey levels over two steps along a ray: below is noise
 EDGE_SHARE = 0.25  # of the median ray's strongest edge: what counts as an edge at all
 STRONG_EDGE = 2.5  # times that: what counts in full
 EQUAL_SUPPORT = 0.94  # of the best circle's support: the largest such circle is taken
+UNDISPUTED, NOTHING_BEYOND = 0.8, 0.5  # shares of the rays: so many on one outline, and so many that end there, and no circles are tried
 SETTLED_STEPS = 0.5  # an outline that moves by less, in steps along a ray, is refined no further
 SETTLED_SHIFT, SETTLED_RATIO = 0.2, 1.2  # a candidate that was further off its outline than this is measured again from there
+# Chosen on brl-frames/day1 by the diameters' spread within bursts: 0.8 % by extent (half of all coins), 1.3 % by edges.
+EXTENT_SHARE = 0.18  # of the coin's own contrast with the belt: less is belt
+EXTENT_FROM = 0.85  # of the outline: from there the extent is looked for
+EXTENT_RANGE = 0.8, 1.25  # of the median ray's: what a gap in the rim or a neighbour makes of a ray is cut to this
+MIN_CONTRAST = 8  # grey levels: less is noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +63,20 @@ class _Edges:
     threshold: float
 
 
-def measure(pixels: np.ndarray, candidates: np.ndarray) -> list[Circle]:
+def measure(pixels: np.ndarray, candidates: np.ndarray, by_extent: bool = False) -> list[Circle]:
     """The outline of each candidate in an RGB picture that has one, all still called alone.
 
     candidates: float32 (n, 3) of x, y, radius in pixels, each right to a third of its radius. Those that turn out far off their outline
-    are measured a second time, from nearer.
+    are measured a second time, from nearer. by_extent: the radius is that of all that stands out from the belt, not that of the edges.
     """
     if not len(candidates):
         return []
-    circles = [_measure(*candidate, samples) for candidate, samples in zip(candidates.tolist(), _sample(pixels, candidates))]
+    circles = [_measure(*candidate, samples, by_extent) for candidate, samples in zip(candidates.tolist(), _sample(pixels, candidates))]
     off = [i for i, (circle, candidate) in enumerate(zip(circles, candidates)) if circle and not _settled(circle, *candidate)]
     if off:
         nearer = np.array([(circles[i].x_px, circles[i].y_px, circles[i].radius_px) for i in off], np.float32)
         for i, candidate, samples in zip(off, nearer.tolist(), _sample(pixels, nearer)):
-            circles[i] = _measure(*candidate, samples) or circles[i]
+            circles[i] = _measure(*candidate, samples, by_extent) or circles[i]
     return [circle for circle in circles if circle]
 
 
@@ -83,16 +93,19 @@ def _settled(circle: Circle, x: float, y: float, radius: float) -> bool:
     return near and 1 / SETTLED_RATIO < circle.radius_px / radius < SETTLED_RATIO
 
 
-def _measure(x: float, y: float, radius: float, samples: np.ndarray) -> Circle | None:
+def _measure(x: float, y: float, radius: float, samples: np.ndarray, by_extent: bool) -> Circle | None:
     """The outline of one candidate, or None where no circle fits its edges."""
     edges = _edges(samples)
-    outline = _best_circle(edges)
+    outline = _first_outline(edges)
     if outline is None:
         return None
     outline, ellipse, strength, hits = _refine(edges, outline)
     if not outline.min() > 0:  # the edges lie so that no circle is around the rays' centre
         return None
     centre, outline_radius = _centroid(outline)
+    surround = _surround(samples)
+    if by_extent:
+        _, outline_radius = _centroid(_extent(samples, outline, surround))
     return Circle(
         x_px=x + centre.real * radius,
         y_px=y + centre.imag * radius,
@@ -100,7 +113,7 @@ def _measure(x: float, y: float, radius: float, samples: np.ndarray) -> Circle |
         quality=int(np.count_nonzero(hits)) / RAYS,
         roundness=1 - 2 * hypot(ellipse[3], ellipse[4]) / float(ellipse[0]),
         sharpness=float(strength.sum()) / (RAYS * 2 * _STEP * radius),
-        surround=_surround(samples),
+        surround=surround,
         alone=True,
     )
 
@@ -111,13 +124,27 @@ def _edges(samples: np.ndarray) -> _Edges:
     return _Edges(strength, max(MIN_EDGE, EDGE_SHARE * float(_median(strength.max(axis=1)))))
 
 
-def _best_circle(edges: _Edges) -> np.ndarray | None:
-    """The largest of the best supported circles through three edges, as r(angle) in units of the candidate's radius."""
+def _first_outline(edges: _Edges) -> np.ndarray | None:
+    """Roughly the outline, as r(angle) in units of the candidate's radius; None where there is none."""
     strength = edges.strength
     middle = strength[:, 1:-1]
     peaks = (middle >= edges.threshold) & (middle >= strength[:, :-2]) & (middle >= strength[:, 2:])
-    outermost = _EDGES - 2 - peaks[:, ::-1].argmax(axis=1)
-    reach = _FIRST + _STEP * np.array([outermost, strength.argmax(axis=1)], np.float32)
+    outermost, strongest = _EDGES - 2 - peaks[:, ::-1].argmax(axis=1), strength.argmax(axis=1)
+    reach = _FIRST + _STEP * np.array([outermost, strongest], np.float32)
+    outline = _undisputed(reach[1], outermost == strongest)
+    return _best_circle(edges, reach) if outline is None else outline
+
+
+def _undisputed(strongest: np.ndarray, outermost: np.ndarray) -> np.ndarray | None:
+    """The outline through each ray's strongest edge, if they lie on one and there is little beyond it: nothing else to choose."""
+    if np.count_nonzero(outermost) < NOTHING_BEYOND * RAYS:
+        return None
+    outline = _HARMONICS @ _fitted(strongest, _EVENLY)
+    return outline if np.count_nonzero(np.abs(strongest - outline) < 1.5 * _STEP) >= UNDISPUTED * RAYS else None
+
+
+def _best_circle(edges: _Edges, reach: np.ndarray) -> np.ndarray | None:
+    """The largest of the best supported circles through three edges, as r(angle); reach: of each ray's outermost and strongest edge."""
     centre, radius = _through_triples(reach * _RAY)
     sane = (radius > 0.6) & (radius < 1.4) & (np.abs(centre) < 0.45)
     centre, radius = centre[sane, None], radius[sane]
@@ -125,7 +152,7 @@ def _best_circle(edges: _Edges) -> np.ndarray | None:
         return None
     off = centre * _RAY_BACK  # the centre as seen from each ray: how far along it, and how far aside
     outlines = off.real + np.sqrt(np.maximum(radius[:, None] ** 2 - off.imag**2, 0))
-    weight = np.minimum(cv2.dilate(strength, _NEIGHBOURS) * (1 / (STRONG_EDGE * edges.threshold)), 1)
+    weight = np.minimum(cv2.dilate(edges.strength, _NEIGHBOURS) * (1 / (STRONG_EDGE * edges.threshold)), 1)
     support = (weight * weight).ravel().take(_ROWS + _steps(outlines)).sum(axis=1)
     equals = np.flatnonzero(support >= EQUAL_SUPPORT * support.max())
     return outlines[equals[radius[equals].argmax()]]
@@ -155,13 +182,18 @@ def _refine(edges: _Edges, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray,
         miss = (reach - outline) / _STEP
         found = strength >= edges.threshold
         weight = np.minimum(strength * (1 / edges.threshold), 2) * found / (1 + miss * miss)
-        weighted = _HARMONICS * weight[:, None]
-        _, ellipse = cv2.solve(weighted.T @ _HARMONICS + _HOLD_BACK, weighted.T @ reach, flags=cv2.DECOMP_CHOLESKY)
-        before, outline = outline, _HARMONICS @ ellipse[:, 0]
+        ellipse = _fitted(reach, weight)
+        before, outline = outline, _HARMONICS @ ellipse
         if np.abs(outline - before).max() < SETTLED_STEPS * _STEP:
             break
     hits = found & (np.abs(reach - outline) < 1.5 * _STEP)
-    return outline, ellipse[:, 0], strength, hits
+    return outline, ellipse, strength, hits
+
+
+def _fitted(reach: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The harmonics of the outline nearest to one point on each ray, by weighted least squares: (5,)."""
+    weighted = _HARMONICS * weight[:, None]
+    return cv2.solve(weighted.T @ _HARMONICS + _HOLD_BACK, weighted.T @ reach, flags=cv2.DECOMP_CHOLESKY)[1][:, 0]
 
 
 def _nearest_edges(strength: np.ndarray, outline: np.ndarray, band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,6 +214,23 @@ def _centroid(outline: np.ndarray) -> tuple[complex, float]:
     cross = (corners.conj() * following).imag
     area = float(cross.sum()) / 2
     return complex(((corners + following) * cross).sum()) / (6 * area), area**0.5 / _POLYGON
+
+
+def _extent(samples: np.ndarray, outline: np.ndarray, surround: tuple[float, float, float]) -> np.ndarray:
+    """How far along each ray what stands out from the belt reaches without a gap, to a fraction of a step by interpolation."""
+    difference = cv2.absdiff(samples, (*surround, 0.0))
+    contrast = cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(RAYS, -1).astype(np.float32)
+    nearest = EXTENT_FROM * outline[:, None]
+    least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(contrast[_REACH < nearest])))
+    belt = (contrast <= least) & (nearest <= _REACH)
+    belt[:, -1] = True
+    first = np.maximum(belt.argmax(axis=1), 1)
+    rays = np.arange(RAYS)
+    last, beyond = contrast[rays, first - 1], contrast[rays, first]
+    share = np.minimum(np.maximum((last - least) / np.maximum(last - beyond, 1e-3), 0), 1)
+    extent = _REACH[first - 1] + _STEP * share
+    low, high = (share * float(_median(extent)) for share in EXTENT_RANGE)
+    return np.minimum(np.maximum(extent, low), high)
 
 
 def _surround(samples: np.ndarray) -> tuple[float, float, float]:

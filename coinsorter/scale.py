@@ -11,7 +11,7 @@ import numpy as np
 
 from coinsorter.records import Circle
 
-FORGETTING = 0.985  # per coin: the plane remembers some 65 coins
+FORGETTING = 0.95  # per coin: the plane remembers some 20 coins; on brl-frames/day1 0.985 leaves diameters a fifth further off
 SCATTER = 0.025  # of one measured scale, relative: 0.02 on brl-frames/day1
 PRIOR = (0.015, 0.06, 0.06)  # how far the plane is expected to be off at first: centre, along, across, relative
 OUTLIER = 3.0  # times the scatter: beyond, a measurement counts less (Huber)

@@ -46,6 +46,7 @@ class Search:
     min_roundness: shortest over longest diameter; below, it is bent (a tilted camera needs less: the bundle knows).
     min_quality: share of the outline that must be seen; below, a piece is missing or hidden.
     max_off_patch: in radii; further, the patch that stands out from the belt is more than the coin and its shadow.
+    by_extent: radii are those of all that stands out from the belt, not those of the edges; see `outline`.
     """
 
     min_radius_px: float
@@ -53,6 +54,7 @@ class Search:
     min_roundness: float = 0.94
     min_quality: float = 0.8
     max_off_patch: float = MOST_OFF_PATCH
+    by_extent: bool = False
 
 
 def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
@@ -66,7 +68,8 @@ def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
     half = _halved(pixels, search)
     scale = half.shape[1] / width
     patches = _patches(half, search, scale)
-    circles = [c for c in outline.measure(pixels, _candidates(half, search, scale)) if _plausible(c, search, patches) and _whole(c, width, height)]
+    found = outline.measure(pixels, _candidates(half, search, scale), search.by_extent)
+    circles = [circle for circle in found if _plausible(circle, search, patches) and _whole(circle, width, height)]
     things = _with_patches(_mark_touching(_once_each(circles)), patches)
     return sorted((thing if _sound(thing, search) else replace(thing, alone=False) for thing in things), key=lambda thing: thing.x_px)
 

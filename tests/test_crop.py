@@ -53,3 +53,11 @@ def test_in_crops_of_true_size_a_smaller_coin_is_smaller_and_nothing_is_too_larg
     across = np.flatnonzero(crop[32, :, 0] > 170)
     assert len(across) / 2 == pytest.approx(reach_px, abs=1)
     assert (crop[np.hypot(*np.indices((64, 64)) - 31.5) > 1.03 * reach_px + 1] == FILL).all()
+
+
+def test_a_gamma_below_one_lifts_the_dark_and_leaves_black_white_and_the_outside():
+    picture = disc_picture(160, 120, 40, coin=64, belt=90)
+    plain, lifted = (cut(picture, around(160, 120, 40), 20.0, CropSpec(64, 1.06, (90.0, 90.0, 90.0), gamma=gamma)) for gamma in (1.0, 0.5))
+    on = inside(SPEC) > 0
+    assert np.abs(lifted[on] - (255 * plain[on].astype(float)) ** 0.5).max() <= 1
+    assert (lifted[~on] == FILL).all()

@@ -137,7 +137,7 @@ def test_a_shipped_bundle_was_made_with_the_recipe_beside_it(path):
 def fake(groups: list[int], labels: list[int]) -> samples.Samples:
     circle = Circle(0, 0, 30, 1, 1, 1, (0, 0, 0), True)
     count = len(groups)
-    return samples.Samples(np.zeros((count, 64, 64, 3), np.uint8), np.array(labels), (circle,) * count, np.array(groups))
+    return samples.Samples(np.zeros((count, 64, 64, 3), np.uint8), np.array(labels), (circle,) * count, np.full(count, 20.0), np.array(groups))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,10 +1,15 @@
 """Crops changed at random, as light, wear and a coin's turn would change them."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 
 from coinsorter.crop import FILL, CropSpec, inside
 from coinsorter.training.recipe import Augment
+
+BLURRED = 0.4  # share of crops that are blurred at all
+NOISE_FIELD = 1 << 20
 
 
 def augmented(crops: np.ndarray, spec: CropSpec, knobs: Augment, rng: np.random.Generator) -> np.ndarray:
@@ -43,15 +48,32 @@ def _changed(picture: np.ndarray, knobs: Augment, rng: np.random.Generator) -> n
     middle = (size - 1) / 2
     turn = cv2.getRotationMatrix2D((middle, middle), rng.uniform(0, 360), rng.uniform(1 - knobs.zoom, 1 + knobs.zoom))
     turn[:, 2] += rng.normal(0, knobs.shift_px, 2)
-    moved = cv2.warpAffine(picture, turn, (size, size), borderValue=(FILL,) * 3).astype(np.float32)
-    contrast = rng.uniform(1 - knobs.contrast, 1 + knobs.contrast)
-    gains = rng.uniform(1 - knobs.brightness, 1 + knobs.brightness) * rng.uniform(1 - knobs.colour, 1 + knobs.colour, 3)
-    lit = ((moved - FILL) * contrast + FILL) * gains
-    if knobs.blur_px and rng.random() < 0.4:
+    moved = cv2.warpAffine(picture, turn, (size, size), borderMode=cv2.BORDER_CONSTANT, borderValue=(FILL,) * 3)
+    lit = cv2.LUT(moved, _light(knobs, rng))
+    if knobs.blur_px and rng.random() < BLURRED:
         lit = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.2, 1) * knobs.blur_px)
     if rng.random() < knobs.cut_out:
         tall, wide = rng.integers(size // 10, size // 3, 2)
         top, left = rng.integers(0, size - tall), rng.integers(0, size - wide)
-        lit[top : top + tall, left : left + wide] = rng.uniform(0, 255)
-    noisy = lit + rng.uniform(0, knobs.noise) * rng.standard_normal(lit.shape, np.float32)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
+        lit[top : top + tall, left : left + wide] = rng.integers(0, 256)
+    if rng.random() < knobs.jpeg:
+        lit = cv2.imdecode(cv2.imencode(".jpg", lit, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))))[1], cv2.IMREAD_COLOR)
+    return cv2.add(lit, _noise(lit.shape, rng) * np.float32(rng.uniform(0, knobs.noise)), dtype=cv2.CV_8U)
+
+
+def _light(knobs: Augment, rng: np.random.Generator) -> np.ndarray:
+    """Contrast, brightness and white balance as a table: uint8 (1, 256, 3)."""
+    contrast = rng.uniform(1 - knobs.contrast, 1 + knobs.contrast)
+    gains = rng.uniform(1 - knobs.brightness, 1 + knobs.brightness) * rng.uniform(1 - knobs.colour, 1 + knobs.colour, 3)
+    return np.clip(((np.arange(256)[:, None] - FILL) * contrast + FILL) * gains, 0, 255).astype(np.uint8)[None]
+
+
+def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Unit noise, float32: a random stretch of a fixed field, since drawing it anew takes longer than all the rest."""
+    start = int(rng.integers(0, len(_field()) - np.prod(shape)))
+    return _field()[start : start + np.prod(shape)].reshape(shape)
+
+
+@cache
+def _field() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(NOISE_FIELD, np.float32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize
 from scipy.stats import beta
 
 from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits
@@ -18,6 +18,7 @@ FREEDOM = 4.0
 # However narrow the held-out coins lie, a limit is never nearer than this: another day's lamp and camera are not the training's.
 MIN_DIAMETER_SPREAD = 0.004
 MIN_TOLERANCE = 0.012
+MIN_DIAMETER_WEIGHT = 0.3  # a diameter is always evidence
 TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 4.5
 
 
@@ -39,18 +40,21 @@ class HeldOut:
 
 
 def fusion(held: HeldOut, labels: list[Label]) -> Fusion:
-    """Temperature by maximum likelihood (Guo et al., 2017), and the spread of diameters about their nominal ones, by median."""
+    """Temperature (Guo et al., 2017) and the diameter's weight by maximum likelihood, and the diameters' spread about their nominal ones."""
     nominal = np.array([label.diameter_mm for label in labels])
     off = held.diameters_mm / nominal[held.labels] - 1
     spread = max(MIN_DIAMETER_SPREAD, 1.4826 * float(np.median(np.abs(off))))
 
-    def loss(log_temperature: float) -> float:
-        found = _fused(held, nominal, Fusion(temperature=float(np.exp(log_temperature)), diameter_spread=spread, freedom=FREEDOM))
+    def with_(temperature: float, weight: float) -> Fusion:
+        return Fusion(temperature=round(temperature, 4), diameter_spread=round(spread, 5), freedom=FREEDOM, diameter_weight=round(weight, 3))
+
+    def loss(knobs: np.ndarray) -> float:
+        found = _fused(held, nominal, with_(float(np.exp(knobs[0])), float(knobs[1])))
         return -float(np.mean(found[np.arange(len(found)), held.labels]))
 
     # A network without a held-out mistake would be called ever surer: it is never trusted more than its own logits say.
-    temperature = float(np.exp(minimize_scalar(loss, bounds=(0.0, 2.0), method="bounded").x))
-    return Fusion(temperature=round(temperature, 4), diameter_spread=round(spread, 5), freedom=FREEDOM)
+    best = minimize(loss, [0.5, 0.8], bounds=[(0.0, 2.0), (MIN_DIAMETER_WEIGHT, 1.0)], method="Nelder-Mead").x
+    return with_(float(np.exp(best[0])), float(best[1]))
 
 
 def anomaly_scales(held: HeldOut, labels: list[Label]) -> dict[str, AnomalyScale]:
@@ -94,7 +98,7 @@ def limits(held: HeldOut, labels: list[Label], fused: Fusion, scales: dict[str, 
 def _fused(held: HeldOut, nominal: np.ndarray, fused: Fusion) -> np.ndarray:
     """Log probabilities of every label and "none of these", (n, labels + 1), as the machine fuses them."""
     diameters = np.array([diameter_likelihoods(d, nominal, fused) for d in held.diameters_mm])
-    return np.array([log_softmax(row) for row in np.array([log_softmax(row / fused.temperature) for row in held.logits]) + diameters])
+    return np.array([log_softmax(row) for row in np.array([log_softmax(row / fused.temperature) for row in held.logits]) + fused.diameter_weight * diameters])
 
 
 def _scores(errors: np.ndarray, scale: AnomalyScale) -> np.ndarray:

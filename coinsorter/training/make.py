@@ -63,7 +63,7 @@ def make(recipe: Recipe, frames: Path | None, out: Path, bar: Bar) -> Facts:
     material = _simulated(recipe, bar) if frames is None else _photographed(recipe, frames, bar)
     asked = [_ask(material, seen, held, recipe, _numbered(bar, f"sister {n + 1}: ")) for n, (seen, held) in enumerate(material.sisters)]
     judge, models, own = _train(material, material.seen, recipe, bar)
-    answers, right = zip(*asked or [_answers(material, judge, own, material.seen, material.held, bar)])
+    answers, right = zip(*asked or [_answers(judge, own, material.held, bar)])
     joined = limits.HeldOut.joined(answers)
     facts = _facts(recipe, material, joined, models)
     facts["training"] |= material.notes | _made_with(joined, np.concatenate(right))
@@ -78,7 +78,7 @@ def _numbered(bar: Bar, prefix: str) -> Bar:
 def _ask(material: Material, seen: Samples, held: Samples, recipe: Recipe, bar: Bar) -> tuple[limits.HeldOut, np.ndarray]:
     """Trains a sister and returns its answers."""
     judge, _, own = _train(material, seen, recipe, bar)
-    return _answers(material, judge, own, seen, held, bar)
+    return _answers(judge, own, held, bar)
 
 
 def _train(material: Material, seen: Samples, recipe: Recipe, bar: Bar) -> tuple[Classifier, dict[str, bytes], Any]:
@@ -116,7 +116,8 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
     with bar("drawing held-out coins", counts.held_out) as tell:
         held = samples.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
     seen = Samples.joined([genuine, _foreign(recipe, spec, bar)])
-    return Material(labels, seen, held, [], _plane(labels, seen, OPTICS.width_px, OPTICS.height_px), spec, {"split": "by seed"})
+    plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
+    return Material(labels, seen, held.measured(plane), [], plane, spec, {"split": "by seed"})
 
 
 def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> Material:
@@ -160,11 +161,9 @@ def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(len(of)), chosen)
 
 
-def _answers(material: Material, judge: Classifier, own: Any, seen: Samples, held: Samples, bar: Bar) -> tuple[limits.HeldOut, np.ndarray]:
-    """What networks trained on `seen` say of coins they did not see; and which of those the classifier named rightly from one picture as it
+def _answers(judge: Classifier, own: Any, held: Samples, bar: Bar) -> tuple[limits.HeldOut, np.ndarray]:
+    """What networks say of coins they did not see; and which of those the classifier named rightly from one picture as it
     lies, as floats and as int8: bool (n, 2)."""
-    size = material.plane.width_px, material.plane.height_px
-    plane = _plane(material.labels, seen, *size)
     logits, errors, single = [], [], []
     with bar("held-out coins", len(held)) as tell:
         for number, picture in enumerate(held.crops):
@@ -173,9 +172,8 @@ def _answers(material: Material, judge: Classifier, own: Any, seen: Samples, hel
             single.append(judge.single_logits(picture)[:-1].argmax())
             tell(number + 1)
     floats = own.predict(held.crops.astype(np.float32), batch_size=256, verbose=0)[:, :-1].argmax(axis=1)
-    diameters = np.array([plane.diameter_mm(circle) for circle in held.circles])
     right = np.stack([floats == held.labels, np.array(single) == held.labels], axis=1)
-    return limits.HeldOut(held.labels, np.array(logits), np.array(errors), diameters), right
+    return limits.HeldOut(held.labels, np.array(logits), np.array(errors), held.diameters_mm), right
 
 
 def _provisional(material: Material, models: dict[str, bytes]) -> Bundle:
@@ -199,11 +197,12 @@ def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: 
         "format": bundle.FORMAT,
         "name": recipe.name,
         "labels": [label.model_dump() for label in labels],
-        "crop": {"size_px": spec.size_px, "margin": spec.margin, "surround": list(spec.surround), "full_mm": spec.full_mm},
+        "crop": {"size_px": spec.size_px, "margin": spec.margin, "surround": list(spec.surround), "full_mm": spec.full_mm, "gamma": spec.gamma},
         "outline": {
             "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.slack.roundness),
             "min_quality": _at_worst([c.quality for c in held.circles], recipe.slack.quality),
             "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], recipe.slack.off_patch),
+            "by_extent": recipe.by_extent,
         },
         "view": {
             "px_per_mm": round(plane.px_per_mm, 5), "tilt_along": round(plane.tilt_along, 5), "tilt_across": round(plane.tilt_across, 5),

@@ -26,12 +26,13 @@ class Pictures(_Part):
 class Crop(_Part):
     """size_px: edge of the square. margin: half the edge over the coin's radius.
 
-    true_size: the largest coin fills the crop and smaller ones are shown smaller; else every coin fills it.
+    true_size: the largest coin fills the crop and smaller ones are shown smaller; else every coin fills it. gamma: below 1 lifts the dark.
     """
 
     size_px: Annotated[int, Field(ge=32, le=224, multiple_of=16)] = 64
     margin: Annotated[float, Field(ge=1.0, le=1.5)] = 1.06
     true_size: bool = False
+    gamma: Annotated[float, Field(ge=0.3, le=1.5)] = 1.0
 
 
 class ClassifierKnobs(_Part):
@@ -59,7 +60,7 @@ class Augment(_Part):
     """How crops are changed at random; any rotation always, a mirror never (no coin's face is mirrored).
 
     zoom, brightness, colour, contrast: relative. shift_px, blur_px: in crop pixels. noise: grey levels. cut_out: share of crops that lose
-    a patch.
+    a patch. jpeg: share that is compressed once more.
     """
 
     zoom: Annotated[float, Field(ge=0, lt=0.5)] = 0.06
@@ -70,6 +71,7 @@ class Augment(_Part):
     blur_px: Annotated[float, Field(ge=0)] = 0.8
     noise: Annotated[float, Field(ge=0)] = 4.0
     cut_out: Annotated[float, Field(ge=0, le=1)] = 0.0
+    jpeg: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class Budget(_Part):
@@ -93,6 +95,7 @@ class Slack(_Part):
 class Recipe(_Part):
     """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
 
+    by_extent: coins are measured by all that stands out from the belt, shadow included, not by their edges; see `outline`.
     Frames are held out by whole bursts, `hold_out` of them. With `folds` every burst is held out once instead: as many sister networks are
     trained as the bundle's, each without the bursts that it is asked about, and the bundle's own sees all (too few coins to spare any).
     """
@@ -102,6 +105,7 @@ class Recipe(_Part):
     source: Literal["simulated", "frames"]
     labels: list[Label] = []
     px_per_mm: Annotated[float, Field(gt=0)] = 4.0
+    by_extent: bool = False
     group_gap_s: Annotated[float, Field(gt=0)] = 40.0
     hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
     folds: Annotated[int, Field(ge=2, le=10)] | None = None
@@ -115,7 +119,7 @@ class Recipe(_Part):
     slack: Slack = Slack()
 
     def crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
-        return CropSpec(self.crop.size_px, self.crop.margin, surround, largest_mm if self.crop.true_size else 0.0)
+        return CropSpec(self.crop.size_px, self.crop.margin, surround, largest_mm if self.crop.true_size else 0.0, self.crop.gamma)
 
     def plain(self) -> dict[str, Any]:
         return self.model_dump(mode="json")

@@ -3,7 +3,7 @@
 import multiprocessing
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +15,7 @@ from coinsorter.crop import CropSpec
 from coinsorter.devices.camera import picture_paths, read_picture
 from coinsorter.errors import InputError
 from coinsorter.records import Circle
-from coinsorter.scale import ScalePlane
+from coinsorter.scale import ScaleFollower, ScalePlane
 from coinsorter.segment import Search, find_things
 from coinsorter.simulator import coins, currency
 from coinsorter.simulator.camera import Optics
@@ -37,12 +37,14 @@ class Samples:
     """Coins, each with its crop and its truth.
 
     crops: uint8 (n, size, size, 3) RGB. labels: int (n,), NONE for things that are no coins of the bundle. circles: their outlines.
-    groups: int (n,), equal for pictures of one coin taken together. surround is corrected for in the crops already.
+    diameters_mm: float (n,), as the machine measures them. groups: int (n,), equal for pictures of one coin taken together. surround is
+    corrected for in the crops already.
     """
 
     crops: np.ndarray
     labels: np.ndarray
     circles: tuple[Circle, ...]
+    diameters_mm: np.ndarray
     groups: np.ndarray
 
     def __len__(self) -> int:
@@ -51,12 +53,17 @@ class Samples:
     def where(self, chosen: np.ndarray) -> Self:
         """Those at which a boolean array is True."""
         index = np.flatnonzero(chosen)
-        return type(self)(self.crops[index], self.labels[index], tuple(self.circles[i] for i in index), self.groups[index])
+        circles = tuple(self.circles[i] for i in index)
+        return type(self)(self.crops[index], self.labels[index], circles, self.diameters_mm[index], self.groups[index])
+
+    def measured(self, plane: ScalePlane) -> Self:
+        """The same, with diameters by a calibrated view."""
+        return replace(self, diameters_mm=np.array([plane.diameter_mm(circle) for circle in self.circles]))
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
-        circles = tuple(circle for part in parts for circle in part.circles)
-        return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("crops", "labels")), circles, np.concatenate([p.groups for p in parts]))
+        crops, labels, diameters, groups = (np.concatenate([getattr(p, n) for p in parts]) for n in ("crops", "labels", "diameters_mm", "groups"))
+        return cls(crops, labels, tuple(circle for part in parts for circle in part.circles), diameters, groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,20 +101,34 @@ def from_frames(folder: Path, recipe: Recipe, progress: Progress) -> Found:
 
 def _cut_out(found: list[tuple[Path, np.ndarray, Circle]], recipe: Recipe, left_out: dict[str, str]) -> Found:
     names = [label.name for label in recipe.labels]
-    diameters = {label.name: label.diameter_mm for label in recipe.labels}
+    labels = np.array([names.index(path.parent.name) for path, _, _ in found])
+    nominal = np.array([label.diameter_mm for label in recipe.labels])
     circles = tuple(circle for _, _, circle in found)
     height, width = found[0][1].shape[:2]
-    plane = scale.fit_plane(circles, (diameters[path.parent.name] for path, _, _ in found), width, height)
-    spec = recipe.crop_spec(_typical_surround(circles), max(diameters.values()))
-    crops = np.stack([crop.cut(pixels, circle, plane.diameter_mm(circle), spec) for _, pixels, circle in found])
-    labels = np.array([names.index(path.parent.name) for path, _, _ in found])
-    return Found(Samples(crops, labels, circles, _bursts([path for path, _, _ in found], recipe.group_gap_s)), plane, spec, left_out)
+    plane = scale.fit_plane(circles, nominal[labels], width, height)
+    spec = recipe.crop_spec(_typical_surround(circles), float(nominal.max()))
+    diameters = _followed(circles, nominal[labels], plane)
+    crops = np.stack([crop.cut(pixels, circle, diameter, spec) for (_, pixels, circle), diameter in zip(found, diameters)])
+    bursts = _bursts([path for path, _, _ in found], recipe.group_gap_s)
+    return Found(Samples(crops, labels, circles, diameters, bursts), plane, spec, left_out)
+
+
+def _followed(circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScalePlane) -> np.ndarray:
+    """Diameters in mm, float (n,), as a machine measures them that follows the view's scale from coin to coin, in the order taken.
+
+    It follows all coins here: the machine follows those that it accepts.
+    """
+    follower, diameters = ScaleFollower(plane), []
+    for circle, nominal in zip(circles, nominal_mm):
+        diameters.append(follower.plane.diameter_mm(circle))
+        follower.follow(circle, nominal)
+    return np.array(diameters)
 
 
 def _only_circle(pixels: np.ndarray, recipe: Recipe) -> Circle | str:
     diameters = [label.diameter_mm for label in recipe.labels]
     low, high = (margin * extreme / 2 * recipe.px_per_mm for margin, extreme in zip(SEARCH_MARGIN, (min(diameters), max(diameters))))
-    circles = [c for c in find_things(pixels, Search(low, high, **LENIENT)) if c.quality]
+    circles = [c for c in find_things(pixels, Search(low, high, **LENIENT, by_extent=recipe.by_extent)) if c.quality]
     return circles[0] if len(circles) == 1 else f"{len(circles)} coins"
 
 
@@ -189,17 +210,18 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
     things = _things(kind, count, motifs, rng)
     names = [coin.label for coin in currency.CROWNS]
     smallest, largest = (margin * d / 2 * OPTICS.px_per_mm for margin, d in zip(SEARCH_MARGIN, (18.0, 27.5)))
-    crops, labels, circles = [], [], []
+    crops, labels, circles, diameters = [], [], [], []
     for still in photograph(things, OPTICS, rng):
         seen = [c for c in find_things(still.pixels, Search(smallest, largest, **LENIENT)) if c.quality]
         for thing, x_px, y_px in still.things:
             near = [c for c in seen if np.hypot(c.x_px - x_px, c.y_px - y_px) < 0.3 * c.radius_px]
             if near:
-                crops.append(crop.cut(still.pixels, near[0], 2 * near[0].radius_px / OPTICS.px_per_mm, spec))
+                diameters.append(2 * near[0].radius_px / OPTICS.px_per_mm)
+                crops.append(crop.cut(still.pixels, near[0], diameters[-1], spec))
                 labels.append(names.index(thing.label) if thing.label else NONE)
                 circles.append(near[0])
-    size = spec.size_px
-    return Samples(np.array(crops, np.uint8).reshape(-1, size, size, 3), np.array(labels, int), tuple(circles), np.full(len(labels), chunk))
+    shaped = np.array(crops, np.uint8).reshape(-1, spec.size_px, spec.size_px, 3)
+    return Samples(shaped, np.array(labels, int), tuple(circles), np.array(diameters), np.full(len(labels), chunk))
 
 
 def _things(kind: str, count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> Iterator[coins.Thing]:
