@@ -29,9 +29,10 @@ def machine(config: Config, bundle: Bundle, runtime: str, camera: Camera, flaps:
     frame_s = 1 / config.camera.frames_per_s
     cut = partial(crop.cut, spec=bundle.crop)
     sites = [Site(b.name, b.flap.distance_mm, b.flap.length_mm, b.flap.travel_ms / 1000) for b in config.bins]
+    follower = ScaleFollower(config.scale, bundle.facts.fusion.diameter_spread) if config.belt.follow_scale else None
     return Machine(
         camera=camera,
-        tracker=BeltTracker(config.scale, config.belt.speed_mm_s, frame_s, cut, config.runtime.crops_per_coin),
+        tracker=BeltTracker(follower.plane if follower else config.scale, config.belt.speed_mm_s, frame_s, cut, config.runtime.crops_per_coin),
         classifier=Classifier(bundle, runtime, config.runtime.threads, config.runtime.turns_per_crop),
         rules=rules(config, bundle),
         schedule=Schedule(sites, config.belt.speed_tolerance_percent / 100, frame_s),
@@ -39,7 +40,7 @@ def machine(config: Config, bundle: Bundle, runtime: str, camera: Camera, flaps:
         ledger=ledger,
         clock=clock,
         search=search(bundle, config.scale),
-        follower=ScaleFollower(config.scale) if config.belt.follow_scale else None,
+        follower=follower,
     )
 
 

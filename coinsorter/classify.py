@@ -7,7 +7,7 @@ it copies too well (a blank) is so too.
 """
 
 from collections.abc import Callable, Sequence
-from math import exp, lgamma, log, log1p, pi
+from math import exp, hypot, lgamma, log, log1p, pi
 
 import cv2
 import numpy as np
@@ -47,7 +47,7 @@ class Classifier:
             if not time_left():
                 break
             logits, error, judged = logits + self.logits(crop), error + self.error(crop), judged + 1
-        return self.fuse(logits / judged, error / judged, coin.diameter_mm)
+        return self.fuse(logits / judged, error / judged, coin.diameter_mm, coin.diameter_spread)
 
     def logits(self, crop: np.ndarray) -> np.ndarray:
         """The classifier's answer to one crop, uint8 (n, n, 3), averaged over its turns: float32 (labels + 1,)."""
@@ -65,11 +65,11 @@ class Classifier:
         squares = cv2.norm(halved(crop).astype(np.float32), copy, cv2.NORM_L2SQR, self._inside)
         return squares / (3 * cv2.countNonZero(self._inside))
 
-    def fuse(self, logits: np.ndarray, error: float, diameter_mm: float) -> Verdict:
-        """The verdict from a coin's mean logits, float32 (labels + 1,), the autoencoder's mean error and the diameter."""
+    def fuse(self, logits: np.ndarray, error: float, diameter_mm: float, diameter_spread: float = 0.0) -> Verdict:
+        """The verdict from a coin's mean logits, float32 (labels + 1,), the autoencoder's mean error, the diameter and its scale's spread."""
         fusion = self.bundle.facts.fusion
         pictures = log_softmax([value / fusion.temperature for value in logits.tolist()])
-        diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion)
+        diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion, diameter_spread)
         fused = log_softmax([picture + fusion.diameter_weight * diameter for picture, diameter in zip(pictures, diameters)])
         best, second, *_ = (*sorted(range(len(fused) - 1), key=lambda i: -fused[i]), 0)
         label = self._names[best]
@@ -104,9 +104,12 @@ def halved(crop: np.ndarray) -> np.ndarray:
     return cv2.resize(crop, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
 
 
-def diameter_likelihoods(diameter_mm: float, nominal_mm: Sequence[float], fusion: Fusion) -> list[float]:
-    """Log likelihood of a diameter under each label (Student-t about the nominal one), and under "none of these" (flat)."""
-    spread, freedom = fusion.diameter_spread, fusion.freedom
+def diameter_likelihoods(diameter_mm: float, nominal_mm: Sequence[float], fusion: Fusion, scale_spread: float = 0.0) -> list[float]:
+    """Log likelihood of a diameter under each label (Student-t about the nominal one), and under "none of these" (flat).
+
+    scale_spread: how far the view's scale may be off, relative standard error; the diameter says the less for it.
+    """
+    spread, freedom = hypot(fusion.diameter_spread, scale_spread), fusion.freedom
     peak = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - 0.5 * log(freedom * pi) - log(spread)
     offs = ((diameter_mm / nominal - 1) / spread for nominal in nominal_mm)
     return [*(peak - (freedom + 1) / 2 * log1p(off * off / freedom) for off in offs), -log(FOREIGN_RANGE)]

@@ -50,3 +50,9 @@ class LedgerError(CoinsorterError):
     """The ledger cannot be written, so no coin may be accepted."""
 
     exit_code = 74
+
+
+class ExportError(CoinsorterError):
+    """A network lost too much on its way to int8, and no bundle was written."""
+
+    exit_code = 70

@@ -52,7 +52,7 @@ class Coin:
     number: counts up from 1 over a run.
     crops: its sharpest pictures first, each uint8, shape (n, n, 3), RGB, cut as the bundle wants them; none where nothing round was seen.
     circles: the outlines that the crops were cut by.
-    diameter_mm: median over its frames.
+    diameter_mm: median over its frames. diameter_spread: how far the view's scale may be off there, relative standard error.
     x_mm, seen_s: where it was on the belt, from the view's centre, and when (seconds, monotonic).
     y_mm: where it lies across the belt, from the view's centre.
     speed_mm_s, speed_spread_mm_s: measured over its frames, and the standard error.
@@ -73,6 +73,7 @@ class Coin:
     sightings: int
     alone: bool
     behind_mm: float = 0.0
+    diameter_spread: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Replay:
     def __init__(self, bundle: Bundle, classifier: Classifier, settings: Config | None = None, follow: bool = True) -> None:
         self._bundle = bundle
         self._classifier = classifier
-        self._follower = ScaleFollower(settings.scale if settings else bundle.view)
+        self._follower = ScaleFollower(settings.scale if settings else bundle.view, bundle.facts.fusion.diameter_spread)
         self._follow = follow
         self._rules = assembly.rules(settings, bundle) if settings else Rules(bundle.thresholds, {name: name for name in bundle.labels}, REJECT)
         self._cut = partial(crop.cut, spec=bundle.crop)
@@ -99,7 +99,7 @@ class Replay:
         verdict = self._classifier.judge(coin)
         decision = decide(coin, verdict, self._rules)
         took_s = time.perf_counter() - start
-        if self._follow and decision.reason == SORTED and verdict.by_picture >= SURE:
+        if self._follow and decision.reason == SORTED and verdict.confidence >= SURE:
             self._follower.follow(coin.circles[0], self._bundle.labels[verdict.label].diameter_mm)
         return Replayed(path, label, found, coin, verdict, decision, took_s)
 

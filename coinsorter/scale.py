@@ -5,16 +5,16 @@ recursive least squares with forgetting (Haykin, Adaptive Filter Theory, ch. 10)
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from coinsorter.records import Circle
 
-FORGETTING = 0.95  # per coin: the plane remembers some 20 coins; on brl-frames/day1 0.985 leaves diameters a fifth further off
-SCATTER = 0.025  # of one measured scale, relative: 0.02 on brl-frames/day1
-PRIOR = (0.015, 0.06, 0.06)  # how far the plane is expected to be off at first: centre, along, across, relative
-OUTLIER = 3.0  # times the scatter: beyond, a measurement counts less (Huber)
+# Chosen on brl-frames/day1, whose camera moved during the day, with networks that had not seen the coins: 0.985 leaves one in ten unsure.
+FORGETTING = 0.94  # per coin: the plane remembers some 16 coins
+PRIOR = (2.0, 4.0, 4.0)  # how far the plane may be off at first, times the scatter of one measurement: centre, along, across
+OUTLIER = 3.0  # times the scatter: beyond, a measurement counts less, the further the less
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ class ScalePlane:
 
     def diameter_mm(self, circle: Circle) -> float:
         return 2 * circle.radius_px / self.at(circle.x_px, circle.y_px)
+
+    def spread(self, circle: Circle) -> float:
+        """How far the scale itself may be off where a circle lies, relative standard error; a calibrated one is taken as exact."""
+        return 0.0
 
     def position_mm(self, x_px: float, y_px: float) -> tuple[float, float]:
         """Where a point lies on the belt, from the view's centre: along and across, in mm (the scale integrated along the way)."""
@@ -73,25 +77,41 @@ def fit_plane(circles: Iterable[Circle], diameters_mm: Iterable[float], width_px
     return _as_plane(plane, width_px, height_px)
 
 
-class ScaleFollower:
-    """Keeps a plane true to the coins that pass; starts from a calibrated one."""
+@dataclass(frozen=True)
+class FollowedPlane(ScalePlane):
+    """A plane that is known only so well. covariance: of its three terms over px_per_mm, float (3, 3)."""
 
-    def __init__(self, calibrated: ScalePlane) -> None:
-        self.calibrated = self.plane = calibrated
+    covariance: np.ndarray = field(compare=False, kw_only=True)
+
+    def spread(self, circle: Circle) -> float:
+        terms = np.array(_terms(circle, self.width_px, self.height_px))
+        return float(terms @ self.covariance @ terms) ** 0.5 * self.px_per_mm / self.at(circle.x_px, circle.y_px)
+
+
+class ScaleFollower:
+    """Keeps a plane true to the coins that pass; starts from a calibrated one, of which it is not too sure.
+
+    scatter: relative standard deviation of one measured diameter, as the bundle knows it.
+    """
+
+    def __init__(self, calibrated: ScalePlane, scatter: float) -> None:
+        self.calibrated, self._scatter = calibrated, scatter
         self._state = np.array([1.0, calibrated.tilt_along, calibrated.tilt_across]) * calibrated.px_per_mm
-        self._covariance = np.diag((np.array(PRIOR) * calibrated.px_per_mm) ** 2)
+        self._first = np.diag((np.array(PRIOR) * scatter * calibrated.px_per_mm) ** 2)
+        self._covariance = self._first
+        self.plane: ScalePlane = self._followed()
 
     def follow(self, circle: Circle, diameter_mm: float) -> ScalePlane:
         """Takes in the circle of one coin whose diameter is known; returns the plane from now on."""
         terms = np.array(_terms(circle, self.plane.width_px, self.plane.height_px))
         expected = terms @ self._state
         miss = 2 * circle.radius_px / diameter_mm - expected
-        scatter = SCATTER * expected
-        scatter *= max(1.0, abs(miss) / (OUTLIER * scatter)) ** 0.5
+        scatter = self._scatter * expected
+        scatter *= max(1.0, abs(miss) / (OUTLIER * scatter))
         gain = self._covariance @ terms / (terms @ self._covariance @ terms + scatter**2)
         self._state = self._state + gain * miss
         self._covariance = self._forget(self._covariance - np.outer(gain, terms @ self._covariance))
-        self.plane = _as_plane(self._state, self.plane.width_px, self.plane.height_px)
+        self.plane = self._followed()
         return self.plane
 
     @property
@@ -102,8 +122,14 @@ class ScaleFollower:
 
     def _forget(self, covariance: np.ndarray) -> np.ndarray:
         """Old coins fade, but the plane never becomes less certain than it was at first."""
-        faded, first = covariance / FORGETTING, np.diag((np.array(PRIOR) * self.calibrated.px_per_mm) ** 2)
-        return faded if np.trace(faded) <= np.trace(first) else first
+        faded = covariance / FORGETTING
+        return faded if np.trace(faded) <= np.trace(self._first) else self._first
+
+    def _followed(self) -> FollowedPlane:
+        px_per_mm, along, across = self._state
+        covariance = self._covariance / px_per_mm**2
+        size = self.calibrated.width_px, self.calibrated.height_px
+        return FollowedPlane(float(px_per_mm), float(along / px_per_mm), float(across / px_per_mm), *size, covariance=covariance)
 
 
 def _terms(circle: Circle, width_px: int, height_px: int) -> tuple[float, float, float]:

@@ -25,6 +25,7 @@ MAX_CANDIDATES = 24  # best first; more are patterns, not coins
 MIN_QUALITY = 0.68  # share of the outline with an edge: below, it is a pattern and no circle,
 DOUBTFUL_QUALITY = 0.5  # or a doubtful circle, believed where a patch of about its size stands out from the belt
 MAX_CUT = 0.18  # of the radius: a circle that leaves the picture further is not measured
+EXTENT = 1.06  # times the edges' radius: what a coin measured so may be (nine in ten on brl-frames/day1 below)
 SAME_THING = 0.35  # of two radii's sum: centres nearer than this are one thing found twice
 TOUCHING_GAP = 0.08  # of the radius: things nearer than this touch
 
@@ -46,7 +47,7 @@ class Search:
     min_roundness: shortest over longest diameter; below, it is bent (a tilted camera needs less: the bundle knows).
     min_quality: share of the outline that must be seen; below, a piece is missing or hidden.
     max_off_patch: in radii; further, the patch that stands out from the belt is more than the coin and its shadow.
-    by_extent: radii are those of all that stands out from the belt, not those of the edges; see `outline`.
+    by_extent: radii are halfway between those of the edges and those of all that stands out from the belt; see `outline`.
     """
 
     min_radius_px: float
@@ -69,7 +70,7 @@ def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
     scale = half.shape[1] / width
     patches = _patches(half, search, scale)
     found = outline.measure(pixels, _candidates(half, search, scale), search.by_extent)
-    circles = [circle for circle in found if _plausible(circle, search, patches) and _whole(circle, width, height)]
+    circles = [circle for circle in found if _plausible(circle, search, patches) and _whole(circle, search, width, height)]
     things = _with_patches(_mark_touching(_once_each(circles)), patches)
     return sorted((thing if _sound(thing, search) else replace(thing, alone=False) for thing in things), key=lambda thing: thing.x_px)
 
@@ -123,9 +124,9 @@ def _same_patch(circle: Circle, patch: Circle) -> bool:
     return near and SAME_PATCH < (patch.radius_px / circle.radius_px) ** 2 < LONE_PATCH
 
 
-def _whole(circle: Circle, width: int, height: int) -> bool:
+def _whole(circle: Circle, search: Search, width: int, height: int) -> bool:
     """Not cut by the picture's border, or by next to nothing."""
-    x, y, reach = circle.x_px, circle.y_px, (1 - MAX_CUT) * circle.radius_px
+    x, y, reach = circle.x_px, circle.y_px, (1 - MAX_CUT) * circle.radius_px / (EXTENT if search.by_extent else 1)
     return x >= reach and y >= reach and x + reach <= width - 1 and y + reach <= height - 1
 
 

@@ -60,7 +60,7 @@ def _bundle(options: argparse.Namespace) -> None:
         raise InputError(f"{options.out}: cannot be written: {error.strerror}; nothing was changed there") from error
     proof, accuracy = facts.budget, facts.training["held_out_accuracy"]
     print(f"{options.out}: {len(facts.labels)} labels, {sum(facts.training['bytes'].values()) / 1e6:.2f} MB of networks")
-    print(f"held-out coins, pictures alone: {100 * accuracy['float']:.2f} % right as floats, {100 * accuracy['int8']:.2f} % as int8")
+    print("held-out coins named rightly, from pictures alone: " + ", ".join(f"{100 * share:.2f} % ({name})" for name, share in accuracy.items()))
     print(
         f"limits: {proof['held_out_accepted']} of {proof['held_out']} held-out coins accepted, {proof['held_out_wrong']} wrongly: at most "
         f"{100 * proof['wrong_at_most_95']:.3g} % at 95 %, budget {100 * proof['wrong']:g} %: {'proven' if proof['proven'] else 'the sample is too small to prove it'}"

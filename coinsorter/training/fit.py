@@ -1,6 +1,12 @@
-"""Crops -> trained networks."""
+"""Crops -> trained networks.
 
+Batches are read and augmented while the network trains on the one before; a training that was killed goes on after its last whole epoch.
+"""
+
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,69 +15,128 @@ from coinsorter.classify import halved
 from coinsorter.crop import CropSpec
 from coinsorter.training import networks
 from coinsorter.training.augment import augmented, damaged
-from coinsorter.training.recipe import Recipe
-from coinsorter.training.samples import NONE, Samples
+from coinsorter.training.recipe import AutoencoderKnobs, ClassifierKnobs, Recipe
+from coinsorter.training.samples import NONE, Samples, hold_out
 
 Progress = Callable[[int, dict[str, float]], None]
-SLICE = 4096  # crops augmented and held as floats at a time
+# What one batch is made of: crops as read, float targets and weights; see `_Batches`.
+Maker = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, ...]]
+PREDICT_BATCH = 256
 
 
-def fit_classifier(samples: Samples, classes: int, spec: CropSpec, recipe: Recipe, progress: Progress) -> keras.Model:
-    """Trains on labels 0..classes-1 and NONE, which becomes the class after the last; labels weigh alike, however many crops they have."""
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained network, and what was seen of it after each epoch: loss, and of a classifier accuracy, on held-back crops too (val_...)."""
+
+    model: keras.Model
+    history: list[dict[str, float]]
+
+
+class _Batches(keras.utils.PyDataset):
+    """Batches in an order and with changes that follow from seed, epoch and place alone: a training that goes on later sees the same."""
+
+    def __init__(self, count: int, knobs: ClassifierKnobs | AutoencoderKnobs, seed: list[int], make: Maker, epoch: int = 0) -> None:
+        super().__init__(workers=1, max_queue_size=8)
+        self._count, self._knobs, self._seed, self._make, self._epoch = count, knobs, seed, make, epoch
+
+    def __len__(self) -> int:
+        return -(-self._count * self._knobs.repeat // self._knobs.batch)
+
+    def __getitem__(self, place: int) -> tuple[np.ndarray, ...]:
+        chosen = self._order()[place * self._knobs.batch : (place + 1) * self._knobs.batch]
+        return self._make(chosen, np.random.default_rng([*self._seed, self._epoch, place]))
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+
+    def _order(self) -> np.ndarray:
+        rng = np.random.default_rng([*self._seed, self._epoch])
+        return np.concatenate([rng.permutation(self._count) for _ in range(self._knobs.repeat)])
+
+
+class _Told(keras.callbacks.Callback):
+    """Tells how it goes, and keeps what it told beside the checkpoint."""
+
+    def __init__(self, progress: Progress, log: Path | None) -> None:
+        super().__init__()
+        self._progress, self._log = progress, log
+        self.history = _read_log(log)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
+        if self._log:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            self._log.write_text("".join(json.dumps(line) + "\n" for line in self.history))
+        self._progress(epoch + 1, {name: value for name, value in self.history[-1].items() if name != "learning_rate"})
+
+
+def fit_classifier(samples: Samples, classes: int, spec: CropSpec, recipe: Recipe, progress: Progress, work: Path | None = None) -> Fitted:
+    """Trains on labels 0..classes-1 and NONE, which becomes the class after the last; labels weigh alike, however many crops they have.
+
+    work: where the training is kept from epoch to epoch, so that it can go on after a kill; None: nowhere.
+    """
     knobs = recipe.classifier
     labels = np.where(samples.labels == NONE, classes, samples.labels)
-    counts = np.bincount(labels, minlength=classes + 1)
-    weights = (len(labels) / (classes + 1) / np.maximum(counts, 1))[labels].astype(np.float32)
+    back = _held_back(samples, knobs, recipe.seed)
+    seen = np.flatnonzero(~back)
+    counts = np.bincount(labels[seen], minlength=classes + 1)
+    weights = (len(seen) / (classes + 1) / np.maximum(counts, 1))[labels].astype(np.float32)
+
+    def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        index = seen[chosen]
+        return augmented(samples.crops[index], spec, recipe.augment, rng).astype(np.float32), labels[index], weights[index]
+
     model = networks.classifier(spec.size_px, classes + 1, knobs)
-    _compile(model, keras.losses.SparseCategoricalCrossentropy(from_logits=True), knobs, len(samples))
-    rng = np.random.default_rng([recipe.seed, 1])
-    for epoch in range(knobs.epochs):
-        order = _epoch_order(len(samples), knobs.repeat, rng)
-        losses = []
-        for part in _slices(order, knobs.batch):
-            crops = augmented(samples.crops[part], spec, recipe.augment, rng).astype(np.float32)
-            losses.append(_train(model, crops, labels[part], weights[part], knobs.batch))
-        progress(epoch + 1, {"loss": float(np.mean(losses))})
-    return model
+    _compile(model, keras.losses.SparseCategoricalCrossentropy(from_logits=True), knobs, len(seen), ["accuracy"])
+    judged = (samples.crops[np.flatnonzero(back)].astype(np.float32), labels[back]) if back.any() else None
+    return _fit(model, len(seen), knobs, [recipe.seed, 1], batch, judged, progress, work and work / "classifier")
 
 
-def fit_autoencoder(samples: Samples, spec: CropSpec, recipe: Recipe, progress: Progress) -> keras.Model:
-    """Trains to give back genuine coins, clean and at half the size, from damaged ones."""
+def fit_autoencoder(samples: Samples, spec: CropSpec, recipe: Recipe, progress: Progress, work: Path | None = None) -> Fitted:
+    """Trains to give back genuine coins, clean and at half the size, from damaged ones. work: as for the classifier."""
     knobs = recipe.autoencoder
-    genuine = samples.where(samples.labels != NONE)
+    genuine = np.flatnonzero(samples.labels != NONE)
+
+    def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        clean = augmented(samples.crops[genuine[chosen]], spec, recipe.augment, rng)
+        return damaged(clean, spec, rng).astype(np.float32), np.stack([halved(picture) for picture in clean]).astype(np.float32)
+
     model = networks.autoencoder(spec.size_px, knobs)
-    _compile(model, lambda truth, copy: keras.ops.mean(keras.ops.square((truth - copy) / 127.5)), knobs, len(genuine))
-    rng = np.random.default_rng([recipe.seed, 2])
-    for epoch in range(knobs.epochs):
-        order = _epoch_order(len(genuine), knobs.repeat, rng)
-        losses = []
-        for part in _slices(order, knobs.batch):
-            clean = augmented(genuine.crops[part], spec, recipe.augment, rng)
-            losses.append(_train(model, damaged(clean, spec, rng).astype(np.float32), _targets(clean), None, knobs.batch))
-        progress(epoch + 1, {"loss": float(np.mean(losses))})
-    return model
+    _compile(model, lambda truth, copy: keras.ops.mean(keras.ops.square((truth - copy) / 127.5)), knobs, len(genuine), [])
+    return _fit(model, len(genuine), knobs, [recipe.seed, 2], batch, None, progress, work and work / "autoencoder")
 
 
-def _targets(crops: np.ndarray) -> np.ndarray:
-    return np.stack([halved(picture) for picture in crops]).astype(np.float32)
+def _held_back(samples: Samples, knobs: ClassifierKnobs, seed: int) -> np.ndarray:
+    """Crops that training is judged by while it runs, so that it can stop in time; a boolean array, all False without patience."""
+    if not knobs.patience:
+        return np.zeros(len(samples), bool)
+    return hold_out(samples, knobs.held_back, np.random.default_rng([seed, 5]))
 
 
-def _compile(model: keras.Model, loss, knobs, samples: int) -> None:
+def _compile(model: keras.Model, loss, knobs: ClassifierKnobs | AutoencoderKnobs, count: int, metrics: list[str]) -> None:
     """Adam with a cosine schedule down to nothing (Loshchilov and Hutter, 2017)."""
-    steps = knobs.epochs * max(1, -(-samples * knobs.repeat // knobs.batch))
+    steps = knobs.epochs * max(1, -(-count * knobs.repeat // knobs.batch))
     rate = keras.optimizers.schedules.CosineDecay(knobs.learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate), loss)
+    model.compile(keras.optimizers.Adam(rate), loss, weighted_metrics=metrics)
 
 
-def _epoch_order(samples: int, repeat: int, rng: np.random.Generator) -> np.ndarray:
-    return np.concatenate([rng.permutation(samples) for _ in range(repeat)])
+def _fit(model: keras.Model, count: int, knobs, seed: list[int], make: Maker, judged, progress: Progress, work: Path | None) -> Fitted:
+    told = _Told(progress, work and work.with_suffix(".jsonl"))
+    callbacks: list[keras.callbacks.Callback] = [told]
+    if work:
+        callbacks.append(keras.callbacks.BackupAndRestore(str(work), double_checkpoint=True, delete_checkpoint=False))
+    if judged is not None:
+        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=knobs.patience, restore_best_weights=True))
+    batches = _Batches(count, knobs, seed, make, _epochs_done(work))
+    model.fit(batches, validation_data=judged, epochs=knobs.epochs, shuffle=False, callbacks=callbacks, verbose=0)
+    return Fitted(model, told.history)
 
 
-def _slices(order: np.ndarray, batch: int) -> list[np.ndarray]:
-    step = max(batch, SLICE // batch * batch)
-    return [order[start : start + step] for start in range(0, len(order), step)]
+def _epochs_done(work: Path | None) -> int:
+    """After how many whole epochs a training was left."""
+    place = work and work / "training_metadata.json"
+    return json.loads(place.read_text())["epoch"] if place and place.is_file() else 0
 
 
-def _train(model: keras.Model, inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray | None, batch: int) -> float:
-    history = model.fit(inputs, targets, sample_weight=weights, batch_size=batch, shuffle=False, verbose=0)
-    return float(history.history["loss"][0])
+def _read_log(log: Path | None) -> list[dict[str, float]]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log and log.is_file() else []

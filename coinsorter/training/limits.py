@@ -3,8 +3,9 @@
 Every number here comes from coins that no network saw.
 """
 
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -12,6 +13,9 @@ from scipy.stats import beta
 
 from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits
 from coinsorter.classify import diameter_likelihoods, log_softmax
+from coinsorter.machine import SURE
+from coinsorter.records import Circle
+from coinsorter.scale import ScaleFollower, ScalePlane
 from coinsorter.training.recipe import Budget
 
 FREEDOM = 4.0
@@ -26,17 +30,32 @@ TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 4.5
 class HeldOut:
     """What the int8 networks and the calibrated view say of each held-out genuine coin.
 
-    labels: int (n,). logits: (n, labels + 1). errors: (n,), the autoencoder's. diameters_mm: (n,).
+    labels: int (n,). logits: (n, labels + 1). errors: (n,), the autoencoder's. diameters_mm: (n,); scale_spreads: (n,), how far the view's
+    scale may be off, relative.
     """
 
     labels: np.ndarray
     logits: np.ndarray
     errors: np.ndarray
     diameters_mm: np.ndarray
+    scale_spreads: np.ndarray
 
-    @classmethod
-    def joined(cls, parts: list[Self]) -> Self:
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, labels: list[Label], fused: Fusion) -> HeldOut:
+    """The same coins with diameters as a machine measures them that follows the view's scale by what it is sure of, labels unknown to it.
+
+    circles: theirs, in the order taken.
+    """
+    follower, measured = ScaleFollower(plane, fused.diameter_spread), []
+    nominal = [label.diameter_mm for label in labels]
+    for circle, logits in zip(circles, held.logits):
+        diameter, spread = follower.plane.diameter_mm(circle), follower.plane.spread(circle)
+        measured.append((diameter, spread))
+        found = _posterior(logits, diameter, spread, nominal, fused)[:-1]
+        if np.exp(found.max()) >= SURE:
+            follower.follow(circle, nominal[int(found.argmax())])
+    diameters, spreads = np.array(measured).T
+    return replace(held, diameters_mm=diameters, scale_spreads=spreads)
 
 
 def fusion(held: HeldOut, labels: list[Label]) -> Fusion:
@@ -97,8 +116,14 @@ def limits(held: HeldOut, labels: list[Label], fused: Fusion, scales: dict[str, 
 
 def _fused(held: HeldOut, nominal: np.ndarray, fused: Fusion) -> np.ndarray:
     """Log probabilities of every label and "none of these", (n, labels + 1), as the machine fuses them."""
-    diameters = np.array([diameter_likelihoods(d, nominal, fused) for d in held.diameters_mm])
-    return np.array([log_softmax(row) for row in np.array([log_softmax(row / fused.temperature) for row in held.logits]) + fused.diameter_weight * diameters])
+    coins = zip(held.logits, held.diameters_mm, held.scale_spreads)
+    return np.array([_posterior(logits, diameter, spread, nominal, fused) for logits, diameter, spread in coins])
+
+
+def _posterior(logits: np.ndarray, diameter_mm: float, scale_spread: float, nominal: Sequence[float], fused: Fusion) -> np.ndarray:
+    pictures = np.array(log_softmax((logits / fused.temperature).tolist()))
+    diameters = np.array(diameter_likelihoods(diameter_mm, nominal, fused, scale_spread))
+    return np.array(log_softmax((pictures + fused.diameter_weight * diameters).tolist()))
 
 
 def _scores(errors: np.ndarray, scale: AnomalyScale) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import shutil
 import tempfile
@@ -22,12 +23,13 @@ from coinsorter.errors import InputError
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.machine import UNSEEN_MOTIFS, label_facts
-from coinsorter.training import limits, samples
+from coinsorter.training import curves, export, fit, limits, parity, samples
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import NONE, OPTICS, Samples
 
 REPRESENTATIVE = 400  # crops that int8 ranges are taken from
 GOLDEN_CROPS = 8
+COMPARED = 4000  # held-out crops that float and int8 are compared on
 # What a lone round coin's outline may be like at worst: all but this share of the held-out coins', and the recipe's slack.
 OUTLINE_SHARE = 0.005
 # The belt as the simulated camera shows it, in one grey.
@@ -42,7 +44,8 @@ class Material:
     """What a bundle is made of.
 
     seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
-    not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale.
+    not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale;
+    moved: whether the camera may have moved, so that the machine follows it. order: the places in `held` that the sisters are asked about.
     """
 
     labels: list[Label]
@@ -50,48 +53,81 @@ class Material:
     held: Samples
     sisters: list[tuple[Samples, Samples]]
     plane: ScalePlane
+    moved: bool
     spec: CropSpec
     notes: dict[str, Any]
+    order: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Two networks as they were trained, as int8 models by file name, and as the machine runs them."""
+
+    classifier: fit.Fitted
+    autoencoder: fit.Fitted
+    models: dict[str, bytes]
+    judge: Classifier
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What networks say of held-out coins; and which of some of those the classifier names rightly: bool (n,), see `export.check`."""
+
+    held: limits.HeldOut
+    right: dict[str, np.ndarray]
 
 
 def make(recipe: Recipe, frames: Path | None, out: Path, bar: Bar) -> Facts:
-    """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete."""
+    """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete.
+
+    What was trained so far is kept beside `out` until then: killed and started again, it goes on from there.
+    """
     import keras
 
     check(recipe, frames)
-    keras.utils.set_random_seed(recipe.seed % 2**32)
     material = _simulated(recipe, bar) if frames is None else _photographed(recipe, frames, bar)
-    asked = [_ask(material, seen, held, recipe, _numbered(bar, f"sister {n + 1}: ")) for n, (seen, held) in enumerate(material.sisters)]
-    judge, models, own = _train(material, material.seen, recipe, bar)
-    answers, right = zip(*asked or [_answers(judge, own, material.held, bar)])
-    joined = limits.HeldOut.joined(answers)
-    facts = _facts(recipe, material, joined, models)
-    facts["training"] |= material.notes | _made_with(joined, np.concatenate(right))
+    work = _work(out, recipe, material)
+    keras.utils.set_random_seed(recipe.seed % 2**32)
+    asked = [_ask(material, *sister, recipe, _numbered(bar, f"sister {n}: "), work / f"sister-{n}") for n, sister in enumerate(material.sisters, 1)]
+    own = _train(material, material.seen, recipe, bar, work / "own")
+    answers = _in_order(asked, material.order) if asked else _answers(own, material.held, bar)
+    typical = material.held.where(_some(material.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
+    export.check(answers.right, lambda: export.worst_layer(own.classifier.model, typical))
+    facts = _facts(recipe, material, answers.held, own.models)
+    facts["training"] |= material.notes | _made_with(answers)
     simulated = material.held if recipe.source == "simulated" else material.seen.where(material.seen.labels == NONE)
-    return write(out, facts, models, _golden(judge, simulated))
+    facts = write(out, facts, own, _golden(own.judge, simulated))
+    shutil.rmtree(work.parent)
+    return facts
+
+
+def _work(out: Path, recipe: Recipe, material: Material) -> Path:
+    """Where a training is kept while it runs: beside the bundle, and another one for every recipe and every set of pictures."""
+    digest = hashlib.sha256(recipe.model_dump_json().encode())
+    for part in (material.seen, material.held):
+        digest.update(np.ascontiguousarray(part.crops))
+        digest.update(part.labels.tobytes())
+    return out.parent / f".{out.name}-training" / digest.hexdigest()[:16]
 
 
 def _numbered(bar: Bar, prefix: str) -> Bar:
     return lambda what, steps: bar(prefix + what, steps)
 
 
-def _ask(material: Material, seen: Samples, held: Samples, recipe: Recipe, bar: Bar) -> tuple[limits.HeldOut, np.ndarray]:
+def _ask(material: Material, seen: Samples, held: Samples, recipe: Recipe, bar: Bar, work: Path) -> Answers:
     """Trains a sister and returns its answers."""
-    judge, _, own = _train(material, seen, recipe, bar)
-    return _answers(judge, own, held, bar)
+    return _answers(_train(material, seen, recipe, bar, work), held, bar)
 
 
-def _train(material: Material, seen: Samples, recipe: Recipe, bar: Bar) -> tuple[Classifier, dict[str, bytes], Any]:
-    """Networks trained on what is seen: as the machine runs them, as int8 models, and the classifier as it was before."""
-    from coinsorter.training import export, fit
-
+def _train(material: Material, seen: Samples, recipe: Recipe, bar: Bar, work: Path) -> Trained:
+    """Networks trained on what is seen."""
     with bar("classifier", recipe.classifier.epochs) as tell:
-        classifier = fit.fit_classifier(seen, len(material.labels), material.spec, recipe, tell)
+        classifier = fit.fit_classifier(seen, len(material.labels), material.spec, recipe, tell, work)
     with bar("autoencoder", recipe.autoencoder.epochs) as tell:
-        autoencoder = fit.fit_autoencoder(seen, material.spec, recipe, tell)
+        autoencoder = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
     typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
-    models = {CLASSIFIER: export.int8(classifier, typical), AUTOENCODER: export.int8(autoencoder, typical)}
-    return Classifier(_provisional(material, models), runtime.pick("auto")), models, classifier
+    models = {CLASSIFIER: export.int8(classifier.model, typical), AUTOENCODER: export.int8(autoencoder.model, typical)}
+    return Trained(classifier, autoencoder, models, Classifier(_provisional(material, models), runtime.pick("auto")))
 
 
 def check(recipe: Recipe, frames: Path | None) -> None:
@@ -117,7 +153,7 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
         held = samples.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
     seen = Samples.joined([genuine, _foreign(recipe, spec, bar)])
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
-    return Material(labels, seen, held.measured(plane), [], plane, spec, {"split": "by seed"})
+    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.empty(0, int))
 
 
 def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> Material:
@@ -126,17 +162,19 @@ def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> Material:
     coins_, foreign = found.samples, _foreign(recipe, found.spec, bar)
     notes = {"bursts": len(np.unique(coins_.groups)), "left_out": len(found.left_out)}
     rng = np.random.default_rng([recipe.seed, 3])
+    order = np.empty(0, int)
     if recipe.folds:
         dealt = samples.folds(coins_, recipe.folds, rng)
         parts = [(coins_.where(dealt != fold), coins_.where(dealt == fold)) for fold in range(recipe.folds)]
         sisters = [(Samples.joined([seen, foreign]), held) for seen, held in parts]
-        seen, held, notes["split"] = coins_, Samples.joined([held for _, held in sisters]), f"by burst, {recipe.folds} folds"
+        order = np.argsort(dealt, kind="stable")
+        seen, held, notes["split"] = coins_, coins_, f"by burst, {recipe.folds} folds"
     else:
         out = samples.hold_out(coins_, recipe.hold_out, rng)
         seen, held, sisters, notes["split"] = coins_.where(~out), coins_.where(out), [], "by burst"
     notes["held_out_bursts"] = len(np.unique(held.groups))
     plane = _plane(recipe.labels, seen, found.plane.width_px, found.plane.height_px)
-    return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, found.spec, notes)
+    return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, True, found.spec, notes, order)
 
 
 def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
@@ -161,19 +199,29 @@ def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(len(of)), chosen)
 
 
-def _answers(judge: Classifier, own: Any, held: Samples, bar: Bar) -> tuple[limits.HeldOut, np.ndarray]:
-    """What networks say of coins they did not see; and which of those the classifier named rightly from one picture as it
-    lies, as floats and as int8: bool (n, 2)."""
-    logits, errors, single = [], [], []
+def _answers(trained: Trained, held: Samples, bar: Bar) -> Answers:
+    """What networks say of coins that they did not see."""
+    logits, errors = [], []
     with bar("held-out coins", len(held)) as tell:
         for number, picture in enumerate(held.crops):
-            logits.append(judge.logits(picture))
-            errors.append(judge.error(picture))
-            single.append(judge.single_logits(picture)[:-1].argmax())
+            logits.append(trained.judge.logits(picture))
+            errors.append(trained.judge.error(picture))
             tell(number + 1)
-    floats = own.predict(held.crops.astype(np.float32), batch_size=256, verbose=0)[:, :-1].argmax(axis=1)
-    right = np.stack([floats == held.labels, np.array(single) == held.labels], axis=1)
-    return limits.HeldOut(held.labels, np.array(logits), np.array(errors), held.diameters_mm), right
+    some = held.where(_some(held.labels != NONE, COMPARED, 0))
+    found = parity.answers(trained.models[CLASSIFIER], some.crops)
+    turned = (np.rot90(some.crops, turn, (1, 2)).astype(np.float32) for turn in range(parity.TURNS))
+    floats = sum(trained.classifier.model.predict(crops, batch_size=fit.PREDICT_BATCH, verbose=0) for crops in turned)
+    found[export.FLOAT] = floats[:, :-1].argmax(axis=1)
+    right = {name: answer == some.labels for name, answer in found.items()}
+    return Answers(limits.HeldOut(held.labels, np.array(logits), np.array(errors), held.diameters_mm, np.zeros(len(held))), right)
+
+
+def _in_order(parts: list[Answers], order: np.ndarray) -> Answers:
+    """All answers, in the order that their coins were taken in; order: int (n,), the places of the coins that the parts are about."""
+    right = {name: np.concatenate([part.right[name] for part in parts]) for name in parts[0].right}
+    back = np.argsort(order)
+    fields = limits.HeldOut.__dataclass_fields__
+    return Answers(limits.HeldOut(*(np.concatenate([getattr(part.held, name) for part in parts])[back] for name in fields)), right)
 
 
 def _provisional(material: Material, models: dict[str, bytes]) -> Bundle:
@@ -192,6 +240,8 @@ def _provisional(material: Material, models: dict[str, bytes]) -> Bundle:
 def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: dict[str, bytes]) -> dict[str, Any]:
     labels, plane, spec, held = material.labels, material.plane, material.spec, material.held
     fused, scales = limits.fusion(answers, labels), limits.anomaly_scales(answers, labels)
+    if material.moved:
+        answers = limits.as_followed(answers, held.circles, plane, labels, fused)
     found, proof = limits.limits(answers, labels, fused, scales, recipe.budget)
     return {
         "format": bundle.FORMAT,
@@ -222,12 +272,11 @@ def _at_worst(values: list[float], slack: float) -> float:
     return round(float(np.quantile(values, OUTLINE_SHARE)) - slack, 4)
 
 
-def _made_with(answers: limits.HeldOut, right: np.ndarray) -> dict[str, Any]:
-    """Top-1 accuracy on the held-out coins from pictures alone, as floats and as int8, and what made the networks."""
-    averaged = answers.logits[:, :-1].argmax(axis=1) == answers.labels
-    names = ("float", "int8", "int8_averaged_turns")
+def _made_with(answers: Answers) -> dict[str, Any]:
+    """Top-1 accuracy on held-out coins from pictures alone, as floats and as int8 in each runtime; and what made the networks."""
+    shares = {name: right.mean() for name, right in answers.right.items()}
     return {
-        "held_out_accuracy": {name: round(float(share), 5) for name, share in zip(names, (*right.mean(axis=0), averaged.mean()))},
+        "held_out_accuracy": {name: round(float(share), 5) for name, share in shares.items()},
         "made_with": {name: importlib.metadata.version(name) for name in ("coinsorter", "keras", "numpy")},
     }
 
@@ -240,8 +289,9 @@ def _golden(judge: Classifier, from_: Samples) -> Golden:
     return Golden(crops, logits, np.array([judge.error(picture) for picture in crops], np.float32))
 
 
-def write(out: Path, facts: dict[str, Any], models: dict[str, bytes], golden: Golden) -> Facts:
+def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden) -> Facts:
     """Writes the bundle beside `out` first and then in its place: a full disk leaves no half bundle."""
+    models = trained.models
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
         new = Path(folder) / out.name
@@ -252,6 +302,7 @@ def write(out: Path, facts: dict[str, Any], models: dict[str, bytes], golden: Go
             np.savez_compressed(file, crops=golden.crops, logits=golden.logits, errors=golden.errors)
         facts["files"] = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in (*models, GOLDEN)}
         checked = Facts.model_validate(facts)
+        _write_histories(new / "training", trained)
         (new / FACTS).write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
         old = Path(folder) / "old"
         if out.exists():
@@ -259,3 +310,11 @@ def write(out: Path, facts: dict[str, Any], models: dict[str, bytes], golden: Go
         os.replace(new, out)
         shutil.rmtree(old, ignore_errors=True)
     return checked
+
+
+def _write_histories(folder: Path, trained: Trained) -> None:
+    """How the training went, epoch by epoch, for people: no machine reads it."""
+    folder.mkdir()
+    histories = {"classifier": trained.classifier.history, "autoencoder": trained.autoencoder.history}
+    (folder / "history.json").write_text(json.dumps(histories, indent=1))
+    curves.draw(histories, folder / "curves.png")

@@ -36,18 +36,27 @@ class Crop(_Part):
 
 
 class ClassifierKnobs(_Part):
-    """width: channels of the first layer. repeat: how often an epoch shows each crop, differently augmented each time."""
+    """network: see `networks`. weights, for the mobilenets: imagenet, a file, or none. width, for separable: channels of the first layer.
 
+    repeat: how often an epoch shows each crop, differently augmented each time. patience: epochs without progress on held-back groups
+    after which training stops and goes back to the best; 0: it runs to its end, on all groups. held_back: their share of the crops.
+    """
+
+    network: Literal["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"] = "separable"
+    weights: str = "none"
     width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 24
     epochs: Annotated[int, Field(ge=1)] = 30
     batch: Annotated[int, Field(ge=1)] = 128
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
     repeat: Annotated[int, Field(ge=1)] = 1
+    patience: Annotated[int, Field(ge=0)] = 0
+    held_back: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
 
 
 class AutoencoderKnobs(_Part):
-    """width: channels of the first layer. code: numbers that a coin is squeezed through."""
+    """network: see `networks`. width, for squeezing: channels of the first layer. code: numbers that a coin is squeezed through."""
 
+    network: Literal["squeezing", "conv-128"] = "squeezing"
     width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 16
     code: Annotated[int, Field(ge=1)] = 64
     epochs: Annotated[int, Field(ge=1)] = 12
@@ -95,7 +104,7 @@ class Slack(_Part):
 class Recipe(_Part):
     """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
 
-    by_extent: coins are measured by all that stands out from the belt, shadow included, not by their edges; see `outline`.
+    by_extent: coins are measured by all that stands out from the belt, shadow included, and not by their edges alone; see `outline`.
     Frames are held out by whole bursts, `hold_out` of them. With `folds` every burst is held out once instead: as many sister networks are
     trained as the bundle's, each without the bursts that it is asked about, and the bundle's own sees all (too few coins to spare any).
     """

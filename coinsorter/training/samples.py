@@ -28,6 +28,7 @@ OPTICS = Optics(640, 480, 4.0, 0.375)
 # Found as leniently as makes sense: what a lone coin's outline is like is measured here, not assumed.
 LENIENT = {"min_roundness": 0.5, "min_quality": 0.5, "max_off_patch": 0.5}
 CHUNK = 500
+MIN_SCATTER = 0.004  # relative: no diameter is measured better
 
 Progress = Callable[[int], None]
 
@@ -114,11 +115,9 @@ def _cut_out(found: list[tuple[Path, np.ndarray, Circle]], recipe: Recipe, left_
 
 
 def _followed(circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScalePlane) -> np.ndarray:
-    """Diameters in mm, float (n,), as a machine measures them that follows the view's scale from coin to coin, in the order taken.
-
-    It follows all coins here: the machine follows those that it accepts.
-    """
-    follower, diameters = ScaleFollower(plane), []
+    """Diameters in mm, float (n,), with the view's scale followed from coin to coin in the order taken, each coin's label known."""
+    scatter = 1.4826 * float(np.median([abs(plane.diameter_mm(circle) / nominal - 1) for circle, nominal in zip(circles, nominal_mm)]))
+    follower, diameters = ScaleFollower(plane, max(scatter, MIN_SCATTER)), []
     for circle, nominal in zip(circles, nominal_mm):
         diameters.append(follower.plane.diameter_mm(circle))
         follower.follow(circle, nominal)
@@ -221,7 +220,7 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
                 labels.append(names.index(thing.label) if thing.label else NONE)
                 circles.append(near[0])
     shaped = np.array(crops, np.uint8).reshape(-1, spec.size_px, spec.size_px, 3)
-    return Samples(shaped, np.array(labels, int), tuple(circles), np.array(diameters), np.full(len(labels), chunk))
+    return Samples(shaped, np.array(labels, int), tuple(circles), np.array(diameters), chunk * CHUNK + np.arange(len(labels)))
 
 
 def _things(kind: str, count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> Iterator[coins.Thing]:
