@@ -871,7 +871,7 @@ def test_the_report_shows_counts_reasons_pictures_and_how_it_was_made(photograph
     for reason in ("blurred", "unreadable"):
         assert re.search(rf"<td>{reason}</td><td class=\"number\">1</td><td>{re.escape(REASONS[reason])}", text)
     assert text.count("data:image/jpeg;base64,") == 12 + 1 and "torn &amp; &lt;b&gt;.jpg" in text and "<b>.jpg" not in text
-    assert "coinsorter-train prepare photographs --out set --json" in text
+    assert "<pre>coinsorter-train prepare photographs --out set</pre>" in text
 
 
 def test_the_report_needs_nothing_but_itself(photographs):

@@ -124,8 +124,9 @@ def _prepare(options: argparse.Namespace) -> None:
         tuple(options.sources), options.crops, options.join_sides, options.px_per_mm, options.diameters, options.validation, options.test, options.seed,
         options.group_by, options.group_pattern, options.burst_gap_s, **near_bits,
     )  # fmt: skip
+    command = shlex.join(["coinsorter-train", *(word for word in options.words if word not in ("--json", "--force"))])  # which make no difference
     try:
-        made = prepare(settings, options.out, _bar, shlex.join(["coinsorter-train", *options.words]), options.force)
+        made = prepare(settings, options.out, _bar, command, options.force)
     except OSError as error:
         raise InputError(f"{error.filename or options.out}: {error.strerror}; what is finished is kept, the same command goes on from there") from error
     except KeyboardInterrupt:
