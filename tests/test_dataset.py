@@ -749,6 +749,21 @@ def test_a_torn_last_line_costs_one_picture(stopped, photographs):
     assert prepare(photographs)["looked_at"] == 1
 
 
+def test_after_a_torn_line_the_journal_is_whole_again(stopped, photographs, capsys):
+    content = stopped.read_bytes()
+    stopped.write_bytes(content[:-30])
+    refused(capsys, photographs, "--burst-gap-s", 1000)
+    assert stopped.read_bytes() == content
+
+
+def test_a_data_set_begun_anew_is_unfinished_until_it_is_done(photographs, capsys):
+    prepare(photographs)
+    refused(capsys, photographs, "--burst-gap-s", 1000, "--force")
+    with pytest.raises(InputError, match="holds no finished data set"):
+        Dataset.load(Path("set"))
+    assert prepare(photographs)["looked_at"] == 0
+
+
 @pytest.mark.parametrize("damage", ["gone", "torn"])
 def test_a_picture_lost_with_the_power_is_made_again(stopped, photographs, damage):
     path = sorted(Path("set/pictures").rglob("*.png"))[4]
