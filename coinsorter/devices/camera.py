@@ -105,9 +105,16 @@ class FolderCamera:
 def read_picture(path: Path) -> np.ndarray | None:
     """A picture file as uint8 (h, w, 3) RGB; None where it is no picture that OpenCV can read."""
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        pixels = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
-    except (OSError, cv2.error):  # the latter where it claims to be absurdly large
+        return decode(path.read_bytes())
+    except OSError:
+        return None
+
+
+def decode(content: bytes) -> np.ndarray | None:
+    """A picture file's content as uint8 (h, w, 3) RGB, the right way up; None where it is no picture that OpenCV can read."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    except cv2.error:  # where it claims to be absurdly large
         return None
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 

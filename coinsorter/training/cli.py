@@ -1,11 +1,14 @@
 """`coinsorter-train`: pictures of coins -> a model bundle."""
 
 import argparse
+import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,11 +17,25 @@ from coinsorter import __version__
 from coinsorter.errors import CoinsorterError, InputError
 
 DESCRIPTION = "Trains model bundles for coinsorter, on a desktop."
+PREPARE = """\
+Finds the coin in each picture as the machine does, cuts it out, leaves out what
+is no good (with a reason each), and splits the rest so that no photograph,
+burst or coin is on two sides. What it is given is only read. Stopped, the same
+command goes on where it was."""
+PREPARE_EXAMPLE = """\
+examples:
+  photographs/10c/*.jpg, photographs/20c/*.jpg ...:
+    coinsorter-train prepare photographs --out coins
+  ready crops of both faces of each coin, listed in a CSV in the ZIP with the
+  columns path,label,side,coin_id:
+    coinsorter-train prepare collection.zip --crops --join-sides --test 0.1 --out coins
+then open coins/report.html"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
     options = _parser().parse_args(arguments)
+    options.words = sys.argv[1:] if arguments is None else arguments
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return int(options.command(options) or 0)
@@ -46,7 +63,96 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--frames", type=Path, metavar="DIR", help="pictures with one coin each, in folders named as the recipe's labels")
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; what is there is replaced when all is done")
     make.set_defaults(command=_bundle)
+    _add_prepare(commands)
     return parser
+
+
+def _add_prepare(commands: Any) -> None:
+    ready = commands.add_parser(
+        "prepare",
+        help="make a data set from pictures of coins",
+        description=PREPARE,
+        epilog=PREPARE_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = "a folder with folders named as labels; a CSV with path,label[,side,coin_id,group]; a ZIP of either"
+    ready.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help=what)
+    ready.add_argument("--out", type=Path, required=True, metavar="DATASET", help="folder of the data set; its report.html shows what became of it all")
+    ready.add_argument("--crops", action="store_true", help="the pictures are ready crops, each filled by one coin")
+    ready.add_argument("--join-sides", action="store_true", help="make one picture of a coin's obverse and reverse (CSV columns side and coin_id)")
+    size = ready.add_argument_group("how large coins are in the pictures (by default 4 to 48 % of the shorter edge in radius)")
+    size.add_argument("--px-per-mm", type=_above_zero, metavar="N", help="pixels per millimetre")
+    size.add_argument("--diameters", type=_range, metavar="MM-MM", help="smallest and largest diameter, such as 20-27")
+    parts = ready.add_argument_group("what is kept together, and how it is split")
+    parts.add_argument("--validation", type=float, default=0.2, metavar="SHARE", help="share to judge on while training (default 0.2)")
+    parts.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="share to judge on at the end (default 0)")
+    parts.add_argument("--seed", type=int, default=1, metavar="N", help="another seed makes another split (default 1)")
+    parts.add_argument(
+        "--group-by", choices=("burst", "name", "none"), default="burst",
+        help="pictures of which the CSV says neither coin_id nor group: kept together if taken in one go (default), if alike in name, or not at all",
+    )  # fmt: skip
+    parts.add_argument("--burst-gap-s", type=_above_zero, default=40.0, metavar="S", help="one go: last numbers in names, in seconds, so near (default 40)")
+    parts.add_argument("--group-pattern", default="", metavar="REGEX", help="alike in name: what is in its brackets, such as '(photo_[0-9]+)'")
+    parts.add_argument("--near-bits", type=int, metavar="N", help="near duplicates differ in so many of 256 bits (default 20; -1: there are none)")
+    ready.add_argument("--force", action="store_true", help="make a data set that is there anew")
+    ready.add_argument("--json", action="store_true", help="print the result for a program")
+    ready.set_defaults(command=_prepare)
+
+
+def _above_zero(words: str) -> float:
+    number = float(words)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{words} is not above 0")
+    return number
+
+
+def _range(words: str) -> tuple[float, float]:
+    try:
+        low, high = map(_above_zero, words.split("-"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{words!r} is not two numbers such as 20-27") from error
+    if low > high:
+        raise argparse.ArgumentTypeError(f"{words!r}: the smaller one goes first")
+    return low, high
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    from coinsorter.training.prepare import Settings, prepare
+
+    near_bits = {} if options.near_bits is None else {"near_bits": options.near_bits}
+    settings = Settings(
+        tuple(options.sources), options.crops, options.join_sides, options.px_per_mm, options.diameters, options.validation, options.test, options.seed,
+        options.group_by, options.group_pattern, options.burst_gap_s, **near_bits,
+    )  # fmt: skip
+    command = shlex.join(["coinsorter-train", *(word for word in options.words if word not in ("--json", "--force"))])  # which make no difference
+    try:
+        made = prepare(settings, options.out, _bar, command, options.force)
+    except OSError as error:
+        raise InputError(f"{error.filename or options.out}: {error.strerror}; what is finished is kept, the same command goes on from there") from error
+    except KeyboardInterrupt:
+        print("coinsorter-train: stopped; the same command goes on where it was", file=sys.stderr)
+        raise
+    if options.json:
+        print(json.dumps({"dataset": str(options.out), "looked_at": made.looked_at or 0, "made": made.looked_at is not None, **made.facts}))
+    else:
+        _tell_prepared(options.out, made.facts, made.looked_at is not None)
+
+
+def _tell_prepared(out: Path, facts: dict[str, Any], made: bool) -> None:
+    counts = facts["counts"]
+    splits = [name for name, share in facts["splits"].items() if share]
+    standing = "" if made else "is finished, and nothing has changed; "
+    print(f"{out}: {standing}{counts['kept']} of {counts['pictures']} pictures kept, in {counts['groups']} groups")
+    width = max(map(len, (*counts["labels"], "label")))
+    print(f"  {'label':<{width}}" + "".join(f"{name:>12}" for name in (*splits, "left out")))
+    for label, own in counts["labels"].items():
+        numbers = (*(own["splits"][name] for name in splits), own["pictures"] - own["kept"])
+        print(f"  {label:<{width}}" + "".join(f"{number:>12}" for number in numbers))
+    if counts["left_out"]:
+        print("left out: " + ", ".join(f"{count} {reason}" for reason, count in counts["left_out"].items()))
+    for warning in facts["warnings"]:
+        print(f"note: {warning}")
+    print(f"see {out / 'report.html'}")
 
 
 def _bundle(options: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 """Where training crops come from: frames of real coins, or the simulated currency; found and cut by the machine's own code."""
 
 import multiprocessing
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from coinsorter.simulator import coins, currency
 from coinsorter.simulator.camera import Optics
 from coinsorter.simulator.stills import photograph
 from coinsorter.training.recipe import Recipe
+from coinsorter.training.split import bursts
 
 NONE = -1  # the label of things that are none of the bundle's coins
 # The simulated machine's camera, as config.yaml has it.
@@ -110,8 +110,8 @@ def _cut_out(found: list[tuple[Path, np.ndarray, Circle]], recipe: Recipe, left_
     spec = recipe.crop_spec(_typical_surround(circles), float(nominal.max()))
     diameters = _followed(circles, nominal[labels], plane)
     crops = np.stack([crop.cut(pixels, circle, diameter, spec) for (_, pixels, circle), diameter in zip(found, diameters)])
-    bursts = _bursts([path for path, _, _ in found], recipe.group_gap_s)
-    return Found(Samples(crops, labels, circles, diameters, bursts), plane, spec, left_out)
+    groups = np.array(bursts([path for path, _, _ in found], recipe.group_gap_s))
+    return Found(Samples(crops, labels, circles, diameters, groups), plane, spec, left_out)
 
 
 def _followed(circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScalePlane) -> np.ndarray:
@@ -134,22 +134,6 @@ def _only_circle(pixels: np.ndarray, recipe: Recipe) -> Circle | str:
 def _typical_surround(circles: tuple[Circle, ...]) -> tuple[float, float, float]:
     """What the belt looks like around the typical coin, in one grey: all crops are brought to it."""
     return (round(float(np.median([circle.surround for circle in circles])), 1),) * 3
-
-
-def _bursts(paths: list[Path], gap_s: float) -> np.ndarray:
-    """Numbers pictures taken in one go of one coin: of the same folder, with no gap in the last number of their names, in order."""
-    groups: list[int] = []
-    current: dict[Path, tuple[int, int]] = {}  # by folder: its latest burst, and when that was last added to
-    bursts = 0
-    for path in paths:
-        taken = int((re.findall(r"\d+", path.stem) or ["0"])[-1])
-        burst, last = current.get(path.parent, (0, 0))
-        if not burst or taken - last > gap_s:
-            bursts += 1
-            burst = bursts
-        current[path.parent] = (burst, taken)
-        groups.append(burst)
-    return np.array(groups)
 
 
 def folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
