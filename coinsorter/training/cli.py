@@ -16,6 +16,35 @@ from coinsorter import __version__
 from coinsorter.errors import CoinsorterError, InputError
 
 DESCRIPTION = "Trains and judges model bundles for coinsorter, on a desktop."
+EVALUATE = """\
+Judges pictures that lie in folders named as the bundle's labels; folders with
+other names hold foreign things, which must be rejected. Writes report.html (one
+file, opens offline), its pictures as PNGs, and metrics.json.
+
+Give it pictures that the bundle was not trained on. There are two views: every
+coin called its likeliest label, and what the machine's own limits accept and
+reject. Frames are taken in the order of the last number in their names, and the
+view's scale is followed as on the machine.
+"""
+EVALUATE_EXAMPLES = """\
+examples:
+  coinsorter-train evaluate models/brl brl-frames/day2 --rotations 24 --damage
+  coinsorter-train evaluate models/brl crops --crops --json | jq .machine.false_accepts
+"""
+FEATURES = """\
+Measures every coin: its size three ways, shape, colours of core and ring, texture
+and edges. Writes features.csv (a row per coin; the measures' names end with their
+units), plots of the most telling ones, and how well plain extra-trees from
+scikit-learn tell the labels apart by them: the yardstick that a network has to
+beat. Pictures of one burst are never on both sides of a split.
+"""
+FEATURES_EXAMPLES = """\
+examples:
+  coinsorter-train features brl-frames/day1 --bundle models/brl --test brl-frames/day2
+  coinsorter-train features crops --crops --burst-s 0 --svm genuine.joblib
+
+Open a saved machine, like any joblib file, only if you trust where it comes from.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; what is there is replaced when all is done")
     make.set_defaults(command=_bundle)
     _add_evaluate(commands)
+    _add_features(commands)
     return parser
 
 
@@ -56,24 +86,41 @@ def _add_evaluate(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="how good a bundle is, on pictures whose truth is known",
-        description="Judges pictures that lie in folders named as the bundle's labels; folders with other names hold foreign things, which must be "
-        "rejected. Writes report.html (one file, opens offline), its pictures as PNGs, and metrics.json. Give it pictures that the bundle was not "
-        "trained on. The figures come in two views: every coin called its likeliest label, and what the machine's own limits accept and reject.",
-        epilog="examples:  coinsorter-train evaluate models/brl brl-frames/day2 --rotations 24 --damage\n"
-        "           coinsorter-train evaluate models/brl euro-crops/test --crops --json | jq .machine.foreign_accepted",
+        description=EVALUATE,
+        epilog=EVALUATE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the model bundle's folder, such as models/crowns")
-    parser.add_argument("data", type=Path, metavar="DATA", help="frames with one coin each, in folders named as their labels, in the order of the last number in their names")
-    parser.add_argument("--crops", action="store_true", help="each picture is one ready crop that its coin fills; judged by its looks alone, without a diameter")
-    parser.add_argument("--rotations", type=_steps, default=0, metavar="N", help="ask again about each coin turned N times by 360/N degrees (default: 0, do not)")
-    parser.add_argument("--damage", action="store_true", help="ask again about each coin with damage drawn onto it: scratches, a hole, a clipped edge, paint, tarnish")
+    parser.add_argument("data", type=Path, metavar="DATA", help="frames with one coin each, in folders named as their labels")
+    parser.add_argument("--crops", action="store_true", help="each picture is one ready crop that its coin fills; judged by its looks alone")
+    parser.add_argument("--rotations", type=_steps, default=0, metavar="N", help="ask again about each coin turned N times by 360/N degrees (default: 0)")
+    parser.add_argument("--damage", action="store_true", help="ask again about each coin with damage drawn onto it (synthetic)")
     _add_out(parser, "evaluation")
     parser.set_defaults(command=_evaluate)
 
 
+def _add_features(commands: Any) -> None:
+    parser = commands.add_parser(
+        "features",
+        help="measures of coins that a person can read, and a plain classifier on them",
+        description=FEATURES,
+        epilog=FEATURES_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("data", type=Path, metavar="DATA", help="frames with one coin each, in folders named as their labels")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="a bundle whose view gives sizes in mm; folders that it has no label for are foreign")
+    parser.add_argument("--crops", action="store_true", help="each picture is one ready crop that its coin fills; then there are no sizes")
+    parser.add_argument("--test", type=Path, metavar="DATA2", help="train on DATA and judge on DATA2, instead of burst by burst within DATA")
+    parser.add_argument("--svm", type=Path, metavar="FILE", help="train a one-class SVM on the coins, save it with joblib, and list its score")
+    burst = "pictures of one folder no further apart, by the last number in their names, show one coin (default: 40); 0: each shows another"
+    parser.add_argument("--burst-s", type=_seconds, default=40.0, metavar="S", help=burst)
+    _add_out(parser, "features")
+    parser.set_defaults(command=_features)
+
+
 def _add_out(parser: argparse.ArgumentParser, name: str) -> None:
-    parser.add_argument("--out", type=Path, default=Path(name), metavar="DIR", help=f"folder of the report; an earlier report there is replaced when all is done (default: {name})")
+    out = f"folder of the report; an earlier report there is replaced when all is done (default: {name})"
+    parser.add_argument("--out", type=Path, default=Path(name), metavar="DIR", help=out)
     parser.add_argument("--json", action="store_true", help="print what metrics.json says instead of a summary, for programs")
 
 
@@ -83,34 +130,30 @@ def _steps(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 up")
+    return seconds
+
+
 def _evaluate(options: argparse.Namespace) -> None:
-    from coinsorter.training.evaluate import Asked, evaluate
+    from coinsorter.training.evaluate import Asked, evaluate, summary
 
     asked = Asked(options.bundle, options.data, options.crops, options.rotations, options.damage)
     result = evaluate(asked, options.out, _bar)
-    if options.json:
-        print(json.dumps(result))
-        return
-    every, machine = result["all_answered"], result["machine"]
-    low, high = (100 * every["right"][name] for name in ("low_95", "high_95"))
-    print(f"{options.out / 'report.html'}: {result['genuine']} genuine coins, {result['foreign']} foreign things, {len(result['data']['unreadable'])} unreadable")
-    print(
-        f"every coin answered: {100 * every['right']['share']:.2f} % right ({low:.2f} to {high:.2f} % at 95 %), balanced {100 * every['balanced_accuracy']:.2f} %, "
-        f"macro F1 {100 * every['macro_f1']:.2f} %"
-    )
-    print(f"the machine: {100 * machine['genuine_accepted']['share']:.2f} % of genuine coins accepted, {_false_accepts(machine)}")
-    if result["anomaly"]["auroc"] is not None:
-        print(f"anomaly score: AUROC {result['anomaly']['auroc']:.3f}, TPR {result['anomaly']['tpr']['share']:.3f}, TNR {result['anomaly']['tnr']['share']:.3f} at the limits")
-    if result["rotations"]:
-        print(f"turned: {100 * result['rotations']['lowest']:.2f} to {100 * result['rotations']['highest']:.2f} % right")
-    if result["damage"]:
-        print("damaged (synthetic), AUROC: " + ", ".join(f"{kind} {own['auroc']:.3f}" for kind, own in result["damage"]["kinds"].items()))
+    print(json.dumps(result) if options.json else f"{options.out / 'report.html'}: {summary(result)}")
 
 
-def _false_accepts(machine: dict[str, Any]) -> str:
-    wrong = machine["false_accepts"]
-    bound = "" if wrong["share"] is None else f": at most {100 * wrong['at_most_95']:.3g} % at 95 %"
-    return f"{wrong['count']} false accepts among {wrong['of']}{bound} ({machine['wrong_labels']['count']} wrong labels, {machine['foreign_accepted']['count']} foreign)"
+def _features(options: argparse.Namespace) -> None:
+    from coinsorter.training.describe import Wanted, describe, summary
+
+    wanted = Wanted(options.data, options.bundle, options.crops, options.test, options.svm, options.burst_s)
+    result = describe(wanted, options.out, _bar)
+    print(json.dumps(result) if options.json else f"{options.out / 'report.html'}: {summary(result)}")
 
 
 def _bundle(options: argparse.Namespace) -> None:

@@ -43,7 +43,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Damaged:
-    """One kind of damage, drawn on every coin. auroc: that a damaged coin's anomaly score is above an intact one's. rejected: by the machine, whatever the reason."""
+    """One kind of damage, drawn on every coin.
+
+    auroc: that a damaged coin's anomaly score is above an intact one's. rejected: by the machine, whatever the reason.
+    """
 
     auroc: float | None
     rejected: Share
@@ -73,11 +76,12 @@ def study(judge: Judge, records: Sequence[Judged], progress: Callable[[int], Non
         scores[kind], rejected[kind] = [j.anomaly for j in judged], sum(not j.accepted for j in judged)
         shown[kind] = np.stack([records[i].crop for i in picked]), np.stack([crops[i] for i in picked])
         progress(number + 1)
-    intact = [r.anomaly for r in records]
+    as_they_were = [judge.coin(r.path, r.label, r.crop, r.diameter_mm) for r in records]  # their outlines are not asked either
+    intact = [j.anomaly for j in as_they_were]
     kinds = {kind: Damaged(metrics.auroc(intact, scores[kind]), Share.counted(rejected[kind], len(records))) for kind in KINDS}
     together = [score for kind in KINDS for score in scores[kind]]
     kinds["all"] = Damaged(metrics.auroc(intact, together), Share.counted(sum(rejected.values()), len(together)))
-    return Study(True, Share.counted(sum(not r.accepted for r in records), len(records)), kinds, shown)
+    return Study(True, Share.counted(sum(not j.accepted for j in as_they_were), len(records)), kinds, shown)
 
 
 def scratched(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
@@ -118,7 +122,8 @@ def clipped(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndar
 def painted(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
     """A blob of bright paint that lets a little of the relief through, and glistens."""
     blob = _blob(crop, place, rng)
-    colour = cv2.cvtColor(np.uint8([[[rng.integers(0, 180), rng.integers(205, 256), rng.integers(170, 245)]]]), cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
+    bright = np.uint8([[[rng.integers(0, 180), rng.integers(205, 256), rng.integers(170, 245)]]])  # hue in half degrees, saturation, value
+    colour = cv2.cvtColor(bright, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None]
     relief = np.clip(1 + 0.25 * (grey / max(1.0, float(grey.mean())) - 1), 0.85, 1.2)
     gloss = 70 * _down(cv2.GaussianBlur(cv2.resize(blob, None, fx=FINER, fy=FINER), (0, 0), 2 * FINER))[..., None] ** 6

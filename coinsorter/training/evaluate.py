@@ -1,8 +1,6 @@
 """A bundle and pictures whose truth is known -> a report: what it gets right, what it lets through, and its worst mistakes to look at."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,22 +12,23 @@ from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
 from coinsorter.errors import InputError
 from coinsorter.replay import WRONG_SIZE
-from coinsorter.training import damage, folder, judged, metrics, page, plots, rotations
-from coinsorter.training.folder import MARK
-from coinsorter.training.judged import Judge, Judged
+from coinsorter.training import damage, judged, metrics, page, plots, report, rotations
+from coinsorter.training.judged import Judge, Judged, Pictures
+from coinsorter.training.make import Bar
 from coinsorter.training.metrics import Metrics
 from coinsorter.training.plots import Tile
+from coinsorter.training.report import Plate
 
-REPORT = "report.html"
 WORST = 12  # mistakes shown of each kind
-
-# Opens a progress bar for some work of so many steps; the bar is told how many are done.
-Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
+FIRST = 10  # pictures after which it is plain that they are no frames
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What an evaluation is of. crops: pictures are ready crops, not frames. turns: steps of the rotation study, 0 for none. damaged: draw damage."""
+    """What an evaluation is of.
+
+    crops: pictures are ready crops, not frames. turns: steps of the rotation study, 0 for none. damaged: draw damage onto the coins.
+    """
 
     bundle: Path
     data: Path
@@ -52,26 +51,12 @@ class Findings:
     damaged: damage.Study | None
 
 
-@dataclass(frozen=True, eq=False)
-class Plate:
-    """One picture of the report. name: of its file, without .png. pixels: uint8 (h, w, 3) RGB. says: the line under it."""
-
-    name: str
-    pixels: np.ndarray
-    says: str
-
-    @property
-    def width(self) -> int:
-        """Of the picture on the page; it is drawn twice as fine."""
-        return self.pixels.shape[1] // 2
-
-
 def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
     """Writes report.html, its pictures as PNGs and metrics.json to `out`, replacing an earlier report there; returns what metrics.json says.
 
     Raises InputError where there is nothing to judge or nowhere to write, BundleError where the bundle is not sound.
     """
-    folder.check(out, asked.data, asked.bundle)
+    report.check(out, asked.data, asked.bundle)
     models = bundle.load(asked.bundle)
     classifier = Classifier(models, runtime.pick("auto"))
     classifier.self_test()
@@ -79,20 +64,15 @@ def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
     plates = list(_plates(found))
     result = plain(found, classifier.runtime)
     html = page.render("evaluation.html", found=found, result=result, plates={p.name: p for p in plates}, most_shown=WORST)
-    write(out, plates, html, result)
+    with report.whole(out) as new:
+        report.fill(new, html, plates, result)
     return result
 
 
 def findings(asked: Asked, judge: Judge, bar: Bar) -> Findings:
     """Judges every picture, counts, and makes the studies that were asked for."""
     models, pictures = judge.models, judged.pictures(asked.data, judge, asked.crops)
-    records = []
-    with bar("judging", len(pictures)) as tell:
-        for record in pictures:
-            records.append(record)
-            tell(len(records))
-        if pictures.unreadable:
-            tell(len(pictures))
+    records = _judge_all(asked, pictures, bar)
     genuine = [r for r in records if r.label in models.labels]
     _check_seen(asked, len(pictures), genuine)
     found = [r for r in genuine if r.found]
@@ -101,13 +81,30 @@ def findings(asked: Asked, judge: Judge, bar: Bar) -> Findings:
     return Findings(asked, models, tuple(records), unreadable, counted, worst(records, set(models.labels)), *_studies(asked, judge, found, bar))
 
 
+def _judge_all(asked: Asked, pictures: Pictures, bar: Bar) -> list[Judged]:
+    records: list[Judged] = []
+    with bar("judging", len(pictures)) as tell:
+        for record in pictures:
+            records.append(record)
+            tell(len(records))
+            if len(records) == FIRST:  # ready crops are taken for frames: say so before thousands are gone through
+                _check_shape(asked, records)
+        if pictures.unreadable:
+            tell(len(pictures))
+    return records
+
+
+def _check_shape(asked: Asked, records: list[Judged]) -> None:
+    if all(r.reason == WRONG_SIZE for r in records):
+        raise InputError(f"{asked.data}: its pictures have not the shape of the view of bundle {asked.bundle}; if each is one ready crop, add --crops")
+
+
 def _check_seen(asked: Asked, pictures: int, genuine: list[Judged]) -> None:
     if not genuine:
         raise InputError(f"{asked.data}: of its {pictures} pictures none in a folder named as a label can be read")
-    if all(r.reason == WRONG_SIZE for r in genuine):
-        raise InputError(f"{asked.data}: no picture has the shape of the view of bundle {asked.bundle}; if each is one ready crop, add --crops")
+    _check_shape(asked, genuine)
     if not any(r.found for r in genuine):
-        raise InputError(f"{asked.data}: no coin was found in any of {len(genuine)} pictures; try `coinsorter replay`, or --crops if each is one ready crop")
+        raise InputError(f"{asked.data}: no coin was found in any of {len(genuine)} pictures; if each is one ready crop, add --crops")
 
 
 def _studies(asked: Asked, judge: Judge, found: list[Judged], bar: Bar) -> tuple[rotations.Rotations | None, damage.Study | None]:
@@ -157,15 +154,29 @@ def _plain_damage(study: damage.Study) -> dict[str, Any]:
     return {"synthetic": study.synthetic, "intact_rejected": asdict(study.intact_rejected), "kinds": kinds}
 
 
-def write(out: Path, plates: list[Plate], html: str, result: dict[str, Any], **files: str) -> None:
-    """Writes a report whole: its page, its pictures, metrics.json, and other files by their names' stems (as CSV)."""
-    with folder.whole(out) as new:
-        for plate in plates:
-            (new / f"{plate.name}.png").write_bytes(page.png(plate.pixels))
-        for name, text in files.items():
-            (new / f"{name}.csv").write_text(text, encoding="utf-8")
-        (new / REPORT).write_text(html, encoding="utf-8")
-        (new / MARK).write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+def summary(result: dict[str, Any]) -> str:
+    """The figures that matter most, of what metrics.json says, in a few lines."""
+    every, machine, anomaly = result["all_answered"], result["machine"], result["anomaly"]
+    right, wrong = every["right"], machine["false_accepts"]
+    lines = [
+        f"{result['genuine']} genuine coins, {result['foreign']} foreign things, {len(result['data']['unreadable'])} unreadable",
+        f"every coin answered: {_percent(right['share'])} right ({_percent(right['low_95'])} to {_percent(right['high_95'])} at 95 %), "
+        f"balanced {_percent(every['balanced_accuracy'])}, macro F1 {_percent(every['macro_f1'])}",
+        f"the machine: {_percent(machine['genuine_accepted']['share'])} of genuine coins accepted",
+        f"false accepts: {wrong['count']} of {wrong['of']} accepted ({machine['wrong_labels']['count']} wrong labels, {machine['foreign_accepted']['count']} "
+        f"foreign), at most {_percent(wrong['at_most_95'])} at 95 %",
+    ]
+    if anomaly["auroc"] is not None:
+        lines.append(f"anomaly score: AUROC {anomaly['auroc']:.3f}; at the limits TPR {anomaly['tpr']['share']:.3f}, TNR {anomaly['tnr']['share']:.3f}")
+    if result["rotations"]:
+        lines.append(f"turned: {_percent(result['rotations']['lowest'])} to {_percent(result['rotations']['highest'])} right")
+    if result["damage"]:
+        lines.append("damaged (synthetic), AUROC: " + ", ".join(f"{kind} {own['auroc']:.3f}" for kind, own in result["damage"]["kinds"].items()))
+    return "\n".join(lines)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f} %"
 
 
 def _plates(found: Findings) -> Iterator[Plate]:
@@ -174,13 +185,16 @@ def _plates(found: Findings) -> Iterator[Plate]:
     told = (m.machine.genuine_accepted.share, m.machine.wrong_labels.share)
     at_limits = (told[0], told[1]) if told[0] is not None and told[1] is not None else None
     yield Plate("confusion-all", plots.confusion(m.all_answered.confusion, "Every coin answered"), "Rows: what it was. Columns: its likeliest label.")
-    yield Plate("confusion-machine", plots.confusion(m.machine.answers.confusion, "The machine: accepted or rejected"), "Rows: what it was. Columns: where it went.")
+    went = plots.confusion(m.machine.answers.confusion, "The machine: accepted or rejected")
+    yield Plate("confusion-machine", went, "Rows: what it was. Columns: where it went.")
     yield Plate("per-label", plots.per_label(m.all_answered, "By label, every coin answered"), "The label's coins in brackets.")
     yield Plate("risk-coverage", plots.risk_coverage(m.risk_coverage, at_limits), "Left is only the surest coins, right is all of them.")
-    yield Plate("reliability", plots.reliability(m.reliability), "On the line, nine in ten coins of confidence 0.9 are right. Bars: how many coins, on a logarithmic scale.")
+    says = "On the line, nine in ten coins of confidence 0.9 are right. Bars: how many coins, on a logarithmic scale."
+    yield Plate("reliability", plots.reliability(m.reliability), says)
     yield from _anomaly_plates(found)
     if found.turned:
-        yield Plate("rotations", plots.rotations(found.turned), f"Each coin's crop turned to {len(found.turned.angles_deg)} angles; the machine averages four quarter turns of it.")
+        says = f"Each coin's crop turned to {found.asked.turns} angles; the machine averages four quarter turns of it."
+        yield Plate("rotations", plots.rotations(found.turned), says)
     if found.damaged:
         yield from _damage_plates(found.damaged)
     for what, records in found.worst.items():

@@ -82,7 +82,7 @@ class Judge:
     def ready_crop(self, frame: Frame, path: Path, label: str | None) -> Judged:
         """A picture that one coin fills: its size is not known."""
         if self.models.crop.full_mm:
-            raise InputError(f"bundle {self.models.path} shows its networks how large a coin is; ready crops do not tell: give it whole frames, without --crops")
+            raise InputError(f"bundle {self.models.path} shows its networks how large a coin is, and ready crops do not tell; give it whole frames")
         return self.coin(path, label, cut_whole(frame.pixels, self.models.crop), None)
 
     def coin(self, path: Path, label: str | None, picture: np.ndarray, diameter_mm: float | None) -> Judged:
@@ -126,11 +126,15 @@ def _lone(picture: np.ndarray, diameter_mm: float) -> Coin:
 
 
 def cut_whole(pixels: np.ndarray, spec: CropSpec) -> np.ndarray:
-    """The coin that fills a picture, uint8 (h, w, 3), as the networks want it; its corners tell the light."""
+    """The coin that fills a picture, uint8 (h, w, 3), as the networks want it."""
+    return crop.cut(pixels, inscribed(pixels, spec.surround), spec.full_mm, spec)
+
+
+def inscribed(pixels: np.ndarray, surround: tuple[float, float, float]) -> Circle:
+    """The outline of a coin that fills a picture; the corners tell the light, or `surround` is taken where they do not."""
     height, width = pixels.shape[:2]
     x_px, y_px, radius_px = (width - 1) / 2, (height - 1) / 2, INSCRIBED * min(width, height)
-    surround = _corners(pixels, x_px, y_px, CORNERS * radius_px) or spec.surround
-    return crop.cut(pixels, Circle(x_px, y_px, radius_px, 1.0, 1.0, 0.0, surround, alone=True), spec.full_mm, spec)
+    return Circle(x_px, y_px, radius_px, 1.0, 1.0, 0.0, _corners(pixels, x_px, y_px, CORNERS * radius_px) or surround, alone=True)
 
 
 def _corners(pixels: np.ndarray, x_px: float, y_px: float, radius_px: float) -> tuple[float, float, float] | None:

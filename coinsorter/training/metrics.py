@@ -206,7 +206,10 @@ def measure(records: Iterable[Judged], labels: Sequence[str], max_anomaly: Mappi
 
 
 def answers(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> Answers:
-    """Figures of what was said of coins against the truth, both names. What is in neither `labels` nor said rightly counts as an error."""
+    """Figures of what was said of coins against the truth, both by name.
+
+    A truth that is no label (a foreign thing) counts against the precision of what it was called, and nowhere else.
+    """
     known = [(t, s) for t, s in zip(truth, said) if t in labels]
     right = sum(t == s for t, s in known)
     per_label = _per_label(truth, said, labels)

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 from coinsorter.crop import FILL
 from coinsorter.training.metrics import Anomaly, Answers, Bin, Confusion, Reliability, RiskCoverage
@@ -142,7 +143,8 @@ def per_label(answers: Answers, title: str) -> Figure:
     for y, (_, s) in enumerate(scores):
         if s.precision is not None:
             axes.plot([s.precision, s.recall], [y, y], color=FAINT, linewidth=2, zorder=1)
-    axes.scatter([s.precision if s.precision is not None else np.nan for _, s in scores], range(len(scores)), color=GOLD, s=26, label="precision", zorder=3)
+    precision = [np.nan if s.precision is None else s.precision for _, s in scores]
+    axes.scatter(precision, range(len(scores)), color=GOLD, s=26, label="precision", zorder=3)
     axes.scatter([s.recall for _, s in scores], range(len(scores)), color=BLUE, s=26, marker="D", label="recall", zorder=2)
     axes.set_yticks(range(len(scores)), [f"{name} ({s.coins})" for name, s in scores], fontsize=size)
     lowest = min([1.0, *(v for _, s in scores for v in (s.precision, s.recall) if v is not None)])
@@ -197,8 +199,9 @@ def roc(found: Anomaly) -> Figure:
     fig = figure(HALF, 4.2)
     axes = fig.add_subplot()
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1)
-    axes.plot(found.roc_confidence.x, found.roc_confidence.y, color=GOLD, linewidth=1.5, label=f"low confidence, AUROC {_short(found.auroc_confidence)}")
-    axes.plot(found.roc.x, found.roc.y, color=BLUE, linewidth=2, label=f"anomaly score, AUROC {_short(found.auroc)}")
+    other, own = f"low confidence, AUROC {_short(found.auroc_confidence)}", f"anomaly score, AUROC {_short(found.auroc)}"
+    axes.plot(found.roc_confidence.x, found.roc_confidence.y, color=GOLD, linewidth=1.5, label=other)
+    axes.plot(found.roc.x, found.roc.y, color=BLUE, linewidth=2, label=own)
     if found.tpr.share is not None and found.tnr.share is not None:
         axes.plot(1 - found.tpr.share, found.tnr.share, "o", color=BAD, markersize=8, clip_on=False, label="the bundle's anomaly limits", zorder=5)
     axes.set(title="ROC: foreign things caught", xlabel="genuine coins lost", ylabel="foreign things caught", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
@@ -238,7 +241,8 @@ def rotations(found: Rotations) -> Figure:
     angles = [*found.angles_deg, 360.0]
     for shares, colour, name in ((found.by_picture, GOLD, "by picture alone"), (found.accuracy, BLUE, "as the machine judges")):
         axes.plot(angles, 100 * np.array([*shares, shares[0]]), ".-", color=colour, linewidth=1.6, markersize=7, label=name)
-    axes.set(title=f"Called rightly, by how the coin lies: {100 * found.lowest:.2f} to {100 * found.highest:.2f} %", xlabel="turned by (degrees)", ylabel="right (%)")
+    axes.set(xlabel="turned by (degrees)", ylabel="right (%)")
+    axes.set_title(f"Called rightly, by how the coin lies: {100 * found.lowest:.2f} to {100 * found.highest:.2f} %")
     axes.set_xticks(range(0, 361, 45))
     axes.set_xlim(0, 360)
     axes.margins(y=0.25)
@@ -253,7 +257,8 @@ def damage(aurocs: dict[str, float | None], rejected: dict[str, float | None], i
     left, right = fig.subplots(1, 2, sharey=True)
     names = list(aurocs)[::-1]
     _lollipops(left, names, aurocs, 0.5)
-    left.set(title="AUROC of the anomaly score (0.5: blind)", xlim=(min([0.45, *(v - 0.05 for v in aurocs.values() if v is not None)]), 1.1))
+    lowest = min([0.5, *(value for value in aurocs.values() if value is not None)])
+    left.set(title="AUROC of the anomaly score (0.5: blind)", xlim=(lowest - 0.05, 1.1))
     _lollipops(right, names, rejected, 0.0)
     if intact_rejected is not None:
         right.axvline(intact_rejected, color=GOLD, linewidth=1.5, linestyle="--")
@@ -287,7 +292,8 @@ def contact_sheet(tiles: Sequence[Tile], title: str, columns: int = 6) -> Figure
         axes.set_axis_off()
         if tile:
             axes.imshow(on_paper(tile.crop), interpolation="bicubic")
-            axes.text(0.5, -0.03, "\n".join(_wrapped(tile)), transform=axes.transAxes, ha="center", va="top", fontsize=6.8, linespacing=1.3)
+            place = {"transform": axes.transAxes, "ha": "center", "va": "top"}
+            axes.text(0.5, -0.03, "\n".join(_wrapped(tile)), fontsize=6.8, linespacing=1.3, **place)
     return fig
 
 
@@ -301,9 +307,7 @@ def on_paper(crop: np.ndarray) -> np.ndarray:
 
 def _enclosed(outside: np.ndarray) -> np.ndarray:
     """Of a mask, what does not hang together with the picture's corners: single grey pixels on the coin."""
-    from scipy.ndimage import label
-
-    parts, _ = label(outside)
+    parts, _ = ndimage.label(outside)
     corners = {parts[y, x] for y in (0, -1) for x in (0, -1)} - {0}
     return outside & ~np.isin(parts, list(corners))
 
@@ -326,4 +330,47 @@ def damage_examples(examples: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figur
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
         for axes, crop in zip(line, crops):
             axes.imshow(on_paper(crop), interpolation="bicubic")
+    return fig
+
+
+@picture
+def distributions(measures: dict[str, dict[str, np.ndarray]]) -> Figure:
+    """How each measure lies, label by label; by measure and label, float (n,)."""
+    columns, labels = min(3, max(1, len(measures))), len(next(iter(measures.values())))
+    rows = -(-len(measures) // columns)
+    fig = figure(FULL, rows * max(1.9, min(8.0, 0.75 + 0.24 * labels)))
+    grid = fig.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(measures) :]:
+        axes.set_axis_off()
+    for number, (axes, (name, by_label)) in enumerate(zip(grid.flat, measures.items())):
+        _boxes(axes, by_label)
+        axes.set_title(name, fontsize=8.5)
+        axes.set_yticks(range(1, labels + 1), by_label if number % columns == 0 else [""] * labels, fontsize=max(4.5, min(8.5, 260 / labels)))
+        axes.invert_yaxis()
+    return fig
+
+
+def _boxes(axes, by_label: dict[str, np.ndarray]) -> None:
+    known = [values[~np.isnan(values)] for values in by_label.values()]
+    look = {
+        "boxprops": {"facecolor": BLUE, "alpha": 0.45, "linewidth": 0},
+        "medianprops": {"color": INK, "linewidth": 1.4},
+        "whiskerprops": {"color": BLUE},
+        "flierprops": {"marker": ".", "markersize": 2, "alpha": 0.35, "markeredgecolor": GREY},
+    }
+    axes.boxplot(known, orientation="horizontal", whis=(5, 95), widths=0.62, patch_artist=True, showcaps=False, **look)
+
+
+@picture
+def importances(families: dict[str, float], single: dict[str, float]) -> Figure:
+    """Whole families beside the dozen measures that matter most by themselves, in points of balanced accuracy; what costs nothing is left out."""
+    dozen = dict([(name, loss) for name, loss in single.items() if loss > 0][:12])
+    fig = figure(FULL, 3.6)
+    left, right = fig.subplots(1, 2, width_ratios=(2, 3))
+    for axes, values, title in ((left, families, "A whole family shuffled"), (right, dozen, "One measure shuffled")):
+        axes.barh(range(len(values)), [100 * v for v in values.values()], color=BLUE, alpha=0.75, height=0.62)
+        axes.set_yticks(range(len(values)), values, fontsize=8)
+        axes.set(title=title, xlabel="balanced accuracy lost (points)")
+        axes.invert_yaxis()
+        axes.grid(False, axis="y")
     return fig

@@ -101,7 +101,7 @@ def _cut_out(found: list[tuple[Path, np.ndarray, Circle]], recipe: Recipe, left_
     spec = recipe.crop_spec(_typical_surround(circles), max(diameters.values()))
     crops = np.stack([crop.cut(pixels, circle, plane.diameter_mm(circle), spec) for _, pixels, circle in found])
     labels = np.array([names.index(path.parent.name) for path, _, _ in found])
-    return Found(Samples(crops, labels, circles, _bursts([path for path, _, _ in found], recipe.group_gap_s)), plane, spec, left_out)
+    return Found(Samples(crops, labels, circles, bursts([path for path, _, _ in found], recipe.group_gap_s)), plane, spec, left_out)
 
 
 def _only_circle(pixels: np.ndarray, recipe: Recipe) -> Circle | str:
@@ -116,17 +116,17 @@ def _typical_surround(circles: tuple[Circle, ...]) -> tuple[float, float, float]
     return (round(float(np.median([circle.surround for circle in circles])), 1),) * 3
 
 
-def _bursts(paths: list[Path], gap_s: float) -> np.ndarray:
+def bursts(paths: list[Path], gap_s: float) -> np.ndarray:
     """Numbers pictures taken in one go of one coin: of the same folder, with no gap in the last number of their names, in order."""
     groups: list[int] = []
     current: dict[Path, tuple[int, int]] = {}  # by folder: its latest burst, and when that was last added to
-    bursts = 0
+    count = 0
     for path in paths:
         taken = int((re.findall(r"\d+", path.stem) or ["0"])[-1])
         burst, last = current.get(path.parent, (0, 0))
         if not burst or taken - last > gap_s:
-            bursts += 1
-            burst = bursts
+            count += 1
+            burst = count
         current[path.parent] = (burst, taken)
         groups.append(burst)
     return np.array(groups)

@@ -1,15 +1,44 @@
-"""An output folder that is there whole or not at all, and never in the place of something else."""
+"""A report's folder: there whole or not at all, and never in the place of something else."""
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from coinsorter.errors import InputError
+from coinsorter.training import page
 
+PAGE = "report.html"
 MARK = "metrics.json"  # what tells a report of ours from any other folder
+
+
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """One picture of the report. name: of its file, without .png. pixels: uint8 (h, w, 3) RGB. says: the line under it."""
+
+    name: str
+    pixels: np.ndarray
+    says: str
+
+    @property
+    def width(self) -> int:
+        """Of the picture on the page; it is drawn twice as fine."""
+        return self.pixels.shape[1] // 2
+
+
+def fill(folder: Path, html: str, plates: list[Plate], result: dict[str, Any]) -> None:
+    """Writes the page, its pictures and metrics.json."""
+    for plate in plates:
+        (folder / f"{plate.name}.png").write_bytes(page.png(plate.pixels))
+    (folder / PAGE).write_text(html, encoding="utf-8")
+    (folder / MARK).write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def check(out: Path, *inputs: Path) -> None:
