@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from coinsorter import assembly, crop, runtime
 from coinsorter.classify import Classifier
 from coinsorter.crop import FILL
+from coinsorter.errors import InputError
 from coinsorter.segment import find_things
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
@@ -268,6 +270,13 @@ def test_a_ready_crop_is_judged_by_its_looks_alone(photographs, judge, records, 
     assert all(r.diameter_mm is None and r.reason != "diameter" for r in crops)
     assert sum(r.right for r in crops if r.label != "token") >= 11
     assert any(r.accepted for r in crops if r.label != "token")
+
+
+def test_a_bundle_that_goes_by_the_size_in_the_picture_refuses_ready_crops(judge, photographs):
+    sized = judge.models.facts.model_copy(update={"crop": replace(judge.models.crop, full_mm=27.5)})
+    strict = Judge(replace(judge.models, facts=sized), Classifier(judge.models, runtime.pick("auto")))
+    with pytest.raises(InputError, match="give it whole frames"):
+        list(judged.pictures(photographs, strict, crops=True))
 
 
 def test_corners_that_were_painted_over_tell_no_light(judge):

@@ -157,14 +157,13 @@ def _plain_damage(study: damage.Study) -> dict[str, Any]:
 def summary(result: dict[str, Any]) -> str:
     """The figures that matter most, of what metrics.json says, in a few lines."""
     every, machine, anomaly = result["all_answered"], result["machine"], result["anomaly"]
-    right, wrong = every["right"], machine["false_accepts"]
+    right, wrong, parts = every["right"], machine["false_accepts"], (machine["wrong_labels"]["count"], machine["foreign_accepted"]["count"])
     lines = [
         f"{result['genuine']} genuine coins, {result['foreign']} foreign things, {len(result['data']['unreadable'])} unreadable",
         f"every coin answered: {_percent(right['share'])} right ({_percent(right['low_95'])} to {_percent(right['high_95'])} at 95 %), "
         f"balanced {_percent(every['balanced_accuracy'])}, macro F1 {_percent(every['macro_f1'])}",
         f"the machine: {_percent(machine['genuine_accepted']['share'])} of genuine coins accepted",
-        f"false accepts: {wrong['count']} of {wrong['of']} accepted ({machine['wrong_labels']['count']} wrong labels, {machine['foreign_accepted']['count']} "
-        f"foreign), at most {_percent(wrong['at_most_95'])} at 95 %",
+        f"false accepts: {wrong['count']} of {wrong['of']} accepted (wrong labels {parts[0]}, foreign {parts[1]}), at most {_percent(wrong['at_most_95'])} at 95 %",
     ]
     if anomaly["auroc"] is not None:
         lines.append(f"anomaly score: AUROC {anomaly['auroc']:.3f}; at the limits TPR {anomaly['tpr']['share']:.3f}, TNR {anomaly['tnr']['share']:.3f}")
@@ -198,7 +197,8 @@ def _plates(found: Findings) -> Iterator[Plate]:
     if found.damaged:
         yield from _damage_plates(found.damaged)
     for what, records in found.worst.items():
-        yield Plate(f"worst-{what.replace(' ', '-')}", plots.contact_sheet([_tile(r, found.asked.data) for r in records], what.capitalize()), "")
+        tiles = [_tile(r, found.asked.data) for r in records]
+        yield Plate(f"worst-{what.replace(' ', '-')}", plots.contact_sheet(tiles, what.capitalize()), "")
 
 
 def _anomaly_plates(found: Findings) -> Iterator[Plate]:

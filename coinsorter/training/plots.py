@@ -285,12 +285,13 @@ def contact_sheet(tiles: Sequence[Tile], title: str, columns: int = 6) -> Figure
     """Coins in rows, each above its lines; all outside of them is left white."""
     rows = max(1, -(-len(tiles) // columns))
     lines = max([1, *(len(_wrapped(tile)) for tile in tiles)])
-    fig = figure(FULL, 0.45 + rows * (FULL / columns * 0.86 + 0.135 * lines))
+    fig = figure(FULL, 0.6 + rows * (FULL / columns * 0.88 + 0.14 * lines))
     grid = fig.subplots(rows, columns, squeeze=False)
     fig.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10.5)
     for axes, tile in zip(grid.flat, [*tiles, *[None] * (rows * columns - len(tiles))]):
         axes.set_axis_off()
         if tile:
+            axes.set_anchor("N")
             axes.imshow(on_paper(tile.crop), interpolation="bicubic")
             place = {"transform": axes.transAxes, "ha": "center", "va": "top"}
             axes.text(0.5, -0.03, "\n".join(_wrapped(tile)), fontsize=6.8, linespacing=1.3, **place)
