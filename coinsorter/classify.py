@@ -67,10 +67,7 @@ class Classifier:
 
     def fuse(self, logits: np.ndarray, error: float, diameter_mm: float, diameter_spread: float = 0.0) -> Verdict:
         """The verdict from a coin's mean logits, float32 (labels + 1,), the autoencoder's mean error, the diameter and its scale's spread."""
-        fusion = self.bundle.facts.fusion
-        pictures = log_softmax([value / fusion.temperature for value in logits.tolist()])
-        diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion, diameter_spread)
-        fused = log_softmax([picture + fusion.diameter_weight * diameter for picture, diameter in zip(pictures, diameters)])
+        pictures, fused = self.posteriors(logits, diameter_mm, diameter_spread)
         best, second, *_ = (*sorted(range(len(fused) - 1), key=lambda i: -fused[i]), 0)
         label = self._names[best]
         scale = self.bundle.facts.anomaly[label]
@@ -82,6 +79,15 @@ class Classifier:
             anomaly=abs(log(error) - scale.middle) / scale.spread if error > 0 else float("inf"),
             diameter_mm=diameter_mm,
         )
+
+    def posteriors(self, logits: np.ndarray, diameter_mm: float, diameter_spread: float = 0.0) -> tuple[list[float], list[float]]:
+        """Log probabilities of every label and "none of these": by pictures alone, and with the diameter, unless that is NaN (unknown)."""
+        fusion = self.bundle.facts.fusion
+        pictures = log_softmax([value / fusion.temperature for value in logits.tolist()])
+        if diameter_mm != diameter_mm:
+            return pictures, pictures
+        diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion, diameter_spread)
+        return pictures, log_softmax([picture + fusion.diameter_weight * diameter for picture, diameter in zip(pictures, diameters)])
 
     @property
     def invocations(self) -> tuple[Callable[[], None], ...]:

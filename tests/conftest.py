@@ -1,6 +1,7 @@
-"""What tests share: where things are, a belt to drop coins on, and pictures of discs drawn without the simulator."""
+"""What tests share: where things are, a belt to drop coins on, pictures of discs drawn without the simulator, and how a report is read."""
 
 import os
+from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
@@ -54,3 +55,26 @@ def disc_picture(x: float, y: float, radius: float, width: int = 320, height: in
     picture = belt * (1 - cover) + coin * cover
     noise = np.random.default_rng(0).normal(0, 1.5, picture.shape)
     return np.clip(cv2.GaussianBlur(picture, (0, 0), 0.7)[..., None] + noise, 0, 255).astype(np.uint8).repeat(3, axis=2)
+
+
+class Opened(HTMLParser):
+    """What an HTML file holds: the sources of its pictures, every link to elsewhere, and its words."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.sources, self.links, self.words = [], [], ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.sources += [found["src"]] if tag == "img" else []
+        self.links += [found[name] for name in ("href", "src") if name in found and tag != "img"]
+
+    def handle_data(self, data):
+        self.words += data
+
+
+def only_line(err: str) -> str:
+    """What `coinsorter-train` complains of on standard error, which is one line."""
+    (line,) = [line for line in err.splitlines() if line.startswith("coinsorter-train:")]
+    return line

@@ -1,4 +1,4 @@
-"""`coinsorter-train`: pictures of coins -> a model bundle."""
+"""`coinsorter-train`: pictures of coins -> a model bundle, and how good it is."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from coinsorter import __version__
 from coinsorter.errors import CoinsorterError, InputError
 
-DESCRIPTION = "Trains model bundles for coinsorter, on a desktop."
+DESCRIPTION = "Trains and judges model bundles for coinsorter, on a desktop."
 PREPARE = """\
 Finds the coin in each picture as the machine does, cuts it out, leaves out what
 is no good (with a reason each), and splits the rest so that no photograph,
@@ -30,6 +30,35 @@ examples:
   columns path,label,side,coin_id:
     coinsorter-train prepare collection.zip --crops --join-sides --test 0.1 --out coins
 then open coins/report.html"""
+EVALUATE = """\
+Judges pictures that lie in folders named as the bundle's labels; folders with
+other names hold foreign things, which must be rejected. Writes report.html (one
+file, opens offline), its pictures as PNGs, and metrics.json.
+
+Give it pictures that the bundle was not trained on. There are two views: every
+coin called its likeliest label, and what the machine's own limits accept and
+reject. Frames are taken in the order of the last number in their names, and the
+view's scale is followed as on the machine.
+"""
+EVALUATE_EXAMPLES = """\
+examples:
+  coinsorter-train evaluate models/brl brl-frames/day2 --rotations 24 --damage
+  coinsorter-train evaluate models/brl crops --crops --json | jq .machine.false_accepts
+"""
+FEATURES = """\
+Measures every coin: its size three ways, shape, colours of core and ring, texture
+and edges. Writes features.csv (a row per coin; the measures' names end with their
+units), plots of the most telling ones, and how well plain extra-trees from
+scikit-learn tell the labels apart by them: the yardstick that a network has to
+beat. Pictures of one burst are never on both sides of a split.
+"""
+FEATURES_EXAMPLES = """\
+examples:
+  coinsorter-train features brl-frames/day1 --bundle models/brl --test brl-frames/day2
+  coinsorter-train features crops --crops --burst-s 0 --svm genuine.joblib
+
+Open a saved machine, like any joblib file, only if you trust where it comes from.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; what is there is replaced when all is done")
     make.set_defaults(command=_bundle)
     _add_prepare(commands)
+    _add_evaluate(commands)
+    _add_features(commands)
     return parser
 
 
@@ -153,6 +184,80 @@ def _tell_prepared(out: Path, facts: dict[str, Any], made: bool) -> None:
     for warning in facts["warnings"]:
         print(f"note: {warning}")
     print(f"see {out / 'report.html'}")
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="how good a bundle is, on pictures whose truth is known",
+        description=EVALUATE,
+        epilog=EVALUATE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the model bundle's folder, such as models/crowns")
+    parser.add_argument("data", type=Path, metavar="DATA", help="frames with one coin each, in folders named as their labels")
+    parser.add_argument("--crops", action="store_true", help="each picture is one ready crop that its coin fills; judged by its looks alone")
+    parser.add_argument("--rotations", type=_steps, default=0, metavar="N", help="ask again about each coin turned N times by 360/N degrees (default: 0)")
+    parser.add_argument("--damage", action="store_true", help="ask again about each coin with damage drawn onto it (synthetic)")
+    _add_out(parser, "evaluation")
+    parser.set_defaults(command=_evaluate)
+
+
+def _add_features(commands: Any) -> None:
+    parser = commands.add_parser(
+        "features",
+        help="measures of coins that a person can read, and a plain classifier on them",
+        description=FEATURES,
+        epilog=FEATURES_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("data", type=Path, metavar="DATA", help="frames with one coin each, in folders named as their labels")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="a bundle whose view gives sizes in mm; folders that it has no label for are foreign")
+    parser.add_argument("--crops", action="store_true", help="each picture is one ready crop that its coin fills; then there are no sizes")
+    parser.add_argument("--test", type=Path, metavar="DATA2", help="train on DATA and judge on DATA2, instead of burst by burst within DATA")
+    parser.add_argument("--svm", type=Path, metavar="FILE", help="train a one-class SVM on the coins, save it with joblib, and list its score")
+    burst = "pictures of one folder no further apart, by the last number in their names, show one coin (default: 40); 0: each shows another"
+    parser.add_argument("--burst-s", type=_seconds, default=40.0, metavar="S", help=burst)
+    _add_out(parser, "features")
+    parser.set_defaults(command=_features)
+
+
+def _add_out(parser: argparse.ArgumentParser, name: str) -> None:
+    out = f"folder of the report; an earlier report there is replaced when all is done (default: {name})"
+    parser.add_argument("--out", type=Path, default=Path(name), metavar="DIR", help=out)
+    parser.add_argument("--json", action="store_true", help="print what metrics.json says instead of a summary, for programs")
+
+
+def _steps(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= 360:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 360")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 up")
+    return seconds
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from coinsorter.training.evaluate import Asked, evaluate, summary
+
+    asked = Asked(options.bundle, options.data, options.crops, options.rotations, options.damage)
+    result = evaluate(asked, options.out, _bar)
+    print(json.dumps(result) if options.json else f"{options.out / 'report.html'}: {summary(result)}")
+
+
+def _features(options: argparse.Namespace) -> None:
+    from coinsorter.training.describe import Wanted, describe, summary
+
+    wanted = Wanted(options.data, options.bundle, options.crops, options.test, options.svm, options.burst_s)
+    result = describe(wanted, options.out, _bar)
+    print(json.dumps(result) if options.json else f"{options.out / 'report.html'}: {summary(result)}")
 
 
 def _bundle(options: argparse.Namespace) -> None:

@@ -16,14 +16,19 @@ _PAGES = jinja2.Environment(
 
 
 def render(template_name: str, **values: object) -> str:
-    """The page of a template in training/templates, which may extend base.html (title, style) and knows `version`."""
-    return _PAGES.get_template(template_name).render(version=__version__, **values)
+    """The page of a template in training/templates, which may extend base.html (title, style) and knows `version` and `picture_uri`."""
+    return _PAGES.get_template(template_name).render(version=__version__, picture_uri=picture_uri, **values)
 
 
 def picture_uri(rgb: np.ndarray, height_px: int | None = None) -> str:
-    """A picture, uint8 (h, w, 3) RGB, as a data URI; shrunk to the height where it is higher."""
+    """A picture, uint8 (h, w, 3) RGB, as a data URI: the `src` of an image that needs no file; shrunk to the height where it is higher."""
     height, width = rgb.shape[:2]
     if height_px is not None and height > height_px:
         rgb = cv2.resize(rgb, (max(1, round(width * height_px / height)), height_px), interpolation=cv2.INTER_AREA)
     content = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[1]
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
+
+
+def png(rgb: np.ndarray) -> bytes:
+    """A picture, uint8 (h, w, 3) RGB, as a PNG file's content."""
+    return cv2.imencode(".png", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()

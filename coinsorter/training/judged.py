@@ -1,0 +1,191 @@
+"""Pictures whose truth is known -> what a bundle made of each: the records that every figure of an evaluation is counted from.
+
+A picture is a whole frame, which goes through the machine's own pipeline, or one ready crop, which tells no size and is judged by its
+looks alone.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import inf, nan
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from coinsorter import crop
+from coinsorter.bundle import Bundle
+from coinsorter.classify import Classifier
+from coinsorter.crop import FILL, CropSpec
+from coinsorter.decide import Rules, decide
+from coinsorter.devices.camera import FolderCamera, picture_paths
+from coinsorter.errors import InputError
+from coinsorter.records import SORTED, Circle, Coin, Frame, Verdict
+from coinsorter.replay import REJECT, Replay, Replayed
+
+log_ = logging.getLogger(__name__)
+
+INSCRIBED = 0.48  # of a ready crop's shorter edge: its coin's radius
+CORNERS = 1.1  # in those radii: what lies further out shows the belt
+MASKS = (0.0, 255.0)  # corners that are all of one such grey were painted over and show no belt
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One picture and what became of its coin.
+
+    label: the name of its folder; None where nobody knows. predicted: the likeliest label, "" where no coin was found.
+    probabilities: float (labels,), in the bundle's order; what they lack to 1 is "none of these". confidence: the predicted label's.
+    anomaly: in units of the genuine coins' own spread; inf where no coin was found. diameter_mm: None where the picture tells no size.
+    reason: as `records.Decision` has it, or replay's "no-coin" and "wrong-size".
+    crop: uint8 (n, n, 3) RGB, the coin as the networks saw it; where none was found the whole picture, made small.
+    """
+
+    path: Path
+    label: str | None
+    predicted: str
+    probabilities: np.ndarray
+    confidence: float
+    anomaly: float
+    diameter_mm: float | None
+    accepted: bool
+    reason: str
+    crop: np.ndarray
+
+    @property
+    def found(self) -> bool:
+        return bool(self.predicted)
+
+    @property
+    def right(self) -> bool:
+        return self.predicted == self.label
+
+
+class Judge:
+    """A bundle and its networks, asked about pictures one at a time. Raises InputError where ready crops cannot be judged by it."""
+
+    def __init__(self, models: Bundle, classifier: Classifier) -> None:
+        self.models = models
+        self._classifier = classifier
+        self._replay = Replay(models, classifier)
+        self._rules = Rules(models.thresholds, {name: name for name in models.labels}, REJECT)
+
+    def frame(self, frame: Frame, path: Path, label: str | None) -> Judged:
+        """A picture as the machine's camera takes it."""
+        replayed = self._replay.picture(frame, path, label)
+        if replayed.coin is None or replayed.verdict is None:
+            return self._nothing(replayed, frame.pixels)
+        coin, verdict = replayed.coin, replayed.verdict
+        probabilities = np.exp(self.fused(coin.crops[0], coin.diameter_mm, coin.diameter_spread)[1])
+        return _record(path, label, verdict, probabilities, coin.diameter_mm, replayed.decision.reason, coin.crops[0])
+
+    def ready_crop(self, frame: Frame, path: Path, label: str | None) -> Judged:
+        """A picture that one coin fills: its size is not known."""
+        if self.models.crop.full_mm:
+            raise InputError(f"bundle {self.models.path} shows its networks how large a coin is, and ready crops do not tell; give it whole frames")
+        return self.coin(path, label, cut_whole(frame.pixels, self.models.crop), None)
+
+    def coin(self, path: Path, label: str | None, picture: np.ndarray, diameter_mm: float | None) -> Judged:
+        """A coin's crop as the networks want it, uint8 (n, n, 3). Without a diameter the limit on it is not asked."""
+        verdict, probabilities = self._verdict(picture, diameter_mm)
+        measured = self.models.labels[verdict.label].diameter_mm if diameter_mm is None else diameter_mm
+        decision = decide(_lone(picture, measured), replace(verdict, diameter_mm=measured), self._rules)
+        return _record(path, label, verdict, probabilities, diameter_mm, decision.reason, picture)
+
+    def fused(self, picture: np.ndarray, diameter_mm: float | None, diameter_spread: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Log probabilities of every label, (labels,), from the crop alone and with the diameter too."""
+        pictures, fused = self._classifier.posteriors(self._classifier.logits(picture), nan if diameter_mm is None else diameter_mm, diameter_spread)
+        return np.array(pictures[:-1]), np.array(fused[:-1])
+
+    def _verdict(self, picture: np.ndarray, diameter_mm: float | None) -> tuple[Verdict, np.ndarray]:
+        verdict = self._classifier.fuse(self._classifier.logits(picture), self._classifier.error(picture), nan if diameter_mm is None else diameter_mm)
+        return verdict, np.exp(self.fused(picture, diameter_mm)[1])
+
+    def _nothing(self, replayed: Replayed, pixels: np.ndarray) -> Judged:
+        size = self.models.crop.size_px
+        nothing = np.zeros(len(self.models.labels))
+        return Judged(replayed.path, replayed.label, "", nothing, 0.0, inf, None, False, replayed.decision.reason, _small(pixels, size))
+
+
+def _record(path: Path, label: str | None, verdict: Verdict, probabilities, diameter_mm: float | None, reason: str, picture: np.ndarray) -> Judged:
+    return Judged(path, label, verdict.label, probabilities, verdict.confidence, verdict.anomaly, diameter_mm, reason == SORTED, reason, picture)
+
+
+def _lone(picture: np.ndarray, diameter_mm: float) -> Coin:
+    return Coin(0, (picture,), (), diameter_mm, 0.0, 0.0, 0.0, 0.0, 0.0, 1, alone=True)
+
+
+def cut_whole(pixels: np.ndarray, spec: CropSpec) -> np.ndarray:
+    """The coin that fills a picture, uint8 (h, w, 3), as the networks want it."""
+    return crop.cut(pixels, inscribed(pixels, spec.surround), spec.full_mm, spec)
+
+
+def inscribed(pixels: np.ndarray, surround: tuple[float, float, float]) -> Circle:
+    """The outline of a coin that fills a picture; the corners tell the light, or `surround` is taken where they do not."""
+    height, width = pixels.shape[:2]
+    x_px, y_px, radius_px = (width - 1) / 2, (height - 1) / 2, INSCRIBED * min(width, height)
+    return Circle(x_px, y_px, radius_px, 1.0, 1.0, 0.0, _corners(pixels, x_px, y_px, CORNERS * radius_px) or surround, alone=True)
+
+
+def _corners(pixels: np.ndarray, x_px: float, y_px: float, radius_px: float) -> tuple[float, float, float] | None:
+    """Median colour outside a circle; None where that was painted over."""
+    yy, xx = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
+    outside = pixels[np.hypot(xx - x_px, yy - y_px) > radius_px]
+    if not len(outside):
+        return None
+    red, green, blue = (float(v) for v in np.median(outside, axis=0))
+    return None if red == green == blue and red in MASKS else (red, green, blue)
+
+
+def _small(pixels: np.ndarray, size_px: int) -> np.ndarray:
+    """The whole picture in the middle of a square."""
+    height, width = pixels.shape[:2]
+    scale = size_px / max(height, width)
+    small = cv2.resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    square = np.full((size_px, size_px, 3), FILL, np.uint8)
+    top, left = (size_px - small.shape[0]) // 2, (size_px - small.shape[1]) // 2
+    square[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return square
+
+
+class Pictures:
+    """The pictures below a folder, judged one after the other in the order they were taken.
+
+    unreadable: those that are no pictures, known once all have been gone through. Raises InputError where there are no pictures.
+    """
+
+    def __init__(self, folder: Path, judge: Callable[[Frame, Path, str | None], Judged]) -> None:
+        self.folder = folder
+        self.paths = picture_paths(folder)
+        self.unreadable: list[Path] = []
+        self._judge = judge
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def label(self, path: Path) -> str | None:
+        return path.parent.name if path.parent != self.folder else None
+
+    def __iter__(self) -> Iterator[Judged]:
+        camera = FolderCamera(self.paths, frame_s=1.0)
+        while frame := camera.next_frame():
+            path = self.paths[frame.number]
+            yield self._judge(frame, path, self.label(path))
+        self.unreadable = camera.unreadable
+        for path in self.unreadable:
+            log_.warning("%s: is no picture that can be read; left out", path)
+
+
+def pictures(folder: Path, judge: Judge, crops: bool) -> Pictures:
+    """A folder of folders named as labels, judged. Raises InputError where none is named as one of the bundle's."""
+    found = Pictures(folder, judge.ready_crop if crops else judge.frame)
+    names = {found.label(path) for path in found.paths} - {None}
+    if not names & set(judge.models.labels):
+        has = f"its pictures lie in {_some(names)}" if names else "its pictures lie in no folders of their own"
+        raise InputError(f"{folder}: no folder is named as a label of bundle {judge.models.path} ({_some(set(judge.models.labels))}); {has}")
+    return found
+
+
+def _some(names: set) -> str:
+    first = sorted(names)[:8]
+    return ", ".join(first) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
