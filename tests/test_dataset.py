@@ -896,7 +896,7 @@ def test_the_report_needs_nothing_but_itself(photographs):
 
 
 def test_an_embedded_picture_is_the_picture_made_no_larger_than_wanted(frames):
-    uri = page.picture_uri(frames["bit_10"][0], 80)
+    uri = page.photograph_uri(frames["bit_10"][0], 80)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/jpeg;base64,")))))
     assert pixels.shape == (80, 100, 3)
     assert np.abs(pixels.astype(int) - cv2.resize(frames["bit_10"][0], (100, 80), interpolation=cv2.INTER_AREA)).mean() < 3

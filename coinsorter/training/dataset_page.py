@@ -50,7 +50,7 @@ def page_of(
 
 def _reason(reason: str, count: int, rows: Sequence[Row], originals: Mapping[str, Original]) -> dict[str, Any]:
     pictures = [(row, _original(originals.get(row.source))) for row in _spread(rows, EXAMPLES)]
-    shown = [{"uri": page.picture_uri(pixels, THUMB_PX), "title": f"{row.source}: {row.detail}"} for row, pixels in pictures if pixels is not None]
+    shown = [{"uri": page.photograph_uri(pixels, THUMB_PX), "title": f"{row.source}: {row.detail}"} for row, pixels in pictures if pixels is not None]
     return {"name": reason, "count": count, "meaning": clean.REASONS[reason], "examples": shown, "sources": [Path(row.source).name for row, _ in pictures]}
 
 
@@ -65,7 +65,7 @@ def _sheet(out: Path, label: str, rows: Sequence[Row], labels: int) -> dict[str,
     for row in _spread(rows, min(SHEET, max(LEAST, SHEETS // labels))):
         pixels = read_picture(out / row.picture)
         if pixels is not None:
-            pictures.append({"uri": page.picture_uri(pixels, THUMB_PX), "split": row.split, "title": f"{row.source} (group {row.group}, {row.split})"})
+            pictures.append({"uri": page.photograph_uri(pixels, THUMB_PX), "split": row.split, "title": f"{row.source} (group {row.group}, {row.split})"})
     return {"label": label, "count": len(rows), "pictures": pictures}
 
 

@@ -20,10 +20,15 @@ def render(template_name: str, **values: object) -> str:
     return _PAGES.get_template(template_name).render(version=__version__, picture_uri=picture_uri, **values)
 
 
-def picture_uri(rgb: np.ndarray, height_px: int | None = None) -> str:
-    """A picture, uint8 (h, w, 3) RGB, as a data URI: the `src` of an image that needs no file; shrunk to the height where it is higher."""
+def picture_uri(rgb: np.ndarray) -> str:
+    """A picture, uint8 (h, w, 3) RGB, as a data URI: the `src` of an image that needs no file."""
+    return "data:image/png;base64," + base64.b64encode(png(rgb)).decode("ascii")
+
+
+def photograph_uri(rgb: np.ndarray, height_px: int) -> str:
+    """A photograph, uint8 (h, w, 3) RGB, as a data URI of fewer bytes; shrunk to the height where it is higher."""
     height, width = rgb.shape[:2]
-    if height_px is not None and height > height_px:
+    if height > height_px:
         rgb = cv2.resize(rgb, (max(1, round(width * height_px / height)), height_px), interpolation=cv2.INTER_AREA)
     content = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[1]
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
