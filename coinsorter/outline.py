@@ -29,7 +29,7 @@ _RAY_BACK = _RAY.conj()
 _RAY_X, _RAY_Y = _RAY.real[:, None] * _REACH, _RAY.imag[:, None] * _REACH
 _ROWS = np.arange(RAYS) * _EDGES  # where each ray starts in an array of edges laid flat
 _NEIGHBOURS = np.ones((1, 3), np.uint8)
-_SURROUND = int(np.searchsorted(_REACH, 1.3))
+_WITHIN, _SURROUND = int(np.searchsorted(_REACH, 0.85)), int(np.searchsorted(_REACH, 1.3))  # steps on the coin, and off it
 
 # Three rays a third of a turn apart: the circles that RANSAC tries. More triples found no more coins on euro-trays/train.
 _TRIPLES = np.array([(i, (i + 21) % RAYS, (i + 42) % RAYS) for i in range(0, RAYS, 4)]).T.copy()
@@ -224,7 +224,7 @@ def _extent(samples: np.ndarray, outline: np.ndarray, surround: tuple[float, flo
     difference = cv2.absdiff(samples, (*surround, 0.0))
     contrast = cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(RAYS, -1).astype(np.float32)
     nearest = EXTENT_FROM * outline[:, None]
-    least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(contrast[_REACH < nearest])))
+    least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(contrast[:, :_WITHIN].ravel())))
     belt = (contrast <= least) & (nearest <= _REACH)
     belt[:, -1] = True
     first = np.maximum(belt.argmax(axis=1), 1)

@@ -228,7 +228,7 @@ def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
 
 def set_limits(held: HeldOut, budget: Budget):
     fused, scales = limits.fusion(held, LABELS), limits.anomaly_scales(held, LABELS)
-    return limits.limits(held, LABELS, fused, scales, budget)
+    return limits.limits([held], LABELS, fused, scales, budget)
 
 
 def test_limits_keep_the_genuine_coins_they_promise_to_keep():
@@ -274,3 +274,16 @@ def test_limits_are_set_on_diameters_that_a_machine_would_have_measured():
     assert found.diameters_mm[0] == pytest.approx(0.97 * held.diameters_mm[0], rel=1e-6) and found.scale_spreads[0] >= 0.01
     assert found.diameters_mm[100:] == pytest.approx(held.diameters_mm[100:], rel=0.012)
     assert found.scale_spreads[100:].max() < 0.012
+
+
+def test_other_days_show_the_same_coins_in_bursts_of_another_order_to_a_camera_set_up_anew():
+    held, view = held_out(120, wrong=0), ScalePlane(4.0, 0.0, 0.0, 640, 480)
+    circles = [Circle(320, 240, d / 2 * 4.0, 1, 1, 20, (90, 90, 90), True) for d in held.diameters_mm]
+    fused = Fusion(temperature=1, diameter_spread=0.01, freedom=4)
+    own, *others = limits.days(held, circles, np.repeat(np.arange(12), 10), view, LABELS, fused, seed=1)
+    assert (own.labels == held.labels).all() and own.diameters_mm == pytest.approx(held.diameters_mm, rel=0.008)
+    assert len(others) == limits.OTHER_DAYS
+    for day in others:
+        assert sorted(day.errors) == sorted(held.errors) and (day.errors != held.errors).any()
+        assert {tuple(burst) for burst in day.errors.reshape(12, 10)} == {tuple(burst) for burst in held.errors.reshape(12, 10)}
+    assert np.std([day.diameters_mm[0] / 20 for day in others if day.labels[0] == 0]) > 0.005

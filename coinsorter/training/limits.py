@@ -5,7 +5,7 @@ Every number here comes from coins that no network saw.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
@@ -15,7 +15,7 @@ from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits
 from coinsorter.classify import diameter_likelihoods, log_softmax
 from coinsorter.machine import SURE
 from coinsorter.records import Circle
-from coinsorter.scale import ScaleFollower, ScalePlane
+from coinsorter.scale import PRIOR, ScaleFollower, ScalePlane
 from coinsorter.training.recipe import Budget
 
 FREEDOM = 4.0
@@ -24,6 +24,7 @@ MIN_DIAMETER_SPREAD = 0.004
 MIN_TOLERANCE = 0.012
 MIN_DIAMETER_WEIGHT = 0.3  # a diameter is always evidence
 TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 4.5
+OTHER_DAYS = 12  # on which the same coins come in other orders
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,30 @@ class HeldOut:
     errors: np.ndarray
     diameters_mm: np.ndarray
     scale_spreads: np.ndarray
+
+    def at(self, places: np.ndarray) -> Self:
+        """The coins at some places, in that order."""
+        return type(self)(*(getattr(self, name)[places] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+
+def days(held: HeldOut, circles: Sequence[Circle], groups: np.ndarray, plane: ScalePlane, labels: list[Label], fused: Fusion, seed: int) -> list[HeldOut]:
+    """The day the coins were taken on, as the machine would have measured it, and other days made of its bursts.
+
+    circles, groups: outline and burst of each coin, in the order taken. On the other days the bursts come in another order, to a camera
+    that was set up anew, as far off the plane as a follower expects at first.
+    """
+    rng = np.random.default_rng([seed, 6])
+    found = [as_followed(held, circles, plane, labels, fused)]
+    for _ in range(OTHER_DAYS):
+        order = np.concatenate([np.flatnonzero(groups == group) for group in rng.permutation(np.unique(groups))])
+        off, along, across = rng.normal(0, np.array(PRIOR) * fused.diameter_spread)
+        anew = replace(plane, px_per_mm=plane.px_per_mm * (1 + off), tilt_along=plane.tilt_along + along, tilt_across=plane.tilt_across + across)
+        found.append(as_followed(held.at(order), [circles[place] for place in order], anew, labels, fused))
+    return found
 
 
 def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, labels: list[Label], fused: Fusion) -> HeldOut:
@@ -86,16 +111,17 @@ def anomaly_scales(held: HeldOut, labels: list[Label]) -> dict[str, AnomalyScale
     return scales
 
 
-def limits(held: HeldOut, labels: list[Label], fused: Fusion, scales: dict[str, AnomalyScale], budget: Budget) -> tuple[dict[str, Limits], dict[str, Any]]:
-    """Each label's thresholds, and the budget they keep, with what the sample proves of it.
+def limits(
+    days: Sequence[HeldOut], labels: list[Label], fused: Fusion, scales: dict[str, AnomalyScale], budget: Budget
+) -> tuple[dict[str, Limits], dict[str, Any]]:
+    """Each label's thresholds, and the budget they keep, with what the sample proves of it: the same coins on one day or several.
 
     The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that of the
-    held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that.
+    held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that. The proof is the first
+    day's: the others' coins are not further ones.
     """
-    nominal = np.array([label.diameter_mm for label in labels])
-    probabilities = np.exp(_fused(held, nominal, fused))
-    best = probabilities[:, :-1].argmax(axis=1)
-    confidence = probabilities[np.arange(len(best)), best]
+    held = HeldOut.joined(days)
+    best, confidence = _answers(held, labels, fused)
     right = best == held.labels
     share = budget.genuine_rejected / 3
     floor = _keeping(confidence, right, budget.wrong)
@@ -109,9 +135,16 @@ def limits(held: HeldOut, labels: list[Label], fused: Fusion, scales: dict[str, 
             min_confidence=round(max(floor, min(0.9999, float(np.quantile(confidence[own & right], share)))), 6),
             max_anomaly=round(max(ANOMALY_SPREADS, float(np.quantile(scores, 1 - share))), 3),
             tolerance_mm=round(tolerance * label.diameter_mm, 3),
-            n=int(own.sum()),
+            n=int(own.sum()) // len(days),
         )
-    return found, _proof(held, labels, found, scales, best, confidence, budget)
+    return found, _proof(days[0], labels, found, scales, *_answers(days[0], labels, fused), budget)
+
+
+def _answers(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndarray, np.ndarray]:
+    """Each coin's likeliest label, int (n,), and its probability, float (n,)."""
+    probabilities = np.exp(_fused(held, np.array([label.diameter_mm for label in labels]), fused))
+    best = probabilities[:, :-1].argmax(axis=1)
+    return best, probabilities[np.arange(len(best)), best]
 
 
 def _fused(held: HeldOut, nominal: np.ndarray, fused: Fusion) -> np.ndarray:

@@ -240,9 +240,8 @@ def _provisional(material: Material, models: dict[str, bytes]) -> Bundle:
 def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: dict[str, bytes]) -> dict[str, Any]:
     labels, plane, spec, held = material.labels, material.plane, material.spec, material.held
     fused, scales = limits.fusion(answers, labels), limits.anomaly_scales(answers, labels)
-    if material.moved:
-        answers = limits.as_followed(answers, held.circles, plane, labels, fused)
-    found, proof = limits.limits(answers, labels, fused, scales, recipe.budget)
+    days = limits.days(answers, held.circles, held.groups, plane, labels, fused, recipe.seed) if material.moved else [answers]
+    found, proof = limits.limits(days, labels, fused, scales, recipe.budget)
     return {
         "format": bundle.FORMAT,
         "name": recipe.name,
