@@ -22,6 +22,7 @@ from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
 from coinsorter.training import augment, cli, limits, recipe, samples
+from coinsorter.training.dataset import Dataset
 from coinsorter.training.limits import HeldOut
 from coinsorter.training.recipe import Augment, Budget
 from tests.conftest import ROOT
@@ -97,6 +98,17 @@ def test_a_bundle_keeps_how_its_training_went(tiny):
     assert len(history["classifier"]) == 12 and len(history["autoencoder"]) == 2
     assert history["classifier"][-1]["loss"] < history["classifier"][0]["loss"]
     assert cv2.imread(str(tiny / "training" / "curves.png")).shape[1] > 600
+
+
+def test_a_prepared_data_set_holds_the_same_coins_as_its_frames(frames, tmp_path):
+    assert cli.main(["prepare", str(frames), "--out", str(tmp_path / "coins"), "--px-per-mm", "4", "--diameters", "18-27.5", "--near-bits", "-1"]) == 0
+    wanted = recipe.Recipe.model_validate(RECIPE)
+    whole = samples.from_frames(frames, wanted, lambda done: None)
+    prepared = samples.from_dataset(Dataset.load(tmp_path / "coins"), wanted, lambda done: None)
+    assert len(whole.samples) == len(prepared.samples) == 24 and (whole.samples.labels == prepared.samples.labels).all()
+    assert prepared.samples.diameters_mm == pytest.approx(whole.samples.diameters_mm, rel=0.01)
+    assert np.abs(prepared.samples.crops.astype(int) - whole.samples.crops).mean() < 3
+    assert len(np.unique(prepared.samples.groups)) == 4
 
 
 def test_with_folds_every_coin_is_held_out_once(frames, tmp_path):

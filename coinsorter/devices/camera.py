@@ -129,9 +129,10 @@ def picture_paths(folder: Path) -> list[Path]:
     paths = [path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()]
     if not paths:
         raise InputError(f"{folder}: holds no pictures ({', '.join(sorted(PICTURES))})")
-    return sorted(paths, key=lambda path: (_last_number(path.stem), str(path)))
+    return sorted(paths, key=lambda path: (last_number(path.stem), str(path)))
 
 
-def _last_number(name: str) -> int:
+def last_number(name: str) -> int:
+    """The last number in a name, a time or a count; -1 where there is none."""
     numbers = re.findall(r"\d+", name)
     return int(numbers[-1]) if numbers else -1

@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "on coins that neither saw, and writes it all to a folder. The same recipe and pictures make the same bundle on one machine.",
     )
     make.add_argument("recipe", type=Path, metavar="RECIPE", help="such as models/crowns.yaml; every knob is in it")
-    make.add_argument("--frames", type=Path, metavar="DIR", help="pictures with one coin each, in folders named as the recipe's labels")
+    make.add_argument("--frames", type=Path, metavar="DIR", help="pictures with one coin each, in folders named as the recipe's labels; or a data set that `prepare` made of such")
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; what is there is replaced when all is done")
     make.set_defaults(command=_bundle)
     _add_prepare(commands)

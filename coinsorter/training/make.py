@@ -23,7 +23,7 @@ from coinsorter.errors import InputError
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.machine import UNSEEN_MOTIFS, label_facts
-from coinsorter.training import curves, export, fit, limits, parity, samples
+from coinsorter.training import curves, dataset, export, fit, limits, parity, samples
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import NONE, OPTICS, Samples
 
@@ -157,8 +157,7 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
 
 
 def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> Material:
-    with bar("finding coins", len(samples.picture_paths(frames))) as tell:
-        found = samples.from_frames(frames, recipe, tell)
+    found = _found(recipe, frames, bar)
     coins_, foreign = found.samples, _foreign(recipe, found.spec, bar)
     notes = {"bursts": len(np.unique(coins_.groups)), "left_out": len(found.left_out)}
     rng = np.random.default_rng([recipe.seed, 3])
@@ -175,6 +174,15 @@ def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> Material:
     notes["held_out_bursts"] = len(np.unique(held.groups))
     plane = _plane(recipe.labels, seen, found.plane.width_px, found.plane.height_px)
     return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, True, found.spec, notes, order)
+
+
+def _found(recipe: Recipe, frames: Path, bar: Bar) -> samples.Found:
+    if not (frames / dataset.FACTS).exists():
+        with bar("finding coins", len(samples.picture_paths(frames))) as tell:
+            return samples.from_frames(frames, recipe, tell)
+    data = dataset.Dataset.load(frames)
+    with bar("reading coins", len(data.kept())) as tell:
+        return samples.from_dataset(data, recipe, tell)
 
 
 def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:

@@ -8,10 +8,10 @@ from typing import Self
 
 import numpy as np
 
-from coinsorter import crop, scale
+from coinsorter import crop, outline, scale
 from coinsorter.assembly import SEARCH_MARGIN
 from coinsorter.crop import CropSpec
-from coinsorter.devices.camera import picture_paths, read_picture
+from coinsorter.devices.camera import last_number, picture_paths, read_picture
 from coinsorter.errors import InputError
 from coinsorter.records import Circle
 from coinsorter.scale import ScaleFollower, ScalePlane
@@ -19,6 +19,7 @@ from coinsorter.segment import Search, find_things
 from coinsorter.simulator import coins, currency
 from coinsorter.simulator.camera import Optics
 from coinsorter.simulator.stills import photograph
+from coinsorter.training.dataset import Dataset
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.split import bursts
 
@@ -77,6 +78,16 @@ class Found:
     left_out: dict[str, str]
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """One coin that was found: its circle in `pixels`, which may be part of the frame only, and in the frame."""
+
+    label: str
+    pixels: np.ndarray
+    circle: Circle
+    in_frame: Circle
+
+
 def from_frames(folder: Path, recipe: Recipe, progress: Progress) -> Found:
     """The coins in a folder of frames, one in each, in folders named as labels. left_out: why a frame was not used, by path.
 
@@ -84,33 +95,65 @@ def from_frames(folder: Path, recipe: Recipe, progress: Progress) -> Found:
     """
     names = [label.name for label in recipe.labels]
     paths = [path for path in picture_paths(folder) if path.parent.name in names]
-    missing = sorted(set(names) - {path.parent.name for path in paths})
-    if missing:
-        raise InputError(f"{folder}: no pictures in folders named {', '.join(missing)}; the recipe's labels are the names of the folders")
-    found: list[tuple[Path, np.ndarray, Circle]] = []
+    _check_labels(folder, recipe, {path.parent.name for path in paths})
+    found: dict[Path, _Seen] = {}
     left_out: dict[str, str] = {}
+    size = (0, 0)
     for number, path in enumerate(paths):
         pixels = read_picture(path)
         what = "unreadable" if pixels is None else _only_circle(pixels, recipe)
         if isinstance(what, Circle) and pixels is not None:
-            found.append((path, pixels, what))
+            found[path], size = _Seen(path.parent.name, pixels, what, what), (pixels.shape[1], pixels.shape[0])
         else:
             left_out[str(path)] = str(what)
         progress(number + 1)
-    return _cut_out(found, recipe, left_out)
+    return _cut_out(list(found.values()), size, np.array(bursts(list(found), recipe.group_gap_s)), recipe, left_out)
 
 
-def _cut_out(found: list[tuple[Path, np.ndarray, Circle]], recipe: Recipe, left_out: dict[str, str]) -> Found:
+def from_dataset(data: Dataset, recipe: Recipe, progress: Progress) -> Found:
+    """The coins of a prepared data set, whose groups are kept; in the order taken, by the last number in their sources' names.
+
+    Raises InputError where its labels are not the recipe's, and where its pictures are not of one size: then they are no frames of one
+    camera, and nothing tells their scale.
+    """
+    names = {label.name for label in recipe.labels}
+    rows = sorted((row for row in data.kept() if row.label in names), key=lambda row: (last_number(Path(row.source).stem), row.source))
+    _check_labels(data.folder, recipe, {row.label for row in rows})
+    if data.frame is None:
+        raise InputError(f"{data.folder}: its pictures are not of one size, so that nothing tells the scale; prepare frames of one camera")
+    found = []
+    for number, row in enumerate(rows):
+        pixels = data.read(row)
+        circle = _measured(pixels, data.circle(row), recipe)
+        in_frame = replace(circle, x_px=row.frame_x_px + circle.x_px - row.x_px, y_px=row.frame_y_px + circle.y_px - row.y_px)
+        found.append(_Seen(row.label, pixels, circle, in_frame))
+        progress(number + 1)
+    left_out = {row.source: row.reason for row in data.rows if not row.picture}
+    return _cut_out(found, data.frame, np.array([row.group for row in rows]), recipe, left_out)
+
+
+def _check_labels(folder: Path, recipe: Recipe, there: set[str]) -> None:
+    missing = sorted({label.name for label in recipe.labels} - there)
+    if missing:
+        raise InputError(f"{folder}: no pictures in folders named {', '.join(missing)}; the recipe's labels are the names of the folders")
+
+
+def _measured(pixels: np.ndarray, circle: Circle, recipe: Recipe) -> Circle:
+    """A prepared coin's circle as the recipe wants it measured; as it was prepared, where no outline is found now."""
+    candidate = np.array([(circle.x_px, circle.y_px, circle.radius_px)], np.float32)
+    found = outline.measure(pixels, candidate, recipe.by_extent)
+    return replace(found[0], off_patch=circle.off_patch) if found else circle
+
+
+def _cut_out(found: list[_Seen], size: tuple[int, int], groups: np.ndarray, recipe: Recipe, left_out: dict[str, str]) -> Found:
     names = [label.name for label in recipe.labels]
-    labels = np.array([names.index(path.parent.name) for path, _, _ in found])
+    labels = np.array([names.index(seen.label) for seen in found])
     nominal = np.array([label.diameter_mm for label in recipe.labels])
-    circles = tuple(circle for _, _, circle in found)
-    height, width = found[0][1].shape[:2]
-    plane = scale.fit_plane(circles, nominal[labels], width, height)
+    circles = tuple(seen.in_frame for seen in found)
+    plane = scale.fit_plane(circles, nominal[labels], *size)
     spec = recipe.crop_spec(_typical_surround(circles), float(nominal.max()))
     diameters = _followed(circles, nominal[labels], plane)
-    crops = np.stack([crop.cut(pixels, circle, diameter, spec) for (_, pixels, circle), diameter in zip(found, diameters)])
-    groups = np.array(bursts([path for path, _, _ in found], recipe.group_gap_s))
+    crops = np.stack([crop.cut(seen.pixels, seen.circle, diameter, spec) for seen, diameter in zip(found, diameters)])
     return Found(Samples(crops, labels, circles, diameters, groups), plane, spec, left_out)
 
 
