@@ -29,7 +29,7 @@ _RAY_BACK = _RAY.conj()
 _RAY_X, _RAY_Y = _RAY.real[:, None] * _REACH, _RAY.imag[:, None] * _REACH
 _ROWS = np.arange(RAYS) * _EDGES  # where each ray starts in an array of edges laid flat
 _NEIGHBOURS = np.ones((1, 3), np.uint8)
-_WITHIN, _SURROUND = int(np.searchsorted(_REACH, 0.85)), int(np.searchsorted(_REACH, 1.3))  # steps on the coin, and off it
+_SURROUND = int(np.searchsorted(_REACH, 1.3))
 
 # Three rays a third of a turn apart: the circles that RANSAC tries. More triples found no more coins on euro-trays/train.
 _TRIPLES = np.array([(i, (i + 21) % RAYS, (i + 42) % RAYS) for i in range(0, RAYS, 4)]).T.copy()
@@ -55,6 +55,7 @@ EXTENT_SHARE = 0.18  # of the coin's own contrast with the belt: less is belt
 EXTENT_FROM = 0.85  # of the outline: from there the extent is looked for
 EXTENT_RANGE = 0.8, 1.25  # of the median ray's: what a gap in the rim or a neighbour makes of a ray is cut to this
 MIN_CONTRAST = 8  # grey levels: less is noise
+INNER_RING = 1.2  # times the edges' radius: with a larger extent they are an inner ring's (97 % of brl-frames/day1 are below 1.14)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,9 @@ def _measure(x: float, y: float, radius: float, samples: np.ndarray, by_extent: 
     centre, outline_radius = _centroid(outline)
     surround = _surround(samples)
     if by_extent:
-        outline_radius = (outline_radius * _centroid(_extent(samples, outline, surround))[1]) ** 0.5
+        extent_radius = _centroid(_extent(samples, outline, surround))[1]
+        halfway = extent_radius < INNER_RING * outline_radius
+        outline_radius = (outline_radius * extent_radius) ** 0.5 if halfway else extent_radius
     return Circle(
         x_px=x + centre.real * radius,
         y_px=y + centre.imag * radius,
@@ -224,7 +227,7 @@ def _extent(samples: np.ndarray, outline: np.ndarray, surround: tuple[float, flo
     difference = cv2.absdiff(samples, (*surround, 0.0))
     contrast = cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(RAYS, -1).astype(np.float32)
     nearest = EXTENT_FROM * outline[:, None]
-    least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(contrast[:, :_WITHIN].ravel())))
+    least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(contrast[_REACH < nearest])))
     belt = (contrast <= least) & (nearest <= _REACH)
     belt[:, -1] = True
     first = np.maximum(belt.argmax(axis=1), 1)

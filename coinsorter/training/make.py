@@ -102,8 +102,8 @@ def make(recipe: Recipe, frames: Path | None, out: Path, bar: Bar) -> Facts:
 
 
 def _work(out: Path, recipe: Recipe, material: Material) -> Path:
-    """Where a training is kept while it runs: beside the bundle, and another one for every recipe and every set of pictures."""
-    digest = hashlib.sha256(recipe.model_dump_json().encode())
+    """Where a training is kept while it runs: beside the bundle, and another one for all that networks depend on, recipe and pictures."""
+    digest = hashlib.sha256(recipe.model_dump_json(include={"seed", "classifier", "autoencoder", "augment", "hold_out", "folds"}).encode())
     for part in (material.seen, material.held):
         digest.update(np.ascontiguousarray(part.crops))
         digest.update(part.labels.tobytes())
