@@ -190,7 +190,7 @@ class Machine:
         self.tracker.scale = self.follower.follow(coin.circles[0], self.rules.thresholds[verdict.label].nominal_mm)
         if self.follower.drift > MAX_DRIFT:
             remedy = "look whether the camera was moved, then calibrate the view"
-            self.tracker.scale, self.follower = self.follower.calibrated, None
+            self.tracker.scale, self.follower = self.follower.first, None
             self._tell(f"the view's scale has drifted by more than {100 * MAX_DRIFT:.0f} %", "camera", remedy)
 
     def _tell(self, what: str, place: str, remedy: str) -> None:

@@ -71,7 +71,7 @@ def measure(pixels: np.ndarray, candidates: np.ndarray, by_extent: bool = False)
 
     candidates: float32 (n, 3) of x, y, radius in pixels, each right to a third of its radius. Those that turn out far off their outline
     are measured a second time, from nearer. by_extent: the radius is halfway between that of the edges and that of all that stands out
-    from the belt.
+    from the belt; where that is much larger, the edges are an inner ring's, and it alone counts.
     """
     if not len(candidates):
         return []
@@ -226,7 +226,7 @@ def _extent(samples: np.ndarray, outline: np.ndarray, surround: tuple[float, flo
     """How far along each ray what stands out from the belt reaches without a gap, to a fraction of a step by interpolation."""
     difference = cv2.absdiff(samples, (*surround, 0.0))
     contrast = cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(RAYS, -1).astype(np.float32)
-    nearest = EXTENT_FROM * outline[:, None]
+    nearest = np.maximum(EXTENT_FROM * outline[:, None], _REACH[1])
     least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(contrast[_REACH < nearest])))
     belt = (contrast <= least) & (nearest <= _REACH)
     belt[:, -1] = True
@@ -235,7 +235,7 @@ def _extent(samples: np.ndarray, outline: np.ndarray, surround: tuple[float, flo
     last, beyond = contrast[rays, first - 1], contrast[rays, first]
     share = np.minimum(np.maximum((last - least) / np.maximum(last - beyond, 1e-3), 0), 1)
     extent = _REACH[first - 1] + _STEP * share
-    low, high = (share * float(_median(extent)) for share in EXTENT_RANGE)
+    low, high = (limit * float(_median(extent)) for limit in EXTENT_RANGE)
     return np.minimum(np.maximum(extent, low), high)
 
 

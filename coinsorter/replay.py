@@ -99,13 +99,13 @@ class Replay:
         verdict = self._classifier.judge(coin)
         decision = decide(coin, verdict, self._rules)
         took_s = time.perf_counter() - start
-        if self._follow and decision.reason == SORTED and verdict.confidence >= SURE:
+        if self._follow and plane is self._follower.plane and decision.reason == SORTED and verdict.confidence >= SURE:
             self._follower.follow(coin.circles[0], self._bundle.labels[verdict.label].diameter_mm)
         return Replayed(path, label, found, coin, verdict, decision, took_s)
 
     def _plane_for(self, frame: Frame, path: Path) -> ScalePlane | None:
         """The scale for pictures of this size: the camera's own, or the same view in another resolution; None for any other picture."""
-        plane, (height, width) = self._follower.plane, frame.pixels.shape[:2]
+        plane, (height, width) = self._follower.plane if self._follow else self._follower.calibrated, frame.pixels.shape[:2]
         if (width, height) == (plane.width_px, plane.height_px):
             return plane
         if min(width, height) < MIN_SIDE_PX or abs(width * plane.height_px - height * plane.width_px) > 0.02 * width * plane.height_px:

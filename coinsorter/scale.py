@@ -13,6 +13,7 @@ from coinsorter.records import Circle
 
 # Chosen on brl-frames/day1, whose camera moved during the day, with networks that had not seen the coins: 0.985 leaves one in ten unsure.
 FORGETTING = 0.94  # per coin: the plane remembers some 16 coins
+DOUBT = 3.0  # standard errors that a drift must be beyond
 PRIOR = (2.0, 4.0, 4.0)  # how far the plane may be off at first, times the scatter of one measurement: centre, along, across
 OUTLIER = 3.0  # times the scatter: beyond, a measurement counts less, the further the less
 
@@ -42,8 +43,8 @@ class ScalePlane:
     def diameter_mm(self, circle: Circle) -> float:
         return 2 * circle.radius_px / self.at(circle.x_px, circle.y_px)
 
-    def spread(self, circle: Circle) -> float:
-        """How far the scale itself may be off where a circle lies, relative standard error; a calibrated one is taken as exact."""
+    def spread_at(self, x_px: float, y_px: float) -> float:
+        """How far the scale itself may be off at one point, relative standard error; a calibrated one is taken as exact."""
         return 0.0
 
     def position_mm(self, x_px: float, y_px: float) -> tuple[float, float]:
@@ -83,9 +84,9 @@ class FollowedPlane(ScalePlane):
 
     covariance: np.ndarray = field(compare=False, kw_only=True)
 
-    def spread(self, circle: Circle) -> float:
-        terms = np.array(_terms(circle, self.width_px, self.height_px))
-        return float(terms @ self.covariance @ terms) ** 0.5 * self.px_per_mm / self.at(circle.x_px, circle.y_px)
+    def spread_at(self, x_px: float, y_px: float) -> float:
+        terms = np.array((1.0, *self._relative(x_px, y_px)))
+        return float(terms @ self.covariance @ terms) ** 0.5 * self.px_per_mm / self.at(x_px, y_px)
 
 
 class ScaleFollower:
@@ -100,6 +101,7 @@ class ScaleFollower:
         self._first = np.diag((np.array(PRIOR) * scatter * calibrated.px_per_mm) ** 2)
         self._covariance = self._first
         self.plane: ScalePlane = self._followed()
+        self.first = self.plane  # before any coin was followed
 
     def follow(self, circle: Circle, diameter_mm: float) -> ScalePlane:
         """Takes in the circle of one coin whose diameter is known; returns the plane from now on."""
@@ -116,14 +118,18 @@ class ScaleFollower:
 
     @property
     def drift(self) -> float:
-        """The largest relative change from the calibrated plane, anywhere in the picture."""
-        corners = [(x, y) for x in (0, self.plane.width_px) for y in (0, self.plane.height_px)]
-        return max(abs(self.plane.at(*corner) / self.calibrated.at(*corner) - 1) for corner in corners)
+        """The largest relative change from the calibrated plane, anywhere in the picture, that is beyond doubt."""
+        return max(0.0, *(self._drift_at(x, y) for x in (0, self.plane.width_px) for y in (0, self.plane.height_px)))
+
+    def _drift_at(self, x_px: float, y_px: float) -> float:
+        changed = abs(self.plane.at(x_px, y_px) / self.calibrated.at(x_px, y_px) - 1)
+        return changed - DOUBT * self.plane.spread_at(x_px, y_px)
 
     def _forget(self, covariance: np.ndarray) -> np.ndarray:
-        """Old coins fade, but the plane never becomes less certain than it was at first."""
+        """Old coins fade, but no term of the plane becomes less certain than it was at first."""
         faded = covariance / FORGETTING
-        return faded if np.trace(faded) <= np.trace(self._first) else self._first
+        held = np.sqrt(np.minimum(1.0, np.diag(self._first) / np.diag(faded)))
+        return faded * np.outer(held, held)
 
     def _followed(self) -> FollowedPlane:
         px_per_mm, along, across = self._state

@@ -190,7 +190,7 @@ class BeltTracker:
             sightings=len(track.sightings),
             alone=lone and len(track.lump) == 1 and bool(track.best),
             behind_mm=_behind_mm(track),
-            diameter_spread=self.scale.spread(track.last.circle),
+            diameter_spread=self.scale.spread_at(track.last.circle.x_px, track.last.circle.y_px),
         )
 
 
@@ -231,5 +231,5 @@ def single(frame: Frame, circles: list[Circle], scale: ScalePlane, cut: Cut) -> 
         speed_spread_mm_s=0.0,
         sightings=1,
         alone=circle.alone and len(round_ones) == 1,
-        diameter_spread=scale.spread(circle),
+        diameter_spread=scale.spread_at(circle.x_px, circle.y_px),
     )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coinsorter import outline
 from coinsorter.errors import FrameError
 from coinsorter.segment import Search, find_things
 from tests.conftest import disc_picture
@@ -122,6 +123,13 @@ def test_by_extent_a_shadow_counts_half_and_an_inner_edge_that_is_stronger_does_
     (circle,) = find_things(cv2.GaussianBlur(picture, (0, 0), 0.7), BY_EXTENT)
     area = np.pi * 40**2 + 2 * 40 * 4
     assert circle.radius_px == pytest.approx((40 * ((area / np.pi) ** 0.5 + 1)) ** 0.5, abs=0.5)
+
+
+@pytest.mark.parametrize("guess", [0.7, 1.0, 1.6])
+def test_by_extent_a_candidate_may_be_far_off(guess):
+    """Right to a third is what Hough promises; a coin of which no ray sees the inside is measured again from nearer."""
+    (circle,) = outline.measure(disc_picture(160, 120, 30), np.array([(160, 120, 30 * guess)], np.float32), by_extent=True)
+    assert circle.radius_px == pytest.approx(30, abs=1)
 
 
 def test_by_extent_the_core_of_a_coin_of_two_metals_is_not_taken_for_the_coin():

@@ -4,6 +4,8 @@ Batches are read and augmented while the network trains on the one before; a tra
 """
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +38,7 @@ class _Batches(keras.utils.PyDataset):
     """Batches in an order and with changes that follow from seed, epoch and place alone: a training that goes on later sees the same."""
 
     def __init__(self, count: int, knobs: ClassifierKnobs | AutoencoderKnobs, seed: list[int], make: Maker, epoch: int = 0) -> None:
-        super().__init__(workers=1, max_queue_size=8)
+        super().__init__()
         self._count, self._knobs, self._seed, self._make, self._epoch = count, knobs, seed, make, epoch
 
     def __len__(self) -> int:
@@ -67,7 +69,17 @@ class _Told(keras.callbacks.Callback):
         if self._log:
             self._log.parent.mkdir(parents=True, exist_ok=True)
             self._log.write_text("".join(json.dumps(line) + "\n" for line in self.history))
-        self._progress(epoch + 1, {name: value for name, value in self.history[-1].items() if name != "learning_rate"})
+        self._progress(epoch + 1, self.history[-1])
+
+
+class _SameDropout(keras.callbacks.Callback):
+    """Lets a training that goes on drop out what it would have: checkpoints do not hold how far Keras' seeds were counted."""
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        for variable in self.model.variables:
+            if variable.path.endswith("seed_generator_state"):
+                seed = keras.ops.convert_to_numpy(variable)[0]
+                variable.assign([seed, int(self.model.optimizer.iterations)])
 
 
 def fit_classifier(samples: Samples, classes: int, spec: CropSpec, recipe: Recipe, progress: Progress, work: Path | None = None) -> Fitted:
@@ -121,22 +133,51 @@ def _compile(model: keras.Model, loss, knobs: ClassifierKnobs | AutoencoderKnobs
 
 
 def _fit(model: keras.Model, count: int, knobs, seed: list[int], make: Maker, judged, progress: Progress, work: Path | None) -> Fitted:
+    """Trains; or takes what was trained before. With patience an unfinished training begins again: its best epoch is not kept."""
     told = _Told(progress, work and work.with_suffix(".jsonl"))
+    done = work and work.with_suffix(".weights.h5")
+    if done and done.exists():
+        model.load_weights(done)
+        return Fitted(model, told.history)
     callbacks: list[keras.callbacks.Callback] = [told]
-    if work:
-        callbacks.append(keras.callbacks.BackupAndRestore(str(work), double_checkpoint=True, delete_checkpoint=False))
     if judged is not None:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=knobs.patience, restore_best_weights=True))
-    batches = _Batches(count, knobs, seed, make, _epochs_done(work))
+    elif work:
+        callbacks += [keras.callbacks.BackupAndRestore(str(work), double_checkpoint=True, delete_checkpoint=False), _SameDropout()]
+    batches = _Batches(count, knobs, seed, make, _epochs_done(work) if work and judged is None else 0)
     model.fit(batches, validation_data=judged, epochs=knobs.epochs, shuffle=False, callbacks=callbacks, verbose=0)
+    if done:
+        _save(model, done)
     return Fitted(model, told.history)
 
 
-def _epochs_done(work: Path | None) -> int:
-    """After how many whole epochs a training was left."""
-    place = work and work / "training_metadata.json"
-    return json.loads(place.read_text())["epoch"] if place and place.is_file() else 0
+def _save(model: keras.Model, path: Path) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"part-{path.name}")
+    model.save_weights(part)
+    os.replace(part, path)
+
+
+def _epochs_done(work: Path) -> int:
+    """After how many whole epochs a training was left; what a kill left half written is thrown away."""
+    place = work / "training_metadata.json"
+    try:
+        return int(json.loads(place.read_text())["epoch"])
+    except FileNotFoundError:
+        return 0
+    except (json.JSONDecodeError, KeyError):
+        shutil.rmtree(work)
+        return 0
 
 
 def _read_log(log: Path | None) -> list[dict[str, float]]:
-    return [json.loads(line) for line in log.read_text().splitlines()] if log and log.is_file() else []
+    """What was told before; a line that a kill tore is the last."""
+    lines = log.read_text().splitlines() if log and log.is_file() else []
+    history = []
+    for line in lines:
+        try:
+            history.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return history

@@ -29,7 +29,7 @@ OTHER_DAYS = 12  # on which the same coins come in other orders
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What the int8 networks and the calibrated view say of each held-out genuine coin.
+    """What the int8 networks and the view say of each held-out genuine coin.
 
     labels: int (n,). logits: (n, labels + 1). errors: (n,), the autoencoder's. diameters_mm: (n,); scale_spreads: (n,), how far the view's
     scale may be off, relative.
@@ -74,7 +74,7 @@ def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, lab
     follower, measured = ScaleFollower(plane, fused.diameter_spread), []
     nominal = [label.diameter_mm for label in labels]
     for circle, logits in zip(circles, held.logits):
-        diameter, spread = follower.plane.diameter_mm(circle), follower.plane.spread(circle)
+        diameter, spread = follower.plane.diameter_mm(circle), follower.plane.spread_at(circle.x_px, circle.y_px)
         measured.append((diameter, spread))
         found = _posterior(logits, diameter, spread, nominal, fused)[:-1]
         if np.exp(found.max()) >= SURE:
@@ -132,7 +132,7 @@ def limits(
         scores = _scores(held.errors[own], scales[label.name])
         tolerance = max(MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, float(np.quantile(off, 1 - share)))
         found[label.name] = Limits(
-            min_confidence=round(max(floor, min(0.9999, float(np.quantile(confidence[own & right], share)))), 6),
+            min_confidence=round(max(floor, _lowest(confidence[own & right], share)), 6),
             max_anomaly=round(max(ANOMALY_SPREADS, float(np.quantile(scores, 1 - share))), 3),
             tolerance_mm=round(tolerance * label.diameter_mm, 3),
             n=int(own.sum()) // len(days),
@@ -161,6 +161,11 @@ def _posterior(logits: np.ndarray, diameter_mm: float, scale_spread: float, nomi
 
 def _scores(errors: np.ndarray, scale: AnomalyScale) -> np.ndarray:
     return np.abs(np.log(errors) - scale.middle) / scale.spread
+
+
+def _lowest(confidence: np.ndarray, share: float) -> float:
+    """What all but a share of the coins that were named rightly reach; 1 where none was."""
+    return min(0.9999, float(np.quantile(confidence, share))) if len(confidence) else 1.0
 
 
 def _keeping(confidence: np.ndarray, right: np.ndarray, budget: float) -> float:

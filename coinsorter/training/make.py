@@ -97,7 +97,7 @@ def make(recipe: Recipe, frames: Path | None, out: Path, bar: Bar) -> Facts:
     facts["training"] |= material.notes | _made_with(answers)
     simulated = material.held if recipe.source == "simulated" else material.seen.where(material.seen.labels == NONE)
     facts = write(out, facts, own, _golden(own.judge, simulated))
-    shutil.rmtree(work.parent)
+    shutil.rmtree(work.parent, ignore_errors=True)
     return facts
 
 
@@ -107,6 +107,7 @@ def _work(out: Path, recipe: Recipe, material: Material) -> Path:
     for part in (material.seen, material.held):
         digest.update(np.ascontiguousarray(part.crops))
         digest.update(part.labels.tobytes())
+        digest.update(part.groups.tobytes())
     return out.parent / f".{out.name}-training" / digest.hexdigest()[:16]
 
 
@@ -164,6 +165,8 @@ def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> Material:
     order = np.empty(0, int)
     if recipe.folds:
         dealt = samples.folds(coins_, recipe.folds, rng)
+        if len(np.unique(dealt)) < recipe.folds:
+            raise InputError(f"recipe {recipe.name}: folds: {recipe.folds} are more than the pictures have bursts for; {len(np.unique(dealt))} would do")
         parts = [(coins_.where(dealt != fold), coins_.where(dealt == fold)) for fold in range(recipe.folds)]
         sisters = [(Samples.joined([seen, foreign]), held) for seen, held in parts]
         order = np.argsort(dealt, kind="stable")

@@ -21,7 +21,7 @@ from coinsorter.simulator.camera import Optics
 from coinsorter.simulator.stills import photograph
 from coinsorter.training.dataset import Dataset
 from coinsorter.training.recipe import Recipe
-from coinsorter.training.split import bursts
+from coinsorter.training.split import TEST, bursts
 
 NONE = -1  # the label of things that are none of the bundle's coins
 # The simulated machine's camera, as config.yaml has it.
@@ -111,16 +111,17 @@ def from_frames(folder: Path, recipe: Recipe, progress: Progress) -> Found:
 
 
 def from_dataset(data: Dataset, recipe: Recipe, progress: Progress) -> Found:
-    """The coins of a prepared data set, whose groups are kept; in the order taken, by the last number in their sources' names.
+    """The coins of a prepared data set but for its test split; its groups are kept. In the order taken: by the last number in their names.
 
     Raises InputError where its labels are not the recipe's, and where its pictures are not of one size: then they are no frames of one
     camera, and nothing tells their scale.
     """
     names = {label.name for label in recipe.labels}
-    rows = sorted((row for row in data.kept() if row.label in names), key=lambda row: (last_number(Path(row.source).stem), row.source))
+    rows = [row for row in data.kept() if row.label in names and row.split != TEST]
+    rows.sort(key=lambda row: (last_number(Path(row.source).stem), row.source))
     _check_labels(data.folder, recipe, {row.label for row in rows})
-    if data.frame is None:
-        raise InputError(f"{data.folder}: its pictures are not of one size, so that nothing tells the scale; prepare frames of one camera")
+    if data.frame is None or data.facts["crops"]:
+        raise InputError(f"{data.folder}: its pictures are no frames of one camera, so that nothing tells the scale; prepare such frames")
     found = []
     for number, row in enumerate(rows):
         pixels = data.read(row)
@@ -147,6 +148,9 @@ def _measured(pixels: np.ndarray, circle: Circle, recipe: Recipe) -> Circle:
 
 def _cut_out(found: list[_Seen], size: tuple[int, int], groups: np.ndarray, recipe: Recipe, left_out: dict[str, str]) -> Found:
     names = [label.name for label in recipe.labels]
+    unseen = sorted(set(names) - {seen.label for seen in found})
+    if unseen:
+        raise InputError(f"label {', '.join(unseen)}: no coin was found in any of its pictures; look at px_per_mm ({recipe.px_per_mm:g}) and at the pictures")
     labels = np.array([names.index(seen.label) for seen in found])
     nominal = np.array([label.diameter_mm for label in recipe.labels])
     circles = tuple(seen.in_frame for seen in found)
