@@ -55,7 +55,6 @@ EXTENT_SHARE = 0.18  # of the coin's own contrast with the belt: less is belt
 EXTENT_FROM = 0.85  # of the outline: from there the extent is looked for
 EXTENT_RANGE = 0.8, 1.25  # of the median ray's: what a gap in the rim or a neighbour makes of a ray is cut to this
 MIN_CONTRAST = 8  # grey levels: less is noise
-INNER_RING = 1.2  # times the edges' radius: with a larger extent they are an inner ring's (97 % of brl-frames/day1 are below 1.14)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,7 @@ def measure(pixels: np.ndarray, candidates: np.ndarray, by_extent: bool = False)
 
     candidates: float32 (n, 3) of x, y, radius in pixels, each right to a third of its radius. Those that turn out far off their outline
     are measured a second time, from nearer. by_extent: the radius is halfway between that of the edges and that of all that stands out
-    from the belt; where that is much larger, the edges are an inner ring's, and it alone counts.
+    from the belt.
     """
     if not len(candidates):
         return []
@@ -109,9 +108,7 @@ def _measure(x: float, y: float, radius: float, samples: np.ndarray, by_extent: 
     centre, outline_radius = _centroid(outline)
     surround = _surround(samples)
     if by_extent:
-        extent_radius = _centroid(_extent(samples, outline, surround))[1]
-        halfway = extent_radius < INNER_RING * outline_radius
-        outline_radius = (outline_radius * extent_radius) ** 0.5 if halfway else extent_radius
+        outline_radius = (outline_radius * _centroid(_extent(samples, outline, surround))[1]) ** 0.5
     return Circle(
         x_px=x + centre.real * radius,
         y_px=y + centre.imag * radius,
@@ -226,8 +223,9 @@ def _extent(samples: np.ndarray, outline: np.ndarray, surround: tuple[float, flo
     """How far along each ray what stands out from the belt reaches without a gap, to a fraction of a step by interpolation."""
     difference = cv2.absdiff(samples, (*surround, 0.0))
     contrast = cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(RAYS, -1).astype(np.float32)
-    nearest = np.maximum(EXTENT_FROM * outline[:, None], _REACH[1])
-    least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(contrast[_REACH < nearest])))
+    nearest = EXTENT_FROM * outline[:, None]
+    on_coin = contrast[_REACH < nearest]  # none, where the candidate was so much too large that the rays begin outside the coin
+    least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(on_coin))) if len(on_coin) else MIN_CONTRAST
     belt = (contrast <= least) & (nearest <= _REACH)
     belt[:, -1] = True
     first = np.maximum(belt.argmax(axis=1), 1)

@@ -132,16 +132,6 @@ def test_by_extent_a_candidate_may_be_far_off(guess):
     assert circle.radius_px == pytest.approx(30, abs=1)
 
 
-def test_by_extent_the_core_of_a_coin_of_two_metals_is_not_taken_for_the_coin():
-    """The ring is hardly darker than the paper, and the core is black."""
-    picture = np.full((240, 320, 3), 150, np.uint8)
-    cv2.circle(picture, (160 * 16, 120 * 16), 45 * 16, (140, 132, 110), -1, cv2.LINE_AA, 4)
-    cv2.circle(picture, (160 * 16, 120 * 16), 32 * 16, (10, 10, 10), -1, cv2.LINE_AA, 4)
-    picture = cv2.GaussianBlur(picture, (0, 0), 0.7)
-    assert find_things(picture, Search(24, 66, min_quality=0.5))[0].radius_px == pytest.approx(32, abs=1)
-    assert find_things(picture, BY_EXTENT)[0].radius_px == pytest.approx(45, abs=1.5)
-
-
 @pytest.mark.parametrize(
     "frame",
     [
