@@ -137,6 +137,10 @@ def check(recipe: Recipe, frames: Path | None) -> None:
         raise InputError(f"recipe {recipe.name} trains on frames: name their folder with --frames")
     if recipe.source == "simulated" and (frames or recipe.labels):
         raise InputError(f"recipe {recipe.name} trains on simulated coins: it takes no --frames and no labels of its own")
+    if recipe.source == "simulated" and (recipe.folds or recipe.by_extent):
+        raise InputError(f"recipe {recipe.name}: folds and by_extent are for photographs; the simulated coins need neither")
+    if recipe.classifier.weights != "none" and not recipe.classifier.network.startswith("mobilenet"):
+        raise InputError(f"recipe {recipe.name}: classifier.weights are for the mobilenets; {recipe.classifier.network} starts from nothing")
     if recipe.source == "frames" and len(recipe.labels) < 2:
         raise InputError(f"recipe {recipe.name} lists {len(recipe.labels)} labels; at least two are needed")
     unfit = set(recipe.motifs) & set(UNSEEN_MOTIFS)
@@ -184,7 +188,7 @@ def _found(recipe: Recipe, frames: Path, bar: Bar) -> samples.Found:
         with bar("finding coins", len(samples.picture_paths(frames))) as tell:
             return samples.from_frames(frames, recipe, tell)
     data = dataset.Dataset.load(frames)
-    with bar("reading coins", len(data.kept())) as tell:
+    with bar("reading coins", len(samples.rows_for(data, recipe))) as tell:
         return samples.from_dataset(data, recipe, tell)
 
 

@@ -104,7 +104,7 @@ class Slack(_Part):
 class Recipe(_Part):
     """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
 
-    by_extent: coins are measured by all that stands out from the belt, shadow included, and not by their edges alone; see `outline`.
+    by_extent: coins are measured halfway between their edges and all that stands out from the belt, shadow included; see `outline`.
     Frames are held out by whole bursts, `hold_out` of them. With `folds` every burst is held out once instead: as many sister networks are
     trained as the bundle's, each without the bursts that it is asked about, and the bundle's own sees all (too few coins to spare any).
     """

@@ -19,7 +19,7 @@ from coinsorter.segment import Search, find_things
 from coinsorter.simulator import coins, currency
 from coinsorter.simulator.camera import Optics
 from coinsorter.simulator.stills import photograph
-from coinsorter.training.dataset import Dataset
+from coinsorter.training.dataset import Dataset, Row
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.split import TEST, bursts
 
@@ -29,6 +29,7 @@ OPTICS = Optics(640, 480, 4.0, 0.375)
 # Found as leniently as makes sense: what a lone coin's outline is like is measured here, not assumed.
 LENIENT = {"min_roundness": 0.5, "min_quality": 0.5, "max_off_patch": 0.5}
 CHUNK = 500
+FIRST_DRAWN = 1 << 20  # group of the first drawn thing: beyond those of photographs
 MIN_SCATTER = 0.004  # relative: no diameter is measured better
 
 Progress = Callable[[int], None]
@@ -116,9 +117,7 @@ def from_dataset(data: Dataset, recipe: Recipe, progress: Progress) -> Found:
     Raises InputError where its labels are not the recipe's, and where its pictures are not of one size: then they are no frames of one
     camera, and nothing tells their scale.
     """
-    names = {label.name for label in recipe.labels}
-    rows = [row for row in data.kept() if row.label in names and row.split != TEST]
-    rows.sort(key=lambda row: (last_number(Path(row.source).stem), row.source))
+    rows = rows_for(data, recipe)
     _check_labels(data.folder, recipe, {row.label for row in rows})
     if data.frame is None or data.facts["crops"]:
         raise InputError(f"{data.folder}: its pictures are no frames of one camera, so that nothing tells the scale; prepare such frames")
@@ -131,6 +130,13 @@ def from_dataset(data: Dataset, recipe: Recipe, progress: Progress) -> Found:
         progress(number + 1)
     left_out = {row.source: row.reason for row in data.rows if not row.picture}
     return _cut_out(found, data.frame, np.array([row.group for row in rows]), recipe, left_out)
+
+
+def rows_for(data: Dataset, recipe: Recipe) -> list[Row]:
+    """The rows of a data set that a recipe trains on, in the order taken."""
+    names = {label.name for label in recipe.labels}
+    rows = [row for row in data.kept() if row.label in names and row.split != TEST]
+    return sorted(rows, key=lambda row: (last_number(Path(row.source).stem), row.source))
 
 
 def _check_labels(folder: Path, recipe: Recipe, there: set[str]) -> None:
@@ -251,7 +257,7 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
                 labels.append(names.index(thing.label) if thing.label else NONE)
                 circles.append(near[0])
     shaped = np.array(crops, np.uint8).reshape(-1, spec.size_px, spec.size_px, 3)
-    return Samples(shaped, np.array(labels, int), tuple(circles), np.array(diameters), chunk * CHUNK + np.arange(len(labels)))
+    return Samples(shaped, np.array(labels, int), tuple(circles), np.array(diameters), FIRST_DRAWN + chunk * CHUNK + np.arange(len(labels)))
 
 
 def _things(kind: str, count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> Iterator[coins.Thing]:
