@@ -1,6 +1,8 @@
 """The imports point one way, as the design's table says; what exists only on the Pi or a trainer's desktop is imported late."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,9 @@ def test_what_is_not_everywhere_is_imported_inside_the_function_that_needs_it(pa
     assert not top & LATE
     if room(path) != "runtime":
         assert not {name.split(".")[0] for name in imported(ast.parse(path.read_text()))} & {"tensorflow", "keras"}
+
+
+def test_only_training_itself_loads_tensorflow():
+    """tflite-runtime breaks beside it in one process, and who only prepares or judges should not wait for it."""
+    code = "import sys, coinsorter.training.prepare, coinsorter.training.evaluate, coinsorter.training.describe; print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout == "False\n"

@@ -13,9 +13,9 @@ from coinsorter import bundle
 from coinsorter.bundle import Bundle
 from coinsorter.errors import InputError
 from coinsorter.training import baseline, features, page, plots, report
+from coinsorter.training.bar import Bar
 from coinsorter.training.baseline import Baseline, OneClass
 from coinsorter.training.features import Coin, Table
-from coinsorter.training.make import Bar
 from coinsorter.training.plots import Tile
 from coinsorter.training.report import Plate
 

@@ -13,8 +13,8 @@ from coinsorter.classify import Classifier
 from coinsorter.errors import InputError
 from coinsorter.replay import WRONG_SIZE
 from coinsorter.training import damage, judged, metrics, page, plots, report, rotations
+from coinsorter.training.bar import Bar
 from coinsorter.training.judged import Judge, Judged, Pictures
-from coinsorter.training.make import Bar
 from coinsorter.training.metrics import Metrics
 from coinsorter.training.plots import Tile
 from coinsorter.training.report import Plate

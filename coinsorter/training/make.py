@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.machine import UNSEEN_MOTIFS, label_facts
 from coinsorter.training import curves, dataset, export, fit, limits, parity, samples
+from coinsorter.training.bar import Bar
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import NONE, OPTICS, Samples
 
@@ -34,9 +33,6 @@ COMPARED = 4000  # held-out crops that float and int8 are compared on
 OUTLINE_SHARE = 0.005
 # The belt as the simulated camera shows it, in one grey.
 SIMULATED_SURROUND = (95.0, 95.0, 95.0)
-
-# Opens a progress bar for some work of so many steps; the bar is told how many are done, and a word on how it goes.
-Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 
 @dataclass(frozen=True, eq=False)
