@@ -697,21 +697,21 @@ def test_a_data_set_that_changed_since_is_refused_by_name(photographs, change):
 
 
 def killed_at(table: Path, pipe: Path) -> None:
-    """Runs the command in a process of its own, and kills it while it reads `pipe`."""
+    """Runs the command in a process of its own, and kills it while it reads `pipe`, whose end stays out of its sight until it is dead."""
     words = ["prepare", str(table), "--out", "set", "--json", "--group-by", "none"]
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from coinsorter.training.cli import main; sys.exit(main({words!r}))"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process, contextlib.ExitStack() as held:
+        held.callback(process.wait)
+        held.callback(process.kill)
         for _ in range(6000):
             with contextlib.suppress(OSError):
-                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK) if process.poll() is None else -1)
-                return
+                writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+                break
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.01)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         assert process.wait() == -signal.SIGKILL
-        process.stderr.close()
+        os.close(writer)
 
 
 def test_a_killed_run_goes_on_where_it_was_and_ends_as_if_it_had_not_been(photographs):
