@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from coinsorter.errors import InputError
+from coinsorter.training import published
 from coinsorter.training.recipe import AutoencoderKnobs, ClassifierKnobs
 
 # Keras' own 0.99 (0.999 in MobileNetV2) lags behind on small sets: validation stays at chance for epochs; 0.9 follows in a dozen steps.
@@ -80,13 +81,9 @@ def _mobilenet_v2(x, knobs: ClassifierKnobs):
 
 def _pretrained(knobs: ClassifierKnobs, build: Callable[[str | None], keras.Model]) -> keras.Model:
     try:
-        base = build(_weights(knobs.weights))
+        base = build(_weights(knobs))
     except ValueError as error:  # Keras: another architecture's weights
         raise InputError(f"classifier.weights: {knobs.weights} does not fit {knobs.network}: {str(error).splitlines()[0]}") from error
-    except Exception as error:  # Keras' downloads raise just this
-        if "URL fetch failure" not in str(error):
-            raise
-        raise InputError(f"classifier.weights: {knobs.network}'s could not be fetched; name a file, or none, instead of imagenet") from error
     for layer in base.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = MOMENTUM
@@ -99,12 +96,14 @@ def _copied(layer: layers.Layer) -> layers.Layer:
     return layer.__class__.from_config(layer.get_config())
 
 
-def _weights(wanted: str) -> str | None:
-    if wanted == "none":
+def _weights(knobs: ClassifierKnobs) -> str | None:
+    if knobs.weights == "none":
         return None
-    if wanted != "imagenet" and not Path(wanted).is_file():
-        raise InputError(f"classifier.weights: {wanted} is no file; name one, or imagenet, or none")
-    return wanted
+    if knobs.weights == "imagenet":
+        return str(published.weights(knobs.network))
+    if not Path(knobs.weights).is_file():
+        raise InputError(f"classifier.weights: {knobs.weights} is no file; name one, or imagenet, or none")
+    return knobs.weights
 
 
 def _squeezing(x, size_px: int, knobs: AutoencoderKnobs):
