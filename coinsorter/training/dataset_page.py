@@ -1,7 +1,6 @@
 """A data set's report: how many pictures of what, what was left out and why, and what they look like."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from coinsorter.devices.camera import read_picture
 from coinsorter.training import clean, page
+from coinsorter.training.bar import Bar
 from coinsorter.training.clean import Flaw
 from coinsorter.training.dataset import Row
 from coinsorter.training.looking import content_of
@@ -20,8 +20,7 @@ THUMB_PX = 112
 
 
 def page_of(
-    out: Path, facts: Mapping[str, Any], rows: Sequence[Row], originals: Mapping[str, Original], command: str,
-    bar: Callable[[str, int], AbstractContextManager[Callable[..., None]]],
+    out: Path, facts: Mapping[str, Any], rows: Sequence[Row], originals: Mapping[str, Original], command: str, bar: Bar
 ) -> str:  # fmt: skip
     """The report as HTML. originals: by the name that rows give as their source. command: what made it."""
     counts = facts["counts"]

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,16 +22,14 @@ class Journal:
 
     def __init__(self, path: Path, settings: dict[str, Any], anew: bool = False) -> None:
         self._entries: dict[str, Any] = {}
-        self._file = path.open("a+b")
         self._unsynced = 0
-        try:
+        with ExitStack() as undone:
+            self._file = undone.enter_context(path.open("a+b"))
             self._lock(path)
             if anew:
                 self._file.truncate(0)
             self._read(path, settings)
-        except BaseException:
-            self._file.close()
-            raise
+            undone.pop_all()  # the file stays open
 
     def __enter__(self) -> Self:
         return self

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.stats import beta
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
+from coinsorter.training.bounds import highest
 from coinsorter.training.judged import Judged
 
 NOTHING, REJECTED, FOREIGN = "(no coin)", "(rejected)", "(foreign)"
@@ -43,11 +43,6 @@ class Share:
             return cls(count, of, None, None, None, None)
         tail = (1 - LEVEL) / 2
         return cls(count, of, count / of, 1 - highest(of - count, of, 1 - tail), highest(count, of, 1 - tail), highest(count, of, LEVEL))
-
-
-def highest(count: int, of: int, level: float) -> float:
-    """The highest share that `count` of `of` is compatible with, at a one-sided confidence level: Clopper and Pearson's upper bound."""
-    return float(beta.ppf(level, count + 1, of - count)) if count < of else 1.0
 
 
 @dataclass(frozen=True)

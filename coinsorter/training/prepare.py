@@ -8,8 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -20,6 +19,7 @@ import yaml
 from coinsorter import __version__
 from coinsorter.errors import InputError
 from coinsorter.training import clean, dataset, dataset_page, duplicates, sides, sources, split, tally
+from coinsorter.training.bar import Bar
 from coinsorter.training.clean import Looks
 from coinsorter.training.dataset import FACTS, PICTURES, REPORT, TABLE, Dataset, Row, file_sha256
 from coinsorter.training.duplicates import Double
@@ -31,8 +31,6 @@ from coinsorter.training.split import TEST, TRAIN, VALIDATION
 LEAST_RADIUS_PX = 2.0  # that segment.py can look for
 JOURNAL = "journal.jsonl"
 BURST, NAME, NONE = GROUPINGS = "burst", "name", "none"
-
-Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
 
 @dataclass(frozen=True)
