@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from coinsorter import assembly, classify, config, crop, outline, runtime, segment, track
+from coinsorter import assembly, classify, config, crop, outline, relief, runtime, segment, track
 from coinsorter import bundle as bundles
 from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
@@ -203,7 +203,7 @@ class _Recorder:
 
 def _recorded_calls(line: _Line, frame: Frame) -> list[tuple[Callable, tuple, dict]]:
     calls: list[tuple[Callable, tuple, dict]] = []
-    users = (segment, outline, crop, classify)
+    users = (segment, outline, crop, classify, relief)
     try:
         for module in users:
             module.cv2 = _Recorder(calls)  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """A model bundle on disk: a folder with two networks, the facts of its labels, its limits, and golden crops that prove it works here."""
 
 import hashlib
+import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coinsorter.crop import CropSpec
 from coinsorter.errors import BundleError
 from coinsorter.records import Thresholds
+from coinsorter.relief import CHANNELS, DIMENSIONS, FREQUENCIES, RADII, Reliefs
 from coinsorter.scale import ScalePlane
 
 FORMAT = 1
@@ -20,6 +22,10 @@ FACTS = "bundle.yaml"
 CLASSIFIER = "classifier.tflite"
 AUTOENCODER = "autoencoder.tflite"
 GOLDEN = "golden/answers.npz"
+RELIEFS = "reliefs.npz"
+
+# What numpy raises of a file that holds no arrays, or others.
+_NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
 
 # How far a network's answers on the golden crops may be from those of the machine that trained it: the kernels of the two runtimes differ
 # (measured between them on both shipped bundles: `python -m tests.perf.runtimes`).
@@ -42,9 +48,10 @@ class Label(_Part):
 
 
 class Fusion(_Part):
-    """How pictures and diameter are weighed against each other.
+    """How pictures, relief and diameter are weighed against each other.
 
-    temperature: the classifier's logits are divided by it (Guo et al., 2017). diameter_spread: relative, of genuine coins about their
+    relief_weight: what the relief's likeness, a cosine, counts for beside the classifier's logits. temperature: both together are divided
+    by it (Guo et al., 2017). diameter_spread: relative, of genuine coins about their
     nominal diameter. freedom: degrees of freedom of the Student-t distribution that describes it (few: outliers surprise less).
     diameter_weight: what the diameter's likelihood counts for; less than 1 where the pictures show the coin's size too, and say it twice.
     """
@@ -53,6 +60,7 @@ class Fusion(_Part):
     diameter_spread: Annotated[float, Field(gt=0)]
     freedom: Annotated[float, Field(gt=0)]
     diameter_weight: Annotated[float, Field(ge=0, le=1)] = 1.0
+    relief_weight: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Outline(_Part):
@@ -112,7 +120,10 @@ class Golden:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A bundle whose files are what bundle.yaml says they are. digest: sha256 of bundle.yaml, which holds those of all other files."""
+    """A bundle whose files are what bundle.yaml says they are.
+
+    digest: sha256 of bundle.yaml, which holds those of all other files. reliefs: of known coins, for bundles that compare them.
+    """
 
     path: Path
     facts: Facts
@@ -120,6 +131,7 @@ class Bundle:
     autoencoder: bytes
     golden: Golden
     digest: str
+    reliefs: Reliefs | None = None
 
     @property
     def labels(self) -> dict[str, Label]:
@@ -159,6 +171,7 @@ def load(path: Path) -> Bundle:
         autoencoder=contents[AUTOENCODER],
         golden=_golden(path / GOLDEN, facts),
         digest=hashlib.sha256(text).hexdigest(),
+        reliefs=_reliefs(path / RELIEFS, contents[RELIEFS], facts) if RELIEFS in contents else None,
     )
 
 
@@ -200,9 +213,22 @@ def _golden(path: Path, facts: Facts) -> Golden:
     try:
         with np.load(path, allow_pickle=False) as stored:
             golden = Golden(stored["crops"], stored["logits"], stored["errors"])
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except _NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no golden answers: {error}; export the bundle again") from error
     count, size = len(golden.errors), facts.crop.size_px
     if golden.crops.shape != (count, size, size, 3) or golden.logits.shape != (count, len(facts.labels) + 1):
         raise BundleError(f"{path}: golden crops or answers do not fit the bundle's crops and labels; export the bundle again")
     return golden
+
+
+def _reliefs(path: Path, content: bytes, facts: Facts) -> Reliefs:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            known = Reliefs(stored["spectra"], stored["labels"], stored["projection"], float(stored["step"]))
+    except _NOT_ARRAYS as error:
+        raise BundleError(f"{path}: holds no reliefs: {error}; export the bundle again") from error
+    count, labels = len(known.spectra), len(facts.labels)
+    fit = known.spectra.shape == (count, DIMENSIONS, FREQUENCIES, 2) and known.projection.shape == (DIMENSIONS, CHANNELS * RADII)
+    if not (fit and known.labels.shape == (count,) and count and 0 <= known.labels.min() <= known.labels.max() < labels):
+        raise BundleError(f"{path}: its reliefs do not fit this coinsorter and the bundle's labels; export the bundle again")
+    return known

@@ -1,7 +1,7 @@
 """A coin -> a verdict: what the classifier, the autoencoder and the diameter say of it together.
 
-Every picture of the coin is judged in several quarter turns and the answers are averaged. The classifier's probabilities and the measured
-diameter are fused by Bayes' rule; its last class, "none of these", has no diameter. The anomaly score is how far the logarithm of the
+Every picture of the coin is judged in several quarter turns and the answers are averaged; how like the reliefs of known coins it is counts
+beside them, where the bundle has such. The classifier's probabilities and the measured diameter are fused by Bayes' rule; its last class, "none of these", has no diameter. The anomaly score is how far the logarithm of the
 autoencoder's error is from that of genuine coins of the label, in units of their spread: what it copies too badly is unlike them, and what
 it copies too well (a blank) is so too.
 """
@@ -16,6 +16,7 @@ from coinsorter.bundle import GOLDEN_ERROR, GOLDEN_LOGITS, Bundle, Fusion
 from coinsorter.crop import inside, quarter_turns
 from coinsorter.errors import BundleError
 from coinsorter.records import Coin, Verdict
+from coinsorter.relief import Matcher
 from coinsorter.runtime import Network
 
 # Relative diameters that a thing that is no coin may have, all equally likely: some 35 % either way.
@@ -31,6 +32,7 @@ class Classifier:
         self._turns = turns
         self._classifier = _network(bundle, "classifier", bundle.classifier, turns, runtime, threads)
         self._autoencoder = _network(bundle, "autoencoder", bundle.autoencoder, 1, runtime, threads)
+        self._matcher = Matcher(bundle.reliefs, bundle.crop, len(bundle.facts.labels)) if bundle.reliefs else None
         self._names = [label.name for label in bundle.facts.labels]
         self._diameters_mm = [label.diameter_mm for label in bundle.facts.labels]
         self._inside = cv2.resize(inside(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST)
@@ -50,14 +52,26 @@ class Classifier:
         return self.fuse(logits / judged, error / judged, coin.diameter_mm, coin.diameter_spread)
 
     def logits(self, crop: np.ndarray) -> np.ndarray:
-        """The classifier's answer to one crop, uint8 (n, n, 3), averaged over its turns: float32 (labels + 1,)."""
+        """What classifier and relief together say of one crop, uint8 (n, n, 3): float32 (labels + 1,)."""
+        return self.network_logits(crop) + self._relief(crop)
+
+    def single_logits(self, crop: np.ndarray) -> np.ndarray:
+        """The same, with the classifier asked about the crop as it lies only, not turned."""
+        raw = self._classifier(quarter_turns(crop, self._turns))[0]
+        return self._classifier.real(0, raw[0]) + self._relief(crop)
+
+    def network_logits(self, crop: np.ndarray) -> np.ndarray:
+        """The classifier's answer alone, averaged over the turns: float32 (labels + 1,)."""
         raw = self._classifier(quarter_turns(crop, self._turns))[0]
         return self._classifier.real(0, raw.mean(axis=0, dtype=np.float32))
 
-    def single_logits(self, crop: np.ndarray) -> np.ndarray:
-        """The same to the crop as it lies, not turned."""
-        raw = self._classifier(quarter_turns(crop, self._turns))[0]
-        return self._classifier.real(0, raw[0])
+    def likeness(self, crop: np.ndarray) -> np.ndarray:
+        """How like the known coins' reliefs the crop's is, see `relief.Matcher`: float32 (labels + 1,); zeros where none are known."""
+        return self._matcher.scores(crop) if self._matcher else np.zeros(len(self._names) + 1, np.float32)
+
+    def _relief(self, crop: np.ndarray) -> np.ndarray | float:
+        weight = self.bundle.facts.fusion.relief_weight
+        return weight * self.likeness(crop) if weight else 0.0
 
     def error(self, crop: np.ndarray) -> float:
         """The autoencoder's mean squared error over the coin's pixels at half the crop's size, in grey levels squared."""

@@ -240,7 +240,7 @@ def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
     logits = np.full((count, 3), -6.0, np.float32)
     logits[np.arange(count), seen] = rng.uniform(4, 9, count)
     diameters = np.where(np.arange(count) < wrong, np.where(seen == 0, 20.0, 25.0), np.where(labels == 0, 20.0, 25.0))
-    return HeldOut(labels, logits, rng.lognormal(5, 0.2, count), diameters * rng.normal(1, 0.002, count), np.zeros(count))
+    return HeldOut(labels, logits, np.zeros_like(logits), rng.lognormal(5, 0.2, count), diameters * rng.normal(1, 0.002, count), np.zeros(count))
 
 
 def set_limits(held: HeldOut, budget: Budget):

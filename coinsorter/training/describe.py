@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from coinsorter import bundle
 from coinsorter.bundle import Bundle
 from coinsorter.errors import InputError
-from coinsorter.training import baseline, features, page, plots, report
+from coinsorter.training import baseline, features, page, plots, report, whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.baseline import Baseline, OneClass
 from coinsorter.training.features import Coin, Table
@@ -73,7 +73,7 @@ def describe(wanted: Wanted, out: Path, bar: Bar) -> dict[str, Any]:
     result = plain(found)
     named = {plate.name: plate for plate in plates}
     html = page.render("features.html", found=found, result=result, plates=named, counts=_counts(found.table), medians=_medians(found))
-    with report.whole(out) as new:
+    with whole.folder(out) as new:
         report.fill(new, html, plates, result)
         (new / "features.csv").write_text(features.as_csv(found.table, _listed(found.scores)), encoding="utf-8")
         if found.test:

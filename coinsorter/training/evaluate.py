@@ -12,7 +12,7 @@ from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
 from coinsorter.errors import InputError
 from coinsorter.replay import WRONG_SIZE
-from coinsorter.training import damage, judged, metrics, page, plots, report, rotations
+from coinsorter.training import damage, judged, metrics, page, plots, report, rotations, whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.judged import Judge, Judged, Pictures
 from coinsorter.training.metrics import Metrics
@@ -64,7 +64,7 @@ def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
     plates = list(_plates(found))
     result = plain(found, classifier.runtime)
     html = page.render("evaluation.html", found=found, result=result, plates={p.name: p for p in plates}, most_shown=WORST)
-    with report.whole(out) as new:
+    with whole.folder(out) as new:
         report.fill(new, html, plates, result)
     return result
 

@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.stats import beta
 
 from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits
 from coinsorter.classify import diameter_likelihoods, log_softmax
 from coinsorter.machine import SURE
 from coinsorter.records import Circle
 from coinsorter.scale import PRIOR, ScaleFollower, ScalePlane
+from coinsorter.training.bounds import highest
 from coinsorter.training.recipe import Budget
 
 FREEDOM = 4.0
@@ -23,6 +23,7 @@ FREEDOM = 4.0
 MIN_DIAMETER_SPREAD = 0.004
 MIN_TOLERANCE = 0.012
 MIN_DIAMETER_WEIGHT = 0.3  # a diameter is always evidence
+RELIEF_UNIT = 100.0  # a cosine of 0.01 is about as telling as a logit of 1
 TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 4.5
 OTHER_DAYS = 12  # on which the same coins come in other orders
 
@@ -31,12 +32,13 @@ OTHER_DAYS = 12  # on which the same coins come in other orders
 class HeldOut:
     """What the int8 networks and the view say of each held-out genuine coin.
 
-    labels: int (n,). logits: (n, labels + 1). errors: (n,), the autoencoder's. diameters_mm: (n,); scale_spreads: (n,), how far the view's
-    scale may be off, relative.
+    labels: int (n,). logits: (n, labels + 1), the classifier's. reliefs: (n, labels + 1), how like the known coins' theirs are. errors:
+    (n,), the autoencoder's. diameters_mm: (n,); scale_spreads: (n,), how far the view's scale may be off, relative.
     """
 
     labels: np.ndarray
     logits: np.ndarray
+    reliefs: np.ndarray
     errors: np.ndarray
     diameters_mm: np.ndarray
     scale_spreads: np.ndarray
@@ -44,6 +46,10 @@ class HeldOut:
     def at(self, places: np.ndarray) -> Self:
         """The coins at some places, in that order."""
         return type(self)(*(getattr(self, name)[places] for name in self.__dataclass_fields__))
+
+    def weighed(self, relief_weight: float) -> Self:
+        """The same with the reliefs' say in the logits, as `Classifier.logits` has it."""
+        return replace(self, logits=self.logits + relief_weight * self.reliefs, reliefs=np.zeros_like(self.reliefs))
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -84,21 +90,27 @@ def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, lab
 
 
 def fusion(held: HeldOut, labels: list[Label]) -> Fusion:
-    """Temperature (Guo et al., 2017) and the diameter's weight by maximum likelihood, and the diameters' spread about their nominal ones."""
+    """Temperature (Guo et al., 2017), diameter's and relief's weight by maximum likelihood; the diameters' spread about their nominal ones."""
     nominal = np.array([label.diameter_mm for label in labels])
     off = held.diameters_mm / nominal[held.labels] - 1
     spread = max(MIN_DIAMETER_SPREAD, 1.4826 * float(np.median(np.abs(off))))
 
-    def with_(temperature: float, weight: float) -> Fusion:
-        return Fusion(temperature=round(temperature, 4), diameter_spread=round(spread, 5), freedom=FREEDOM, diameter_weight=round(weight, 3))
+    def with_(warmth: float, weight: float, relief: float = 0.0) -> Fusion:
+        return Fusion(
+            temperature=round(float(np.exp(warmth)), 4), diameter_spread=round(spread, 5), freedom=FREEDOM,
+            diameter_weight=round(float(weight), 3), relief_weight=round(float(relief) * RELIEF_UNIT, 2),
+        )  # fmt: skip
 
     def loss(knobs: np.ndarray) -> float:
-        found = _fused(held, nominal, with_(float(np.exp(knobs[0])), float(knobs[1])))
+        fused = with_(*knobs)
+        found = _fused(held.weighed(fused.relief_weight), nominal, fused)
         return -float(np.mean(found[np.arange(len(found)), held.labels]))
 
     # A network without a held-out mistake would be called ever surer: it is never trusted more than its own logits say.
-    best = minimize(loss, [0.5, 0.8], bounds=[(0.0, 2.0), (MIN_DIAMETER_WEIGHT, 1.0)], method="Nelder-Mead").x
-    return with_(float(np.exp(best[0])), float(best[1]))
+    first, bounds = [0.5, 0.8], [(0.0, 2.0), (MIN_DIAMETER_WEIGHT, 1.0)]
+    if held.reliefs.any():
+        first, bounds = [*first, 1.0], [*bounds, (0.0, 4.0)]
+    return with_(*minimize(loss, first, bounds=bounds, method="Nelder-Mead").x)
 
 
 def anomaly_scales(held: HeldOut, labels: list[Label]) -> dict[str, AnomalyScale]:
@@ -188,7 +200,7 @@ def _proof(held: HeldOut, labels: list[Label], found: dict[str, Limits], scales,
         near = np.abs(held.diameters_mm - label.diameter_mm) <= own.tolerance_mm
         accepted |= mine & near & (confidence >= own.min_confidence) & (_scores(held.errors, scales[label.name]) <= own.max_anomaly)
     count, wrong = int(accepted.sum()), int((accepted & (best != held.labels)).sum())
-    bound = float(beta.ppf(0.95, wrong + 1, count - wrong)) if count > wrong else 1.0
+    bound = highest(wrong, count, 0.95)
     return {
         "wrong": budget.wrong,
         "genuine_rejected": budget.genuine_rejected,

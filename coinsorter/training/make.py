@@ -3,9 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +12,15 @@ import numpy as np
 import yaml
 
 from coinsorter import bundle, runtime, scale
-from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, AnomalyScale, Bundle, Facts, Fusion, Golden, Label, Limits, Outline
+from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Label, Limits, Outline
 from coinsorter.classify import Classifier
 from coinsorter.crop import CropSpec
 from coinsorter.errors import InputError
+from coinsorter.relief import Reliefs
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.machine import UNSEEN_MOTIFS, label_facts
-from coinsorter.training import curves, dataset, export, fit, limits, parity, samples
+from coinsorter.training import dataset, export, fit, limits, page, parity, plots, reliefs, samples, whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import NONE, OPTICS, Samples
@@ -57,11 +56,12 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Two networks as they were trained, as int8 models by file name, and as the machine runs them."""
+    """Two networks as they were trained, as int8 models by file name, and as the machine runs them; with what reliefs are compared with."""
 
     classifier: fit.Fitted
     autoencoder: fit.Fitted
     models: dict[str, bytes]
+    reliefs: Reliefs | None
     judge: Classifier
 
 
@@ -92,7 +92,7 @@ def make(recipe: Recipe, frames: Path | None, out: Path, bar: Bar) -> Facts:
     facts = _facts(recipe, material, answers.held, own.models)
     facts["training"] |= material.notes | _made_with(answers)
     simulated = material.held if recipe.source == "simulated" else material.seen.where(material.seen.labels == NONE)
-    facts = write(out, facts, own, _golden(own.judge, simulated))
+    facts = write(out, facts, own, _golden(own.judge, simulated, facts["fusion"]["relief_weight"]))
     shutil.rmtree(work.parent, ignore_errors=True)
     return facts
 
@@ -124,7 +124,8 @@ def _train(material: Material, seen: Samples, recipe: Recipe, bar: Bar, work: Pa
         autoencoder = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
     typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
     models = {CLASSIFIER: export.int8(classifier.model, typical), AUTOENCODER: export.int8(autoencoder.model, typical)}
-    return Trained(classifier, autoencoder, models, Classifier(_provisional(material, models), runtime.pick("auto")))
+    known = reliefs.learn(seen, material.spec, recipe.relief.per_label, recipe.seed) if recipe.relief else None
+    return Trained(classifier, autoencoder, models, known, Classifier(_provisional(material, models, known), runtime.pick("auto")))
 
 
 def check(recipe: Recipe, frames: Path | None) -> None:
@@ -212,10 +213,11 @@ def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 def _answers(trained: Trained, held: Samples, bar: Bar) -> Answers:
     """What networks say of coins that they did not see."""
-    logits, errors = [], []
+    logits, likenesses, errors = [], [], []
     with bar("held-out coins", len(held)) as tell:
         for number, picture in enumerate(held.crops):
-            logits.append(trained.judge.logits(picture))
+            logits.append(trained.judge.network_logits(picture))
+            likenesses.append(trained.judge.likeness(picture))
             errors.append(trained.judge.error(picture))
             tell(number + 1)
     some = held.where(_some(held.labels != NONE, COMPARED, 0))
@@ -224,7 +226,8 @@ def _answers(trained: Trained, held: Samples, bar: Bar) -> Answers:
     floats = sum(trained.classifier.model.predict(crops, batch_size=fit.PREDICT_BATCH, verbose=0) for crops in turned)
     found[export.FLOAT] = floats[:, :-1].argmax(axis=1)
     right = {name: answer == some.labels for name, answer in found.items()}
-    return Answers(limits.HeldOut(held.labels, np.array(logits), np.array(errors), held.diameters_mm, np.zeros(len(held))), right)
+    told = (np.array(logits), np.array(likenesses), np.array(errors))
+    return Answers(limits.HeldOut(held.labels, *told, held.diameters_mm, np.zeros(len(held))), right)
 
 
 def _in_order(parts: list[Answers], order: np.ndarray) -> Answers:
@@ -235,7 +238,7 @@ def _in_order(parts: list[Answers], order: np.ndarray) -> Answers:
     return Answers(limits.HeldOut(*(np.concatenate([getattr(part.held, name) for part in parts])[back] for name in fields)), right)
 
 
-def _provisional(material: Material, models: dict[str, bytes]) -> Bundle:
+def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | None) -> Bundle:
     """A bundle good enough to run its networks; its limits are not known yet."""
     nothing = {label.name: AnomalyScale(middle=0.0, spread=1.0) for label in material.labels}
     none = {label.name: Limits(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0) for label in material.labels}
@@ -245,12 +248,13 @@ def _provisional(material: Material, models: dict[str, bytes]) -> Bundle:
         anomaly=nothing, limits=none, recipe={}, training={},
     )  # fmt: skip
     golden = Golden(np.empty(0), np.empty(0), np.empty(0))
-    return Bundle(Path("provisional"), facts, models[CLASSIFIER], models[AUTOENCODER], golden, "")
+    return Bundle(Path("provisional"), facts, models[CLASSIFIER], models[AUTOENCODER], golden, "", known)
 
 
 def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: dict[str, bytes]) -> dict[str, Any]:
     labels, plane, spec, held = material.labels, material.plane, material.spec, material.held
     fused, scales = limits.fusion(answers, labels), limits.anomaly_scales(answers, labels)
+    answers = answers.weighed(fused.relief_weight)
     days = limits.days(answers, held.circles, held.groups, plane, labels, fused, recipe.seed) if material.moved else [answers]
     found, proof = limits.limits(days, labels, fused, scales, recipe.budget)
     return {
@@ -291,34 +295,30 @@ def _made_with(answers: Answers) -> dict[str, Any]:
     }
 
 
-def _golden(judge: Classifier, from_: Samples) -> Golden:
-    """Simulated crops, evenly spread, and what the networks say of them."""
+def _golden(judge: Classifier, from_: Samples, relief_weight: float) -> Golden:
+    """Simulated crops, evenly spread, and what networks and reliefs say of them."""
     picked = np.linspace(0, len(from_) - 1, min(GOLDEN_CROPS, len(from_))).astype(int)
     crops = from_.crops[picked]
-    logits = np.array([judge.logits(picture) for picture in crops], np.float32)
+    logits = np.array([judge.network_logits(picture) + relief_weight * judge.likeness(picture) for picture in crops], np.float32)
     return Golden(crops, logits, np.array([judge.error(picture) for picture in crops], np.float32))
 
 
 def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden) -> Facts:
-    """Writes the bundle beside `out` first and then in its place: a full disk leaves no half bundle."""
-    models = trained.models
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as folder:
-        new = Path(folder) / out.name
-        (new / GOLDEN).parent.mkdir(parents=True)
-        for name, content in models.items():
+    """Writes the bundle, in the place of the one that is there. Raises InputError where that cannot be: then it is left as it is."""
+    with whole.folder(out) as new:
+        (new / GOLDEN).parent.mkdir()
+        for name, content in trained.models.items():
             (new / name).write_bytes(content)
         with (new / GOLDEN).open("wb") as file:
             np.savez_compressed(file, crops=golden.crops, logits=golden.logits, errors=golden.errors)
-        facts["files"] = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in (*models, GOLDEN)}
+        if trained.reliefs:
+            with (new / RELIEFS).open("wb") as file:
+                np.savez_compressed(file, **vars(trained.reliefs))
+        written = (*trained.models, GOLDEN, *([RELIEFS] if trained.reliefs else []))
+        facts["files"] = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written}
         checked = Facts.model_validate(facts)
         _write_histories(new / "training", trained)
         (new / FACTS).write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
-        old = Path(folder) / "old"
-        if out.exists():
-            os.replace(out, old)
-        os.replace(new, out)
-        shutil.rmtree(old, ignore_errors=True)
     return checked
 
 
@@ -327,4 +327,4 @@ def _write_histories(folder: Path, trained: Trained) -> None:
     folder.mkdir()
     histories = {"classifier": trained.classifier.history, "autoencoder": trained.autoencoder.history}
     (folder / "history.json").write_text(json.dumps(histories, indent=1))
-    curves.draw(histories, folder / "curves.png")
+    (folder / "curves.png").write_bytes(page.png(plots.curves(histories)))

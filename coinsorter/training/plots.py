@@ -375,3 +375,18 @@ def importances(families: dict[str, float], single: dict[str, float]) -> Figure:
         axes.invert_yaxis()
         axes.grid(False, axis="y")
     return fig
+
+
+@picture
+def curves(histories: dict[str, list[dict[str, float]]]) -> Figure:
+    """How each network's training went: its figures epoch by epoch, those on held-back crops ("val_") beside them."""
+    measures = [(name, measure) for name, history in histories.items() for measure in ("loss", "accuracy") if history and measure in history[0]]
+    fig = figure(3.4 * len(measures), 3.0)
+    for place, (name, measure) in enumerate(measures, 1):
+        axes, history = fig.add_subplot(1, len(measures), place), histories[name]
+        for key, colour, what in ((measure, BLUE, "trained on"), (f"val_{measure}", BAD, "held back")):
+            if key in history[0]:
+                axes.plot(range(1, len(history) + 1), [figures[key] for figures in history], color=colour, label=what)
+        axes.set(title=f"{name}: {measure}", xlabel="epoch", ylim=(0, 1.02) if measure == "accuracy" else (0, None))
+        axes.legend()
+    return fig

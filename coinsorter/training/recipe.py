@@ -65,6 +65,12 @@ class AutoencoderKnobs(_Part):
     repeat: Annotated[int, Field(ge=1)] = 1
 
 
+class ReliefKnobs(_Part):
+    """per_label: coins of each label whose reliefs the bundle keeps, at 0.9 kB each, to compare others with."""
+
+    per_label: Annotated[int, Field(ge=1)] = 150
+
+
 class Augment(_Part):
     """How crops are changed at random; any rotation always, a mirror never (no coin's face is mirrored).
 
@@ -105,6 +111,7 @@ class Recipe(_Part):
     """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
 
     by_extent: coins are measured halfway between their edges and all that stands out from the belt, shadow included; see `outline`.
+    relief: where it is given, coins are compared with known ones by their relief too; see `coinsorter.relief`.
     Frames are held out by whole bursts, `hold_out` of them. With `folds` every burst is held out once instead: as many sister networks are
     trained as the bundle's, each without the bursts that it is asked about, and the bundle's own sees all (too few coins to spare any).
     """
@@ -123,6 +130,7 @@ class Recipe(_Part):
     crop: Crop = Crop()
     classifier: ClassifierKnobs = ClassifierKnobs()
     autoencoder: AutoencoderKnobs = AutoencoderKnobs()
+    relief: ReliefKnobs | None = None
     augment: Augment = Augment()
     budget: Budget = Budget()
     slack: Slack = Slack()

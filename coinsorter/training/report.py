@@ -1,11 +1,6 @@
-"""A report's folder: there whole or not at all, and never in the place of something else."""
+"""A report's folder: what is in it, and that it never takes the place of something else."""
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,23 +45,3 @@ def check(out: Path, *inputs: Path) -> None:
     for path in inputs:
         if path.resolve().is_relative_to(out.resolve()) or (path.is_dir() and out.resolve().is_relative_to(path.resolve())):
             raise InputError(f"{out}: lies in {path} or around it; name another folder with --out")
-
-
-@contextmanager
-def whole(out: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of `out` when all went well; else nothing is changed.
-
-    Raises InputError where it cannot be written.
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as spare:
-            new, old = Path(spare) / "new", Path(spare) / "old"
-            new.mkdir()
-            yield new
-            if out.exists():
-                os.replace(out, old)
-            os.replace(new, out)
-            shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}; nothing was changed there") from error
