@@ -22,8 +22,8 @@ from coinsorter.track import BeltTracker
 
 log = logging.getLogger(__name__)
 
-# A coin is sure enough to follow the view's scale by. That its diameter had a say in it does no harm as long as it says no more than the
-# scale is known to: on brl-frames/day1, started 2 % and 4 % tilt off, no label was ever lost (see scale.FORGETTING).
+# A coin is sure enough to follow the view's scale by. Its diameter had a say in that, so a bundle whose pictures are weak can lead its own
+# scale astray; limits are therefore set on days on which that could happen (training/limits.py). There 0.8 and 0.95 accept as many coins.
 SURE = 0.9
 # How far the scale may wander from where it was calibrated before a person has to look, relative.
 MAX_DRIFT = 0.06

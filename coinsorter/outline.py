@@ -54,6 +54,7 @@ SETTLED_SHIFT, SETTLED_RATIO = 0.2, 1.2  # a candidate that was further off its 
 INNER_RING = 1.2  # times the edges' radius: where the extent is larger, the edges are those of a ring in the coin, and are not asked
 EXTENT_SHARE = 0.18  # of the coin's own contrast with the belt: less is belt
 EXTENT_FROM = 0.85  # of the outline: from there the extent is looked for
+# Set by eye, no photograph at hand decides between values near them.
 EXTENT_RANGE = 0.8, 1.25  # of the median ray's: what a gap in the rim or a neighbour makes of a ray is cut to this
 MIN_CONTRAST = 8  # grey levels: less is noise
 
