@@ -44,6 +44,18 @@ def crowns():
     return bundle.load(CROWNS)
 
 
+@pytest.fixture
+def command(capsys, request):
+    """Runs a command of the `cli` that the test's module imports; returns its exit status, standard output and standard error."""
+
+    def run(*arguments) -> tuple[int, str, str]:
+        status = request.module.cli.main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
 def disc_picture(x: float, y: float, radius: float, width: int = 320, height: int = 240, coin: int = 190, belt: int = 90, ratio: float = 1.0) -> np.ndarray:
     """A plain bright ellipse with an exact outline on a plain belt, anti-aliased: uint8 (height, width, 3).
 

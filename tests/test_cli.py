@@ -21,18 +21,6 @@ from coinsorter.simulator.camera import Optics, VirtualCamera
 from tests.conftest import CONFIG, CROWNS, ROOT
 
 
-@pytest.fixture
-def command(capsys):
-    """Runs a command in this process; returns its exit status, standard output and standard error."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        status = cli.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory) -> Path:
     """Simulated pictures of single coins: three denominations, tokens, and things that are no pictures."""

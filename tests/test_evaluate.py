@@ -206,18 +206,6 @@ def records(photographs, judge) -> list[Judged]:
     return list(judged.pictures(photographs, judge, crops=False))
 
 
-@pytest.fixture
-def command(capsys):
-    """Runs a command in this process; returns its exit status, standard output and standard error."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        status = cli.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
 def test_the_report_is_whole_opens_offline_and_holds_the_figures(command, photographs, tmp_path):
     out = tmp_path / "report"
     status, said, _ = command("evaluate", CROWNS, photographs, "--out", out, "--rotations", 3, "--damage")

@@ -48,18 +48,6 @@ def described(photographs, tmp_path_factory):
     return out, svm
 
 
-@pytest.fixture
-def command(capsys):
-    """Runs a command in this process; returns its exit status, standard output and standard error."""
-
-    def run(*arguments) -> tuple[int, str, str]:
-        status = cli.main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
 def metrics_of(out: Path) -> dict:
     return json.loads((out / "metrics.json").read_text())
 

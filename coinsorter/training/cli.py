@@ -98,14 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add(commands: Any, name: str, what: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """A command whose help is laid out as it is written here."""
+    return commands.add_parser(name, help=what, description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def _add_prepare(commands: Any) -> None:
-    ready = commands.add_parser(
-        "prepare",
-        help="make a data set from pictures of coins",
-        description=PREPARE,
-        epilog=PREPARE_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    ready = _add(commands, "prepare", "make a data set from pictures of coins", PREPARE, PREPARE_EXAMPLE)
     what = "a folder with folders named as labels; a CSV with path,label[,side,coin_id,group]; a ZIP of either"
     ready.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help=what)
     ready.add_argument("--out", type=Path, required=True, metavar="DATASET", help="folder of the data set; its report.html shows what became of it all")
@@ -187,13 +186,7 @@ def _tell_prepared(out: Path, facts: dict[str, Any], made: bool) -> None:
 
 
 def _add_evaluate(commands: Any) -> None:
-    parser = commands.add_parser(
-        "evaluate",
-        help="how good a bundle is, on pictures whose truth is known",
-        description=EVALUATE,
-        epilog=EVALUATE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _add(commands, "evaluate", "how good a bundle is, on pictures whose truth is known", EVALUATE, EVALUATE_EXAMPLES)
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the model bundle's folder, such as models/crowns")
     parser.add_argument("data", type=Path, metavar="DATA", help="frames with one coin each, in folders named as their labels")
     parser.add_argument("--crops", action="store_true", help="each picture is one ready crop that its coin fills; judged by its looks alone")
@@ -204,13 +197,7 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _add_features(commands: Any) -> None:
-    parser = commands.add_parser(
-        "features",
-        help="measures of coins that a person can read, and a plain classifier on them",
-        description=FEATURES,
-        epilog=FEATURES_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = _add(commands, "features", "measures of coins that a person can read, and a plain classifier on them", FEATURES, FEATURES_EXAMPLES)
     parser.add_argument("data", type=Path, metavar="DATA", help="frames with one coin each, in folders named as their labels")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="a bundle whose view gives sizes in mm; folders that it has no label for are foreign")
     parser.add_argument("--crops", action="store_true", help="each picture is one ready crop that its coin fills; then there are no sizes")
