@@ -51,7 +51,6 @@ SETTLED_STEPS = 0.5  # an outline that moves by less, in steps along a ray, is r
 SETTLED_SHIFT, SETTLED_RATIO = 0.2, 1.2  # a candidate that was further off its outline than this is measured again from there
 # Chosen on brl-frames/day1 by the diameters' spread within bursts: 0.8 % by extent (half of all coins), 1.3 % by edges. On days made of its
 # bursts in other orders, with the camera set up anew, the two halfway leave fewest coins unsure at the same risk.
-INNER_RING = 1.2  # times the edges' radius: where the extent is larger, the edges are those of a ring in the coin, and are not asked
 EXTENT_SHARE = 0.18  # of the coin's own contrast with the belt: less is belt
 EXTENT_FROM = 0.85  # of the outline: from there the extent is looked for
 # Set by eye, no photograph at hand decides between values near them.
@@ -110,8 +109,7 @@ def _measure(x: float, y: float, radius: float, samples: np.ndarray, by_extent: 
     centre, outline_radius = _centroid(outline)
     surround = _surround(samples)
     if by_extent:
-        extent_radius = _centroid(_extent(samples, outline, surround))[1]
-        outline_radius = extent_radius if extent_radius > INNER_RING * outline_radius else (outline_radius * extent_radius) ** 0.5
+        outline_radius = (outline_radius * _centroid(_extent(samples, outline, surround))[1]) ** 0.5
     return Circle(
         x_px=x + centre.real * radius,
         y_px=y + centre.imag * radius,

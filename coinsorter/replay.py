@@ -88,10 +88,13 @@ class Replay:
     def picture(self, frame: Frame, path: Path, label: str | None) -> Replayed:
         """What the pipeline makes of one picture."""
         start = time.perf_counter()
-        plane = self._plane_for(frame, path)
-        if plane is None:
+        calibrated = self._follower.calibrated
+        if not _same_view(frame, calibrated):
+            log.warning("%s: is %dx%d, the camera's view is %dx%d; rejected", path, *frame.pixels.shape[1::-1], calibrated.width_px, calibrated.height_px)
             return Replayed(path, label, 0, None, None, Decision(self._rules.reject, WRONG_SIZE), 0.0)
-        circles = find_things(frame.pixels, assembly.search(self._bundle, plane))
+        plane = _sized(self._follower.plane if self._follow else calibrated, frame)
+        # As on the machine, coins are looked for by the calibrated scale: what is found must not hang on the hundredths of a followed one.
+        circles = find_things(frame.pixels, assembly.search(self._bundle, _sized(calibrated, frame)))
         coin = track.single(frame, circles, plane, self._cut)
         found = sum(circle.quality > 0 for circle in circles)
         if coin is None:
@@ -103,15 +106,19 @@ class Replay:
             self._follower.follow(coin.circles[0], self._bundle.labels[verdict.label].diameter_mm)
         return Replayed(path, label, found, coin, verdict, decision, took_s)
 
-    def _plane_for(self, frame: Frame, path: Path) -> ScalePlane | None:
-        """The scale for pictures of this size: the camera's own, or the same view in another resolution; None for any other picture."""
-        plane, (height, width) = self._follower.plane if self._follow else self._follower.calibrated, frame.pixels.shape[:2]
-        if (width, height) == (plane.width_px, plane.height_px):
-            return plane
-        if min(width, height) < MIN_SIDE_PX or abs(width * plane.height_px - height * plane.width_px) > 0.02 * width * plane.height_px:
-            log.warning("%s: is %dx%d, the camera's view is %dx%d; rejected", path, width, height, plane.width_px, plane.height_px)
-            return None
-        return replace(plane, px_per_mm=plane.px_per_mm * width / plane.width_px, width_px=width, height_px=height)
+
+def _same_view(frame: Frame, plane: ScalePlane) -> bool:
+    """Whether a picture may be the camera's view, in its own resolution or another."""
+    height, width = frame.pixels.shape[:2]
+    return min(width, height) >= MIN_SIDE_PX and abs(width * plane.height_px - height * plane.width_px) <= 0.02 * width * plane.height_px
+
+
+def _sized(plane: ScalePlane, frame: Frame) -> ScalePlane:
+    """The scale of the same view in the picture's resolution; a plane that fits it already is given back itself."""
+    height, width = frame.pixels.shape[:2]
+    if (width, height) == (plane.width_px, plane.height_px):
+        return plane
+    return replace(plane, px_per_mm=plane.px_per_mm * width / plane.width_px, width_px=width, height_px=height)
 
 
 def summary(replayed: Iterable[Replayed], bundle: Bundle, unreadable: list[Path]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Pixels to millimetres: the view's scale as a plane over the picture, and how it is followed when the camera's mount moves a little.
 
-A camera is never quite square to the belt, so the scale is not one number: it is fitted as a plane from coins of known size. Following is
-recursive least squares with forgetting (Haykin, Adaptive Filter Theory, ch. 10), fed with coins the machine is sure of.
+A camera is never quite square to the belt, so the scale is not one number: it is fitted as a plane from coins of known size. It is followed
+by a Kalman filter (Kalman, 1960) whose state, the plane's three terms, wanders a little from coin to coin, fed with coins the machine is
+sure of.
 """
 
 from collections.abc import Iterable
@@ -11,11 +12,10 @@ import numpy as np
 
 from coinsorter.records import Circle
 
-# Chosen on days made of the bursts of brl-frames/day1, whose camera moved, with networks that had not seen the coins: from 0.92 to 0.96 as many
-# coins are sure, at 0.97 two in a hundred fewer.
-FORGETTING = 0.94  # per coin: the plane remembers some 16 coins
-# How far the plane may be off at first, times the scatter of one measurement: centre, along, across. 1.5 times more or less changes nothing there.
-PRIOR = (2.0, 4.0, 4.0)
+# All in units of the scatter of one measurement, for the plane's centre, its tilt along and its tilt across. Chosen on days made of the bursts of
+# brl-frames/day1, whose camera moved, with networks that had not seen the coins; half or twice as much leaves a few in a thousand more unsure.
+WANDER = (0.125, 0.3, 0.3)  # standard deviation from one coin to the next
+PRIOR = (2.0, 4.0, 4.0)  # how far the plane may be off at first
 DOUBT = 3.0  # standard errors that a drift must be beyond: one in 700 by chance
 OUTLIER = 3.0  # times the scatter: beyond, a measurement counts less, the further the less
 
@@ -114,7 +114,7 @@ class ScaleFollower:
         scatter *= max(1.0, abs(miss) / (OUTLIER * scatter))
         gain = self._covariance @ terms / (terms @ self._covariance @ terms + scatter**2)
         self._state = self._state + gain * miss
-        self._covariance = self._forget(self._covariance - np.outer(gain, terms @ self._covariance))
+        self._covariance = self._wandered(self._covariance - np.outer(gain, terms @ self._covariance))
         self.plane = self._followed()
         return self.plane
 
@@ -127,11 +127,11 @@ class ScaleFollower:
         changed = abs(self.plane.at(x_px, y_px) / self.calibrated.at(x_px, y_px) - 1)
         return changed - DOUBT * self.plane.spread_at(x_px, y_px)
 
-    def _forget(self, covariance: np.ndarray) -> np.ndarray:
-        """Old coins fade, but no term of the plane becomes less certain than it was at first."""
-        faded = covariance / FORGETTING
-        held = np.sqrt(np.minimum(1.0, np.diag(self._first) / np.diag(faded)))
-        return faded * np.outer(held, held)
+    def _wandered(self, covariance: np.ndarray) -> np.ndarray:
+        """The plane may have moved since the last coin, but no term of it becomes less certain than it was at first."""
+        grown = covariance + np.diag((np.array(WANDER) * self._scatter * self._state[0]) ** 2)
+        held = np.sqrt(np.minimum(1.0, np.diag(self._first) / np.diag(grown)))
+        return grown * np.outer(held, held)
 
     def _followed(self) -> FollowedPlane:
         px_per_mm, along, across = self._state
