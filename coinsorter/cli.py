@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,6 +30,7 @@ EPILOG = """\
 first steps:
   coinsorter run --simulate       watch a simulated machine sort 300 things
   coinsorter check                find every mistake in config.yaml
+  coinsorter calibrate view DIR   measure the camera's scale with coins of known size
   coinsorter replay FOLDER        try the recognition on pictures of coins
   coinsorter run                  sort on the real machine
   coinsorter ledger totals        what has been sorted so far
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_replay(commands)
     _add_check(commands)
     _add_bench(commands)
+    _add_calibrate(commands)
     _add_ledger(commands)
     return parser
 
@@ -348,6 +350,66 @@ def _bench(options: argparse.Namespace) -> int:
     else:
         bench.show(figures, Console())
     return 0
+
+
+# -- calibrate ------------------------------------------------------------------------------------------------------------------------
+
+
+def _add_calibrate(commands: Any) -> None:
+    what = "Measure the machine's own numbers for config.yaml."
+    actions = commands.add_parser("calibrate", help="measure the machine's own numbers", description=what).add_subparsers(
+        title="actions", metavar="ACTION", required=True
+    )
+    details = (
+        "Each picture shows one coin and lies in a folder named as its label; a dozen coins or more, all over the view, also near its "
+        "corners. Prints what belongs into config.yaml; with --write it is put there, and everything else in the file stays as it is."
+    )
+    parser = _add_command(actions, "view", _calibrate_view, "the camera's scale plane, from coins of known size", details)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the camera's pictures, in folders named as their labels")
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle that knows the coins' diameters (default: the one in config.yaml)")
+    parser.add_argument("--px-per-mm", type=_scale, metavar="N", help="about the scale there is, where the camera was moved far (default: config.yaml's)")
+    parser.add_argument("--write", action="store_true", help="put the numbers into config.yaml")
+    _add_config(parser)
+    _add_json(parser, "the result")
+
+
+def _scale(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.5 <= number <= 50:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.5 to 50")
+    return number
+
+
+def _calibrate_view(options: argparse.Namespace) -> None:
+    from coinsorter import calibrate
+    from coinsorter.devices.camera import picture_paths
+
+    settings = config.load(options.config)
+    models = bundle.load(options.bundle or options.config.parent / settings.runtime.bundle)
+    rough = replace(settings.scale, px_per_mm=options.px_per_mm) if options.px_per_mm else settings.scale
+    paths = picture_paths(options.folder)
+    with _progress("measuring", len(paths), options.json) as advance:
+        found = calibrate.view(paths, models, rough, advance)
+    plane = found.plane
+    numbers = {
+        "px_per_mm": round(plane.px_per_mm, 4), "tilt_along_percent": round(100 * plane.tilt_along, 2), "tilt_across_percent": round(100 * plane.tilt_across, 2)
+    }  # fmt: skip
+    if options.write:
+        text = config.changed(options.config, "belt", numbers)
+        with _whole_file(options.config, "--config") as file:
+            file.write(text)
+    if options.json:
+        left_out = {str(path): why for path, why in found.left_out.items()}
+        print(json.dumps({**numbers, "coins": found.coins, "scatter": found.scatter, "known_to": found.known_to, "left_out": left_out, "written": options.write}))
+        return
+    for path, why in found.left_out.items():
+        print(f"left out: {path}: {why}")
+    print(f"{found.coins} coins; one diameter is off by {100 * found.scatter:.1f} % (standard deviation), the scale by {100 * found.known_to:.1f} % at most")
+    print("belt:\n" + "\n".join(f"  {name}: {number:g}" for name, number in numbers.items()))
+    print(f"{options.config}: written" if options.write else f"put these lines into {options.config}, or run this again with --write")
 
 
 # -- ledger ---------------------------------------------------------------------------------------------------------------------------

@@ -135,9 +135,41 @@ def read(path: Path, labels: dict[str, Any] | None = None) -> tuple[Config | Non
 
     labels: those of the bundle in use, to check the bins against; None where there is no bundle to ask.
     """
+    return _read(_text(path), labels)
+
+
+def changed(path: Path, section: str, numbers: dict[str, float]) -> str:
+    """The text of a settings file with other numbers for some options of a section; all else, comments too, stays as it is.
+
+    Raises ConfigError where there are mistakes, before or after.
+    """
+    load(path)
+    text = _text(path)
+    for name, number in numbers.items():
+        text = _with_number(text, section, name, number)
+    mistakes = _read(text, None)[1]
+    if mistakes:
+        raise ConfigError("\n".join(["with the new numbers there would be mistakes:", *render(path, mistakes)]))
+    return text
+
+
+def _with_number(text: str, section: str, name: str, number: float) -> str:
+    sections = {key.value: value for key, value in yaml.compose(text, yaml.SafeLoader).value}
+    if section not in sections:
+        return f"{text.rstrip()}\n\n{section}:\n  {name}: {number:g}\n"
+    options = sections[section].value
+    for key, value in options:
+        if key.value == name:
+            return f"{text[: value.start_mark.index]}{number:g}{text[value.end_mark.index :]}"
+    first = options[0][0].start_mark
+    apart = ", " if sections[section].flow_style else "\n" + " " * first.column
+    return f"{text[: first.index]}{name}: {number:g}{apart}{text[first.index :]}"
+
+
+def _read(text: str, labels: dict[str, Any] | None) -> tuple[Config | None, list[Mistake]]:
     lines = _Lines()
     try:
-        values = lines.load(_text(path))
+        values = lines.load(text)
     except _Unreadable as error:
         return None, [error.mistake]
     config, wrong = _validated(values)

@@ -69,12 +69,12 @@ def fit_plane(circles: Iterable[Circle], diameters_mm: Iterable[float], width_px
     """The plane that best explains circles of coins whose diameters are known; outliers count less and less (Huber's weights)."""
     circles, diameters = list(circles), np.fromiter(diameters_mm, float)
     scales = 2 * np.array([circle.radius_px for circle in circles]) / diameters
-    terms = np.array([_terms(circle, width_px, height_px) for circle in circles])
+    seen = np.array([terms(circle.x_px, circle.y_px, width_px, height_px) for circle in circles])
     weights = np.ones(len(scales))
     for _ in range(20):
-        weighted = terms * weights[:, None]
-        plane = np.linalg.solve(weighted.T @ terms + 1e-6 * np.eye(3), weighted.T @ scales)
-        miss = np.abs(scales / (terms @ plane) - 1)
+        weighted = seen * weights[:, None]
+        plane = np.linalg.solve(weighted.T @ seen + 1e-6 * np.eye(3), weighted.T @ scales)
+        miss = np.abs(scales / (seen @ plane) - 1)
         limit = max(1.4826 * np.median(miss), 1e-4) * 1.5
         weights = np.minimum(1, limit / np.maximum(miss, 1e-9))
     return _as_plane(plane, width_px, height_px)
@@ -87,8 +87,8 @@ class FollowedPlane(ScalePlane):
     covariance: np.ndarray = field(compare=False, kw_only=True)
 
     def spread_at(self, x_px: float, y_px: float) -> float:
-        terms = np.array((1.0, *self._relative(x_px, y_px)))
-        return float(terms @ self.covariance @ terms) ** 0.5 * self.px_per_mm / self.at(x_px, y_px)
+        at = np.array((1.0, *self._relative(x_px, y_px)))
+        return float(at @ self.covariance @ at) ** 0.5 * self.px_per_mm / self.at(x_px, y_px)
 
 
 class ScaleFollower:
@@ -107,14 +107,14 @@ class ScaleFollower:
 
     def follow(self, circle: Circle, diameter_mm: float) -> ScalePlane:
         """Takes in the circle of one coin whose diameter is known; returns the plane from now on."""
-        terms = np.array(_terms(circle, self.plane.width_px, self.plane.height_px))
-        expected = terms @ self._state
+        at = np.array(terms(circle.x_px, circle.y_px, self.plane.width_px, self.plane.height_px))
+        expected = at @ self._state
         miss = 2 * circle.radius_px / diameter_mm - expected
         scatter = self._scatter * expected
         scatter *= max(1.0, abs(miss) / (OUTLIER * scatter))
-        gain = self._covariance @ terms / (terms @ self._covariance @ terms + scatter**2)
+        gain = self._covariance @ at / (at @ self._covariance @ at + scatter**2)
         self._state = self._state + gain * miss
-        self._covariance = self._wandered(self._covariance - np.outer(gain, terms @ self._covariance))
+        self._covariance = self._wandered(self._covariance - np.outer(gain, at @ self._covariance))
         self.plane = self._followed()
         return self.plane
 
@@ -140,8 +140,9 @@ class ScaleFollower:
         return FollowedPlane(float(px_per_mm), float(along / px_per_mm), float(across / px_per_mm), *size, covariance=covariance)
 
 
-def _terms(circle: Circle, width_px: int, height_px: int) -> tuple[float, float, float]:
-    return 1.0, 2 * circle.x_px / width_px - 1, 2 * circle.y_px / height_px - 1
+def terms(x_px: float, y_px: float, width_px: int, height_px: int) -> tuple[float, float, float]:
+    """What a plane's three terms count for at one point."""
+    return 1.0, 2 * x_px / width_px - 1, 2 * y_px / height_px - 1
 
 
 def _as_plane(state: np.ndarray, width_px: int, height_px: int) -> ScalePlane:

@@ -15,7 +15,10 @@ import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from coinsorter import cli
+from coinsorter import cli, runtime
+from coinsorter.classify import Classifier
+from coinsorter.devices.camera import picture_paths
+from coinsorter.replay import Replay
 from coinsorter.simulator import belt, coins, currency
 from coinsorter.simulator.camera import Optics, VirtualCamera
 from tests.conftest import CONFIG, CROWNS, ROOT
@@ -110,6 +113,15 @@ def test_replay_counts_what_became_of_every_picture(command, photographs, tmp_pa
     for row in rows:
         assert set(row) >= {"path", "label", "predicted", "confidence", "anomaly", "diameter_mm", "accepted", "reason"}
         assert row["accepted"] == (row["reason"] == "sorted") == (row["label"] != "token")
+
+
+def test_what_is_found_does_not_hang_on_the_scale_that_is_followed(crowns, photographs):
+    """Else one coin's last digit decides what the next picture shows."""
+    followed, calibrated = (Replay(crowns, Classifier(crowns, runtime.pick("auto")), follow=follow) for follow in (True, False))
+    paths = picture_paths(photographs)
+    one, other = (replay.pictures(paths, photographs)[0] for replay in (followed, calibrated))
+    assert [r.coin and r.coin.circles for r in one] == [r.coin and r.coin.circles for r in other]
+    assert [r.coin.diameter_mm for r in one if r.coin] != [r.coin.diameter_mm for r in other if r.coin]
 
 
 def test_replay_as_a_table(command, photographs):

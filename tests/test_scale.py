@@ -78,3 +78,13 @@ def test_one_wild_measurement_hardly_moves_the_plane():
     follower = ScaleFollower(TILTED, 0.02)
     follower.follow(circle(TILTED, 320, 240, 23, error=0.3), 23)
     assert follower.drift < 0.05
+
+
+def test_where_no_coin_came_by_the_scale_is_the_less_known_and_says_so():
+    follower, rng = ScaleFollower(TILTED, 0.02), np.random.default_rng(4)
+    for y in np.linspace(60, 420, 60):
+        follower.follow(circle(TILTED, 500 + rng.uniform(-20, 20), y, 23, rng.normal(0, 0.02)), 23)
+    near, far = (follower.plane.spread_at(x, 240) for x in (500, 60))
+    assert near < 0.03 < 0.05 < far
+    for x in (60, 320, 500):
+        assert abs(follower.plane.at(x, 240) / TILTED.at(x, 240) - 1) <= 3 * follower.plane.spread_at(x, 240)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -38,6 +39,7 @@ RECIPE = {
     "pictures": {"foreign": 16}, "motifs": ["ring"],
     "classifier": {"width": 8, "epochs": 12, "batch": 16, "repeat": 6},
     "autoencoder": {"width": 4, "code": 8, "epochs": 2, "batch": 16},
+    "relief": {"per_label": 5},
 }  # fmt: skip
 
 
@@ -246,6 +248,23 @@ def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
 def set_limits(held: HeldOut, budget: Budget):
     fused, scales = limits.fusion(held, LABELS), limits.anomaly_scales(held, LABELS)
     return limits.limits([held], LABELS, fused, scales, budget)
+
+
+def with_reliefs(held: HeldOut, telling: float) -> HeldOut:
+    """The same coins, and how like each label's known ones their reliefs are: by chance but for what is telling."""
+    found = np.random.default_rng(3).normal(0, 0.01, held.logits.shape)
+    found[np.arange(len(found)), held.labels] += telling
+    found[:, -1] = 0
+    return replace(held, reliefs=found)
+
+
+def test_reliefs_count_for_what_they_tell():
+    held = held_out(800, wrong=60)
+    telling, silent = (limits.fusion(with_reliefs(held, value), LABELS) for value in (0.05, 0.0))
+    assert telling.relief_weight > 50 > 10 > silent.relief_weight and limits.fusion(held, LABELS).relief_weight == 0
+    weighed = with_reliefs(held, 0.05).weighed(telling.relief_weight)
+    right = weighed.logits[:, :-1].argmax(axis=1) == held.labels
+    assert right[:60].mean() > 0.9 and not weighed.reliefs.any()
 
 
 def test_limits_keep_the_genuine_coins_they_promise_to_keep():

@@ -1,0 +1,129 @@
+"""calibrate: a technician lays coins under the camera, and config.yaml gets the scale that is there."""
+
+import json
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from coinsorter import cli, config
+from coinsorter.scale import ScalePlane
+from tests.conftest import CONFIG, CROWNS, disc_picture
+
+TRUTH = ScalePlane(3.7, -0.06, 0.03, 640, 480)
+DIAMETERS = {"bit_10": 18.0, "crown_1": 22.5, "crown_20": 27.5}
+PLACES = [(x, y) for x in (70, 240, 400, 570) for y in (70, 240, 410)]
+
+
+def photograph(folder, plane: ScalePlane = TRUTH, places=PLACES) -> None:
+    """Discs of known size under a camera of known scale."""
+    for number, (x, y) in enumerate(places):
+        label, diameter_mm = list(DIAMETERS.items())[number % len(DIAMETERS)]
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        picture = disc_picture(x, y, plane.at(x, y) * diameter_mm / 2, 640, 480)
+        cv2.imwrite(str(folder / label / f"{number:03}.png"), picture[..., ::-1])
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """A copy of config.yaml that finds the shipped bundle."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.read_text())
+    shutil.copytree(CROWNS, tmp_path / "models" / "crowns")
+    return path
+
+
+@pytest.fixture
+def coins(tmp_path):
+    photograph(tmp_path / "coins")
+    return tmp_path / "coins"
+
+
+def test_the_diameters_here_are_the_bundles(crowns):
+    assert {name: crowns.labels[name].diameter_mm for name in DIAMETERS} == DIAMETERS
+
+
+def test_the_scale_is_found_and_config_yaml_is_left_alone(command, settings, coins):
+    before = settings.read_text()
+    status, out, _ = command("calibrate", "view", coins, "--config", settings, "--json")
+    found = json.loads(out)
+    assert status == 0 and found["coins"] == 12 and found["left_out"] == {} and not found["written"]
+    plane = ScalePlane(found["px_per_mm"], found["tilt_along_percent"] / 100, found["tilt_across_percent"] / 100, 640, 480)
+    for x, y in ((0, 0), (640, 0), (320, 240), (0, 480), (640, 480)):
+        assert plane.at(x, y) == pytest.approx(TRUTH.at(x, y), rel=0.006)
+    assert found["scatter"] < 0.01 and found["known_to"] < 0.01 and settings.read_text() == before
+
+
+def test_written_numbers_are_in_force_and_every_comment_is_still_there(command, settings, coins):
+    before = settings.read_text().splitlines()
+    status, out, _ = command("calibrate", "view", coins, "--config", settings, "--write")
+    after = settings.read_text().splitlines()
+    assert status == 0 and f"{settings}: written" in out
+    assert config.load(settings).scale.at(0, 0) == pytest.approx(TRUTH.at(0, 0), rel=0.006)
+    changed = [(a, b) for a, b in zip(before, after) if a != b]
+    assert len(before) == len(after) and len(changed) == 3 and all(a.split("#")[1] == b.split("#")[1] for a, b in changed)
+
+
+@pytest.mark.parametrize("text", ["belt: {speed_mm_s: 250}", "belt:\n  # how fast\n  speed_mm_s: 250\n", "", "belt:\n    px_per_mm: 4.0 # rough\n"])
+def test_options_that_config_yaml_leaves_out_are_added(tmp_path, text):
+    bins = "bins: [{name: all, labels: [a], flap: {pin: 5, distance_mm: 400}}]\n"
+    path = tmp_path / "config.yaml"
+    path.write_text(f"{text}\n{bins}" if text else bins)
+    changed = config.changed(path, "belt", {"px_per_mm": 3.25, "tilt_along_percent": -7.0})
+    expected = yaml.safe_load(path.read_text())
+    expected["belt"] = {**expected.get("belt", {}), "px_per_mm": 3.25, "tilt_along_percent": -7.0}
+    assert yaml.safe_load(changed) == expected
+    assert changed.count("#") == text.count("#")
+
+
+def test_numbers_that_would_be_a_mistake_are_not_written(settings):
+    with pytest.raises(config.ConfigError, match=r"(?s)there would be mistakes:.*config.yaml:13: belt.px_per_mm: 70 is above 50"):
+        config.changed(settings, "belt", {"px_per_mm": 70})
+
+
+def test_pictures_that_cannot_be_used_are_left_out_with_their_reasons(command, settings, coins):
+    (coins / "token").mkdir()
+    cv2.imwrite(str(coins / "token" / "1.png"), disc_picture(300, 200, 40, 640, 480))
+    cv2.imwrite(str(coins / "bit_10" / "empty.png"), np.full((480, 640, 3), 90, np.uint8))
+    cv2.imwrite(str(coins / "bit_10" / "small.png"), disc_picture(160, 120, 40))
+    (coins / "bit_10" / "broken.png").write_bytes(b"no picture")
+    two = np.maximum(disc_picture(200, 200, 33, 640, 480), disc_picture(420, 260, 33, 640, 480))
+    cv2.imwrite(str(coins / "bit_10" / "two.png"), two)
+    found = json.loads(command("calibrate", "view", coins, "--config", settings, "--json")[1])
+    why = {path.rpartition("/")[2]: reason for path, reason in found["left_out"].items()}
+    assert found["coins"] == 12 and why == {
+        "1.png": "folder token is named as no label of the bundle", "empty.png": "shows no coin", "two.png": "shows 2 coins, not one",
+        "small.png": "is 320x240, the camera's pictures are 640x480", "broken.png": "cannot be read",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "places, complaint",
+    [
+        (PLACES[:11], "11 pictures show a lone coin of a known label; at least 12 are needed, all over the view"),
+        ([(70 + 3 * i, 70 + 2 * i) for i in range(14)], r"14 coins tell the scale at the lower (left|right) corner to [\d.]+ % only"),
+    ],
+)
+def test_too_few_coins_or_all_in_one_place_are_refused(command, settings, tmp_path, places, complaint):
+    photograph(tmp_path / "few", places=places)
+    status, out, err = command("calibrate", "view", tmp_path / "few", "--config", settings)
+    assert status == 66 and not out and re.search(complaint, err)
+
+
+def test_mixed_up_folders_are_noticed(command, settings, coins):
+    (coins / "bit_10").rename(coins / "other")
+    (coins / "crown_20").rename(coins / "bit_10")
+    (coins / "other").rename(coins / "crown_20")
+    status, _, err = command("calibrate", "view", coins, "--config", settings)
+    assert status == 66 and "are their folders named rightly?" in err
+
+
+def test_a_camera_that_was_moved_far_needs_a_hint(command, settings, tmp_path):
+    near = ScalePlane(8.0, 0.0, 0.0, 640, 480)
+    photograph(tmp_path / "near", near, [(x, y) for x in (130, 320, 510) for y in (130, 200, 280, 350)])
+    assert command("calibrate", "view", tmp_path / "near", "--config", settings)[0] == 66
+    found = json.loads(command("calibrate", "view", tmp_path / "near", "--config", settings, "--px-per-mm", 8, "--json")[1])
+    assert found["px_per_mm"] == pytest.approx(8.0, rel=0.006)
