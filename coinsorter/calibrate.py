@@ -11,7 +11,7 @@ from coinsorter.bundle import Bundle
 from coinsorter.devices.camera import read_picture
 from coinsorter.errors import InputError
 from coinsorter.records import Circle
-from coinsorter.scale import ScalePlane, fit_plane, terms
+from coinsorter.scale import PRIOR_PRECISION, ScalePlane, fit_plane, terms
 from coinsorter.segment import Search, find_things
 
 LEAST_COINS = 12  # a plane has three terms, and one coin in ten is badly measured
@@ -37,7 +37,7 @@ class View:
 
 
 def view(paths: list[Path], bundle: Bundle, rough: ScalePlane, progress: Callable[[int], None] = lambda done: None) -> View:
-    """The scale plane from pictures of one coin each, in folders named as the bundle's labels.
+    """The scale plane, lens included, from pictures of one coin each, in folders named as the bundle's labels.
 
     rough: about the scale there is, and the size that the camera's pictures have. Raises InputError where the pictures cannot tell the scale.
     """
@@ -94,10 +94,8 @@ def _least_known(circles: tuple[Circle, ...], plane: ScalePlane, scatter: float)
     """The scale's relative standard error at the corner where it is largest, and that corner's name (linear regression's variance)."""
     size = plane.width_px, plane.height_px
     seen = np.array([terms(circle.x_px, circle.y_px, *size) for circle in circles])
-    covariance = scatter**2 * np.linalg.pinv(seen.T @ seen)
+    covariance = scatter**2 * np.linalg.inv(seen.T @ seen + PRIOR_PRECISION)
     corners = {f"{down} {along}": terms(x, y, *size) for down, y in (("upper", 0), ("lower", size[1])) for along, x in (("left", 0), ("right", size[0]))}
-    if np.linalg.matrix_rank(seen) < 3:
-        return float("inf"), next(iter(corners))
     errors = {name: float(np.sqrt(np.array(at) @ covariance @ np.array(at))) for name, at in corners.items()}
     worst = max(errors, key=errors.__getitem__)
     return errors[worst], f"{worst} corner"

@@ -82,16 +82,18 @@ class Classifier:
     def fuse(self, logits: np.ndarray, error: float, diameter_mm: float, diameter_spread: float = 0.0) -> Verdict:
         """The verdict from a coin's mean logits, float32 (labels + 1,), the autoencoder's mean error, the diameter and its scale's spread."""
         pictures, fused = self.posteriors(logits, diameter_mm, diameter_spread)
-        best, second, *_ = (*sorted(range(len(fused) - 1), key=lambda i: -fused[i]), 0)
+        probabilities = tuple(exp(value) for value in fused[:-1])
+        best, second, *_ = (*sorted(range(len(probabilities)), key=lambda i: -probabilities[i]), 0)
         label = self._names[best]
         scale = self.bundle.facts.anomaly[label]
         return Verdict(
             label=label,
-            confidence=exp(fused[best]),
+            confidence=probabilities[best],
             by_picture=exp(pictures[best]),
             runner_up=self._names[second],
             anomaly=abs(log(error) - scale.middle) / scale.spread if error > 0 else float("inf"),
             diameter_mm=diameter_mm,
+            probabilities=probabilities,
         )
 
     def posteriors(self, logits: np.ndarray, diameter_mm: float, diameter_spread: float = 0.0) -> tuple[list[float], list[float]]:

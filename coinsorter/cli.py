@@ -395,7 +395,8 @@ def _calibrate_view(options: argparse.Namespace) -> None:
         found = calibrate.view(paths, models, rough, advance)
     plane = found.plane
     numbers = {
-        "px_per_mm": round(plane.px_per_mm, 4), "tilt_along_percent": round(100 * plane.tilt_along, 2), "tilt_across_percent": round(100 * plane.tilt_across, 2)
+        "px_per_mm": round(plane.px_per_mm, 4), "tilt_along_percent": round(100 * plane.tilt_along, 2),
+        "tilt_across_percent": round(100 * plane.tilt_across, 2), "barrel_percent": round(100 * plane.barrel, 2),
     }  # fmt: skip
     if options.write:
         text = config.changed(options.config, "belt", numbers)

@@ -39,6 +39,7 @@ class Belt(Section):
     px_per_mm: Annotated[float, Field(ge=0.5, le=50)] = 4.0
     tilt_along_percent: Annotated[float, Field(ge=-40, le=40)] = 0.0
     tilt_across_percent: Annotated[float, Field(ge=-40, le=40)] = 0.0
+    barrel_percent: Annotated[float, Field(ge=-10, le=10)] = 0.0
     follow_scale: bool = True
 
 
@@ -96,9 +97,8 @@ class Config(Section):
     @cached_property
     def scale(self) -> ScalePlane:
         belt, camera = self.belt, self.camera
-        return ScalePlane(
-            belt.px_per_mm, belt.tilt_along_percent / 100, belt.tilt_across_percent / 100, camera.width_px, camera.height_px
-        )
+        tilts = belt.tilt_along_percent / 100, belt.tilt_across_percent / 100
+        return ScalePlane(belt.px_per_mm, *tilts, camera.width_px, camera.height_px, belt.barrel_percent / 100)
 
 
 @dataclass(frozen=True)

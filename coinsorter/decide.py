@@ -3,6 +3,7 @@
 Every test is written so that what is missing or not a number fails it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coinsorter.records import ANOMALY, DIAMETER, NO_BIN, NOT_ALONE, SORTED, UNSURE, Coin, Decision, Thresholds, Verdict
@@ -34,6 +35,12 @@ def decide(coin: Coin, verdict: Verdict, rules: Rules) -> Decision:
     if verdict.label not in rules.bins:
         return Decision(rules.reject, NO_BIN)
     return Decision(rules.bins[verdict.label], SORTED)
+
+
+def tells_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresholds]) -> bool:
+    """Whether the view's scale may be followed by a coin: it lies alone and looks genuine, whichever it is."""
+    limits = thresholds.get(verdict.label)
+    return coin.alone and limits is not None and verdict.anomaly <= limits.max_anomaly
 
 
 def in_force(bundled: Thresholds, min_confidence: float | None, max_anomaly: float | None, max_error_mm: float | None, loosen: bool) -> Thresholds:

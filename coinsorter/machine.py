@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from coinsorter.classify import Classifier
-from coinsorter.decide import Rules, decide
+from coinsorter.decide import Rules, decide, tells_scale
 from coinsorter.devices.camera import Camera
 from coinsorter.errors import CoinsorterError, FlapError, FrameError, LedgerError
 from coinsorter.ledger import Receipt
@@ -22,9 +22,6 @@ from coinsorter.track import BeltTracker
 
 log = logging.getLogger(__name__)
 
-# A coin is sure enough to follow the view's scale by. Its diameter had a say in that, so a bundle whose pictures are weak can lead its own
-# scale astray; limits are therefore set on days on which that could happen (training/limits.py). There 0.8 and 0.95 accept as many coins.
-SURE = 0.9
 # How far the scale may wander from where it was calibrated before a person has to look, relative.
 MAX_DRIFT = 0.06
 
@@ -145,7 +142,7 @@ class Machine:
         log.debug("coin %d: %s %.3f, anomaly %.1f, %.2f mm: %s", coin.number, verdict.label, verdict.confidence, verdict.anomaly,
                   coin.diameter_mm, decision.reason)  # fmt: skip
         self._record(coin, verdict, decision)
-        self._follow(coin, verdict, decision)
+        self._follow(coin, verdict)
         self.onlooker(Judged(coin, verdict, decision))
 
     def _decision(self, coin: Coin, verdict: Verdict) -> Decision:
@@ -183,11 +180,12 @@ class Machine:
             self.schedule.arm(coin)
             del self._receipts[coin]
 
-    def _follow(self, coin: Coin, verdict: Verdict, decision: Decision) -> None:
-        """Keeps the view's scale true to a coin that the machine is sure of."""
-        if self.follower is None or decision.reason != SORTED or not verdict.confidence >= SURE:
+    def _follow(self, coin: Coin, verdict: Verdict) -> None:
+        """Keeps the view's scale true to the coins that pass."""
+        if self.follower is None or not tells_scale(coin, verdict, self.rules.thresholds):
             return
-        self.tracker.scale = self.follower.follow(coin.circles[0], self.rules.thresholds[verdict.label].nominal_mm)
+        diameters_mm = [label.diameter_mm for label in self.classifier.bundle.facts.labels]
+        self.tracker.scale = self.follower.follow(coin.circles[0], diameters_mm, verdict.probabilities)
         if self.follower.drift > MAX_DRIFT:
             remedy = "look whether the camera was moved, then calibrate the view"
             self.tracker.scale, self.follower = self.follower.first, None

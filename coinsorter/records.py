@@ -86,6 +86,7 @@ class Verdict:
     runner_up: the second likeliest label.
     anomaly: how unlike a genuine coin of that label it looks, in units of the genuine coins' own spread.
     diameter_mm: as measured.
+    probabilities: of all the bundle's labels, in its order; what they lack to 1 is "none of these".
     """
 
     label: str
@@ -94,6 +95,7 @@ class Verdict:
     runner_up: str
     anomaly: float
     diameter_mm: float
+    probabilities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

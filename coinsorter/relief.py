@@ -50,8 +50,8 @@ class Matcher:
 
     def __init__(self, known: Reliefs, spec: CropSpec, labels: int) -> None:
         order = np.argsort(known.labels, kind="stable")
-        spectra = known.step * known.spectra[order].astype(np.float32)
-        self._known = np.ascontiguousarray(spectra.view(np.complex64)[..., 0].conj().transpose(2, 0, 1))  # (frequency, coin, dimension)
+        spectra = known.step * known.spectra[order].astype(np.float32)  # (coin, dimension, frequency, real and imaginary part)
+        self._known = np.ascontiguousarray(spectra.transpose(2, 3, 1, 0).reshape(FREQUENCIES, 2 * DIMENSIONS, len(order)))
         self._ends = np.searchsorted(known.labels[order], np.arange(labels + 1))
         self._projection, self._spec = known.projection, spec
 
@@ -66,10 +66,12 @@ class Matcher:
 
     def _likeness(self, crop: np.ndarray) -> np.ndarray:
         """The greatest cosine between the crop and each known coin over all rotations: float32 (n,)."""
-        spectrum = spectra(edges(crop, self._spec), self._projection)
-        products = self._known @ spectrum.T[:, :, None]
-        flat = np.ascontiguousarray(products[:, :, 0].T).view(np.float32)
-        return (_TURNS @ flat.T).max(axis=0)
+        spectrum = spectra(edges(crop, self._spec), self._projection).T
+        real, imaginary = spectrum.real, spectrum.imag
+        # With the conjugate of each known coin's: real and imaginary part of the product, (frequency, 2, coin).
+        both = np.stack((np.concatenate((real, imaginary), 1), np.concatenate((imaginary, -real), 1)), 1)
+        products = np.matmul(both, self._known).reshape(2 * FREQUENCIES, -1)
+        return (_TURNS @ products).max(axis=0)
 
 
 def edges(crop: np.ndarray, spec: CropSpec) -> np.ndarray:

@@ -22,12 +22,11 @@ from coinsorter import assembly, crop, track
 from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
 from coinsorter.config import Config
-from coinsorter.decide import Rules, decide
+from coinsorter.decide import Rules, decide, tells_scale
 from coinsorter.devices.camera import FolderCamera
 from coinsorter.devices.clock import ManualClock
 from coinsorter.devices.flaps import Flaps
 from coinsorter.ledger import Ledger, RunFacts, rows, totals
-from coinsorter.machine import SURE
 from coinsorter.records import SORTED, Coin, Decision, Frame, Verdict
 from coinsorter.scale import ScaleFollower, ScalePlane
 from coinsorter.segment import MIN_SIDE_PX, find_things
@@ -102,8 +101,8 @@ class Replay:
         verdict = self._classifier.judge(coin)
         decision = decide(coin, verdict, self._rules)
         took_s = time.perf_counter() - start
-        if self._follow and plane is self._follower.plane and decision.reason == SORTED and verdict.confidence >= SURE:
-            self._follower.follow(coin.circles[0], self._bundle.labels[verdict.label].diameter_mm)
+        if self._follow and plane is self._follower.plane and tells_scale(coin, verdict, self._rules.thresholds):
+            self._follower.follow(coin.circles[0], [label.diameter_mm for label in self._bundle.facts.labels], verdict.probabilities)
         return Replayed(path, label, found, coin, verdict, decision, took_s)
 
 

@@ -1,5 +1,6 @@
 """bundle and classify: a damaged bundle is refused by name before anything reads it, and the golden crops prove the rest."""
 
+import hashlib
 import shutil
 from dataclasses import replace
 from math import inf
@@ -126,3 +127,44 @@ def test_a_runtime_that_is_not_installed_is_named(monkeypatch):
     assert runtime.pick("auto") == runtime.TFLITE_RUNTIME
     with pytest.raises(BundleError, match="litert is not installed .there is tflite-runtime."):
         runtime.pick(runtime.LITERT)
+
+
+@pytest.fixture
+def with_reliefs(tmp_path):
+    """Writes a copy of models/brl whose reliefs are something else, hash and all."""
+
+    def write(**changes):
+        copy = shutil.copytree(BRL, tmp_path / "brl")
+        with np.load(BRL / bundle.RELIEFS) as stored:
+            arrays = {**stored, **changes}
+        np.savez(copy / bundle.RELIEFS, **{name: array for name, array in arrays.items() if array is not None})
+        facts = yaml.safe_load((copy / bundle.FACTS).read_text())
+        facts["files"][bundle.RELIEFS] = hashlib.sha256((copy / bundle.RELIEFS).read_bytes()).hexdigest()
+        (copy / bundle.FACTS).write_text(yaml.safe_dump(facts))
+        return copy
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": np.full(604, 5)},
+        {"labels": np.zeros(3, int)},
+        {"spectra": np.zeros((604, 16, 28), np.int8)},
+        {"projection": np.zeros((16, 3), np.float32)},
+        {"step": None},
+        {"step": np.array("many")},
+    ],
+    ids=lambda changes: " ".join(f"{name} {getattr(value, 'shape', value)}" for name, value in changes.items()),
+)
+def test_reliefs_that_do_not_fit_are_refused_by_name(with_reliefs, changes):
+    with pytest.raises(BundleError, match=bundle.RELIEFS):
+        bundle.load(with_reliefs(**changes))
+
+
+def test_other_reliefs_than_it_was_trained_with_do_not_pass_the_golden_crops(with_reliefs):
+    with np.load(BRL / bundle.RELIEFS) as stored:
+        turned = np.roll(stored["spectra"], 1, axis=1)
+    with pytest.raises(BundleError, match="golden crop"):
+        Classifier(bundle.load(with_reliefs(spectra=turned)), runtime.pick("auto")).self_test()

@@ -13,7 +13,7 @@ from coinsorter import cli, config
 from coinsorter.scale import ScalePlane
 from tests.conftest import CONFIG, CROWNS, disc_picture
 
-TRUTH = ScalePlane(3.7, -0.06, 0.03, 640, 480)
+TRUTH = ScalePlane(3.7, -0.06, 0.03, 640, 480, barrel=-0.04)
 DIAMETERS = {"bit_10": 18.0, "crown_1": 22.5, "crown_20": 27.5}
 PLACES = [(x, y) for x in (70, 240, 400, 570) for y in (70, 240, 410)]
 
@@ -51,9 +51,10 @@ def test_the_scale_is_found_and_config_yaml_is_left_alone(command, settings, coi
     status, out, _ = command("calibrate", "view", coins, "--config", settings, "--json")
     found = json.loads(out)
     assert status == 0 and found["coins"] == 12 and found["left_out"] == {} and not found["written"]
-    plane = ScalePlane(found["px_per_mm"], found["tilt_along_percent"] / 100, found["tilt_across_percent"] / 100, 640, 480)
-    for x, y in ((0, 0), (640, 0), (320, 240), (0, 480), (640, 480)):
-        assert plane.at(x, y) == pytest.approx(TRUTH.at(x, y), rel=0.006)
+    tilts = found["tilt_along_percent"] / 100, found["tilt_across_percent"] / 100
+    plane = ScalePlane(found["px_per_mm"], *tilts, 640, 480, found["barrel_percent"] / 100)
+    for x, y in ((70, 70), (570, 70), (320, 240), (70, 410), (570, 410)):
+        assert plane.at(x, y) == pytest.approx(TRUTH.at(x, y), rel=0.008)
     assert found["scatter"] < 0.01 and found["known_to"] < 0.01 and settings.read_text() == before
 
 
@@ -62,9 +63,9 @@ def test_written_numbers_are_in_force_and_every_comment_is_still_there(command, 
     status, out, _ = command("calibrate", "view", coins, "--config", settings, "--write")
     after = settings.read_text().splitlines()
     assert status == 0 and f"{settings}: written" in out
-    assert config.load(settings).scale.at(0, 0) == pytest.approx(TRUTH.at(0, 0), rel=0.006)
+    assert config.load(settings).scale.at(70, 70) == pytest.approx(TRUTH.at(70, 70), rel=0.008)
     changed = [(a, b) for a, b in zip(before, after) if a != b]
-    assert len(before) == len(after) and len(changed) == 3 and all(a.split("#")[1] == b.split("#")[1] for a, b in changed)
+    assert len(before) == len(after) and len(changed) == 4 and all(a.split("#")[1] == b.split("#")[1] for a, b in changed)
 
 
 @pytest.mark.parametrize("text", ["belt: {speed_mm_s: 250}", "belt:\n  # how fast\n  speed_mm_s: 250\n", "", "belt:\n    px_per_mm: 4.0 # rough\n"])

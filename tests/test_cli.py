@@ -205,7 +205,7 @@ def test_check_lists_every_mistake_and_exits_with_78(command, tmp_path):
     path.write_text(CONFIG.read_text().replace("open_deg: 135, distance_mm: 240", "open_deg: 220, distance_mm: 240").replace("pin: 6", "pin: 5"))
     status, out, _ = command("check", path)
     assert status == 78
-    assert f"{path}:41: bins[2].flap.open_deg: 220 is above 180\n" in out and "GPIO 5 drives bins[0] already" in out
+    assert f"{path}:42: bins[2].flap.open_deg: 220 is above 180\n" in out and "GPIO 5 drives bins[0] already" in out
     found = json.loads(command("check", path, "--json")[1])
     assert {mistake["option"] for mistake in found} == {"bins[2].flap.open_deg", "bins[1].flap.pin"}
 

@@ -12,7 +12,6 @@ from scipy.optimize import minimize
 
 from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits
 from coinsorter.classify import diameter_likelihoods, log_softmax
-from coinsorter.machine import SURE
 from coinsorter.records import Circle
 from coinsorter.scale import PRIOR, ScaleFollower, ScalePlane
 from coinsorter.training.bounds import highest
@@ -73,7 +72,7 @@ def days(held: HeldOut, circles: Sequence[Circle], groups: np.ndarray, plane: Sc
 
 
 def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, labels: list[Label], fused: Fusion) -> HeldOut:
-    """The same coins with diameters as a machine measures them that follows the view's scale by what it is sure of, labels unknown to it.
+    """The same coins with diameters as a machine measures them that follows the view's scale by them, labels unknown to it.
 
     circles: theirs, in the order taken.
     """
@@ -82,9 +81,7 @@ def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, lab
     for circle, logits in zip(circles, held.logits):
         diameter, spread = follower.plane.diameter_mm(circle), follower.plane.spread_at(circle.x_px, circle.y_px)
         measured.append((diameter, spread))
-        found = _posterior(logits, diameter, spread, nominal, fused)[:-1]
-        if np.exp(found.max()) >= SURE:
-            follower.follow(circle, nominal[int(found.argmax())])
+        follower.follow(circle, nominal, np.exp(_posterior(logits, diameter, spread, nominal, fused)[:-1]))
     diameters, spreads = np.array(measured).T
     return replace(held, diameters_mm=diameters, scale_spreads=spreads)
 

@@ -270,7 +270,7 @@ def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: 
         },
         "view": {
             "px_per_mm": round(plane.px_per_mm, 5), "tilt_along": round(plane.tilt_along, 5), "tilt_across": round(plane.tilt_across, 5),
-            "width_px": plane.width_px, "height_px": plane.height_px,
+            "width_px": plane.width_px, "height_px": plane.height_px, "barrel": round(plane.barrel, 5),
         },  # fmt: skip
         "fusion": fused.model_dump(),
         "anomaly": {name: scale_.model_dump() for name, scale_ in scales.items()},

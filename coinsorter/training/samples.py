@@ -173,7 +173,7 @@ def _followed(circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScaleP
     follower, diameters = ScaleFollower(plane, max(scatter, MIN_SCATTER)), []
     for circle, nominal in zip(circles, nominal_mm):
         diameters.append(follower.plane.diameter_mm(circle))
-        follower.follow(circle, nominal)
+        follower.follow(circle, [nominal], [1.0])
     return np.array(diameters)
 
 
