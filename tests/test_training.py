@@ -261,7 +261,8 @@ def with_reliefs(held: HeldOut, telling: float) -> HeldOut:
 def test_reliefs_count_for_what_they_tell():
     held = held_out(800, wrong=60)
     telling, silent = (limits.fusion(with_reliefs(held, value), LABELS) for value in (0.05, 0.0))
-    assert telling.relief_weight > 50 > 10 > silent.relief_weight and limits.fusion(held, LABELS).relief_weight == 0
+    said, unsaid = (fused.relief_weight / fused.temperature for fused in (telling, silent))
+    assert said > 40 > 15 > unsaid and limits.fusion(held, LABELS).relief_weight == 0
     weighed = with_reliefs(held, 0.05).weighed(telling.relief_weight)
     right = weighed.logits[:, :-1].argmax(axis=1) == held.labels
     assert right[:60].mean() > 0.9 and not weighed.reliefs.any()
@@ -309,7 +310,7 @@ def test_limits_are_set_on_diameters_that_a_machine_would_have_measured():
     found = limits.as_followed(held, circles, view, LABELS, fused)
     assert found.diameters_mm[0] == pytest.approx(0.97 * held.diameters_mm[0], rel=1e-6) and found.scale_spreads[0] >= 0.01
     assert found.diameters_mm[100:] == pytest.approx(held.diameters_mm[100:], rel=0.012)
-    assert found.scale_spreads[100:].max() < 0.012
+    assert found.scale_spreads[100:].max() < 0.015
 
 
 def test_other_days_show_the_same_coins_in_bursts_of_another_order_to_a_camera_set_up_anew():

@@ -83,6 +83,7 @@ def make(recipe: Recipe, frames: Path | None, out: Path, bar: Bar) -> Facts:
     check(recipe, frames)
     material = _simulated(recipe, bar) if frames is None else _photographed(recipe, frames, bar)
     work = _work(out, recipe, material)
+    keras.utils.clear_session()  # layers are numbered from 0 whatever was trained before: their names are in the bundle's files
     keras.utils.set_random_seed(recipe.seed % 2**32)
     asked = [_ask(material, *sister, recipe, _numbered(bar, f"sister {n}: "), work / f"sister-{n}") for n, sister in enumerate(material.sisters, 1)]
     own = _train(material, material.seen, recipe, bar, work / "own")
