@@ -34,11 +34,12 @@ from coinsorter.errors import InputError
 from coinsorter.segment import Search, find_things
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
-from coinsorter.training import cli, page, sources, split
-from coinsorter.training.clean import REASONS
-from coinsorter.training.dataset import Dataset, Row
-from coinsorter.training.journal import Journal
-from coinsorter.training.samples import LENIENT
+from coinsorter.training import cli, page
+from coinsorter.training.data import sources, split
+from coinsorter.training.data.clean import REASONS
+from coinsorter.training.data.clean import LENIENT
+from coinsorter.training.data.dataset import Dataset, Row
+from coinsorter.training.data.journal import Journal
 from tests.conftest import ROOT
 
 COINS = {"bit_10": 18.0, "crown_20": 27.5}
@@ -792,7 +793,7 @@ def test_a_full_disk_is_one_line(stopped, photographs, capsys, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "set/table.csv")
 
-    monkeypatch.setattr("coinsorter.training.dataset.write_table", full)
+    monkeypatch.setattr("coinsorter.training.data.dataset.write_table", full)
     assert "set/table.csv: No space left on device; what is finished is kept" in refused(capsys, photographs)
 
 

@@ -18,9 +18,10 @@ from coinsorter.errors import InputError
 from coinsorter.segment import find_things
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
-from coinsorter.training import cli, damage, judged, metrics, page, plots, rotations
-from coinsorter.training.evaluate import worst
-from coinsorter.training.judged import Judge, Judged
+from coinsorter.training import cli, page
+from coinsorter.training.judging import damage, judged, metrics, plots, rotations
+from coinsorter.training.judging.evaluate import worst
+from coinsorter.training.judging.judged import Judge, Judged
 from tests.conftest import CROWNS, Opened, only_line
 
 LABELS = ("one", "two", "three")

@@ -12,8 +12,9 @@ import pytest
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
-from coinsorter.training import baseline, cli, features
-from coinsorter.training.features import Coin, Table
+from coinsorter.training import cli
+from coinsorter.training.judging import baseline, measures
+from coinsorter.training.judging.measures import Coin, Table
 from tests.conftest import CROWNS, Opened, disc_picture, only_line
 
 LABELS = ("bit_10", "crown_2", "crown_20")
@@ -56,8 +57,8 @@ def metrics_of(out: Path) -> dict:
 
 
 def measured(pixels: np.ndarray, plane: ScalePlane | None = None) -> dict[str, float]:
-    circle = features._outline(pixels, None, crops=False)
-    return features.measures(pixels, circle, features.STANDARD, plane, sized=True)
+    circle = measures._outline(pixels, None, crops=False)
+    return measures.measures(pixels, circle, measures.STANDARD, plane, sized=True)
 
 
 def test_a_disc_is_as_large_as_it_is_drawn_all_three_ways():
@@ -117,7 +118,7 @@ def test_texture_and_edges_tell_a_struck_coin_from_a_blank():
     assert ruled["texture_glcm_contrast_at_1_px"] > 5 * plain["texture_glcm_contrast_at_1_px"]
     assert ruled["edge_density_share"] > 0.1 > 0.01 > plain["edge_density_share"]
     assert ruled["edge_orientation_entropy_bits"] < plain["edge_orientation_entropy_bits"] - 0.5  # all lines point one way
-    assert plain["edge_orientation_entropy_bits"] <= np.log2(features.ORIENTATIONS)
+    assert plain["edge_orientation_entropy_bits"] <= np.log2(measures.ORIENTATIONS)
     assert sum(ruled[f"texture_lbp_{n}_share"] for n in range(10)) == pytest.approx(1)
 
 

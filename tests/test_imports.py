@@ -82,6 +82,12 @@ def test_a_room_imports_only_from_the_rooms_before_it(path):
     assert "training" not in rooms
 
 
+@pytest.mark.parametrize("first, then", [("data", "judging"), ("data", "making"), ("judging", "making")])
+def test_of_trainings_rooms_a_former_one_imports_nothing_from_a_later_one(first, then):
+    paths = (PACKAGE / "training" / first).glob("*.py")
+    assert not [path.name for path in paths for name in imported(ast.parse(path.read_text())) if name.startswith(f"coinsorter.training.{then}")]
+
+
 @pytest.mark.parametrize("path", [p for p in PATHS if room(p) != "training"], ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_what_is_not_everywhere_is_imported_inside_the_function_that_needs_it(path):
     top = {name.split(".")[0] for name in imported(outside_functions(ast.parse(path.read_text())))}
@@ -92,5 +98,5 @@ def test_what_is_not_everywhere_is_imported_inside_the_function_that_needs_it(pa
 
 def test_only_training_itself_loads_tensorflow():
     """tflite-runtime breaks beside it in one process, and who only prepares or judges should not wait for it."""
-    code = "import sys, coinsorter.training.prepare, coinsorter.training.evaluate, coinsorter.training.describe; print('tensorflow' in sys.modules)"
+    code = "import sys, coinsorter.training.data.prepare, coinsorter.training.judging.evaluate, coinsorter.training.judging.features; print('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout == "False\n"

@@ -9,8 +9,8 @@ from coinsorter.crop import FILL, CropSpec, inside
 from coinsorter.errors import ExportError
 from coinsorter.records import Circle
 from coinsorter.runtime import Network
-from coinsorter.training.recipe import Recipe
-from coinsorter.training.samples import Samples
+from coinsorter.training.making.recipe import Recipe
+from coinsorter.training.making.samples import Samples
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
 COLOURS = np.array([(190, 90, 60), (80, 120, 190)])  # of two labels
@@ -36,7 +36,7 @@ def a_recipe(**knobs) -> Recipe:
 def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(network, coloured):
     import keras
 
-    from coinsorter.training import export, fit, parity
+    from coinsorter.training.making import export, fit, parity
 
     keras.utils.set_random_seed(1)
     wanted = a_recipe(classifier={"network": network, "width": 8, "epochs": 6, "batch": 8, "repeat": 4, "learning_rate": 0.001}, augment={"colour": 0.0})
@@ -54,7 +54,7 @@ def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured)
     import keras
 
     from coinsorter.classify import halved
-    from coinsorter.training import export, fit
+    from coinsorter.training.making import export, fit
 
     keras.utils.set_random_seed(1)
     wanted = a_recipe(autoencoder={"network": network, "width": 4, "code": 8, "epochs": 8, "batch": 8, "repeat": 4})
@@ -71,7 +71,7 @@ def right(count: int, of: int = 1000) -> np.ndarray:
 
 
 def test_half_a_point_may_be_lost_to_int8_and_no_more():
-    from coinsorter.training import export
+    from coinsorter.training.making import export
 
     worst = iter(["conv (layer 7)"])
     export.check({export.FLOAT: right(990), "litert": right(985), "tflite-runtime": right(995)}, lambda: next(worst))
@@ -84,7 +84,7 @@ def test_the_layer_that_loses_most_is_found(coloured):
     import keras
     from keras import layers
 
-    from coinsorter.training import export
+    from coinsorter.training.making import export
 
     keras.utils.set_random_seed(1)
     pictures = layers.Input((64, 64, 3))

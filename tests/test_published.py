@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coinsorter.errors import InputError
-from coinsorter.training import published
+from coinsorter.training.making import published
 
 CONTENT = b"weights " * 100_000
 

@@ -12,8 +12,8 @@ from coinsorter import relief
 from coinsorter.crop import FILL, CropSpec, inside
 from coinsorter.relief import Matcher
 from coinsorter.simulator import coins, currency
-from coinsorter.training import reliefs, samples
-from coinsorter.training.samples import NONE, Samples
+from coinsorter.training.making import reliefs, samples
+from coinsorter.training.making.samples import NONE, Samples
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
 LABELS = len(currency.CROWNS)

@@ -70,7 +70,7 @@ def test_every_foreign_thing_is_seen(kind, seed):
 
 
 def test_tokens_on_the_belt_bear_motifs_that_the_shipped_recipes_never_show():
-    from coinsorter.training import recipe
+    from coinsorter.training.making import recipe
     from tests.conftest import ROOT
 
     for path in (ROOT / "models").glob("*.yaml"):

@@ -22,10 +22,11 @@ from coinsorter.records import Circle
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
-from coinsorter.training import augment, cli, limits, recipe, samples
-from coinsorter.training.dataset import Dataset
-from coinsorter.training.limits import HeldOut
-from coinsorter.training.recipe import Augment, Budget
+from coinsorter.training import cli
+from coinsorter.training.data.dataset import Dataset
+from coinsorter.training.making import augment, limits, recipe, samples
+from coinsorter.training.making.limits import HeldOut
+from coinsorter.training.making.recipe import Augment, Budget
 from tests.conftest import ROOT
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))

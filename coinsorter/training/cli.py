@@ -147,7 +147,7 @@ def _range(words: str) -> tuple[float, float]:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from coinsorter.training.prepare import Settings, prepare
+    from coinsorter.training.data.prepare import Settings, prepare
 
     near_bits = {} if options.near_bits is None else {"near_bits": options.near_bits}
     settings = Settings(
@@ -232,7 +232,7 @@ def _seconds(text: str) -> float:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from coinsorter.training.evaluate import Asked, evaluate, summary
+    from coinsorter.training.judging.evaluate import Asked, evaluate, summary
 
     asked = Asked(options.bundle, options.data, options.crops, options.rotations, options.damage)
     result = evaluate(asked, options.out, _bar)
@@ -240,7 +240,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _features(options: argparse.Namespace) -> None:
-    from coinsorter.training.describe import Wanted, describe, summary
+    from coinsorter.training.judging.features import Wanted, describe, summary
 
     wanted = Wanted(options.data, options.bundle, options.crops, options.test, options.svm, options.burst_s)
     result = describe(wanted, options.out, _bar)
@@ -248,8 +248,8 @@ def _features(options: argparse.Namespace) -> None:
 
 
 def _bundle(options: argparse.Namespace) -> None:
-    from coinsorter.training import recipe
-    from coinsorter.training.make import make
+    from coinsorter.training.making import recipe
+    from coinsorter.training.making.make import make
 
     recipe_ = recipe.load(options.recipe)
     try:

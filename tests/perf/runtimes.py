@@ -5,7 +5,7 @@ import numpy as np
 from coinsorter import bundle, runtime
 from coinsorter.classify import Classifier
 from coinsorter.simulator import coins
-from coinsorter.training import samples
+from coinsorter.training.making import samples
 from tests.conftest import BRL, CROWNS
 
 

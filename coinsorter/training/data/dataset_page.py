@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from coinsorter.devices.camera import read_picture
-from coinsorter.training import clean, page
+from coinsorter.training import page
 from coinsorter.training.bar import Bar
-from coinsorter.training.clean import Flaw
-from coinsorter.training.dataset import Row
-from coinsorter.training.looking import content_of
-from coinsorter.training.sources import Original
+from coinsorter.training.data import clean
+from coinsorter.training.data.clean import Flaw
+from coinsorter.training.data.dataset import Row
+from coinsorter.training.data.looking import content_of
+from coinsorter.training.data.sources import Original
 
 EXAMPLES = 6  # pictures shown of a reason
 SHEET, SHEETS, LEAST = 26, 800, 4  # pictures shown of a label at most, of all labels about, and of a label at least

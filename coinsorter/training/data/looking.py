@@ -11,11 +11,11 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
-from coinsorter.training import clean, dataset
-from coinsorter.training.clean import Flaw, Looks
-from coinsorter.training.dataset import PICTURES, Row, file_sha256
-from coinsorter.training.journal import Journal
-from coinsorter.training.sources import FOREIGN_PICTURES, Original
+from coinsorter.training.data import clean, dataset
+from coinsorter.training.data.clean import Flaw, Looks
+from coinsorter.training.data.dataset import PICTURES, Row, file_sha256
+from coinsorter.training.data.journal import Journal
+from coinsorter.training.data.sources import FOREIGN_PICTURES, Original
 
 STEM_LENGTH = 40  # of a picture's own name, in the data set
 

@@ -12,12 +12,13 @@ from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
 from coinsorter.errors import InputError
 from coinsorter.replay import WRONG_SIZE
-from coinsorter.training import damage, judged, metrics, page, plots, report, rotations, whole
+from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
-from coinsorter.training.judged import Judge, Judged, Pictures
-from coinsorter.training.metrics import Metrics
-from coinsorter.training.plots import Tile
-from coinsorter.training.report import Plate
+from coinsorter.training.judging import damage, judged, metrics, plots, report, rotations
+from coinsorter.training.judging.judged import Judge, Judged, Pictures
+from coinsorter.training.judging.metrics import Metrics
+from coinsorter.training.judging.plots import Tile
+from coinsorter.training.judging.report import Plate
 
 WORST = 12  # mistakes shown of each kind
 FIRST = 10  # pictures after which it is plain that they are no frames

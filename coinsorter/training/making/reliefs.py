@@ -5,7 +5,7 @@ import numpy as np
 from coinsorter import relief
 from coinsorter.crop import CropSpec
 from coinsorter.relief import ANGLES, DIMENSIONS, FREQUENCIES, Reliefs
-from coinsorter.training.samples import NONE, Samples
+from coinsorter.training.making.samples import NONE, Samples
 
 # Coefficients beyond this share of the largest are cut to it: a coin is not to be known by one strong spoke alone. Chosen with relief's own.
 LARGEST = 0.4

@@ -18,15 +18,15 @@ import yaml
 
 from coinsorter import __version__
 from coinsorter.errors import InputError
-from coinsorter.training import clean, dataset, dataset_page, duplicates, sides, sources, split, tally
 from coinsorter.training.bar import Bar
-from coinsorter.training.clean import Looks
-from coinsorter.training.dataset import FACTS, PICTURES, REPORT, TABLE, Dataset, Row, file_sha256
-from coinsorter.training.duplicates import Double
-from coinsorter.training.journal import Journal
-from coinsorter.training.looking import Seen, content_of, look_at_all, sha256
-from coinsorter.training.sources import Original
-from coinsorter.training.split import TEST, TRAIN, VALIDATION
+from coinsorter.training.data import clean, dataset, dataset_page, duplicates, sides, sources, split, tally
+from coinsorter.training.data.clean import Looks
+from coinsorter.training.data.dataset import FACTS, PICTURES, REPORT, TABLE, Dataset, Row, file_sha256
+from coinsorter.training.data.duplicates import Double
+from coinsorter.training.data.journal import Journal
+from coinsorter.training.data.looking import Seen, content_of, look_at_all, sha256
+from coinsorter.training.data.sources import Original
+from coinsorter.training.data.split import TEST, TRAIN, VALIDATION
 
 LEAST_RADIUS_PX = 2.0  # that segment.py can look for
 JOURNAL = "journal.jsonl"

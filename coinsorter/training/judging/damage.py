@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from coinsorter.crop import RIM, CropSpec
-from coinsorter.training import metrics
-from coinsorter.training.judged import Judge, Judged
-from coinsorter.training.metrics import Share
+from coinsorter.training.judging import metrics
+from coinsorter.training.judging.judged import Judge, Judged
+from coinsorter.training.judging.metrics import Share
 
 FINER = 4
 SEED = 2024

@@ -12,12 +12,13 @@ from sklearn.pipeline import Pipeline
 from coinsorter import bundle
 from coinsorter.bundle import Bundle
 from coinsorter.errors import InputError
-from coinsorter.training import baseline, features, page, plots, report, whole
+from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
-from coinsorter.training.baseline import Baseline, OneClass
-from coinsorter.training.features import Coin, Table
-from coinsorter.training.plots import Tile
-from coinsorter.training.report import Plate
+from coinsorter.training.judging import baseline, measures, plots, report
+from coinsorter.training.judging.baseline import Baseline, OneClass
+from coinsorter.training.judging.measures import Coin, Table
+from coinsorter.training.judging.plots import Tile
+from coinsorter.training.judging.report import Plate
 
 USUAL = (
     "size_outline_diameter_px",
@@ -34,7 +35,7 @@ class Wanted:
     """What is described.
 
     bundle: None where sizes in mm and foreign labels are not known. test: judged by what was learned from data. svm: saved there.
-    burst_s: see `features.measure_folder`.
+    burst_s: see `measures.measure_folder`.
     """
 
     data: Path
@@ -42,7 +43,7 @@ class Wanted:
     crops: bool = False
     test: Path | None = None
     svm: Path | None = None
-    burst_s: float = features.BURST_S
+    burst_s: float = measures.BURST_S
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +76,9 @@ def describe(wanted: Wanted, out: Path, bar: Bar) -> dict[str, Any]:
     html = page.render("features.html", found=found, result=result, plates=named, counts=_counts(found.table), medians=_medians(found))
     with whole.folder(out) as new:
         report.fill(new, html, plates, result)
-        (new / "features.csv").write_text(features.as_csv(found.table, _listed(found.scores)), encoding="utf-8")
+        (new / "features.csv").write_text(measures.as_csv(found.table, _listed(found.scores)), encoding="utf-8")
         if found.test:
-            (new / "features-test.csv").write_text(features.as_csv(found.test, _listed(found.test_scores)), encoding="utf-8")
+            (new / "features-test.csv").write_text(measures.as_csv(found.test, _listed(found.test_scores)), encoding="utf-8")
         if wanted.svm:
             _save(found.machine, wanted.svm)
     return result
@@ -105,8 +106,8 @@ def _found(wanted: Wanted, models: Bundle | None, bar: Bar) -> Described:
 
 
 def _measured(folder: Path, models: Bundle | None, wanted: Wanted, bar: Bar) -> Table:
-    with bar(f"measuring {folder.name}", len(features.picture_paths(folder))) as tell:
-        return features.measure_folder(folder, models, wanted.crops, wanted.burst_s, tell)
+    with bar(f"measuring {folder.name}", len(measures.picture_paths(folder))) as tell:
+        return measures.measure_folder(folder, models, wanted.crops, wanted.burst_s, tell)
 
 
 def _known(table: Table, models: Bundle | None) -> list[Coin]:

@@ -20,10 +20,13 @@ from coinsorter.relief import Reliefs
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.machine import UNSEEN_MOTIFS, label_facts
-from coinsorter.training import dataset, export, fit, limits, page, parity, plots, reliefs, samples, whole
+from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
-from coinsorter.training.recipe import Recipe
-from coinsorter.training.samples import NONE, OPTICS, Samples
+from coinsorter.training.data import dataset
+from coinsorter.training.judging import plots
+from coinsorter.training.making import export, fit, limits, parity, reliefs, samples
+from coinsorter.training.making.recipe import Recipe
+from coinsorter.training.making.samples import NONE, OPTICS, Samples
 
 REPRESENTATIVE = 400  # crops that int8 ranges are taken from
 GOLDEN_CROPS = 8

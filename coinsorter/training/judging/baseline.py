@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from coinsorter.training import metrics
-from coinsorter.training.features import Coin, Table, family
-from coinsorter.training.metrics import Answers, Share
+from coinsorter.training.judging import metrics
+from coinsorter.training.judging.measures import Coin, Table, family
+from coinsorter.training.judging.metrics import Answers, Share
 
 SEED = 1
 TREES = 300

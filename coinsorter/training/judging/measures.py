@@ -26,8 +26,9 @@ from coinsorter.errors import InputError
 from coinsorter.records import Circle
 from coinsorter.scale import ScalePlane
 from coinsorter.segment import MIN_SIDE_PX, Search, find_things
-from coinsorter.training import judged
-from coinsorter.training.samples import LENIENT, bursts
+from coinsorter.training.data.clean import LENIENT
+from coinsorter.training.data.split import bursts
+from coinsorter.training.judging import judged
 
 STANDARD = CropSpec(96, 1.06, (110.0, 110.0, 110.0))  # with a bundle, the belt is as it is in the bundle's own crops
 RADIUS_PX = STANDARD.size_px / 2 / STANDARD.margin  # of every coin in it

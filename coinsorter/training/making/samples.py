@@ -19,15 +19,14 @@ from coinsorter.segment import Search, find_things
 from coinsorter.simulator import coins, currency
 from coinsorter.simulator.camera import Optics
 from coinsorter.simulator.stills import photograph
-from coinsorter.training.dataset import Dataset, Row
-from coinsorter.training.recipe import Recipe
-from coinsorter.training.split import TEST, bursts
+from coinsorter.training.data.clean import LENIENT
+from coinsorter.training.data.dataset import Dataset, Row
+from coinsorter.training.data.split import TEST, bursts
+from coinsorter.training.making.recipe import Recipe
 
 NONE = -1  # the label of things that are none of the bundle's coins
 # The simulated machine's camera, as config.yaml has it.
 OPTICS = Optics(640, 480, 4.0, 0.375)
-# Found as leniently as makes sense: what a lone coin's outline is like is measured here, not assumed.
-LENIENT = {"min_roundness": 0.5, "min_quality": 0.5, "max_off_patch": 0.5}
 CHUNK = 500
 FIRST_DRAWN = 1 << 20  # group of the first drawn thing: beyond those of photographs
 MIN_SCATTER = 0.004  # relative: no diameter is measured better

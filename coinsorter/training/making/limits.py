@@ -15,7 +15,7 @@ from coinsorter.classify import diameter_likelihoods, log_softmax
 from coinsorter.records import Circle
 from coinsorter.scale import PRIOR, ScaleFollower, ScalePlane
 from coinsorter.training.bounds import highest
-from coinsorter.training.recipe import Budget
+from coinsorter.training.making.recipe import Budget
 
 FREEDOM = 4.0
 # However narrow the held-out coins lie, a limit is never nearer than this: another day's lamp and camera are not the training's.

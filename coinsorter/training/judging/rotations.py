@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from coinsorter.crop import FILL
-from coinsorter.training.judged import Judge, Judged
+from coinsorter.training.judging.judged import Judge, Judged
 
 
 @dataclass(frozen=True)

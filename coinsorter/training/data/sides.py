@@ -10,9 +10,9 @@ import numpy as np
 
 from coinsorter.devices.camera import read_picture
 from coinsorter.errors import InputError
-from coinsorter.training.dataset import Row
-from coinsorter.training.looking import write_picture
-from coinsorter.training.sources import OBVERSE, REVERSE, Original
+from coinsorter.training.data.dataset import Row
+from coinsorter.training.data.looking import write_picture
+from coinsorter.training.data.sources import OBVERSE, REVERSE, Original
 
 
 def pairs(originals: Sequence[Original], among: Iterable[int]) -> dict[int, int]:

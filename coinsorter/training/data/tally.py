@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coinsorter.errors import InputError
-from coinsorter.training import clean
-from coinsorter.training.dataset import Row
-from coinsorter.training.split import SPLITS
+from coinsorter.training.data import clean
+from coinsorter.training.data.dataset import Row
+from coinsorter.training.data.split import SPLITS
 
 
 def counts(rows: Sequence[Row]) -> dict[str, Any]:

@@ -15,10 +15,10 @@ import numpy as np
 
 from coinsorter.classify import halved
 from coinsorter.crop import CropSpec
-from coinsorter.training import networks
-from coinsorter.training.augment import augmented, damaged
-from coinsorter.training.recipe import AutoencoderKnobs, ClassifierKnobs, Recipe
-from coinsorter.training.samples import NONE, Samples, hold_out
+from coinsorter.training.making import networks
+from coinsorter.training.making.augment import augmented, damaged
+from coinsorter.training.making.recipe import AutoencoderKnobs, ClassifierKnobs, Recipe
+from coinsorter.training.making.samples import NONE, Samples, hold_out
 
 Progress = Callable[[int, dict[str, float]], None]
 # What one batch is made of: crops as read, float targets and weights; see `_Batches`.

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 from coinsorter.crop import FILL
-from coinsorter.training.metrics import Anomaly, Answers, Bin, Confusion, Reliability, RiskCoverage
-from coinsorter.training.rotations import Rotations
+from coinsorter.training.judging.metrics import Anomaly, Answers, Bin, Confusion, Reliability, RiskCoverage
+from coinsorter.training.judging.rotations import Rotations
 
 PAPER, INK, FAINT = "#ffffff", "#26262b", "#d9d8d2"
 BLUE, GOOD, BAD, GOLD, GREY = "#2f6690", "#247c3c", "#b0342c", "#c98a1b", "#8b8a85"

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from coinsorter.crop import FILL, CropSpec, inside
-from coinsorter.training.recipe import Augment
+from coinsorter.training.making.recipe import Augment
 
 BLURRED = 0.4  # share of crops that are blurred at all
 NOISE_FIELD = 1 << 20

@@ -12,8 +12,8 @@ import tensorflow as tf
 from keras import layers
 
 from coinsorter.errors import InputError
-from coinsorter.training import published
-from coinsorter.training.recipe import AutoencoderKnobs, ClassifierKnobs
+from coinsorter.training.making import published
+from coinsorter.training.making.recipe import AutoencoderKnobs, ClassifierKnobs
 
 # Keras' own 0.99 (0.999 in MobileNetV2) lags behind on small sets: validation stays at chance for epochs; 0.9 follows in a dozen steps.
 MOMENTUM = 0.9

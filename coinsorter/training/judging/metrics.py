@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from coinsorter.training.bounds import highest
-from coinsorter.training.judged import Judged
+from coinsorter.training.judging.judged import Judged
 
 NOTHING, REJECTED, FOREIGN = "(no coin)", "(rejected)", "(foreign)"
 LEVEL = 0.95  # of every bound and interval

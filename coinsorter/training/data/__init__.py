@@ -1,0 +1,1 @@
+"""Pictures as a trainer has them -> a data set."""

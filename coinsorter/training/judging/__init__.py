@@ -1,0 +1,1 @@
+"""How good a bundle is, and what coins look like in figures: reports."""
