@@ -1,9 +1,10 @@
 """Pixels to millimetres: the view's scale as a plane over the picture, and how it is followed when the camera's mount moves a little.
 
 A camera is never quite square to the belt, so the scale is not one number: it is fitted as a plane from coins of known size, and with it the
-lens's barrel distortion (Brown, 1966), which makes things smaller towards the corners. The plane is followed by a Kalman filter (Kalman, 1960) whose state, the plane's three terms, wanders a little from coin to coin. Which diameter a coin has is not
-known for sure: every label's has its say by its probability, and where they disagree the plane is the less known (probabilistic data
-association: Bar-Shalom and Tse, 1975). So a mistake widens the doubt and does not become the truth of the coins after it.
+lens's barrel distortion (Brown, 1966), which makes things smaller towards the corners. The plane is followed by a Kalman filter (Kalman,
+1960) whose state, the plane's three terms, wanders a little from coin to coin. Which diameter a coin has is not known for sure: every
+label's has its say by its probability, and where they disagree the plane is the less known (probabilistic data association: Bar-Shalom and
+Tse, 1975). So a mistake widens the doubt and does not become the truth of the coins after it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,8 @@ import numpy as np
 from coinsorter.records import Circle
 
 # All in units of the scatter of one measurement, for the plane's centre, its tilt along and its tilt across. Chosen on days made of the bursts of
-# brl-frames/day1, whose camera moved, with networks that had not seen the coins; half or twice as much leaves a few in a thousand more unsure.
+# brl-frames/day1, whose camera moved, with networks that had not seen the coins: half of WANDER leaves some three in a thousand more unsure,
+# PRIOR may be half as much again or less.
 WANDER = (0.125, 0.3, 0.3)  # standard deviation from one coin to the next
 PRIOR = (2.0, 4.0, 4.0)  # how far the plane may be off at first
 DOUBT = 3.0  # standard errors that a drift must be beyond: one in 700 by chance
