@@ -5,6 +5,7 @@ Every test is written so that what is missing or not a number fails it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from coinsorter.records import ANOMALY, DIAMETER, NO_BIN, NOT_ALONE, SORTED, UNSURE, Coin, Decision, Thresholds, Verdict
 
@@ -38,9 +39,9 @@ def decide(coin: Coin, verdict: Verdict, rules: Rules) -> Decision:
 
 
 def tells_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresholds]) -> bool:
-    """Whether the view's scale may be followed by a coin: it lies alone and looks genuine, whichever it is."""
+    """Whether the view's scale may be followed by a coin: it lies alone, was measured, and looks genuine, whichever it is."""
     limits = thresholds.get(verdict.label)
-    return coin.alone and limits is not None and verdict.anomaly <= limits.max_anomaly
+    return coin.alone and limits is not None and verdict.anomaly <= limits.max_anomaly and 0 < verdict.diameter_mm < inf
 
 
 def in_force(bundled: Thresholds, min_confidence: float | None, max_anomaly: float | None, max_error_mm: float | None, loosen: bool) -> Thresholds:

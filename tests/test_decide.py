@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinsorter.decide import Rules, decide, in_force
+from coinsorter.decide import Rules, decide, in_force, tells_scale
 from coinsorter.records import Coin, Decision, Thresholds, Verdict
 
 LIMITS = Thresholds(min_confidence=0.9, max_anomaly=4.0, nominal_mm=23.0, tolerance_mm=0.5)
@@ -45,6 +45,26 @@ def test_every_piece_of_evidence_must_hold(change, reason):
 
 def test_a_coin_that_is_not_alone_is_rejected_however_sure():
     assert decide(replace(COIN, alone=False), SURE, RULES) == Decision("reject", "not-alone")
+
+
+@pytest.mark.parametrize(
+    "change, tells",
+    [
+        ({}, True),
+        ({"confidence": 0.2}, True),  # its probabilities say how much
+        ({"diameter_mm": 26.0}, True),  # such is a scale that has moved
+        ({"anomaly": 4.0}, True),
+        ({"anomaly": nextafter(4.0, inf)}, False),
+        ({"anomaly": nan}, False),
+        ({"diameter_mm": nan}, False),
+        ({"diameter_mm": inf}, False),
+        ({"diameter_mm": 0.0}, False),
+        ({"label": ""}, False),
+    ],
+)
+def test_the_scale_is_followed_by_what_was_measured_and_looks_genuine(change, tells):
+    assert tells_scale(COIN, replace(SURE, **change), RULES.thresholds) is tells
+    assert not tells_scale(replace(COIN, alone=False), replace(SURE, **change), RULES.thresholds)
 
 
 @given(st.floats(), st.floats(), st.floats(), st.booleans())
