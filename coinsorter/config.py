@@ -158,6 +158,8 @@ def _with_number(text: str, section: str, name: str, number: float) -> str:
     if section not in sections:
         return f"{text.rstrip()}\n\n{section}:\n  {name}: {number:g}\n"
     options = sections[section].value
+    if not options:  # {}
+        return f"{text[: sections[section].start_mark.index]}{{{name}: {number:g}}}{text[sections[section].end_mark.index :]}"
     for key, value in options:
         if key.value == name:
             return f"{text[: value.start_mark.index]}{number:g}{text[value.end_mark.index :]}"

@@ -68,7 +68,7 @@ def test_written_numbers_are_in_force_and_every_comment_is_still_there(command, 
     assert len(before) == len(after) and len(changed) == 4 and all(a.split("#")[1] == b.split("#")[1] for a, b in changed)
 
 
-@pytest.mark.parametrize("text", ["belt: {speed_mm_s: 250}", "belt:\n  # how fast\n  speed_mm_s: 250\n", "", "belt:\n    px_per_mm: 4.0 # rough\n"])
+@pytest.mark.parametrize("text", ["belt: {speed_mm_s: 250}", "belt: {}", "belt:\n  # how fast\n  speed_mm_s: 250\n", "", "belt:\n    px_per_mm: 4.0 # rough\n"])
 def test_options_that_config_yaml_leaves_out_are_added(tmp_path, text):
     bins = "bins: [{name: all, labels: [a], flap: {pin: 5, distance_mm: 400}}]\n"
     path = tmp_path / "config.yaml"
