@@ -95,6 +95,10 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=Path("config.yaml"), metavar="FILE", help="the machine's settings (default: config.yaml)")
 
 
+def _add_bundle(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help=f"{what} (default: the one in config.yaml)")
+
+
 def _add_json(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON, for programs")
 
@@ -220,7 +224,7 @@ def _add_replay(commands: Any) -> None:
     )
     parser = _add_command(commands, "replay", _replay, "run the recognition on pictures instead of the camera", details)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="pictures, in folders named as their labels")
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="the model bundle (default: the one in config.yaml)")
+    _add_bundle(parser, "the model bundle")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings: view scale, acceptance, runtime (default: the bundle's own)")
     parser.add_argument("--interpreter", choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME], help="which runtime to use")
     parser.add_argument("--no-follow", action="store_true", help="keep the view's scale as it is; do not follow its drift")
@@ -332,7 +336,7 @@ def _add_bench(commands: Any) -> None:
         "same OpenCV calls and interpreter invocations in an empty loop. Nothing is sorted and no pin moves."
     )
     parser = _add_command(commands, "bench", _bench, "measure how fast this computer sorts", details)
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="the model bundle (default: the one in config.yaml)")
+    _add_bundle(parser, "the model bundle")
     _add_config(parser)
     parser.add_argument("--interpreter", choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME], help="which runtime to use")
     parser.add_argument("--turns", type=int, choices=[1, 2, 4], help="quarter turns of each picture that are judged (default: config.yaml's)")
@@ -366,7 +370,7 @@ def _add_calibrate(commands: Any) -> None:
     )
     parser = _add_command(actions, "view", _calibrate_view, "the camera's scale plane, from coins of known size", details)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the camera's pictures, in folders named as their labels")
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle that knows the coins' diameters (default: the one in config.yaml)")
+    _add_bundle(parser, "the bundle that knows the coins' diameters")
     parser.add_argument("--px-per-mm", type=_scale, metavar="N", help="about the scale there is, where the camera was moved far (default: config.yaml's)")
     parser.add_argument("--write", action="store_true", help="put the numbers into config.yaml")
     _add_config(parser)

@@ -15,6 +15,10 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
 class Pictures(_Part):
     """How many simulated things are drawn. held_out: genuine coins no network sees (frames are held out by whole bursts instead)."""
 
@@ -45,10 +49,10 @@ class ClassifierKnobs(_Part):
     network: Literal["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"] = "separable"
     weights: str = "none"
     width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 24
-    epochs: Annotated[int, Field(ge=1)] = 30
-    batch: Annotated[int, Field(ge=1)] = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 0.002
-    repeat: Annotated[int, Field(ge=1)] = 1
+    epochs: Count = 30
+    batch: Count = 128
+    learning_rate: Rate = 0.002
+    repeat: Count = 1
     patience: Annotated[int, Field(ge=0)] = 0
     held_back: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
 
@@ -58,17 +62,17 @@ class AutoencoderKnobs(_Part):
 
     network: Literal["squeezing", "conv-128"] = "squeezing"
     width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 16
-    code: Annotated[int, Field(ge=1)] = 64
-    epochs: Annotated[int, Field(ge=1)] = 12
-    batch: Annotated[int, Field(ge=1)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 0.002
-    repeat: Annotated[int, Field(ge=1)] = 1
+    code: Count = 64
+    epochs: Count = 12
+    batch: Count = 64
+    learning_rate: Rate = 0.002
+    repeat: Count = 1
 
 
 class ReliefKnobs(_Part):
     """per_label: coins of each label whose reliefs the bundle keeps, at 0.9 kB each, to compare others with."""
 
-    per_label: Annotated[int, Field(ge=1)] = 150
+    per_label: Count = 150
 
 
 class Augment(_Part):
