@@ -1,7 +1,8 @@
 """A coin -> a verdict: what the classifier, the autoencoder and the diameter say of it together.
 
 Every picture of the coin is judged in several quarter turns and the answers are averaged; how like the reliefs of known coins it is counts
-beside them, where the bundle has such. The classifier's probabilities and the measured diameter are fused by Bayes' rule; its last class, "none of these", has no diameter. The anomaly score is how far the logarithm of the
+beside them, where the bundle has such. These probabilities and the measured diameter are fused by Bayes' rule; the last class, "none of
+these", has no diameter. The anomaly score is how far the logarithm of the
 autoencoder's error is from that of genuine coins of the label, in units of their spread: what it copies too badly is unlike them, and what
 it copies too well (a blank) is so too.
 """

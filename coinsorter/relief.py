@@ -62,7 +62,8 @@ class Matcher:
         """
         likeness = self._likeness(crop)
         nearest = [_nearest(likeness[first:end]) for first, end in zip(self._ends[:-1], self._ends[1:])]
-        return np.array([*(value - sum(nearest) / len(nearest) for value in nearest), 0.0], np.float32)
+        mean = sum(nearest) / len(nearest)
+        return np.array([*(value - mean for value in nearest), 0.0], np.float32)
 
     def _likeness(self, crop: np.ndarray) -> np.ndarray:
         """The greatest cosine between the crop and each known coin over all rotations: float32 (n,)."""

@@ -61,7 +61,8 @@ class Replayed:
 class Replay:
     """A bundle's pipeline for pictures of single coins.
 
-    settings: config.yaml's view and acceptance; None takes the bundle's own, with a bin for every label. follow: keep the scale true, whatever the settings say.
+    settings: config.yaml's view and acceptance; None takes the bundle's own, with a bin for every label. follow: keep the scale true, whatever
+    the settings say.
     """
 
     def __init__(self, bundle: Bundle, classifier: Classifier, settings: Config | None = None, follow: bool = True) -> None:

@@ -19,8 +19,9 @@ from coinsorter.records import Circle
 # PRIOR may be half as much again or less.
 WANDER = (0.125, 0.3, 0.3)  # standard deviation from one coin to the next
 PRIOR = (2.0, 4.0, 4.0)  # how far the plane may be off at first
-DOUBT = 3.0  # standard errors that a drift must be beyond: one in 700 by chance
-# Of a fitted plane's four terms, over the variance of one measurement: few coins, or all in the middle, do not make a lens. Some 5 % is usual.
+DOUBT = 3.0  # standard errors that a drift must be beyond
+# What is known of a fitted plane's four terms beforehand, in measurements of one coin: nothing, but that a barrel is some 5 % (brl-frames': 4.6 %),
+# where one diameter is off by 1.5 %: (1.5 / 5)^2. So few coins, or all in the middle, do not make up a lens.
 PRIOR_PRECISION = np.diag([1e-6, 1e-6, 1e-6, 0.09])
 OUTLIER = 3.0  # times the scatter: beyond, a measurement counts less, the further the less
 

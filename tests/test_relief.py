@@ -85,10 +85,10 @@ def test_the_gamma_of_crops_is_taken_out_again(known, matcher, others):
 
 
 @pytest.mark.parametrize("grey", [0, FILL, 255])
-def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, grey):
+def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, others, grey):
     blank = np.where(inside(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(3, axis=2)
     scores = matcher.scores(blank)
-    assert np.isfinite(scores).all() and scores[-1] == 0
+    assert np.abs(scores).max() < 0.3 * np.median([matcher.scores(crop).max() for crop in others.crops])
 
 
 def test_foreign_coins_are_less_like_any_label(matcher, others):
