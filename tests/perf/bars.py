@@ -64,8 +64,11 @@ def speed() -> Iterator[Line]:
         figures = (
             f"{f['kernel_ratio']:.2f} times the bare kernels, {f['coins_per_s']:.0f} coins/s, {f['rss_mb']:.0f} MB, ready in {f['ready_s']:.2f} s ({f['runtime']}, core {f['core']})"
         )
-        near_kernels = f["kernel_ratio"] <= 1.25 or path == BRL  # which compares reliefs in numpy: no kernel by the bench's own count
-        yield f"bench, {path.name}", figures, near_kernels and f["coins_per_s"] >= 300 and f["rss_mb"] <= 200 and f["ready_s"] <= 2
+        fast = f["coins_per_s"] >= 300 and f["rss_mb"] <= 200 and f["ready_s"] <= 2
+        if path == BRL:  # it compares reliefs in numpy, which is no kernel by the bench's own count
+            yield f"bench, {path.name}", f"{figures}; no bar on the ratio to the kernels", fast
+        else:
+            yield f"bench, {path.name}", figures, fast and f["kernel_ratio"] <= 1.25
 
 
 def sizes() -> Iterator[Line]:
