@@ -25,7 +25,7 @@ bars: $(VENV)/.test
 	$(VENV)/bin/python -m tests.perf.bars --seeds $(SEEDS)
 
 crowns: $(VENV)/.test
-	$(VENV)/bin/coinsorter-train bundle models/crowns.yaml --out models/crowns
+	$(VENV)/bin/coinsorter-train bundle --recipe models/crowns.yaml --out models/crowns
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

@@ -38,13 +38,14 @@ class _Part(BaseModel):
 
 
 class Label(_Part):
-    """One kind of coin. diameter_mm: as the mint says. details: free text."""
+    """One kind of coin. diameter_mm: as the mint says. details: free text. also: other names that folders of its pictures may have."""
 
     name: str
     value: float
     currency: str
     diameter_mm: Annotated[float, Field(gt=0)]
     details: str = ""
+    also: tuple[str, ...] = ()
 
 
 class Fusion(_Part):
@@ -136,6 +137,10 @@ class Bundle:
     @property
     def labels(self) -> dict[str, Label]:
         return {label.name: label for label in self.facts.labels}
+
+    def label_of(self, folder: str | None) -> str | None:
+        """The label that pictures in a folder of this name have; the name itself where it is none of the bundle's."""
+        return next((label.name for label in self.facts.labels if folder in label.also), folder)
 
     @property
     def thresholds(self) -> dict[str, Thresholds]:

@@ -79,7 +79,7 @@ class Replay:
         results = []
         while frame := camera.next_frame():
             path = paths[frame.number]
-            results.append(self.picture(frame, path, path.parent.name if path.parent != folder else None))
+            results.append(self.picture(frame, path, self._bundle.label_of(path.parent.name) if path.parent != folder else None))
             progress(frame.number + 1)
         for path in camera.unreadable:
             log.warning("%s: is no picture that can be read; left out", path)

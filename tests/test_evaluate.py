@@ -19,6 +19,7 @@ from coinsorter.segment import find_things
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
 from coinsorter.training import cli, page
+from coinsorter.training.data import clean
 from coinsorter.training.judging import damage, judged, metrics, plots, rotations
 from coinsorter.training.judging.evaluate import worst
 from coinsorter.training.judging.judged import Judge, Judged
@@ -251,7 +252,7 @@ def test_a_ready_crop_is_judged_by_its_looks_alone(photographs, judge, records, 
     for r in records:
         pixels = cv2.cvtColor(cv2.imread(str(r.path)), cv2.COLOR_BGR2RGB)
         (found,) = find_things(pixels, assembly.search(judge.models, judge.models.view))
-        half = found.radius_px / (2 * judged.INSCRIBED)
+        half = found.radius_px / (2 * clean.INSCRIBED)
         square = cv2.getRectSubPix(pixels, (round(2 * half), round(2 * half)), (found.x_px, found.y_px))
         (tmp_path / r.label).mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / r.label / r.path.name), cv2.resize(square, None, fx=2.5, fy=2.5)[..., ::-1])

@@ -12,7 +12,7 @@ from coinsorter import relief
 from coinsorter.crop import FILL, CropSpec, inside
 from coinsorter.relief import Matcher
 from coinsorter.simulator import coins, currency
-from coinsorter.training.making import reliefs, samples
+from coinsorter.training.making import drawn, reliefs
 from coinsorter.training.making.samples import NONE, Samples
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
@@ -22,7 +22,7 @@ LABELS = len(currency.CROWNS)
 @pytest.fixture(scope="module")
 def struck() -> Samples:
     """Simulated coins of every denomination, their colours taken away and their sizes not told."""
-    found = samples.simulated(coins.GENUINE, 480, SPEC, (), [5], lambda done: None)
+    found = drawn.simulated(coins.GENUINE, 480, SPEC, (), [5], lambda done: None)
     return replace(found, crops=np.repeat(found.crops.mean(axis=3, keepdims=True).astype(np.uint8), 3, axis=3))
 
 
@@ -92,7 +92,7 @@ def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, other
 
 
 def test_foreign_coins_are_less_like_any_label(matcher, others):
-    tokens = samples.simulated("token", 60, SPEC, ("gear", "cross", "letters"), [6], lambda done: None)
+    tokens = drawn.simulated("token", 60, SPEC, ("gear", "cross", "letters"), [6], lambda done: None)
     best = [matcher.scores(crop).max() for crop in others.crops]
     assert np.median([matcher.scores(crop).max() for crop in tokens.crops]) < np.quantile(best, 0.1)
 

@@ -17,14 +17,13 @@ from coinsorter import bundle, runtime
 from coinsorter.bundle import Fusion, Label
 from coinsorter.classify import Classifier
 from coinsorter.crop import FILL, CropSpec, inside
-from coinsorter.errors import InputError
 from coinsorter.records import Circle
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
 from coinsorter.training import cli
 from coinsorter.training.data.dataset import Dataset
-from coinsorter.training.making import augment, limits, recipe, samples
+from coinsorter.training.making import augment, limits, photographs, recipe, samples
 from coinsorter.training.making.limits import HeldOut
 from coinsorter.training.making.recipe import Augment, Budget
 from tests.conftest import ROOT
@@ -65,7 +64,7 @@ def tiny(frames, tmp_path_factory):
     """A bundle trained on next to nothing, by the command."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
-    assert cli.main(["bundle", str(folder / "recipe.yaml"), "--frames", str(frames), "--out", str(folder / "bundle")]) == 0
+    assert cli.main(["bundle", str(frames), "--recipe", str(folder / "recipe.yaml"), "--out", str(folder / "bundle")]) == 0
     return folder / "bundle"
 
 
@@ -83,7 +82,7 @@ def test_a_training_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(frames
     """A real process and a real SIGKILL, in the middle of the classifier's epochs."""
     recipe_path, out = tiny.parent / "recipe.yaml", tmp_path / "bundle"
     command = [sys.executable, "-c", "import sys; from coinsorter.training import cli; sys.exit(cli.main())"]
-    arguments = ["bundle", str(recipe_path), "--frames", str(frames), "--out", str(out)]
+    arguments = ["bundle", str(frames), "--recipe", str(recipe_path), "--out", str(out)]
     with subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if line.startswith("classifier 5/"):
@@ -106,8 +105,8 @@ def test_a_bundle_keeps_how_its_training_went(tiny):
 def test_a_prepared_data_set_holds_the_same_coins_as_its_frames(frames, tmp_path):
     assert cli.main(["prepare", str(frames), "--out", str(tmp_path / "coins"), "--px-per-mm", "4", "--diameters", "18-27.5", "--near-bits", "-1"]) == 0
     wanted = recipe.Recipe.model_validate(RECIPE)
-    whole = samples.from_frames(frames, wanted, lambda done: None)
-    prepared = samples.from_dataset(Dataset.load(tmp_path / "coins"), wanted, lambda done: None)
+    whole = photographs.from_frames(frames, wanted, lambda done: None)
+    prepared = photographs.from_dataset(Dataset.load(tmp_path / "coins"), wanted, lambda done: None)
     assert len(whole.samples) == len(prepared.samples) == 24 and (whole.samples.labels == prepared.samples.labels).all()
     assert prepared.samples.diameters_mm == pytest.approx(whole.samples.diameters_mm, rel=0.01)
     assert np.abs(prepared.samples.crops.astype(int) - whole.samples.crops).mean() < 3
@@ -117,7 +116,7 @@ def test_a_prepared_data_set_holds_the_same_coins_as_its_frames(frames, tmp_path
 def test_with_folds_every_coin_is_held_out_once(frames, tmp_path):
     short = {"classifier": {"width": 4, "epochs": 1, "batch": 16}, "autoencoder": {"width": 4, "code": 4, "epochs": 1, "batch": 16}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | short | {"folds": 2}))
-    assert cli.main(["bundle", str(tmp_path / "recipe.yaml"), "--frames", str(frames), "--out", str(tmp_path / "bundle")]) == 0
+    assert cli.main(["bundle", str(frames), "--recipe", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "bundle")]) == 0
     facts = bundle.load(tmp_path / "bundle").facts
     assert facts.budget["held_out"] == 24 and facts.training["held_out_bursts"] == facts.training["bursts"] == 4
     assert {own.n for own in facts.limits.values()} == {12}
@@ -140,25 +139,28 @@ def test_golden_crops_hold_no_photograph(tiny):
 @pytest.mark.parametrize(
     "change, arguments, complaint",
     [
-        ({}, [], "name their folder with --frames"),
-        ({"source": "simulated", "labels": []}, ["--frames", "FRAMES"], "takes no --frames"),
-        ({"labels": RECIPE["labels"][:1]}, ["--frames", "FRAMES"], "at least two are needed"),
-        ({"labels": [*RECIPE["labels"], {"name": "c", "value": 1, "currency": "X", "diameter_mm": 20}]}, ["--frames", "FRAMES"], "no pictures in folders named c"),
-        ({"motifs": ["heart"]}, ["--frames", "FRAMES"], "heart are kept for the simulated belt"),
+        ({}, [], "trains on photographs (frames): name their folder"),
+        ({"source": "simulated", "labels": []}, ["FRAMES"], "takes no pictures"),
+        ({"labels": RECIPE["labels"][:1]}, ["FRAMES"], "at least two are needed"),
+        ({"labels": [*RECIPE["labels"], {"name": "c", "value": 1, "currency": "X", "diameter_mm": 20}]}, ["FRAMES"], "no pictures in folders named c"),
+        ({"motifs": ["heart"]}, ["FRAMES"], "heart are kept for the simulated belt"),
         ({"source": "simulated", "labels": [], "folds": 3}, [], "folds and by_extent are for photographs"),
-        ({"classifier": {"weights": "imagenet"}}, ["--frames", "FRAMES"], "separable starts from nothing"),
-        ({"classifier": {"network": "mobilenet-v2", "weights": "nowhere.h5"}}, ["--frames", "FRAMES"], "nowhere.h5 is no file"),
-        ({"folds": 10}, ["--frames", "FRAMES"], "more than the pictures have bursts for"),
-        ({"px_per_mm": 14.0}, ["--frames", "FRAMES"], "no coin was found"),
-        ({"colour": 3}, ["--frames", "FRAMES"], "colour"),
-        ({"classifier": {"width": 9}}, ["--frames", "FRAMES"], "classifier.width"),
-        ({}, ["--frames", "/nowhere"], "no such folder"),
+        ({"classifier": {"weights": "imagenet"}}, ["FRAMES"], "separable starts from nothing"),
+        ({"classifier": {"network": "mobilenet-v2", "weights": "nowhere.h5"}}, ["FRAMES"], "nowhere.h5 is no file"),
+        ({"folds": 10}, ["FRAMES"], "more than the pictures have bursts for"),
+        ({"px_per_mm": 14.0}, ["FRAMES"], "no coin was found"),
+        ({"colour": 3}, ["FRAMES"], "colour"),
+        ({"classifier": {"width": 9}}, ["FRAMES"], "classifier.width"),
+        ({}, ["FRAMES", "FRAMES"], "one camera in one place"),
+        ({"asked": 2}, ["FRAMES"], "more than its folds"),
+        ({"source": "crops", "crop": {"true_size": True}}, ["FRAMES"], "ready crops do not tell how large"),
+        ({}, ["/nowhere"], "no such folder"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_leaves_nothing_behind(capsys, tmp_path, frames, change, arguments, complaint):
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, **change}))
     words = [str(frames) if word == "FRAMES" else word for word in arguments]
-    status = cli.main(["bundle", str(tmp_path / "recipe.yaml"), *words, "--out", str(tmp_path / "out")])
+    status = cli.main(["bundle", *words, "--recipe", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "out")])
     err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("coinsorter-train:")]
     assert status == 66 and len(err) == 1 and complaint in err[0]
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
@@ -169,12 +171,12 @@ def test_a_label_with_one_burst_only_cannot_be_held_out(capsys, tmp_path, frames
     for path in (folder / "bit_10").glob("x_15*"):
         path.unlink()
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
-    status = cli.main(["bundle", str(tmp_path / "recipe.yaml"), "--frames", str(folder), "--out", str(tmp_path / "out")])
+    status = cli.main(["bundle", str(folder), "--recipe", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "out")])
     assert status == 66 and "one burst" in capsys.readouterr().err
 
 
 def test_a_recipe_that_is_not_there_is_named(capsys, tmp_path):
-    assert cli.main(["bundle", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "out")]) == 66
+    assert cli.main(["bundle", "--recipe", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "out")]) == 66
     assert "none.yaml: cannot be read" in capsys.readouterr().err
 
 

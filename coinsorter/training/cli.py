@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,22 @@ examples:
   columns path,label,side,coin_id:
     coinsorter-train prepare collection.zip --crops --join-sides --test 0.1 --out coins
 then open coins/report.html"""
+BUNDLE = """\
+Trains a bundle: finds and cuts out the coins, fits classifier and autoencoder,
+quantises both to int8, sets the limits on coins that neither saw, and writes it
+all to a folder. The same recipe and pictures make the same bundle on one
+machine. Stopped or killed, the same command goes on after the last whole epoch.
+"""
+BUNDLE_EXAMPLES = """\
+examples:
+  a data set of your own, with the knobs that suit some hundred photographs:
+    coinsorter-train bundle coins --diameters 010=20,025=25 --out models/mine
+  with a recipe, but faster:
+    coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml \\
+        --set classifier.epochs=10 --out quick
+  simulated coins:
+    coinsorter-train bundle --recipe models/crowns.yaml --out models/crowns
+"""
 EVALUATE = """\
 Judges pictures that lie in folders named as the bundle's labels; folders with
 other names hold foreign things, which must be rejected. Writes report.html (one
@@ -82,16 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("coinsorter-train", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"coinsorter-train {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    make = commands.add_parser(
-        "bundle",
-        help="train a bundle from a recipe",
-        description="Trains a bundle: finds and crops the coins, fits classifier and autoencoder, quantises both to int8, sets the limits "
-        "on coins that neither saw, and writes it all to a folder. The same recipe and pictures make the same bundle on one machine.",
-    )
-    make.add_argument("recipe", type=Path, metavar="RECIPE", help="such as models/crowns.yaml; every knob is in it")
-    make.add_argument("--frames", type=Path, metavar="DIR", help="pictures with one coin each, in folders named as the recipe's labels; or a data set that `prepare` made of such")
-    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; what is there is replaced when all is done")
-    make.set_defaults(command=_bundle)
+    _add_bundle(commands)
     _add_prepare(commands)
     _add_evaluate(commands)
     _add_features(commands)
@@ -101,6 +109,24 @@ def _parser() -> argparse.ArgumentParser:
 def _add(commands: Any, name: str, what: str, description: str, examples: str) -> argparse.ArgumentParser:
     """A command whose help is laid out as it is written here."""
     return commands.add_parser(name, help=what, description=description, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def _add_bundle(commands: Any) -> None:
+    make = _add(commands, "bundle", "train a bundle from pictures of coins", BUNDLE, BUNDLE_EXAMPLES)
+    what = "a data set that `prepare` made, or a folder with folders named as the recipe's labels; several of ready crops; none for simulated coins"
+    make.add_argument("data", nargs="*", type=Path, metavar="DATA", help=what)
+    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; what is there is replaced when all is done")
+    make.add_argument("--recipe", type=Path, metavar="FILE", help="such as models/brl.yaml; every knob is in it")
+    make.add_argument("--diameters", type=_diameters, default={}, metavar="LABEL=MM,...", help="without a recipe: how large each label's coins are")
+    make.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another value for one of the recipe's knobs, such as classifier.epochs=40")
+    make.set_defaults(command=_bundle)
+
+
+def _diameters(words: str) -> dict[str, float]:
+    try:
+        return {name: _above_zero(size) for name, size in (word.split("=") for word in words.split(","))}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{words!r} is not like 010=20.0,025=25.0") from error
 
 
 def _add_prepare(commands: Any) -> None:
@@ -248,12 +274,20 @@ def _features(options: argparse.Namespace) -> None:
 
 
 def _bundle(options: argparse.Namespace) -> None:
+    from coinsorter.training.data.dataset import Dataset
     from coinsorter.training.making import recipe
     from coinsorter.training.making.make import make
 
-    recipe_ = recipe.load(options.recipe)
+    if options.recipe and options.diameters:
+        raise InputError("--diameters are the recipe's to say; name one of them")
+    if options.recipe:
+        recipe_ = recipe.load(options.recipe, options.set)
+    elif len(options.data) == 1:
+        recipe_ = recipe.unwritten(Dataset.load(options.data[0], check=False), options.diameters, _name(options.out), options.set)
+    else:
+        raise InputError("name a --recipe, or one data set that `coinsorter-train prepare` made")
     try:
-        facts = make(recipe_, options.frames, options.out, _bar)
+        facts = make(recipe_, options.data, options.out, _bar)
     except OSError as error:
         raise InputError(f"{options.out}: cannot be written: {error.strerror}; nothing was changed there") from error
     proof, accuracy = facts.budget, facts.training["held_out_accuracy"]
@@ -263,6 +297,11 @@ def _bundle(options: argparse.Namespace) -> None:
         f"limits: {proof['held_out_accepted']} of {proof['held_out']} held-out coins accepted, {proof['held_out_wrong']} wrongly: at most "
         f"{100 * proof['wrong_at_most_95']:.3g} % at 95 %, budget {100 * proof['wrong']:g} %: {'proven' if proof['proven'] else 'the sample is too small to prove it'}"
     )
+
+
+def _name(out: Path) -> str:
+    """A bundle's name from its folder's: what may be in one, in small letters."""
+    return re.sub("[^a-z0-9_-]", "-", out.resolve().name.lower()).strip("-_") or "coins"
 
 
 @contextmanager

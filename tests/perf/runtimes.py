@@ -5,7 +5,7 @@ import numpy as np
 from coinsorter import bundle, runtime
 from coinsorter.classify import Classifier
 from coinsorter.simulator import coins
-from coinsorter.training.making import samples
+from coinsorter.training.making import drawn
 from tests.conftest import BRL, CROWNS
 
 
@@ -16,8 +16,8 @@ def main() -> None:
     for path in (CROWNS, BRL):
         models = bundle.load(path)
         judges = [Classifier(models, name) for name in names]
-        drawn = samples.simulated(coins.GENUINE, 400, models.crop, (), [99], lambda done: None).crops
-        for what, crops in (("golden crops", models.golden.crops), ("simulated coins", drawn)):
+        simulated = drawn.simulated(coins.GENUINE, 400, models.crop, (), [99], lambda done: None).crops
+        for what, crops in (("golden crops", models.golden.crops), ("simulated coins", simulated)):
             logits = [np.array([judge.logits(crop) for crop in crops]) for judge in judges]
             errors = [np.array([judge.error(crop) for crop in crops]) for judge in judges]
             alike = (logits[0].argmax(axis=1) == logits[1].argmax(axis=1)).mean()

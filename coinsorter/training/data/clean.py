@@ -41,6 +41,7 @@ CROP_RADII = 0.3, 0.55
 CROP_OFF = 0.1
 INSCRIBED = 0.48  # radius of the coin in a ready crop where none can be measured
 CORNER = 0.12  # of the shorter edge: the squares that tell its surround
+MASKS = ((0.0,) * 3, (255.0,) * 3)  # corners that are all of one such grey were painted over and show no belt
 
 MIN_SIDE_PX = 32
 MIN_RADIUS_PX = 12.0  # a smaller coin would be blown up almost threefold for a crop of 64 pixels
@@ -118,7 +119,7 @@ def look(pixels: np.ndarray, looks: Looks) -> Kept | Flaw:
         return Flaw("tiny", f"{pixels.shape[1]} x {pixels.shape[0]} pixels; at least {MIN_SIDE_PX} are needed")
     if contrast(pixels) < PATCH_CONTRAST:
         return Flaw("blank", f"{contrast(pixels):.0f} grey levels of contrast")
-    circle = _in_crop(pixels) if looks.crops else _in_frame(pixels, looks)
+    circle = in_crop(pixels) if looks.crops else _in_frame(pixels, looks)
     if isinstance(circle, Flaw):
         return circle
     if circle.radius_px < MIN_RADIUS_PX:
@@ -147,15 +148,20 @@ def _circles(pixels: np.ndarray, low: float, high: float) -> list[Circle]:
     return [circle for circle in find_things(pixels, Search(low, high, **LENIENT)) if circle.quality]
 
 
-def _in_crop(pixels: np.ndarray) -> Circle:
-    """The coin that fills a ready crop: as measured where exactly one does, else the inscribed circle."""
+def in_crop(pixels: np.ndarray, surround: tuple[float, float, float] | None = None) -> Circle:
+    """The coin that fills a ready crop: as measured where exactly one does, else the inscribed circle.
+
+    surround: what the belt is taken to look like where the crop's corners were painted over.
+    """
     height, width = pixels.shape[:2]
     shorter, middle = min(height, width), ((width - 1) / 2, (height - 1) / 2)
     circles = _circles(pixels, *(share * shorter for share in CROP_RADII))
     filling = [circle for circle in circles if hypot(circle.x_px - middle[0], circle.y_px - middle[1]) <= CROP_OFF * shorter]
+    corners = _corners(pixels)
+    painted = surround is not None and corners in MASKS
     if len(filling) == 1:
-        return filling[0]
-    return Circle(*middle, INSCRIBED * shorter, quality=0.0, roundness=1.0, sharpness=0.0, surround=_corners(pixels), alone=True)
+        return replace(filling[0], surround=surround) if painted else filling[0]
+    return Circle(*middle, INSCRIBED * shorter, quality=0.0, roundness=1.0, sharpness=0.0, surround=surround if painted else corners, alone=True)
 
 
 def _corners(pixels: np.ndarray) -> tuple[float, float, float]:

@@ -20,14 +20,11 @@ from coinsorter.crop import FILL, CropSpec
 from coinsorter.decide import Rules, decide
 from coinsorter.devices.camera import FolderCamera, picture_paths
 from coinsorter.errors import InputError
-from coinsorter.records import SORTED, Circle, Coin, Frame, Verdict
+from coinsorter.records import SORTED, Coin, Frame, Verdict
 from coinsorter.replay import REJECT, Replay, Replayed
+from coinsorter.training.data import clean
 
 log_ = logging.getLogger(__name__)
-
-INSCRIBED = 0.48  # of a ready crop's shorter edge: its coin's radius
-CORNERS = 1.1  # in those radii: what lies further out shows the belt
-MASKS = (0.0, 255.0)  # corners that are all of one such grey were painted over and show no belt
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,24 +114,7 @@ def _lone(picture: np.ndarray, diameter_mm: float) -> Coin:
 
 def cut_whole(pixels: np.ndarray, spec: CropSpec) -> np.ndarray:
     """The coin that fills a picture, uint8 (h, w, 3), as the networks want it."""
-    return crop.cut(pixels, inscribed(pixels, spec.surround), spec.full_mm, spec)
-
-
-def inscribed(pixels: np.ndarray, surround: tuple[float, float, float]) -> Circle:
-    """The outline of a coin that fills a picture; the corners tell the light, or `surround` is taken where they do not."""
-    height, width = pixels.shape[:2]
-    x_px, y_px, radius_px = (width - 1) / 2, (height - 1) / 2, INSCRIBED * min(width, height)
-    return Circle(x_px, y_px, radius_px, 1.0, 1.0, 0.0, _corners(pixels, x_px, y_px, CORNERS * radius_px) or surround, alone=True)
-
-
-def _corners(pixels: np.ndarray, x_px: float, y_px: float, radius_px: float) -> tuple[float, float, float] | None:
-    """Median colour outside a circle; None where that was painted over."""
-    yy, xx = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
-    outside = pixels[np.hypot(xx - x_px, yy - y_px) > radius_px]
-    if not len(outside):
-        return None
-    red, green, blue = (float(v) for v in np.median(outside, axis=0))
-    return None if red == green == blue and red in MASKS else (red, green, blue)
+    return crop.cut(pixels, clean.in_crop(pixels, spec.surround), spec.full_mm, spec)
 
 
 def _small(pixels: np.ndarray, size_px: int) -> np.ndarray:
@@ -154,8 +134,9 @@ class Pictures:
     unreadable: those that are no pictures, known once all have been gone through. Raises InputError where there are no pictures.
     """
 
-    def __init__(self, folder: Path, judge: Callable[[Frame, Path, str | None], Judged]) -> None:
+    def __init__(self, folder: Path, judge: Callable[[Frame, Path, str | None], Judged], label_of: Callable[[str], str | None]) -> None:
         self.folder = folder
+        self._label_of = label_of
         self.paths = picture_paths(folder)
         self.unreadable: list[Path] = []
         self._judge = judge
@@ -164,7 +145,7 @@ class Pictures:
         return len(self.paths)
 
     def label(self, path: Path) -> str | None:
-        return path.parent.name if path.parent != self.folder else None
+        return self._label_of(path.parent.name) if path.parent != self.folder else None
 
     def __iter__(self) -> Iterator[Judged]:
         camera = FolderCamera(self.paths, frame_s=1.0)
@@ -178,7 +159,7 @@ class Pictures:
 
 def pictures(folder: Path, judge: Judge, crops: bool) -> Pictures:
     """A folder of folders named as labels, judged. Raises InputError where none is named as one of the bundle's."""
-    found = Pictures(folder, judge.ready_crop if crops else judge.frame)
+    found = Pictures(folder, judge.ready_crop if crops else judge.frame, judge.models.label_of)
     names = {found.label(path) for path in found.paths} - {None}
     if not names & set(judge.models.labels):
         has = f"its pictures lie in {_some(names)}" if names else "its pictures lie in no folders of their own"

@@ -26,9 +26,9 @@ from coinsorter.errors import InputError
 from coinsorter.records import Circle
 from coinsorter.scale import ScalePlane
 from coinsorter.segment import MIN_SIDE_PX, Search, find_things
+from coinsorter.training.data import clean
 from coinsorter.training.data.clean import LENIENT
 from coinsorter.training.data.split import bursts
-from coinsorter.training.judging import judged
 
 STANDARD = CropSpec(96, 1.06, (110.0, 110.0, 110.0))  # with a bundle, the belt is as it is in the bundle's own crops
 RADIUS_PX = STANDARD.size_px / 2 / STANDARD.margin  # of every coin in it
@@ -108,7 +108,7 @@ def measure_folder(folder: Path, models: Bundle | None, crops: bool, gap_s: floa
 
 def _outline(pixels: np.ndarray, models: Bundle | None, crops: bool) -> Circle | str:
     if crops:
-        return judged.inscribed(pixels, STANDARD.surround)
+        return clean.in_crop(pixels, STANDARD.surround)
     if min(pixels.shape[:2]) < MIN_SIDE_PX:
         return "too small"
     if models and pixels.shape[:2] != (models.view.height_px, models.view.width_px):

@@ -32,7 +32,8 @@ class HeldOut:
     """What the int8 networks and the view say of each held-out genuine coin.
 
     labels: int (n,). logits: (n, labels + 1), the classifier's. reliefs: (n, labels + 1), how like the known coins' theirs are. errors:
-    (n,), the autoencoder's. diameters_mm: (n,); scale_spreads: (n,), how far the view's scale may be off, relative.
+    (n,), the autoencoder's. diameters_mm: (n,), NaN where pictures tell none; scale_spreads: (n,), how far the view's scale may be off,
+    relative.
     """
 
     labels: np.ndarray
@@ -86,28 +87,36 @@ def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, lab
     return replace(held, diameters_mm=diameters, scale_spreads=spreads)
 
 
-def fusion(held: HeldOut, labels: list[Label]) -> Fusion:
-    """Temperature (Guo et al., 2017), diameter's and relief's weight by maximum likelihood; the diameters' spread about their nominal ones."""
-    nominal = np.array([label.diameter_mm for label in labels])
-    off = held.diameters_mm / nominal[held.labels] - 1
-    spread = max(MIN_DIAMETER_SPREAD, 1.4826 * float(np.median(np.abs(off))))
+def fusion(held: HeldOut, labels: list[Label], expected_spread: float = MIN_DIAMETER_SPREAD) -> Fusion:
+    """Temperature (Guo et al., 2017), diameter's and relief's weight by maximum likelihood; the diameters' spread about their nominal ones.
 
-    def with_(warmth: float, weight: float, relief: float = 0.0) -> Fusion:
+    expected_spread: relative, of diameters that the held-out coins' pictures do not tell; they count in full then.
+    """
+    nominal = np.array([label.diameter_mm for label in labels])
+    measured = not np.isnan(held.diameters_mm).any()
+    off = held.diameters_mm / nominal[held.labels] - 1
+    spread = max(MIN_DIAMETER_SPREAD, 1.4826 * float(np.median(np.abs(off)))) if measured else expected_spread
+
+    def with_(warmth: float, weight: float = 1.0, relief: float = 0.0) -> Fusion:
         return Fusion(
             temperature=round(float(np.exp(warmth)), 4), diameter_spread=round(spread, 5), freedom=FREEDOM,
             diameter_weight=round(float(weight), 3), relief_weight=round(float(relief) * RELIEF_UNIT, 2),
         )  # fmt: skip
 
-    def loss(knobs: np.ndarray) -> float:
-        fused = with_(*knobs)
+    # A network without a held-out mistake would be called ever surer: it is never trusted more than its own logits say.
+    knobs = {"warmth": (0.5, (0.0, 2.0))}
+    if measured:
+        knobs["weight"] = (0.8, (MIN_DIAMETER_WEIGHT, 1.0))
+    if held.reliefs.any():
+        knobs["relief"] = (1.0, (0.0, 4.0))
+
+    def loss(values: np.ndarray) -> float:
+        fused = with_(**dict(zip(knobs, values)))
         found = _fused(held.weighed(fused.relief_weight), nominal, fused)
         return -float(np.mean(found[np.arange(len(found)), held.labels]))
 
-    # A network without a held-out mistake would be called ever surer: it is never trusted more than its own logits say.
-    first, bounds = [0.5, 0.8], [(0.0, 2.0), (MIN_DIAMETER_WEIGHT, 1.0)]
-    if held.reliefs.any():
-        first, bounds = [*first, 1.0], [*bounds, (0.0, 4.0)]
-    return with_(*minimize(loss, first, bounds=bounds, method="Nelder-Mead").x)
+    first, bounds = zip(*knobs.values())
+    return with_(**dict(zip(knobs, minimize(loss, first, bounds=bounds, method="Nelder-Mead").x)))
 
 
 def anomaly_scales(held: HeldOut, labels: list[Label]) -> dict[str, AnomalyScale]:
@@ -139,7 +148,7 @@ def limits(
         own = held.labels == index
         off = np.abs(held.diameters_mm[own] / label.diameter_mm - 1)
         scores = _scores(held.errors[own], scales[label.name])
-        tolerance = max(MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, float(np.quantile(off, 1 - share)))
+        tolerance = float(np.nanmax((MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, np.quantile(off, 1 - share))))
         found[label.name] = Limits(
             min_confidence=round(max(floor, _lowest(confidence[own & right], share)), 6),
             max_anomaly=round(max(ANOMALY_SPREADS, float(np.quantile(scores, 1 - share))), 3),
@@ -164,6 +173,8 @@ def _fused(held: HeldOut, nominal: np.ndarray, fused: Fusion) -> np.ndarray:
 
 def _posterior(logits: np.ndarray, diameter_mm: float, scale_spread: float, nominal: Sequence[float], fused: Fusion) -> np.ndarray:
     pictures = np.array(log_softmax((logits / fused.temperature).tolist()))
+    if np.isnan(diameter_mm):
+        return pictures
     diameters = np.array(diameter_likelihoods(diameter_mm, nominal, fused, scale_spread))
     return np.array(log_softmax((pictures + fused.diameter_weight * diameters).tolist()))
 
@@ -194,7 +205,7 @@ def _proof(held: HeldOut, labels: list[Label], found: dict[str, Limits], scales,
     accepted = np.zeros(len(best), bool)
     for index, label in enumerate(labels):
         mine, own = best == index, found[label.name]
-        near = np.abs(held.diameters_mm - label.diameter_mm) <= own.tolerance_mm
+        near = ~(np.abs(held.diameters_mm - label.diameter_mm) > own.tolerance_mm)  # one that is not known rejects nothing here
         accepted |= mine & near & (confidence >= own.min_confidence) & (_scores(held.errors, scales[label.name]) <= own.max_anomaly)
     count, wrong = int(accepted.sum()), int((accepted & (best != held.labels)).sum())
     bound = highest(wrong, count, 0.95)

@@ -4,57 +4,31 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from coinsorter import bundle, runtime, scale
-from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Label, Limits, Outline
+from coinsorter import bundle, runtime
+from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Limits, Outline
 from coinsorter.classify import Classifier
-from coinsorter.crop import CropSpec
-from coinsorter.errors import InputError
 from coinsorter.relief import Reliefs
-from coinsorter.scale import ScalePlane
-from coinsorter.simulator import coins
-from coinsorter.simulator.machine import UNSEEN_MOTIFS, label_facts
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
-from coinsorter.training.data import dataset
 from coinsorter.training.judging import plots
-from coinsorter.training.making import export, fit, limits, parity, reliefs, samples
+from coinsorter.training.making import export, fit, limits, material, parity, reliefs
+from coinsorter.training.making.material import Material
 from coinsorter.training.making.recipe import Recipe
-from coinsorter.training.making.samples import NONE, OPTICS, Samples
+from coinsorter.training.making.samples import NONE, Samples
 
 REPRESENTATIVE = 400  # crops that int8 ranges are taken from
 GOLDEN_CROPS = 8
 COMPARED = 4000  # held-out crops that float and int8 are compared on
 # What a lone round coin's outline may be like at worst: all but this share of the held-out coins', and the recipe's slack.
 OUTLINE_SHARE = 0.005
-# The belt as the simulated camera shows it, in one grey.
-SIMULATED_SURROUND = (95.0, 95.0, 95.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Material:
-    """What a bundle is made of.
-
-    seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
-    not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale;
-    moved: whether the camera may have moved, so that the machine follows it. order: the places in `held` that the sisters are asked about.
-    """
-
-    labels: list[Label]
-    seen: Samples
-    held: Samples
-    sisters: list[tuple[Samples, Samples]]
-    plane: ScalePlane
-    moved: bool
-    spec: CropSpec
-    notes: dict[str, Any]
-    order: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,26 +50,25 @@ class Answers:
     right: dict[str, np.ndarray]
 
 
-def make(recipe: Recipe, frames: Path | None, out: Path, bar: Bar) -> Facts:
+def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar) -> Facts:
     """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete.
 
     What was trained so far is kept beside `out` until then: killed and started again, it goes on from there.
     """
     import keras
 
-    check(recipe, frames)
-    material = _simulated(recipe, bar) if frames is None else _photographed(recipe, frames, bar)
-    work = _work(out, recipe, material)
+    found = material.gather(recipe, data, bar)
+    work = _work(out, recipe, found)
     keras.utils.clear_session()  # layers are numbered from 0 whatever was trained before: their names are in the bundle's files
     keras.utils.set_random_seed(recipe.seed % 2**32)
-    asked = [_ask(material, *sister, recipe, _numbered(bar, f"sister {n}: "), work / f"sister-{n}") for n, sister in enumerate(material.sisters, 1)]
-    own = _train(material, material.seen, recipe, bar, work / "own")
-    answers = _in_order(asked, material.order) if asked else _answers(own, material.held, bar)
-    typical = material.held.where(_some(material.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
+    asked = [_ask(found, *sister, recipe, _numbered(bar, f"sister {n}: "), work / f"sister-{n}") for n, sister in enumerate(found.sisters, 1)]
+    own = _train(found, found.seen, recipe, bar, work / "own")
+    answers = _in_order(asked, found.order) if asked else _answers(own, found.held, bar)
+    typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
     export.check(answers.right, lambda: export.worst_layer(own.classifier.model, typical))
-    facts = _facts(recipe, material, answers.held, own.models)
-    facts["training"] |= material.notes | _made_with(answers)
-    simulated = material.held if recipe.source == "simulated" else material.seen.where(material.seen.labels == NONE)
+    facts = _facts(recipe, found, answers.held, own.models)
+    facts["training"] |= found.notes | _made_with(answers)
+    simulated = found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
     facts = write(out, facts, own, _golden(own.judge, simulated, facts["fusion"]["relief_weight"]))
     shutil.rmtree(work.parent, ignore_errors=True)
     return facts
@@ -130,83 +103,6 @@ def _train(material: Material, seen: Samples, recipe: Recipe, bar: Bar, work: Pa
     models = {CLASSIFIER: export.int8(classifier.model, typical), AUTOENCODER: export.int8(autoencoder.model, typical)}
     known = reliefs.learn(seen, material.spec, recipe.relief.per_label, recipe.seed) if recipe.relief else None
     return Trained(classifier, autoencoder, models, known, Classifier(_provisional(material, models, known), runtime.pick("auto")))
-
-
-def check(recipe: Recipe, frames: Path | None) -> None:
-    """Raises InputError where recipe and pictures do not go together."""
-    if recipe.source == "frames" and frames is None:
-        raise InputError(f"recipe {recipe.name} trains on frames: name their folder with --frames")
-    if recipe.source == "simulated" and (frames or recipe.labels):
-        raise InputError(f"recipe {recipe.name} trains on simulated coins: it takes no --frames and no labels of its own")
-    if recipe.source == "simulated" and (recipe.folds or recipe.by_extent):
-        raise InputError(f"recipe {recipe.name}: folds and by_extent are for photographs; the simulated coins need neither")
-    if recipe.classifier.weights != "none" and not recipe.classifier.network.startswith("mobilenet"):
-        raise InputError(f"recipe {recipe.name}: classifier.weights are for the mobilenets; {recipe.classifier.network} starts from nothing")
-    if recipe.source == "frames" and len(recipe.labels) < 2:
-        raise InputError(f"recipe {recipe.name} lists {len(recipe.labels)} labels; at least two are needed")
-    unfit = set(recipe.motifs) & set(UNSEEN_MOTIFS)
-    if unfit:
-        raise InputError(f"recipe {recipe.name}: motifs {', '.join(sorted(unfit))} are kept for the simulated belt; training must not see them")
-
-
-def _simulated(recipe: Recipe, bar: Bar) -> Material:
-    labels = [Label(**facts) for facts in label_facts()]
-    spec = recipe.crop_spec(SIMULATED_SURROUND, max(label.diameter_mm for label in labels))
-    counts, motifs, seed = recipe.pictures, tuple(recipe.motifs), recipe.seed
-    with bar("drawing coins", counts.genuine) as tell:
-        genuine = samples.simulated(coins.GENUINE, counts.genuine, spec, motifs, [seed, 10], tell)
-    with bar("drawing held-out coins", counts.held_out) as tell:
-        held = samples.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
-    seen = Samples.joined([genuine, _foreign(recipe, spec, bar)])
-    plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
-    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.empty(0, int))
-
-
-def _photographed(recipe: Recipe, frames: Path, bar: Bar) -> Material:
-    found = _found(recipe, frames, bar)
-    coins_, foreign = found.samples, _foreign(recipe, found.spec, bar)
-    notes = {"bursts": len(np.unique(coins_.groups)), "left_out": len(found.left_out)}
-    rng = np.random.default_rng([recipe.seed, 3])
-    order = np.empty(0, int)
-    if recipe.folds:
-        dealt = samples.folds(coins_, recipe.folds, rng)
-        if len(np.unique(dealt)) < recipe.folds:
-            raise InputError(f"recipe {recipe.name}: folds: {recipe.folds} are more than the pictures have bursts for; {len(np.unique(dealt))} would do")
-        parts = [(coins_.where(dealt != fold), coins_.where(dealt == fold)) for fold in range(recipe.folds)]
-        sisters = [(Samples.joined([seen, foreign]), held) for seen, held in parts]
-        order = np.argsort(dealt, kind="stable")
-        seen, held, notes["split"] = coins_, coins_, f"by burst, {recipe.folds} folds"
-    else:
-        out = samples.hold_out(coins_, recipe.hold_out, rng)
-        seen, held, sisters, notes["split"] = coins_.where(~out), coins_.where(out), [], "by burst"
-    notes["held_out_bursts"] = len(np.unique(held.groups))
-    plane = _plane(recipe.labels, seen, found.plane.width_px, found.plane.height_px)
-    return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, True, found.spec, notes, order)
-
-
-def _found(recipe: Recipe, frames: Path, bar: Bar) -> samples.Found:
-    if not (frames / dataset.FACTS).exists():
-        with bar("finding coins", len(samples.picture_paths(frames))) as tell:
-            return samples.from_frames(frames, recipe, tell)
-    data = dataset.Dataset.load(frames)
-    with bar("reading coins", len(samples.rows_for(data, recipe))) as tell:
-        return samples.from_dataset(data, recipe, tell)
-
-
-def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
-    genuine = seen.where(seen.labels != NONE)
-    return scale.fit_plane(genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px)
-
-
-def _foreign(recipe: Recipe, spec: CropSpec, bar: Bar) -> Samples:
-    """Simulated things that are none of the bundle's coins; for real coins the invented currency's own coins are among them."""
-    motifs, count = tuple(recipe.motifs), recipe.pictures.foreign
-    with bar("drawing foreign things", count) as tell:
-        if recipe.source == "simulated":
-            return samples.simulated("token", count, spec, motifs, [recipe.seed, 12], tell)
-        tokens = samples.simulated("token", count // 2, spec, motifs, [recipe.seed, 12], tell)
-        others = samples.simulated(coins.GENUINE, count - count // 2, spec, motifs, [recipe.seed, 13], tell)
-    return Samples.joined([tokens, replace(others, labels=np.full(len(others), NONE))])
 
 
 def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -257,7 +153,7 @@ def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | 
 
 def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: dict[str, bytes]) -> dict[str, Any]:
     labels, plane, spec, held = material.labels, material.plane, material.spec, material.held
-    fused, scales = limits.fusion(answers, labels), limits.anomaly_scales(answers, labels)
+    fused, scales = limits.fusion(answers, labels, recipe.diameter_spread), limits.anomaly_scales(answers, labels)
     answers = answers.weighed(fused.relief_weight)
     days = limits.days(answers, held.circles, held.groups, plane, labels, fused, recipe.seed) if material.moved else [answers]
     found, proof = limits.limits(days, labels, fused, scales, recipe.budget)

@@ -1,6 +1,8 @@
 """A recipe: the knobs of one bundle's training, read from YAML and kept in the bundle."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -9,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coinsorter.bundle import Label
 from coinsorter.crop import CropSpec
 from coinsorter.errors import InputError
+from coinsorter.training.data.dataset import Dataset
 
 
 class _Part(BaseModel):
@@ -20,10 +23,13 @@ Rate = Annotated[float, Field(gt=0)]
 
 
 class Pictures(_Part):
-    """How many simulated things are drawn. held_out: genuine coins no network sees (frames are held out by whole bursts instead)."""
+    """How many simulated things are drawn. held_out: genuine coins no network sees (photographs are held out by whole groups instead).
+
+    foreign: what "none of these" looks like.
+    """
 
     genuine: Annotated[int, Field(ge=0)] = 0
-    foreign: Annotated[int, Field(ge=0)] = 0
+    foreign: Annotated[int, Field(ge=0)] = 300
     held_out: Annotated[int, Field(ge=0)] = 0
 
 
@@ -116,21 +122,28 @@ class Recipe(_Part):
 
     by_extent: coins are measured halfway between their edges and all that stands out from the belt, shadow included; see `outline`.
     relief: where it is given, coins are compared with known ones by their relief too; see `coinsorter.relief`.
-    Frames are held out by whole bursts, `hold_out` of them. With `folds` every burst is held out once instead: as many sister networks are
-    trained as the bundle's, each without the bursts that it is asked about, and the bundle's own sees all (too few coins to spare any).
+    source: "frames" of one camera, whose view tells how large coins are; "crops", each filled by one coin, which tell no sizes: then
+    `diameter_spread` is what the machine's view is expected to measure to, relative, and its scale is to be calibrated on the machine;
+    "simulated": the invented currency. group_pattern: crops alike in what its brackets match in their names are of one photograph.
+    Frames are held out by whole bursts, crops by photographs, `hold_out` of them. With `folds` each is held out once instead: as many
+    sister networks are trained as the bundle's, each without what it is asked about, and the bundle's own sees all (too few coins to spare
+    any). asked: only so many of the folds have a sister, which takes the less time.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     seed: Annotated[int, Field(ge=0)] = 1
-    source: Literal["simulated", "frames"]
+    source: Literal["simulated", "frames", "crops"]
     labels: list[Label] = []
     px_per_mm: Annotated[float, Field(gt=0)] = 4.0
     by_extent: bool = False
     group_gap_s: Annotated[float, Field(gt=0)] = 40.0
+    group_pattern: str = ""
+    diameter_spread: Annotated[float, Field(gt=0, lt=0.1)] = 0.012
     hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
     folds: Annotated[int, Field(ge=2, le=10)] | None = None
+    asked: Count | None = None
     pictures: Pictures = Pictures()
-    motifs: list[str] = []
+    motifs: list[str] = ["ring", "letters", "gear", "cross", "polygon", "blob", "strokes", "dots"]
     crop: Crop = Crop()
     classifier: ClassifierKnobs = ClassifierKnobs()
     autoencoder: AutoencoderKnobs = AutoencoderKnobs()
@@ -146,14 +159,65 @@ class Recipe(_Part):
         return self.model_dump(mode="json")
 
 
-def load(path: Path) -> Recipe:
-    """The recipe in a file. Raises InputError naming what is wrong with it."""
+# What a recipe says where nobody wrote one: that of models/brl, which was chosen for few photographs of worn coins.
+UNWRITTEN = {
+    "folds": 4,
+    "classifier": {"width": 16, "epochs": 30, "batch": 64, "repeat": 4},
+    "autoencoder": {"epochs": 15, "repeat": 4},
+    "relief": {"per_label": 150},
+    "augment": {"shift_px": 1.5, "brightness": 0.3, "colour": 0.1, "contrast": 0.25, "blur_px": 1.2, "noise": 8, "cut_out": 0.3},
+    "budget": {"wrong": 0.005, "genuine_rejected": 0.01},
+    "slack": {"roundness": 0.04, "quality": 0.08, "off_patch": 0.15},
+}
+
+
+def load(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe in a file, with settings such as "classifier.epochs=40" put in. Raises InputError naming what is wrong with it."""
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        words = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}; name a recipe such as models/crowns.yaml") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from error
+    return _checked(str(path), words, settings)
+
+
+def unwritten(data: Dataset, diameters_mm: dict[str, float], name: str, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe for a prepared data set that nobody wrote one for: its labels, of the given diameters, and UNWRITTEN.
+
+    Raises InputError where a diameter is missing or of no label, or a setting is wrong.
+    """
+    missing, unknown = sorted(set(data.labels) - set(diameters_mm)), sorted(set(diameters_mm) - set(data.labels))
+    if missing or unknown:
+        what = f"has no size for {', '.join(missing)}" if missing else f"names {', '.join(unknown)}, which the data set has not"
+        raise InputError(f"--diameters {what}; say how large every label's coins are: {','.join(f'{label}=MM' for label in data.labels)}")
+    crops = bool(data.facts["crops"])
+    labels = [{"name": label, "value": 0, "currency": "", "diameter_mm": diameters_mm[label]} for label in data.labels]
+    seen = [2 * row.radius_px / diameters_mm[row.label] for row in data.kept()]
+    own = {"name": name, "source": "crops", "folds": 5, "asked": 1} if crops else {"name": name, "source": "frames", "px_per_mm": round(median(seen), 3), "by_extent": True}
+    return _checked("--diameters", {**UNWRITTEN, "labels": labels, **own}, settings)
+
+
+def _checked(where: str, words: Any, settings: Sequence[str]) -> Recipe:
+    try:
+        return Recipe.model_validate(_with(words, settings))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']}" for e in error.errors())
-        raise InputError(f"{path}: {wrong}") from error
+        raise InputError(f"{where}: {wrong}") from error
+
+
+def _with(words: Any, settings: Sequence[str]) -> Any:
+    """A recipe's words with settings put in, each KEY=VALUE with dots between a key's parts and a value in YAML."""
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        *parts, last = key.strip().split(".")
+        try:
+            place, found = words, yaml.safe_load(value)
+            for part in parts:
+                place = place.setdefault(part, {})
+            if not (equals and last):
+                raise TypeError
+            place[last] = found
+        except (TypeError, AttributeError, yaml.YAMLError) as error:
+            raise InputError(f"--set {setting}: is not KEY=VALUE such as classifier.epochs=40") from error
+    return words

@@ -1,0 +1,145 @@
+"""A recipe and pictures -> what a bundle is made of: coins to train on, coins to set limits on, and the view that they were taken in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coinsorter import scale
+from coinsorter.bundle import Label
+from coinsorter.crop import CropSpec
+from coinsorter.errors import InputError
+from coinsorter.scale import ScalePlane
+from coinsorter.simulator import coins
+from coinsorter.simulator.machine import UNSEEN_MOTIFS, label_facts
+from coinsorter.training.bar import Bar
+from coinsorter.training.data import dataset
+from coinsorter.training.making import drawn, photographs, samples
+from coinsorter.training.making.drawn import OPTICS
+from coinsorter.training.making.recipe import Recipe
+from coinsorter.training.making.samples import NONE, Samples
+
+# The belt as the simulated camera shows it, in one grey.
+SIMULATED_SURROUND = (95.0, 95.0, 95.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a bundle is made of.
+
+    seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
+    not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale;
+    moved: whether the camera may have moved, so that the machine follows it. order: the places in `held` that the sisters are asked about.
+    """
+
+    labels: list[Label]
+    seen: Samples
+    held: Samples
+    sisters: list[tuple[Samples, Samples]]
+    plane: ScalePlane
+    moved: bool
+    spec: CropSpec
+    notes: dict[str, Any]
+    order: np.ndarray
+
+
+def gather(recipe: Recipe, data: Sequence[Path], bar: Bar) -> Material:
+    """What the recipe's bundle is made of. data: folders of pictures, or data sets. Raises InputError where they do not go together."""
+    _check(recipe, data)
+    return _simulated(recipe, bar) if recipe.source == "simulated" else _photographed(recipe, data, bar)
+
+
+def _check(recipe: Recipe, data: Sequence[Path]) -> None:
+    if recipe.source == "simulated":
+        _check_simulated(recipe, data)
+    elif not data:
+        raise InputError(f"recipe {recipe.name} trains on photographs ({recipe.source}): name their folder, or a data set made of them")
+    elif len(data) > 1 and recipe.source == "frames":
+        raise InputError(f"recipe {recipe.name} trains on frames of one camera in one place: name one folder, not {len(data)}")
+    elif len(recipe.labels) < 2:
+        raise InputError(f"recipe {recipe.name} lists {len(recipe.labels)} labels; at least two are needed")
+    if recipe.asked and recipe.asked > (recipe.folds or 0):
+        raise InputError(f"recipe {recipe.name}: asked: {recipe.asked} are more than its folds ({recipe.folds or 'none'})")
+    if recipe.source == "crops" and recipe.crop.true_size:
+        raise InputError(f"recipe {recipe.name}: crop.true_size: ready crops do not tell how large their coins are")
+    if recipe.classifier.weights != "none" and not recipe.classifier.network.startswith("mobilenet"):
+        raise InputError(f"recipe {recipe.name}: classifier.weights are for the mobilenets; {recipe.classifier.network} starts from nothing")
+    unfit = set(recipe.motifs) & set(UNSEEN_MOTIFS)
+    if unfit:
+        raise InputError(f"recipe {recipe.name}: motifs {', '.join(sorted(unfit))} are kept for the simulated belt; training must not see them")
+
+
+def _check_simulated(recipe: Recipe, data: Sequence[Path]) -> None:
+    if data or recipe.labels:
+        raise InputError(f"recipe {recipe.name} trains on simulated coins: it takes no pictures and no labels of its own")
+    if recipe.folds or recipe.by_extent:
+        raise InputError(f"recipe {recipe.name}: folds and by_extent are for photographs; the simulated coins need neither")
+
+
+def _simulated(recipe: Recipe, bar: Bar) -> Material:
+    labels = [Label(**facts) for facts in label_facts()]
+    spec = recipe.crop_spec(SIMULATED_SURROUND, max(label.diameter_mm for label in labels))
+    counts, motifs, seed = recipe.pictures, tuple(recipe.motifs), recipe.seed
+    with bar("drawing coins", counts.genuine) as tell:
+        genuine = drawn.simulated(coins.GENUINE, counts.genuine, spec, motifs, [seed, 10], tell)
+    with bar("drawing held-out coins", counts.held_out) as tell:
+        held = drawn.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
+    seen = Samples.joined([genuine, _foreign(recipe, spec, bar)])
+    plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
+    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.empty(0, int))
+
+
+def _photographed(recipe: Recipe, data: Sequence[Path], bar: Bar) -> Material:
+    found = _found(recipe, data, bar)
+    genuine, foreign = found.samples, _foreign(recipe, found.spec, bar)
+    notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(found.left_out)}
+    seen, held, sisters, order = genuine, genuine, [], np.empty(0, int)
+    rng = np.random.default_rng([recipe.seed, 3])
+    if recipe.folds:
+        dealt = samples.folds(genuine, recipe.folds, rng)
+        if len(np.unique(dealt)) < recipe.folds:
+            raise InputError(f"recipe {recipe.name}: folds: {recipe.folds} are more than the pictures have bursts for; {len(np.unique(dealt))} would do")
+        asked = recipe.asked or recipe.folds
+        sisters = [(Samples.joined([genuine.where(dealt != fold), foreign]), genuine.where(dealt == fold)) for fold in range(asked)]
+        held, order = genuine.where(dealt < asked), np.argsort(dealt[dealt < asked], kind="stable")
+        notes["split"] = f"by burst, {asked} of {recipe.folds} folds"
+    else:
+        out = samples.hold_out(genuine, recipe.hold_out, rng)
+        seen, held, notes["split"] = genuine.where(~out), genuine.where(out), "by burst"
+    notes["held_out_bursts"] = len(np.unique(held.groups))
+    measured = recipe.source == "frames"
+    plane = _plane(recipe.labels, seen, found.plane.width_px, found.plane.height_px) if measured else found.plane
+    return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, measured, found.spec, notes, order)
+
+
+def _found(recipe: Recipe, data: Sequence[Path], bar: Bar) -> photographs.Found:
+    if recipe.source == "crops":
+        with bar("reading crops", sum(len(photographs.labelled(folder, recipe)) for folder in data)) as tell:
+            return photographs.from_crops(data, recipe, tell)
+    (frames,) = data
+    if not (frames / dataset.FACTS).exists():
+        with bar("finding coins", len(photographs.labelled(frames, recipe))) as tell:
+            return photographs.from_frames(frames, recipe, tell)
+    prepared = dataset.Dataset.load(frames)
+    with bar("reading coins", len(photographs.rows_for(prepared, recipe))) as tell:
+        return photographs.from_dataset(prepared, recipe, tell)
+
+
+def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
+    genuine = seen.where(seen.labels != NONE)
+    return scale.fit_plane(genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px)
+
+
+def _foreign(recipe: Recipe, spec: CropSpec, bar: Bar) -> Samples:
+    """Simulated things that are none of the bundle's coins; for real coins the invented currency's own coins are among them."""
+    motifs, count = tuple(recipe.motifs), recipe.pictures.foreign
+    with bar("drawing foreign things", count) as tell:
+        if recipe.source == "simulated":
+            return drawn.simulated("token", count, spec, motifs, [recipe.seed, 12], tell)
+        tokens = drawn.simulated("token", count // 2, spec, motifs, [recipe.seed, 12], tell)
+        others = drawn.simulated(coins.GENUINE, count - count // 2, spec, motifs, [recipe.seed, 13], tell)
+    return Samples.joined([tokens, replace(others, labels=np.full(len(others), NONE))])
+
+
