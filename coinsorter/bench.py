@@ -107,8 +107,8 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
     circles = [segment.find_things(frame.pixels, line.search)[0] for frame in frames]
     crops = [line.cut(frame.pixels, circle, line.plane.diameter_mm(circle)) for frame, circle in zip(frames, circles)]
     coins = [track.single(frame, [circle], line.plane, line.cut) for frame, circle in zip(frames, circles)]
-    judged = [(line.classifier.logits(c), line.classifier.error(c), coin.diameter_mm) for c, coin in zip(crops, coins) if coin]
-    events = [Event(0, 0.0, d, SPEED_MM_S, line.classifier.fuse(logits, error, d), None, Decision("reject", "unsure")) for logits, error, d in judged]
+    judged = [(line.classifier.evidence(c), coin.diameter_mm) for c, coin in zip(crops, coins) if coin]
+    events = [Event(0, 0.0, d, SPEED_MM_S, line.classifier.fuse(told, d), None, Decision("reject", "unsure")) for told, d in judged]
     ledger = Ledger(folder / "bench.db", RunFacts("bench", "", ""))
     numbers = iter(range(1, 10**9))
     stages = {

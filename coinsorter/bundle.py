@@ -21,6 +21,7 @@ FORMAT = 1
 FACTS = "bundle.yaml"
 CLASSIFIER = "classifier.tflite"
 AUTOENCODER = "autoencoder.tflite"
+INSPECTOR = "inspector.tflite"
 GOLDEN = "golden/answers.npz"
 RELIEFS = "reliefs.npz"
 
@@ -31,6 +32,7 @@ _NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZi
 # (measured between them on both shipped bundles: `python -m tests.perf.runtimes`).
 GOLDEN_LOGITS = 1.5
 GOLDEN_ERROR = 0.1
+GOLDEN_BLEMISH = 1.5
 
 
 class _Part(BaseModel):
@@ -55,6 +57,7 @@ class Fusion(_Part):
     by it (Guo et al., 2017). diameter_spread: relative, of genuine coins about their
     nominal diameter. freedom: degrees of freedom of the Student-t distribution that describes it (few: outliers surprise less).
     diameter_weight: what the diameter's likelihood counts for; less than 1 where the pictures show the coin's size too, and say it twice.
+    copy_weight, likeness_weight, blemish_weight: what the parts of the anomaly score count for; see `classify.anomaly`.
     """
 
     temperature: Annotated[float, Field(gt=0)]
@@ -62,6 +65,9 @@ class Fusion(_Part):
     freedom: Annotated[float, Field(gt=0)]
     diameter_weight: Annotated[float, Field(ge=0, le=1)] = 1.0
     relief_weight: Annotated[float, Field(ge=0)] = 0.0
+    copy_weight: Annotated[float, Field(ge=0)] = 1.0
+    likeness_weight: Annotated[float, Field(ge=0)] = 0.0
+    blemish_weight: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Outline(_Part):
@@ -73,11 +79,21 @@ class Outline(_Part):
     by_extent: bool = False
 
 
-class AnomalyScale(_Part):
-    """A label's genuine coins: the middle of their anomaly score, and its spread (both on coins the network did not see)."""
+class Spread(_Part):
+    """What genuine coins of a label are like in one respect, on coins that no network saw."""
 
     middle: float
     spread: Annotated[float, Field(gt=0)]
+
+
+class AnomalyScale(Spread):
+    """A label's genuine coins: the logarithm of the autoencoder's error; how like the label's known coins their reliefs are; how blemished
+    the inspector finds them; and what these make together. Those that a bundle does not look at are None.
+    """
+
+    likeness: Spread | None = None
+    blemish: Spread | None = None
+    together: Spread | None = None
 
 
 class Limits(_Part):
@@ -111,19 +127,22 @@ class Facts(_Part):
 class Golden:
     """Crops and what the networks must say of them.
 
-    crops: uint8 (m, n, n, 3). logits: float32 (m, labels + 1). errors: float32 (m,), the autoencoder's mean squared errors.
+    crops: uint8 (m, n, n, 3). logits: float32 (m, labels + 1). errors: float32 (m,), the autoencoder's mean squared errors. blemishes:
+    float32 (m,), the inspector's; zeros without one.
     """
 
     crops: np.ndarray
     logits: np.ndarray
     errors: np.ndarray
+    blemishes: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """A bundle whose files are what bundle.yaml says they are.
 
-    digest: sha256 of bundle.yaml, which holds those of all other files. reliefs: of known coins, for bundles that compare them.
+    digest: sha256 of bundle.yaml, which holds those of all other files. reliefs: of known coins, for bundles that compare them. inspector:
+    a network that finds blemishes, for bundles that have one.
     """
 
     path: Path
@@ -133,6 +152,7 @@ class Bundle:
     golden: Golden
     digest: str
     reliefs: Reliefs | None = None
+    inspector: bytes | None = None
 
     @property
     def labels(self) -> dict[str, Label]:
@@ -177,6 +197,7 @@ def load(path: Path) -> Bundle:
         golden=_golden(path / GOLDEN, facts),
         digest=hashlib.sha256(text).hexdigest(),
         reliefs=_reliefs(path / RELIEFS, contents[RELIEFS], facts) if RELIEFS in contents else None,
+        inspector=contents.get(INSPECTOR),
     )
 
 
@@ -217,11 +238,12 @@ def _facts(path: Path, text: bytes) -> Facts:
 def _golden(path: Path, facts: Facts) -> Golden:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            golden = Golden(stored["crops"], stored["logits"], stored["errors"])
+            errors = stored["errors"]
+            golden = Golden(stored["crops"], stored["logits"], errors, stored.get("blemishes", np.zeros_like(errors)))
     except _NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no golden answers: {error}; export the bundle again") from error
     count, size = len(golden.errors), facts.crop.size_px
-    if golden.crops.shape != (count, size, size, 3) or golden.logits.shape != (count, len(facts.labels) + 1):
+    if golden.crops.shape != (count, size, size, 3) or golden.logits.shape != (count, len(facts.labels) + 1) or len(golden.blemishes) != count:
         raise BundleError(f"{path}: golden crops or answers do not fit the bundle's crops and labels; export the bundle again")
     return golden
 

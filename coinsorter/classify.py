@@ -2,26 +2,48 @@
 
 Every picture of the coin is judged in several quarter turns and the answers are averaged; how like the reliefs of known coins it is counts
 beside them, where the bundle has such. These probabilities and the measured diameter are fused by Bayes' rule; the last class, "none of
-these", has no diameter. The anomaly score is how far the logarithm of the
-autoencoder's error is from that of genuine coins of the label, in units of their spread: what it copies too badly is unlike them, and what
-it copies too well (a blank) is so too.
+these", has no diameter. The anomaly score says how unlike a genuine coin of the label it looks: by the autoencoder's error, by its relief, and
+by the blemishes that an inspector finds, as far as the bundle looks at them.
 """
 
 from collections.abc import Callable, Sequence
-from math import exp, hypot, lgamma, log, log1p, pi
+from dataclasses import dataclass, fields
+from math import exp, hypot, inf, lgamma, log, log1p, pi
 
 import cv2
 import numpy as np
 
-from coinsorter.bundle import GOLDEN_ERROR, GOLDEN_LOGITS, Bundle, Fusion
+from coinsorter.bundle import GOLDEN_BLEMISH, GOLDEN_ERROR, GOLDEN_LOGITS, AnomalyScale, Bundle, Fusion, Spread
 from coinsorter.crop import inside, quarter_turns
 from coinsorter.errors import BundleError
 from coinsorter.records import Coin, Verdict
-from coinsorter.relief import Matcher
+from coinsorter.relief import Matcher, telling
 from coinsorter.runtime import Network
 
 # Relative diameters that a thing that is no coin may have, all equally likely: some 35 % either way.
 FOREIGN_RANGE = 0.7
+# Of the inspector's pixels, those whose mean is its answer: 8 of 32 x 32.
+WORST_SHARE = 8 / 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What networks and relief say of one crop.
+
+    logits: float32 (labels + 1,), the classifier's, averaged over the turns. likeness: float32 (labels,), see `relief.Matcher`; zeros without
+    known reliefs. error: the autoencoder's mean squared error over the coin's pixels at half the crop's size, in grey levels squared.
+    blemish: the inspector's logit of the coin's worst places; 0 without one.
+    """
+
+    logits: np.ndarray
+    likeness: np.ndarray
+    error: float
+    blemish: float
+
+
+def mean(several: Sequence[Evidence]) -> Evidence:
+    """Of several crops of one coin."""
+    return Evidence(*(sum(getattr(one, field.name) for one in several) / len(several) for field in fields(Evidence)))
 
 
 class Classifier:
@@ -33,8 +55,10 @@ class Classifier:
         self._turns = turns
         self._classifier = _network(bundle, "classifier", bundle.classifier, turns, runtime, threads)
         self._autoencoder = _network(bundle, "autoencoder", bundle.autoencoder, 1, runtime, threads)
+        self._inspector = _network(bundle, "inspector", bundle.inspector, 1, runtime, threads) if bundle.inspector else None
         self._matcher = Matcher(bundle.reliefs, bundle.crop, len(bundle.facts.labels)) if bundle.reliefs else None
         self._names = [label.name for label in bundle.facts.labels]
+        self._unlike = np.zeros(len(self._names), np.float32)
         self._diameters_mm = [label.diameter_mm for label in bundle.facts.labels]
         self._inside = cv2.resize(inside(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST)
 
@@ -45,54 +69,50 @@ class Classifier:
         """
         if not coin.crops:
             return Verdict("", 0.0, 0.0, "", float("inf"), coin.diameter_mm)
-        logits, error, judged = self.logits(coin.crops[0]), self.error(coin.crops[0]), 1
+        told = [self.evidence(coin.crops[0])]
         for crop in coin.crops[1:]:
             if not time_left():
                 break
-            logits, error, judged = logits + self.logits(crop), error + self.error(crop), judged + 1
-        return self.fuse(logits / judged, error / judged, coin.diameter_mm, coin.diameter_spread)
+            told.append(self.evidence(crop))
+        return self.fuse(mean(told) if len(told) > 1 else told[0], coin.diameter_mm, coin.diameter_spread)
 
-    def logits(self, crop: np.ndarray) -> np.ndarray:
-        """What classifier and relief together say of one crop, uint8 (n, n, 3): float32 (labels + 1,)."""
-        return self.network_logits(crop) + self._relief(crop)
-
-    def single_logits(self, crop: np.ndarray) -> np.ndarray:
-        """The same, with the classifier asked about the crop as it lies only, not turned."""
+    def evidence(self, crop: np.ndarray) -> Evidence:
+        """What one crop, uint8 (n, n, 3), tells."""
         raw = self._classifier(quarter_turns(crop, self._turns))[0]
-        return self._classifier.real(0, raw[0]) + self._relief(crop)
+        likeness = self._matcher.likeness(crop) if self._matcher else self._unlike
+        return Evidence(self._classifier.real(0, raw.mean(axis=0, dtype=np.float32)), likeness, self._error(crop), self._blemish(crop))
 
-    def network_logits(self, crop: np.ndarray) -> np.ndarray:
-        """The classifier's answer alone, averaged over the turns: float32 (labels + 1,)."""
-        raw = self._classifier(quarter_turns(crop, self._turns))[0]
-        return self._classifier.real(0, raw.mean(axis=0, dtype=np.float32))
-
-    def likeness(self, crop: np.ndarray) -> np.ndarray:
-        """How like the known coins' reliefs the crop's is, see `relief.Matcher`: float32 (labels + 1,); zeros where none are known."""
-        return self._matcher.scores(crop) if self._matcher else np.zeros(len(self._names) + 1, np.float32)
-
-    def _relief(self, crop: np.ndarray) -> np.ndarray | float:
+    def logits(self, evidence: Evidence) -> np.ndarray:
+        """What classifier and relief together say: float32 (labels + 1,)."""
         weight = self.bundle.facts.fusion.relief_weight
-        return weight * self.likeness(crop) if weight else 0.0
+        return evidence.logits + weight * telling(evidence.likeness) if weight else evidence.logits
 
-    def error(self, crop: np.ndarray) -> float:
-        """The autoencoder's mean squared error over the coin's pixels at half the crop's size, in grey levels squared."""
+    def _error(self, crop: np.ndarray) -> float:
         copy = self._autoencoder.real(0, self._autoencoder(crop[None])[0][0])
         squares = cv2.norm(halved(crop).astype(np.float32), copy, cv2.NORM_L2SQR, self._inside)
         return squares / (3 * cv2.countNonZero(self._inside))
 
-    def fuse(self, logits: np.ndarray, error: float, diameter_mm: float, diameter_spread: float = 0.0) -> Verdict:
-        """The verdict from a coin's mean logits, float32 (labels + 1,), the autoencoder's mean error, the diameter and its scale's spread."""
-        pictures, fused = self.posteriors(logits, diameter_mm, diameter_spread)
+    def _blemish(self, crop: np.ndarray) -> float:
+        """The mean of the greatest of the inspector's map: a scratch is on few of its pixels, a stain on many."""
+        if self._inspector is None:
+            return 0.0
+        found = self._inspector(crop[None])[0].reshape(-1)
+        count = worst_places(len(found))
+        return float(self._inspector.real(0, np.partition(found, -count)[-count:].mean(dtype=np.float32)))
+
+    def fuse(self, evidence: Evidence, diameter_mm: float, diameter_spread: float = 0.0) -> Verdict:
+        """The verdict from what a coin's crops tell, its diameter and the relative spread of the view's scale."""
+        pictures, fused = self.posteriors(self.logits(evidence), diameter_mm, diameter_spread)
         probabilities = tuple(exp(value) for value in fused[:-1])
         best, second, *_ = (*sorted(range(len(probabilities)), key=lambda i: -probabilities[i]), 0)
         label = self._names[best]
-        scale = self.bundle.facts.anomaly[label]
+        facts = self.bundle.facts
         return Verdict(
             label=label,
             confidence=probabilities[best],
             by_picture=exp(pictures[best]),
             runner_up=self._names[second],
-            anomaly=abs(log(error) - scale.middle) / scale.spread if error > 0 else float("inf"),
+            anomaly=anomaly(evidence.error, float(evidence.likeness[best]), evidence.blemish, facts.anomaly[label], facts.fusion),
             diameter_mm=diameter_mm,
             probabilities=probabilities,
         )
@@ -109,17 +129,44 @@ class Classifier:
     @property
     def invocations(self) -> tuple[Callable[[], None], ...]:
         """The bare calls of the interpreters that one crop costs, for the bench."""
-        return self._classifier.invoke, self._autoencoder.invoke
+        networks = (self._classifier, self._autoencoder, self._inspector)
+        return tuple(network.invoke for network in networks if network)
 
     def self_test(self) -> None:
         """Runs the golden crops. Raises BundleError if the networks do not answer here as they did where they were trained."""
         golden = self.bundle.golden
         for number, crop in enumerate(golden.crops):
-            logits, error = self.logits(crop), self.error(crop)
-            off, relative = np.abs(logits - golden.logits[number]).max(), abs(error / golden.errors[number] - 1)
-            if not (off <= GOLDEN_LOGITS and relative <= GOLDEN_ERROR):
-                found = f"logits off by {off:.2f}, autoencoder's error by {100 * relative:.0f} %"
+            told = self.evidence(crop)
+            off, relative = np.abs(self.logits(told) - golden.logits[number]).max(), abs(told.error / golden.errors[number] - 1)
+            blemish = abs(told.blemish - golden.blemishes[number])
+            if not (off <= GOLDEN_LOGITS and relative <= GOLDEN_ERROR and blemish <= GOLDEN_BLEMISH):
+                found = f"logits off by {off:.2f}, autoencoder's error by {100 * relative:.0f} %, inspector's by {blemish:.2f}"
                 raise BundleError(f"bundle {self.bundle.path}: golden crop {number}: {found} on {self.runtime}; train or copy it again")
+
+
+def anomaly(error: float, likeness: float, blemish: float, scale: AnomalyScale, fusion: Fusion) -> float:
+    """How unlike a genuine coin of a label a coin looks, in units of the genuine coins' own spread; inf for what is not a number.
+
+    The weighted sum of how far the logarithm of the autoencoder's error lies from theirs (what it copies too badly is unlike them, and what it
+    copies too well, a blank, is so too), how much less like known coins the relief is, and how much more blemished it looks.
+    """
+    if not error > 0:
+        return inf
+    total = fusion.copy_weight * abs(_off(log(error), scale))
+    if fusion.likeness_weight and scale.likeness:
+        total -= fusion.likeness_weight * _off(likeness, scale.likeness)
+    if fusion.blemish_weight and scale.blemish:
+        total += fusion.blemish_weight * _off(blemish, scale.blemish)
+    return _off(total, scale.together) if scale.together else total
+
+
+def _off(value: float, usual: Spread) -> float:
+    return (value - usual.middle) / usual.spread
+
+
+def worst_places(count: int) -> int:
+    """How many of the inspector's pixels its answer is the mean of."""
+    return max(1, round(WORST_SHARE * count))
 
 
 def halved(crop: np.ndarray) -> np.ndarray:

@@ -55,15 +55,10 @@ class Matcher:
         self._ends = np.searchsorted(known.labels[order], np.arange(labels + 1))
         self._projection, self._spec = known.projection, spec
 
-    def scores(self, crop: np.ndarray) -> np.ndarray:
-        """How like each label's nearest known coins a crop, uint8 (n, n, 3), is, and last 0 for "none of these": float32 (labels + 1,).
-
-        A cosine, less its mean over the labels: a coin that is as like all of them tells nothing.
-        """
+    def likeness(self, crop: np.ndarray) -> np.ndarray:
+        """How like each label's nearest known coins a crop, uint8 (n, n, 3), is, as a cosine: float32 (labels,)."""
         likeness = self._likeness(crop)
-        nearest = [_nearest(likeness[first:end]) for first, end in zip(self._ends[:-1], self._ends[1:])]
-        mean = sum(nearest) / len(nearest)
-        return np.array([*(value - mean for value in nearest), 0.0], np.float32)
+        return np.array([_nearest(likeness[first:end]) for first, end in zip(self._ends[:-1], self._ends[1:])], np.float32)
 
     def _likeness(self, crop: np.ndarray) -> np.ndarray:
         """The greatest cosine between the crop and each known coin over all rotations: float32 (n,)."""
@@ -73,6 +68,15 @@ class Matcher:
         both = np.stack((np.concatenate((real, imaginary), 1), np.concatenate((imaginary, -real), 1)), 1)
         products = np.matmul(both, self._known).reshape(2 * FREQUENCIES, -1)
         return (_TURNS @ products).max(axis=0)
+
+
+def telling(likeness: np.ndarray) -> np.ndarray:
+    """What likenesses, (..., labels), say of the label, and last 0 for "none of these": float32 (..., labels + 1).
+
+    Each less their mean: a coin that is as like all labels tells nothing.
+    """
+    centred = likeness - likeness.mean(axis=-1, keepdims=True)
+    return np.concatenate([centred, np.zeros_like(centred[..., :1])], axis=-1)
 
 
 def edges(crop: np.ndarray, spec: CropSpec) -> np.ndarray:

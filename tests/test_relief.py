@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coinsorter import relief
 from coinsorter.crop import FILL, CropSpec, inside
-from coinsorter.relief import Matcher
+from coinsorter.relief import Matcher, telling
 from coinsorter.simulator import coins, currency
 from coinsorter.training.making import drawn, reliefs
 from coinsorter.training.making.samples import NONE, Samples
@@ -42,7 +42,7 @@ def others(struck) -> Samples:
 
 
 def named(matcher: Matcher, crops) -> np.ndarray:
-    return np.array([matcher.scores(crop)[:-1].argmax() for crop in crops])
+    return np.array([matcher.likeness(crop).argmax() for crop in crops])
 
 
 def test_coins_it_never_saw_are_named_without_colour_or_size(matcher, others):
@@ -58,7 +58,7 @@ def turned(crop: np.ndarray, angle: float) -> np.ndarray:
 @given(number=st.integers(0, 100), angle=st.floats(0, 360))
 def test_a_turned_coin_is_as_like(matcher, others, number, angle):
     crop = others.crops[number]
-    as_is, then = matcher.scores(crop), matcher.scores(turned(crop, angle))
+    as_is, then = telling(matcher.likeness(crop)), telling(matcher.likeness(turned(crop, angle)))
     assert then == pytest.approx(as_is, abs=0.35 * as_is.max())
 
 
@@ -80,26 +80,26 @@ def test_another_light_changes_little(matcher, others, light):
 
 def test_the_gamma_of_crops_is_taken_out_again(known, matcher, others):
     lifted = np.round(255 * (others.crops[0] / 255) ** 0.5).astype(np.uint8)
-    found = Matcher(known, replace(SPEC, gamma=0.5), LABELS).scores(lifted)
-    assert found == pytest.approx(matcher.scores(others.crops[0]), abs=0.01)
+    found = telling(Matcher(known, replace(SPEC, gamma=0.5), LABELS).likeness(lifted))
+    assert found == pytest.approx(telling(matcher.likeness(others.crops[0])), abs=0.01)
 
 
 @pytest.mark.parametrize("grey", [0, FILL, 255])
 def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, others, grey):
     blank = np.where(inside(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(3, axis=2)
-    scores = matcher.scores(blank)
-    assert np.abs(scores).max() < 0.3 * np.median([matcher.scores(crop).max() for crop in others.crops])
+    scores = telling(matcher.likeness(blank))
+    assert np.abs(scores).max() < 0.3 * np.median([telling(matcher.likeness(crop)).max() for crop in others.crops])
 
 
 def test_foreign_coins_are_less_like_any_label(matcher, others):
     tokens = drawn.simulated("token", 60, SPEC, ("gear", "cross", "letters"), [6], lambda done: None)
-    best = [matcher.scores(crop).max() for crop in others.crops]
-    assert np.median([matcher.scores(crop).max() for crop in tokens.crops]) < np.quantile(best, 0.1)
+    best = [telling(matcher.likeness(crop)).max() for crop in others.crops]
+    assert np.median([telling(matcher.likeness(crop)).max() for crop in tokens.crops]) < np.quantile(best, 0.1)
 
 
 def test_a_label_without_known_coins_and_one_with_a_single_one(struck, others):
     few = struck.where((struck.labels == 0) | (np.arange(len(struck)) == np.flatnonzero(struck.labels == 1)[0]))
-    scores = Matcher(reliefs.learn(few, SPEC, 40, 1), SPEC, 3).scores(others.crops[0])
+    scores = telling(Matcher(reliefs.learn(few, SPEC, 40, 1), SPEC, 3).likeness(others.crops[0]))
     assert scores.shape == (4,) and np.isfinite(scores).all() and scores[2] < max(scores[:2])
 
 

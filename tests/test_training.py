@@ -39,7 +39,7 @@ RECIPE = {
     "pictures": {"foreign": 16}, "motifs": ["ring"],
     "classifier": {"width": 8, "epochs": 12, "batch": 16, "repeat": 6},
     "autoencoder": {"width": 4, "code": 8, "epochs": 2, "batch": 16},
-    "relief": {"per_label": 5},
+    "relief": {"per_label": 5}, "inspector": {"width": 4, "epochs": 2, "batch": 16, "repeat": 1},
 }  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_a_training_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(frames
 
 def test_a_bundle_keeps_how_its_training_went(tiny):
     history = json.loads((tiny / "training" / "history.json").read_text())
-    assert len(history["classifier"]) == 12 and len(history["autoencoder"]) == 2
+    assert len(history["classifier"]) == 12 and len(history["autoencoder"]) == len(history["inspector"]) == 2
     assert history["classifier"][-1]["loss"] < history["classifier"][0]["loss"]
     assert cv2.imread(str(tiny / "training" / "curves.png")).shape[1] > 600
 
@@ -245,20 +245,19 @@ def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
     logits = np.full((count, 3), -6.0, np.float32)
     logits[np.arange(count), seen] = rng.uniform(4, 9, count)
     diameters = np.where(np.arange(count) < wrong, np.where(seen == 0, 20.0, 25.0), np.where(labels == 0, 20.0, 25.0))
-    return HeldOut(labels, logits, np.zeros_like(logits), rng.lognormal(5, 0.2, count), diameters * rng.normal(1, 0.002, count), np.zeros(count))
+    return HeldOut(labels, logits, np.zeros((count, 2)), rng.lognormal(5, 0.2, count), np.zeros(count), diameters * rng.normal(1, 0.002, count), np.zeros(count))
 
 
 def set_limits(held: HeldOut, budget: Budget):
-    fused, scales = limits.fusion(held, LABELS), limits.anomaly_scales(held, LABELS)
+    scales, fused = limits.anomaly_scales(held, held.at(np.empty(0, int)), LABELS, limits.fusion(held, LABELS))
     return limits.limits([held], LABELS, fused, scales, budget)
 
 
 def with_reliefs(held: HeldOut, telling: float) -> HeldOut:
     """The same coins, and how like each label's known ones their reliefs are: by chance but for what is telling."""
-    found = np.random.default_rng(3).normal(0, 0.01, held.logits.shape)
+    found = np.random.default_rng(3).normal(0.3, 0.01, held.likeness.shape)
     found[np.arange(len(found)), held.labels] += telling
-    found[:, -1] = 0
-    return replace(held, reliefs=found)
+    return replace(held, likeness=found)
 
 
 def test_reliefs_count_for_what_they_tell():
@@ -268,7 +267,7 @@ def test_reliefs_count_for_what_they_tell():
     assert said > 40 > 15 > unsaid and limits.fusion(held, LABELS).relief_weight == 0
     weighed = with_reliefs(held, 0.05).weighed(telling.relief_weight)
     right = weighed.logits[:, :-1].argmax(axis=1) == held.labels
-    assert right[:60].mean() > 0.9 and not weighed.reliefs.any()
+    assert right[:60].mean() > 0.8
 
 
 def test_limits_keep_the_genuine_coins_they_promise_to_keep():
@@ -297,7 +296,7 @@ def test_a_few_wrong_coins_are_told_in_the_proof():
 
 def test_an_error_spread_is_in_units_of_genuine_coins():
     held = held_out(4000, wrong=0)
-    scales = limits.anomaly_scales(held, LABELS)
+    scales, _ = limits.anomaly_scales(held, held.at(np.empty(0, int)), LABELS, limits.fusion(held, LABELS))
     for scale in scales.values():
         assert scale.middle == pytest.approx(5, abs=0.03) and scale.spread == pytest.approx(0.2, rel=0.1)
 
@@ -327,3 +326,105 @@ def test_other_days_show_the_same_coins_in_bursts_of_another_order_to_a_camera_s
         assert sorted(day.errors) == sorted(held.errors) and (day.errors != held.errors).any()
         assert {tuple(burst) for burst in day.errors.reshape(12, 10)} == {tuple(burst) for burst in held.errors.reshape(12, 10)}
     assert np.std([day.diameters_mm[0] / 20 for day in others if day.labels[0] == 0]) > 0.005
+
+
+def test_the_parts_of_the_anomaly_score_count_for_what_they_tell():
+    """Strange things whose reliefs are unlike any, and whose copies are as good as genuine coins'."""
+    held, none = held_out(600, wrong=0), held_out(200, wrong=0, seed=1)
+    rng = np.random.default_rng(2)
+    held = replace(held, likeness=rng.normal(0.8, 0.02, (600, 2)), blemishes=rng.normal(-2, 1, 600))
+    strange = replace(none, likeness=rng.normal(0.6, 0.02, (200, 2)), blemishes=rng.normal(-1, 1, 200))
+    scales, fused = limits.anomaly_scales(held, strange, LABELS, limits.fusion(held, LABELS))
+    assert fused.likeness_weight > 0.6 > fused.blemish_weight > fused.copy_weight
+    assert sum((fused.copy_weight, fused.likeness_weight, fused.blemish_weight)) == pytest.approx(1, abs=1e-3)
+    genuine, other = (limits.scores(of.at(np.flatnonzero(of.labels == 0)), 0, scales["a"], fused) for of in (held, strange))
+    assert np.median(genuine) == pytest.approx(0, abs=0.05) and np.quantile(other, 0.01) > np.quantile(genuine, 0.99)
+
+
+def test_coins_that_no_inspector_was_asked_about_have_no_say_in_the_limits():
+    held = held_out(600, wrong=0)
+    rng = np.random.default_rng(2)
+    asked = replace(held, blemishes=np.where(np.arange(600) < 200, rng.normal(-2, 1, 600), np.nan))
+    scales, fused = limits.anomaly_scales(asked, asked.at(np.arange(0)), LABELS, limits.fusion(asked, LABELS))
+    alone = asked.at(np.arange(200))
+    assert scales["a"].blemish == limits.anomaly_scales(alone, alone.at(np.arange(0)), LABELS, fused)[0]["a"].blemish
+    blind = replace(asked, blemishes=np.where(asked.labels == 0, np.nan, asked.blemishes))
+    assert limits.anomaly_scales(blind, asked.at(np.arange(0)), LABELS, fused)[0]["a"].blemish.middle == pytest.approx(-2, abs=0.3)
+
+
+def test_given_anomalies_move_the_limit_to_where_it_tells_them_best():
+    held, given = held_out(600, wrong=0), held_out(200, wrong=0, seed=1)
+    given = replace(given, errors=given.errors * np.exp(0.2 * 3.5))  # 3.5 spreads off: below the limit that genuine coins alone would have
+    fused = limits.fusion(held, LABELS)
+    scales, fused = limits.anomaly_scales(held, given, LABELS, fused)
+    alone, told = (limits.limits([held], LABELS, fused, scales, Budget(wrong=0.1), anomalies)[0]["a"].max_anomaly for anomalies in (None, given))
+    rejected = [(limits.scores(of.at(np.flatnonzero(of.labels == 0)), 0, scales["a"], fused) > told).mean() for of in (held, given)]
+    assert told < limits.ANOMALY_SPREADS <= alone and rejected[0] < 0.05 and rejected[1] > 0.8
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    """Ready crops of two denominations, three photographs of five coins each; one folder has another name for its label."""
+    folder = tmp_path_factory.mktemp("crops")
+    rng = np.random.default_rng(4)
+    for label, named in (("bit_10", "bit_10"), ("crown_20", "twenty")):
+        (folder / named).mkdir()
+        for photograph in range(3):
+            for number in range(5):
+                camera = VirtualCamera(Optics(160, 160, 4.0, 0.375), rng)
+                pixels = camera.picture([(camera.draw(coins.genuine(rng, label)), 0.0, 0.0)], 30.0 * number)
+                cv2.imwrite(str(folder / named / f"shot{photograph}_{number}.png"), pixels[..., ::-1])
+    return folder
+
+
+CROPS = RECIPE | {"source": "crops", "folds": 3, "asked": 1, "group_pattern": "^(shot[0-9])_"}
+CROPS["labels"] = [RECIPE["labels"][0], RECIPE["labels"][1] | {"also": ["twenty"]}]
+
+
+def test_a_bundle_from_ready_crops_tells_coins_by_their_looks_and_leaves_sizes_to_the_machine(crops, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(CROPS))
+    out, anomalies = tmp_path / "bundle", tmp_path / "odd"
+    shutil.copytree(crops / "bit_10", anomalies)
+    command = ["bundle", str(crops), "--recipe", str(tmp_path / "recipe.yaml"), "--anomalies", str(anomalies), "--out", str(out)]
+    assert cli.main([*command, "--set", "classifier.epochs=16"]) == 0
+    models = bundle.load(out)
+    assert models.facts.recipe["classifier"]["epochs"] == 16 and models.facts.budget["held_out"] == 10 and models.facts.training["bursts"] == 3
+    assert models.facts.fusion.diameter_spread == 0.012 and models.thresholds["crown_20"].tolerance_mm == pytest.approx(4 * 0.012 * 27.5, rel=0.01)
+    assert models.label_of("twenty") == "crown_20" and models.label_of("bit_10") == "bit_10" and models.label_of("thirty") == "thirty"
+    assert cli.main(["evaluate", str(out), str(crops), "--crops", "--out", str(tmp_path / "seen")]) == 0
+    told = json.loads((tmp_path / "seen" / "metrics.json").read_text())
+    assert told["genuine"] == 30 and told["foreign"] == 0 and told["all_answered"]["right"]["share"] > 0.8
+
+
+def test_photographs_are_held_out_whole(crops):
+    found = photographs.from_crops([crops], recipe.Recipe.model_validate(CROPS), lambda done: None)
+    assert np.bincount(found.samples.groups).tolist() == [10] * 3  # of both labels
+    assert np.isnan(found.samples.diameters_mm).all()
+
+
+def test_a_prepared_data_set_needs_no_recipe_but_sizes(frames, tmp_path, command):
+    data, out = tmp_path / "coins", tmp_path / "My Coins"
+    assert command("prepare", frames, "--out", data, "--px-per-mm", 4, "--diameters", "18-27.5", "--near-bits", -1)[0] == 0
+    status, _, err = command("bundle", data, "--out", out)
+    assert status == 66 and "bit_10=MM,crown_20=MM" in err and not out.exists()
+    status, _, err = command("bundle", data, "--out", out, "--diameters", "bit_10=18,crown_20=27.5,crown_50=30")
+    assert status == 66 and "names crown_50" in err
+    quick = [word for knob in ("classifier", "autoencoder", "inspector") for word in ("--set", f"{knob}.epochs=1", "--set", f"{knob}.repeat=1", "--set", f"{knob}.width=4")]
+    status, printed, _ = command("bundle", data, "--out", out, "--diameters", "bit_10=18,crown_20=27.5", "--set", "folds=2", *quick)
+    facts = bundle.load(out).facts
+    assert status == 0 and "2 labels" in printed and facts.name == "my-coins"
+    assert facts.recipe["px_per_mm"] == pytest.approx(4, rel=0.02) and facts.view.px_per_mm == pytest.approx(4, rel=0.04)
+    assert "inspector.tflite" in facts.files
+
+
+@pytest.mark.parametrize("setting", ["classifier.epochs", "=3", "name.first=3", "classifier.epochs=[", "nothing.epochs=3", "classifier.epochs=0"])
+def test_a_setting_that_is_none_is_one_line(frames, tmp_path, command, setting):
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+    status, _, err = command("bundle", frames, "--recipe", tmp_path / "recipe.yaml", "--set", setting, "--out", tmp_path / "out")
+    assert status == 66 and len(err.splitlines()) == 1 and "Traceback" not in err
+
+
+def test_neither_recipe_nor_data_set_is_asked_for(frames, tmp_path, command):
+    status, _, err = command("bundle", "--out", tmp_path / "out")
+    assert status == 66 and "name a --recipe, or one data set" in err
+    assert "holds no finished data set" in command("bundle", frames, "--out", tmp_path / "out")[2]

@@ -118,6 +118,8 @@ def _add_bundle(commands: Any) -> None:
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; what is there is replaced when all is done")
     make.add_argument("--recipe", type=Path, metavar="FILE", help="such as models/brl.yaml; every knob is in it")
     make.add_argument("--diameters", type=_diameters, default={}, metavar="LABEL=MM,...", help="without a recipe: how large each label's coins are")
+    strange = "pictures of what must be rejected, like the coins' own: the anomaly limits are set to tell them best; no network is trained on them"
+    make.add_argument("--anomalies", type=Path, metavar="DIR", help=strange)
     make.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another value for one of the recipe's knobs, such as classifier.epochs=40")
     make.set_defaults(command=_bundle)
 
@@ -287,7 +289,7 @@ def _bundle(options: argparse.Namespace) -> None:
     else:
         raise InputError("name a --recipe, or one data set that `coinsorter-train prepare` made")
     try:
-        facts = make(recipe_, options.data, options.out, _bar)
+        facts = make(recipe_, options.data, options.out, _bar, options.anomalies)
     except OSError as error:
         raise InputError(f"{options.out}: cannot be written: {error.strerror}; nothing was changed there") from error
     proof, accuracy = facts.budget, facts.training["held_out_accuracy"]

@@ -18,8 +18,9 @@ def main() -> None:
         judges = [Classifier(models, name) for name in names]
         simulated = drawn.simulated(coins.GENUINE, 400, models.crop, (), [99], lambda done: None).crops
         for what, crops in (("golden crops", models.golden.crops), ("simulated coins", simulated)):
-            logits = [np.array([judge.logits(crop) for crop in crops]) for judge in judges]
-            errors = [np.array([judge.error(crop) for crop in crops]) for judge in judges]
+            told = [[judge.evidence(crop) for crop in crops] for judge in judges]
+            logits = [np.array([judge.logits(one) for one in own]) for judge, own in zip(judges, told)]
+            errors = [np.array([one.error for one in own]) for own in told]
             alike = (logits[0].argmax(axis=1) == logits[1].argmax(axis=1)).mean()
             apart, relative = np.abs(logits[0] - logits[1]).max(), np.abs(errors[0] / errors[1] - 1).max()
             print(f"{path.name}, {len(crops)} {what}: logits at most {apart:.2f} apart, errors {100 * relative:.1f} %, same label {100 * alike:.2f} %")

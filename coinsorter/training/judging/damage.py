@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from coinsorter.crop import RIM, CropSpec
+from coinsorter.crop import RIM, CropSpec, lifted, sunk
 from coinsorter.training.judging import metrics
 from coinsorter.training.judging.judged import Judge, Judged
 from coinsorter.training.judging.metrics import Share
@@ -71,7 +71,7 @@ def study(judge: Judge, records: Sequence[Judged], progress: Callable[[int], Non
     picked = np.unique(np.linspace(0, len(records) - 1, min(examples, len(records))).astype(int)).tolist()
     for number, kind in enumerate(KINDS):
         rng = np.random.default_rng([SEED, number])
-        crops = [KINDS[kind](r.crop, Place.of(judge.models.crop, r.diameter_mm), rng) for r in records]
+        crops = [damaged(kind, r.crop, judge.models.crop, r.diameter_mm, rng) for r in records]
         judged = [judge.coin(r.path, r.label, crop, r.diameter_mm) for r, crop in zip(records, crops)]
         scores[kind], rejected[kind] = [j.anomaly for j in judged], sum(not j.accepted for j in judged)
         shown[kind] = np.stack([records[i].crop for i in picked]), np.stack([crops[i] for i in picked])
@@ -82,6 +82,13 @@ def study(judge: Judge, records: Sequence[Judged], progress: Callable[[int], Non
     together = [score for kind in KINDS for score in scores[kind]]
     kinds["all"] = Damaged(metrics.auroc(intact, together), Share.counted(sum(rejected.values()), len(together)))
     return Study(True, Share.counted(sum(not j.accepted for j in as_they_were), len(records)), kinds, shown)
+
+
+def damaged(kind: str, crop: np.ndarray, spec: CropSpec, diameter_mm: float | None, rng: np.random.Generator) -> np.ndarray:
+    """A crop, uint8 (n, n, 3), with damage of one of KINDS, drawn in the light as it was before the crop's gamma; the rest is as it was."""
+    was = cv2.LUT(crop, sunk(spec.gamma))
+    drawn = KINDS[kind](was, Place.of(spec, diameter_mm), rng)
+    return np.where((drawn != was).any(axis=2, keepdims=True), cv2.LUT(drawn, lifted(spec.gamma)), crop)
 
 
 def scratched(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:

@@ -73,8 +73,7 @@ class Judge:
         if replayed.coin is None or replayed.verdict is None:
             return self._nothing(replayed, frame.pixels)
         coin, verdict = replayed.coin, replayed.verdict
-        probabilities = np.exp(self.fused(coin.crops[0], coin.diameter_mm, coin.diameter_spread)[1])
-        return _record(path, label, verdict, probabilities, coin.diameter_mm, replayed.decision.reason, coin.crops[0])
+        return _record(path, label, verdict, np.array(verdict.probabilities), coin.diameter_mm, replayed.decision.reason, coin.crops[0])
 
     def ready_crop(self, frame: Frame, path: Path, label: str | None) -> Judged:
         """A picture that one coin fills: its size is not known."""
@@ -91,12 +90,13 @@ class Judge:
 
     def fused(self, picture: np.ndarray, diameter_mm: float | None, diameter_spread: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Log probabilities of every label, (labels,), from the crop alone and with the diameter too."""
-        pictures, fused = self._classifier.posteriors(self._classifier.logits(picture), nan if diameter_mm is None else diameter_mm, diameter_spread)
+        logits = self._classifier.logits(self._classifier.evidence(picture))
+        pictures, fused = self._classifier.posteriors(logits, nan if diameter_mm is None else diameter_mm, diameter_spread)
         return np.array(pictures[:-1]), np.array(fused[:-1])
 
     def _verdict(self, picture: np.ndarray, diameter_mm: float | None) -> tuple[Verdict, np.ndarray]:
-        verdict = self._classifier.fuse(self._classifier.logits(picture), self._classifier.error(picture), nan if diameter_mm is None else diameter_mm)
-        return verdict, np.exp(self.fused(picture, diameter_mm)[1])
+        verdict = self._classifier.fuse(self._classifier.evidence(picture), nan if diameter_mm is None else diameter_mm)
+        return verdict, np.array(verdict.probabilities)
 
     def _nothing(self, replayed: Replayed, pixels: np.ndarray) -> Judged:
         size = self.models.crop.size_px

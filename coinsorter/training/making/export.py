@@ -30,7 +30,7 @@ def int8(model: keras.Model, crops: np.ndarray) -> bytes:
 
 
 def _converter(model: keras.Model, crops: np.ndarray) -> tf.lite.TFLiteConverter:
-    one = keras.Input(batch_shape=(1, *model.input_shape[1:]))
+    one = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="pictures")  # else its number depends on what was trained before
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(one, model(one)))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([picture[None].astype(np.float32)] for picture in _full_range(crops))

@@ -13,17 +13,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from coinsorter.classify import halved
+from coinsorter.classify import halved, worst_places
 from coinsorter.crop import CropSpec
-from coinsorter.training.making import networks
+from coinsorter.training.making import blemishes, networks
 from coinsorter.training.making.augment import augmented, damaged
-from coinsorter.training.making.recipe import AutoencoderKnobs, ClassifierKnobs, Recipe
+from coinsorter.training.making.recipe import AutoencoderKnobs, ClassifierKnobs, InspectorKnobs, Recipe
 from coinsorter.training.making.samples import NONE, Samples, hold_out
 
 Progress = Callable[[int, dict[str, float]], None]
 # What one batch is made of: crops as read, float targets and weights; see `_Batches`.
 Maker = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, ...]]
 PREDICT_BATCH = 256
+SPOILT = 0.3  # of 1: a coin with no place more blemished than this is taken for an unblemished one
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class Fitted:
 class _Batches(keras.utils.PyDataset):
     """Batches in an order and with changes that follow from seed, epoch and place alone: a training that goes on later sees the same."""
 
-    def __init__(self, count: int, knobs: ClassifierKnobs | AutoencoderKnobs, seed: list[int], make: Maker, epoch: int = 0) -> None:
+    def __init__(self, count: int, knobs: ClassifierKnobs | AutoencoderKnobs | InspectorKnobs, seed: list[int], make: Maker, epoch: int = 0) -> None:
         super().__init__()
         self._count, self._knobs, self._seed, self._make, self._epoch = count, knobs, seed, make, epoch
 
@@ -98,7 +99,7 @@ def fit_classifier(samples: Samples, classes: int, spec: CropSpec, recipe: Recip
         index = seen[chosen]
         return augmented(samples.crops[index], spec, recipe.augment, rng).astype(np.float32), labels[index], weights[index]
 
-    model = networks.classifier(spec.size_px, classes + 1, knobs)
+    model = _built([recipe.seed, 1], lambda: networks.classifier(spec.size_px, classes + 1, knobs))
     _compile(model, keras.losses.SparseCategoricalCrossentropy(from_logits=True), knobs, len(seen), ["accuracy"])
     judged = (samples.crops[np.flatnonzero(back)].astype(np.float32), labels[back]) if back.any() else None
     return _fit(model, len(seen), knobs, [recipe.seed, 1], batch, judged, progress, work and work / "classifier")
@@ -113,9 +114,30 @@ def fit_autoencoder(samples: Samples, spec: CropSpec, recipe: Recipe, progress: 
         clean = augmented(samples.crops[genuine[chosen]], spec, recipe.augment, rng)
         return damaged(clean, spec, rng).astype(np.float32), np.stack([halved(picture) for picture in clean]).astype(np.float32)
 
-    model = networks.autoencoder(spec.size_px, knobs)
+    model = _built([recipe.seed, 2], lambda: networks.autoencoder(spec.size_px, knobs))
     _compile(model, lambda truth, copy: keras.ops.mean(keras.ops.square((truth - copy) / 127.5)), knobs, len(genuine), [])
     return _fit(model, len(genuine), knobs, [recipe.seed, 2], batch, None, progress, work and work / "autoencoder")
+
+
+def fit_inspector(samples: Samples, spec: CropSpec, recipe: Recipe, knobs: InspectorKnobs, progress: Progress, work: Path | None = None) -> Fitted:
+    """Trains to find blemishes that are drawn onto every other coin. work: as for the classifier."""
+
+    def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        return blemishes.examples(samples.crops[chosen], spec, recipe.augment, rng)
+
+    model = _built([recipe.seed, 8], lambda: networks.inspector(spec.size_px, knobs))
+    _compile(model, _blemish_loss, knobs, len(samples), [])
+    return _fit(model, len(samples), knobs, [recipe.seed, 8], batch, None, progress, work and work / "inspector")
+
+
+def _blemish_loss(truth, logits):
+    """Cross-entropy of every place, blemished ones the more as they are few, and of the machine's score: is there any?"""
+    places = truth.shape[1] * truth.shape[2]
+    truth, logits = (keras.ops.reshape(values, (-1, places)) for values in (truth, logits))
+    everywhere = keras.ops.mean((1 + 4 * truth) * (keras.ops.softplus(logits) - truth * logits))
+    worst = keras.ops.mean(keras.ops.top_k(logits, worst_places(places))[0], axis=1)
+    some = keras.ops.cast(keras.ops.max(truth, axis=1) > SPOILT, "float32")
+    return 3 * everywhere + keras.ops.mean(keras.ops.softplus(worst) - some * worst)
 
 
 def _held_back(samples: Samples, knobs: ClassifierKnobs, seed: int) -> np.ndarray:
@@ -125,7 +147,13 @@ def _held_back(samples: Samples, knobs: ClassifierKnobs, seed: int) -> np.ndarra
     return hold_out(samples, knobs.held_back, np.random.default_rng([seed, 5]))
 
 
-def _compile(model: keras.Model, loss, knobs: ClassifierKnobs | AutoencoderKnobs, count: int, metrics: list[str]) -> None:
+def _built(seed: list[int], build: Callable[[], keras.Model]) -> keras.Model:
+    """A network whose first weights follow from the seed alone, whatever was trained or taken up again before."""
+    keras.utils.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    return build()
+
+
+def _compile(model: keras.Model, loss, knobs: ClassifierKnobs | AutoencoderKnobs | InspectorKnobs, count: int, metrics: list[str]) -> None:
     """Adam with a cosine schedule down to nothing (Loshchilov and Hutter, 2017)."""
     steps = knobs.epochs * max(1, -(-count * knobs.repeat // knobs.batch))
     rate = keras.optimizers.schedules.CosineDecay(knobs.learning_rate, steps)

@@ -9,10 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 
-from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits
-from coinsorter.classify import diameter_likelihoods, log_softmax
+from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits, Spread
+from coinsorter.classify import anomaly, diameter_likelihoods, log_softmax
 from coinsorter.records import Circle
+from coinsorter.relief import telling
 from coinsorter.scale import PRIOR, ScaleFollower, ScalePlane
 from coinsorter.training.bounds import highest
 from coinsorter.training.making.recipe import Budget
@@ -24,22 +26,26 @@ MIN_TOLERANCE = 0.012
 MIN_DIAMETER_WEIGHT = 0.3  # a diameter is always evidence
 RELIEF_UNIT = 100.0  # a cosine of 0.01 is about as telling as a logit of 1
 TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 4.5
+WEIGHTS = "copy_weight", "likeness_weight", "blemish_weight"
+FURTHEST = 12.0  # spreads: what is stranger is as strange, so that no single coin decides the weights
+FEWEST_ANOMALIES = 8  # of one label, before they have a say in its limit
+MIN_SPREAD = 1e-4
 OTHER_DAYS = 12  # on which the same coins come in other orders
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What the int8 networks and the view say of each held-out genuine coin.
+    """What the int8 networks, the relief and the view say of each held-out coin.
 
-    labels: int (n,). logits: (n, labels + 1), the classifier's. reliefs: (n, labels + 1), how like the known coins' theirs are. errors:
-    (n,), the autoencoder's. diameters_mm: (n,), NaN where pictures tell none; scale_spreads: (n,), how far the view's scale may be off,
-    relative.
+    labels: int (n,). logits: (n, labels + 1); likeness: (n, labels); errors, blemishes: (n,), see `classify.Evidence`. diameters_mm: (n,), NaN
+    where pictures tell none, as blemishes are where no inspector was asked; scale_spreads: (n,), how far the view's scale may be off, relative.
     """
 
     labels: np.ndarray
     logits: np.ndarray
-    reliefs: np.ndarray
+    likeness: np.ndarray
     errors: np.ndarray
+    blemishes: np.ndarray
     diameters_mm: np.ndarray
     scale_spreads: np.ndarray
 
@@ -49,7 +55,14 @@ class HeldOut:
 
     def weighed(self, relief_weight: float) -> Self:
         """The same with the reliefs' say in the logits, as `Classifier.logits` has it."""
-        return replace(self, logits=self.logits + relief_weight * self.reliefs, reliefs=np.zeros_like(self.reliefs))
+        return replace(self, logits=self.logits + relief_weight * telling(self.likeness))
+
+    def uninspected(self) -> Self:
+        """The same where no inspector was asked."""
+        return replace(self, blemishes=np.full(len(self), np.nan))
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -107,7 +120,7 @@ def fusion(held: HeldOut, labels: list[Label], expected_spread: float = MIN_DIAM
     knobs = {"warmth": (0.5, (0.0, 2.0))}
     if measured:
         knobs["weight"] = (0.8, (MIN_DIAMETER_WEIGHT, 1.0))
-    if held.reliefs.any():
+    if held.likeness.any():
         knobs["relief"] = (1.0, (0.0, 4.0))
 
     def loss(values: np.ndarray) -> float:
@@ -119,24 +132,85 @@ def fusion(held: HeldOut, labels: list[Label], expected_spread: float = MIN_DIAM
     return with_(**dict(zip(knobs, minimize(loss, first, bounds=bounds, method="Nelder-Mead").x)))
 
 
-def anomaly_scales(held: HeldOut, labels: list[Label]) -> dict[str, AnomalyScale]:
-    """Middle and spread of the logarithm of the autoencoder's error, by label."""
-    scales = {}
+def taken_for(told: HeldOut, labels: list[Label], fused: Fusion) -> HeldOut:
+    """The same with the reliefs' say in the logits; strange things, of no label, get the label that their pictures alone are taken for."""
+    weighed = told.weighed(fused.relief_weight)
+    likeliest = weighed.logits[:, :-1].argmax(axis=1)
+    return replace(weighed, labels=np.where(told.labels < 0, likeliest, told.labels))
+
+
+def anomaly_scales(held: HeldOut, strange: HeldOut, labels: list[Label], fused: Fusion) -> tuple[dict[str, AnomalyScale], Fusion]:
+    """What genuine coins of each label are like in each part of the anomaly score and in all together, and the parts' weights in the fusion.
+
+    The weights are those of a logistic regression that tells held-out genuine coins from strange ones, none below 0, their sum 1; a part that
+    the bundle does not look at has none. strange: of blemished coins and foreign things, with the label that they were taken for. Without any
+    strange ones the autoencoder's error counts alone.
+    """
+    held = _inspected(held, labels)
+    parts = {label.name: _parts(held.at(np.flatnonzero(held.labels == index)), index) for index, label in enumerate(labels)}
+    weights = {"copy_weight": 1.0, "likeness_weight": 0.0, "blemish_weight": 0.0}
+    if len(strange) and (held.likeness.any() or held.blemishes.any()):
+        weights = _weights(held, strange, labels, parts)
+    fused = fused.model_copy(update=weights)
     for index, label in enumerate(labels):
-        logs = np.log(held.errors[held.labels == index])
-        middle = float(np.median(logs))
-        scales[label.name] = AnomalyScale(middle=round(middle, 5), spread=round(1.4826 * float(np.median(np.abs(logs - middle))), 5))
-    return scales
+        own = held.at(np.flatnonzero(held.labels == index))
+        parts[label.name] = parts[label.name].model_copy(update={"together": _spread(scores(own, index, parts[label.name], fused))})
+    return parts, fused
+
+
+def _inspected(held: HeldOut, labels: list[Label]) -> HeldOut:
+    """Coins of a label of which none was asked of the inspector are taken to look like all other labels' to it."""
+    blemishes = held.blemishes.copy()
+    for index in range(len(labels)):
+        own = held.labels == index
+        if np.isnan(blemishes[own]).all():
+            blemishes[own] = np.nanmedian(held.blemishes)
+    return replace(held, blemishes=blemishes)
+
+
+def scores(held: HeldOut, label: int, scale: AnomalyScale, fused: Fusion) -> np.ndarray:
+    """The anomaly scores of coins that are taken for one label: float (n,)."""
+    told = zip(held.errors.tolist(), held.likeness[:, label].tolist(), held.blemishes.tolist())
+    return np.array([anomaly(error, likeness, blemish, scale, fused) for error, likeness, blemish in told])
+
+
+def _parts(own: HeldOut, label: int) -> AnomalyScale:
+    likeness = _spread(own.likeness[:, label]) if own.likeness.any() else None
+    return AnomalyScale(**_spread(np.log(own.errors)).model_dump(), likeness=likeness, blemish=_spread(own.blemishes) if own.blemishes.any() else None)
+
+
+def _spread(values: np.ndarray) -> Spread:
+    middle = float(np.nanmedian(values))
+    return Spread(middle=round(middle, 5), spread=max(MIN_SPREAD, round(1.4826 * float(np.nanmedian(np.abs(values - middle))), 5)))
+
+
+def _weights(held: HeldOut, strange: HeldOut, labels: list[Label], parts: dict[str, AnomalyScale]) -> dict[str, float]:
+    """By logistic regression over each part's own score, classes weighing alike."""
+    alone = {name: Fusion(temperature=1, diameter_spread=1, freedom=1, **({"copy_weight": 0.0} | {name: 1.0})) for name in WEIGHTS}
+
+    def table(of: HeldOut) -> np.ndarray:
+        rows = np.zeros((len(of), len(WEIGHTS)))
+        for index, label in enumerate(labels):
+            own = np.flatnonzero(of.labels == index)
+            rows[own] = np.array([scores(of.at(own), index, parts[label.name], fused) for fused in alone.values()]).T
+        return np.clip(rows, -FURTHEST, FURTHEST)
+
+    values = np.concatenate([table(held), table(strange)])
+    truth, whole = np.arange(len(values)) >= len(held), ~np.isnan(values).any(axis=1)
+    found = np.maximum(LogisticRegression(class_weight="balanced").fit(values[whole], truth[whole]).coef_[0], 0)
+    shares = found / found.sum() if found.sum() > 0 else np.array([1.0, 0.0, 0.0])
+    return {name: round(float(share), 4) for name, share in zip(WEIGHTS, shares)}
 
 
 def limits(
-    days: Sequence[HeldOut], labels: list[Label], fused: Fusion, scales: dict[str, AnomalyScale], budget: Budget
+    days: Sequence[HeldOut], labels: list[Label], fused: Fusion, scales: dict[str, AnomalyScale], budget: Budget, anomalies: HeldOut | None = None
 ) -> tuple[dict[str, Limits], dict[str, Any]]:
     """Each label's thresholds, and the budget they keep, with what the sample proves of it: the same coins on one day or several.
 
     The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that of the
-    held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that. The proof is the first
-    day's: the others' coins are not further ones.
+    held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that. anomalies: strange things
+    that somebody labelled as such, with the labels they were taken for; then the anomaly limit is the one that keeps most of both apart. The
+    proof is the first day's: the others' coins are not further ones.
     """
     held = HeldOut.joined(days)
     best, confidence = _answers(held, labels, fused)
@@ -147,15 +221,15 @@ def limits(
     for index, label in enumerate(labels):
         own = held.labels == index
         off = np.abs(held.diameters_mm[own] / label.diameter_mm - 1)
-        scores = _scores(held.errors[own], scales[label.name])
+        genuine = scores(held.at(np.flatnonzero(own)), index, scales[label.name], fused)
         tolerance = float(np.nanmax((MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, np.quantile(off, 1 - share))))
         found[label.name] = Limits(
             min_confidence=round(max(floor, _lowest(confidence[own & right], share)), 6),
-            max_anomaly=round(max(ANOMALY_SPREADS, float(np.quantile(scores, 1 - share))), 3),
+            max_anomaly=round(_highest_anomaly(genuine, share, anomalies, index, scales[label.name], fused), 3),
             tolerance_mm=round(tolerance * label.diameter_mm, 3),
             n=int(own.sum()) // len(days),
         )
-    return found, _proof(days[0], labels, found, scales, *_answers(days[0], labels, fused), budget)
+    return found, _proof(days[0], labels, found, scales, fused, budget)
 
 
 def _answers(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndarray, np.ndarray]:
@@ -179,8 +253,16 @@ def _posterior(logits: np.ndarray, diameter_mm: float, scale_spread: float, nomi
     return np.array(log_softmax((pictures + fused.diameter_weight * diameters).tolist()))
 
 
-def _scores(errors: np.ndarray, scale: AnomalyScale) -> np.ndarray:
-    return np.abs(np.log(errors) - scale.middle) / scale.spread
+def _highest_anomaly(genuine: np.ndarray, share: float, anomalies: HeldOut | None, label: int, scale: AnomalyScale, fused: Fusion) -> float:
+    """Of a label: the limit that rejects a share of its genuine coins at most, or the one that tells them best from given anomalies."""
+    usual = max(ANOMALY_SPREADS, float(np.nanquantile(genuine, 1 - share)))
+    given = anomalies.at(np.flatnonzero(anomalies.labels == label)) if anomalies is not None else None
+    if given is None or len(given) < FEWEST_ANOMALIES:
+        return usual
+    strange, genuine = scores(given, label, scale, fused), genuine[~np.isnan(genuine)]
+    at = np.unique(np.concatenate([genuine, strange]))
+    lost = [(genuine > limit).mean() + (strange <= limit).mean() for limit in at]
+    return float(at[int(np.argmin(lost))])
 
 
 def _lowest(confidence: np.ndarray, share: float) -> float:
@@ -200,13 +282,14 @@ def _keeping(confidence: np.ndarray, right: np.ndarray, budget: float) -> float:
     return float(confidence[order[kept[-1]]]) if len(kept) else 1.0
 
 
-def _proof(held: HeldOut, labels: list[Label], found: dict[str, Limits], scales, best, confidence, budget: Budget) -> dict[str, Any]:
+def _proof(held: HeldOut, labels: list[Label], found: dict[str, Limits], scales: dict[str, AnomalyScale], fused: Fusion, budget: Budget) -> dict[str, Any]:
     """How many held-out coins the limits accept, how many of them wrongly, and the 95 % bound on that share (Clopper and Pearson, 1934)."""
+    best, confidence = _answers(held, labels, fused)
     accepted = np.zeros(len(best), bool)
     for index, label in enumerate(labels):
         mine, own = best == index, found[label.name]
         near = ~(np.abs(held.diameters_mm - label.diameter_mm) > own.tolerance_mm)  # one that is not known rejects nothing here
-        accepted |= mine & near & (confidence >= own.min_confidence) & (_scores(held.errors, scales[label.name]) <= own.max_anomaly)
+        accepted |= mine & near & (confidence >= own.min_confidence) & ~(scores(held, index, scales[label.name], fused) > own.max_anomaly)
     count, wrong = int(accepted.sum()), int((accepted & (best != held.labels)).sum())
     bound = highest(wrong, count, 0.95)
     return {

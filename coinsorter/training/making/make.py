@@ -4,8 +4,8 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,21 @@ import numpy as np
 import yaml
 
 from coinsorter import bundle, runtime
-from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Limits, Outline
+from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, INSPECTOR, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Limits, Outline
 from coinsorter.classify import Classifier
-from coinsorter.relief import Reliefs
+from coinsorter.relief import Reliefs, telling
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
+from coinsorter.training.data.clean import LENIENT
 from coinsorter.training.judging import plots
-from coinsorter.training.making import export, fit, limits, material, parity, reliefs
+from coinsorter.training.making import blemishes, export, fit, limits, material, networks, parity, reliefs
 from coinsorter.training.making.material import Material
 from coinsorter.training.making.recipe import Recipe
 from coinsorter.training.making.samples import NONE, Samples
 
 REPRESENTATIVE = 400  # crops that int8 ranges are taken from
 GOLDEN_CROPS = 8
+BLEMISHED_SEED = 9
 COMPARED = 4000  # held-out crops that float and int8 are compared on
 # What a lone round coin's outline may be like at worst: all but this share of the held-out coins', and the recipe's slack.
 OUTLINE_SHARE = 0.005
@@ -33,10 +35,9 @@ OUTLINE_SHARE = 0.005
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Two networks as they were trained, as int8 models by file name, and as the machine runs them; with what reliefs are compared with."""
+    """Networks as they were trained and as int8 models, both by file name, and as the machine runs them; with what reliefs are compared with."""
 
-    classifier: fit.Fitted
-    autoencoder: fit.Fitted
+    fitted: dict[str, fit.Fitted]
     models: dict[str, bytes]
     reliefs: Reliefs | None
     judge: Classifier
@@ -44,29 +45,37 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What networks say of held-out coins; and which of some of those the classifier names rightly: bool (n,), see `export.check`."""
+    """What networks say of held-out coins, of strange things among them those coins blemished, and of given anomalies.
+
+    right: which of some of the held-out coins the classifier names rightly: bool (n,), see `export.check`.
+    """
 
     held: limits.HeldOut
+    strange: limits.HeldOut
+    anomalies: limits.HeldOut
     right: dict[str, np.ndarray]
 
 
-def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar) -> Facts:
+def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: Path | None = None) -> Facts:
     """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete.
+
+    anomalies: pictures of strange things that the anomaly limits are to keep out; no network is trained on them.
 
     What was trained so far is kept beside `out` until then: killed and started again, it goes on from there.
     """
     import keras
 
-    found = material.gather(recipe, data, bar)
+    networks.check(recipe.classifier)
+    found = material.gather(recipe, data, anomalies, bar)
     work = _work(out, recipe, found)
     keras.utils.clear_session()  # layers are numbered from 0 whatever was trained before: their names are in the bundle's files
-    keras.utils.set_random_seed(recipe.seed % 2**32)
-    asked = [_ask(found, *sister, recipe, _numbered(bar, f"sister {n}: "), work / f"sister-{n}") for n, sister in enumerate(found.sisters, 1)]
-    own = _train(found, found.seen, recipe, bar, work / "own")
-    answers = _in_order(asked, found.order) if asked else _answers(own, found.held, bar)
+    inspector = _inspector(found, recipe, bar, work)
+    asked = [_ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work) for n in range(len(found.sisters))]
+    own = _train(found, found.seen, recipe, inspector, bar, work / "own")
+    answers = _in_order(asked, found.order) if asked else _answers(found, own, found.held, bar)
     typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
-    export.check(answers.right, lambda: export.worst_layer(own.classifier.model, typical))
-    facts = _facts(recipe, found, answers.held, own.models)
+    export.check(answers.right, lambda: export.worst_layer(own.fitted[CLASSIFIER].model, typical))
+    facts = _facts(recipe, found, answers, own.models)
     facts["training"] |= found.notes | _made_with(answers)
     simulated = found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
     facts = write(out, facts, own, _golden(own.judge, simulated, facts["fusion"]["relief_weight"]))
@@ -76,7 +85,7 @@ def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar) -> Facts:
 
 def _work(out: Path, recipe: Recipe, material: Material) -> Path:
     """Where a training is kept while it runs: beside the bundle, and another one for all that networks depend on, recipe and pictures."""
-    digest = hashlib.sha256(recipe.model_dump_json(include={"seed", "classifier", "autoencoder", "augment", "hold_out", "folds"}).encode())
+    digest = hashlib.sha256(recipe.model_dump_json(include={"seed", "classifier", "autoencoder", "inspector", "augment", "hold_out", "folds", "asked"}).encode())
     for part in (material.seen, material.held):
         digest.update(np.ascontiguousarray(part.crops))
         digest.update(part.labels.tobytes())
@@ -88,21 +97,40 @@ def _numbered(bar: Bar, prefix: str) -> Bar:
     return lambda what, steps: bar(prefix + what, steps)
 
 
-def _ask(material: Material, seen: Samples, held: Samples, recipe: Recipe, bar: Bar, work: Path) -> Answers:
+def _inspector(material: Material, recipe: Recipe, bar: Bar, work: Path) -> dict[str, fit.Fitted]:
+    """The inspector, where the recipe has one: one for all, trained without the coins that one of the sisters is asked about."""
+    if not recipe.inspector:
+        return {}
+    seen = material.sisters[_inspected(material)][0] if material.sisters else material.seen
+    with bar("inspector", recipe.inspector.epochs) as tell:
+        return {INSPECTOR: fit.fit_inspector(seen, material.spec, recipe, recipe.inspector, tell, work)}
+
+
+def _inspected(material: Material) -> int:
+    """The sister whose coins the inspector is asked about: one that has coins of as many labels as can be."""
+    counts = [len(np.unique(held.labels)) for _, held in material.sisters]
+    return counts.index(max(counts)) if counts else 0
+
+
+def _ask(material: Material, number: int, recipe: Recipe, inspector: dict[str, fit.Fitted], bar: Bar, work: Path) -> Answers:
     """Trains a sister and returns its answers."""
-    return _answers(_train(material, seen, recipe, bar, work), held, bar)
+    (seen, held), bar = material.sisters[number], _numbered(bar, f"sister {number + 1}: ")
+    answers = _answers(material, _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}"), held, bar)
+    return answers if inspector or not recipe.inspector else replace(answers, held=answers.held.uninspected(), strange=answers.strange.uninspected())
 
 
-def _train(material: Material, seen: Samples, recipe: Recipe, bar: Bar, work: Path) -> Trained:
-    """Networks trained on what is seen."""
+def _train(material: Material, seen: Samples, recipe: Recipe, inspector: dict[str, fit.Fitted], bar: Bar, work: Path) -> Trained:
+    """Networks trained on what is seen, and a trained inspector if there is one."""
+    fitted = {}
     with bar("classifier", recipe.classifier.epochs) as tell:
-        classifier = fit.fit_classifier(seen, len(material.labels), material.spec, recipe, tell, work)
+        fitted[CLASSIFIER] = fit.fit_classifier(seen, len(material.labels), material.spec, recipe, tell, work)
     with bar("autoencoder", recipe.autoencoder.epochs) as tell:
-        autoencoder = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
+        fitted[AUTOENCODER] = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
+    fitted |= inspector
     typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
-    models = {CLASSIFIER: export.int8(classifier.model, typical), AUTOENCODER: export.int8(autoencoder.model, typical)}
+    models = {name: export.int8(own.model, typical) for name, own in fitted.items()}
     known = reliefs.learn(seen, material.spec, recipe.relief.per_label, recipe.seed) if recipe.relief else None
-    return Trained(classifier, autoencoder, models, known, Classifier(_provisional(material, models, known), runtime.pick("auto")))
+    return Trained(fitted, models, known, Classifier(_provisional(material, models, known), runtime.pick("auto")))
 
 
 def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -111,31 +139,45 @@ def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(len(of)), chosen)
 
 
-def _answers(trained: Trained, held: Samples, bar: Bar) -> Answers:
-    """What networks say of coins that they did not see."""
-    logits, likenesses, errors = [], [], []
-    with bar("held-out coins", len(held)) as tell:
-        for number, picture in enumerate(held.crops):
-            logits.append(trained.judge.network_logits(picture))
-            likenesses.append(trained.judge.likeness(picture))
-            errors.append(trained.judge.error(picture))
-            tell(number + 1)
+def _answers(material: Material, trained: Trained, held: Samples, bar: Bar) -> Answers:
+    """What networks say of coins that they did not see, of the same coins blemished, and of other strange things."""
+    rng = np.random.default_rng(BLEMISHED_SEED)
+    spoilt = np.stack([blemishes.blemished(crop, held.crops[rng.integers(len(held))], material.spec, rng)[0] for crop in held.crops])
+    strange = Samples.joined([replace(held, crops=spoilt, labels=np.full(len(held), NONE)), material.strange])
+    with bar("held-out coins", len(held) + len(strange) + len(material.anomalies)) as tell:
+        told = [_told(trained.judge, group, before, tell) for group, before in ((held, 0), (strange, len(held)), (material.anomalies, len(held) + len(strange)))]
+    return Answers(*told, _named(trained, held))
+
+
+def _told(judge: Classifier, group: Samples, before: int, tell: Callable[[int], None]) -> limits.HeldOut:
+    """What a judge says of some things; before: how many were gone through already."""
+    found = []
+    for number, picture in enumerate(group.crops, before + 1):
+        found.append(judge.evidence(picture))
+        tell(number)
+    labels = len(judge.bundle.facts.labels)
+    logits = np.array([one.logits for one in found]).reshape(-1, labels + 1)
+    likeness = np.array([one.likeness for one in found]).reshape(-1, labels)
+    errors, spoilt = (np.array([getattr(one, name) for one in found], float) for name in ("error", "blemish"))
+    return limits.HeldOut(group.labels, logits, likeness, errors, spoilt, group.diameters_mm, np.zeros(len(group)))
+
+
+def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
+    """Which of some held-out coins the classifier names rightly, as floats and as int8 in each runtime: bool (n,)."""
     some = held.where(_some(held.labels != NONE, COMPARED, 0))
     found = parity.answers(trained.models[CLASSIFIER], some.crops)
     turned = (np.rot90(some.crops, turn, (1, 2)).astype(np.float32) for turn in range(parity.TURNS))
-    floats = sum(trained.classifier.model.predict(crops, batch_size=fit.PREDICT_BATCH, verbose=0) for crops in turned)
+    floats = sum(trained.fitted[CLASSIFIER].model.predict(crops, batch_size=fit.PREDICT_BATCH, verbose=0) for crops in turned)
     found[export.FLOAT] = floats[:, :-1].argmax(axis=1)
-    right = {name: answer == some.labels for name, answer in found.items()}
-    told = (np.array(logits), np.array(likenesses), np.array(errors))
-    return Answers(limits.HeldOut(held.labels, *told, held.diameters_mm, np.zeros(len(held))), right)
+    return {name: answer == some.labels for name, answer in found.items()}
 
 
 def _in_order(parts: list[Answers], order: np.ndarray) -> Answers:
     """All answers, in the order that their coins were taken in; order: int (n,), the places of the coins that the parts are about."""
     right = {name: np.concatenate([part.right[name] for part in parts]) for name in parts[0].right}
-    back = np.argsort(order)
-    fields = limits.HeldOut.__dataclass_fields__
-    return Answers(limits.HeldOut(*(np.concatenate([getattr(part.held, name) for part in parts])[back] for name in fields)), right)
+    held = limits.HeldOut.joined([part.held for part in parts]).at(np.argsort(order))
+    strange, anomalies = (limits.HeldOut.joined([getattr(part, name) for part in parts]) for name in ("strange", "anomalies"))
+    return Answers(held, strange, anomalies, right)
 
 
 def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | None) -> Bundle:
@@ -147,27 +189,23 @@ def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | 
         outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1), fusion=Fusion(temperature=1, diameter_spread=1, freedom=1),
         anomaly=nothing, limits=none, recipe={}, training={},
     )  # fmt: skip
-    golden = Golden(np.empty(0), np.empty(0), np.empty(0))
-    return Bundle(Path("provisional"), facts, models[CLASSIFIER], models[AUTOENCODER], golden, "", known)
+    golden = Golden(*[np.empty(0)] * 4)
+    return Bundle(Path("provisional"), facts, models[CLASSIFIER], models[AUTOENCODER], golden, "", known, models.get(INSPECTOR))
 
 
-def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: dict[str, bytes]) -> dict[str, Any]:
+def _facts(recipe: Recipe, material: Material, told: Answers, models: dict[str, bytes]) -> dict[str, Any]:
     labels, plane, spec, held = material.labels, material.plane, material.spec, material.held
-    fused, scales = limits.fusion(answers, labels, recipe.diameter_spread), limits.anomaly_scales(answers, labels)
-    answers = answers.weighed(fused.relief_weight)
+    fused = limits.fusion(told.held, labels, recipe.diameter_spread)
+    answers, *others = (limits.taken_for(group, labels, fused) for group in (told.held, told.strange, told.anomalies))
+    scales, fused = limits.anomaly_scales(answers, others[0], labels, fused)
     days = limits.days(answers, held.circles, held.groups, plane, labels, fused, recipe.seed) if material.moved else [answers]
-    found, proof = limits.limits(days, labels, fused, scales, recipe.budget)
+    found, proof = limits.limits(days, labels, fused, scales, recipe.budget, others[1])
     return {
         "format": bundle.FORMAT,
         "name": recipe.name,
         "labels": [label.model_dump() for label in labels],
         "crop": {"size_px": spec.size_px, "margin": spec.margin, "surround": list(spec.surround), "full_mm": spec.full_mm, "gamma": spec.gamma},
-        "outline": {
-            "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.slack.roundness),
-            "min_quality": _at_worst([c.quality for c in held.circles], recipe.slack.quality),
-            "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], recipe.slack.off_patch),
-            "by_extent": recipe.by_extent,
-        },
+        "outline": _outline(recipe, held) | {"by_extent": recipe.by_extent},
         "view": {
             "px_per_mm": round(plane.px_per_mm, 5), "tilt_along": round(plane.tilt_along, 5), "tilt_across": round(plane.tilt_across, 5),
             "width_px": plane.width_px, "height_px": plane.height_px, "barrel": round(plane.barrel, 5),
@@ -179,6 +217,17 @@ def _facts(recipe: Recipe, material: Material, answers: limits.HeldOut, models: 
         "files": {},
         "recipe": recipe.plain(),
         "training": {"runtime": runtime.pick("auto"), "bytes": {name: len(content) for name, content in models.items()}},
+    }
+
+
+def _outline(recipe: Recipe, held: Samples) -> dict[str, float]:
+    """What a lone coin's outline is like at worst; ready crops, which were cut by another program, do not tell."""
+    if recipe.source == "crops":
+        return dict(LENIENT)
+    return {
+        "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.slack.roundness),
+        "min_quality": _at_worst([c.quality for c in held.circles], recipe.slack.quality),
+        "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], recipe.slack.off_patch),
     }
 
 
@@ -198,9 +247,9 @@ def _made_with(answers: Answers) -> dict[str, Any]:
 def _golden(judge: Classifier, from_: Samples, relief_weight: float) -> Golden:
     """Simulated crops, evenly spread, and what networks and reliefs say of them."""
     picked = np.linspace(0, len(from_) - 1, min(GOLDEN_CROPS, len(from_))).astype(int)
-    crops = from_.crops[picked]
-    logits = np.array([judge.network_logits(picture) + relief_weight * judge.likeness(picture) for picture in crops], np.float32)
-    return Golden(crops, logits, np.array([judge.error(picture) for picture in crops], np.float32))
+    told = [judge.evidence(picture) for picture in from_.crops[picked]]
+    logits = np.array([one.logits + relief_weight * telling(one.likeness) for one in told], np.float32)
+    return Golden(from_.crops[picked], logits, *(np.array([getattr(one, name) for one in told], np.float32) for name in ("error", "blemish")))
 
 
 def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden) -> Facts:
@@ -210,7 +259,7 @@ def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden) ->
         for name, content in trained.models.items():
             (new / name).write_bytes(content)
         with (new / GOLDEN).open("wb") as file:
-            np.savez_compressed(file, crops=golden.crops, logits=golden.logits, errors=golden.errors)
+            np.savez_compressed(file, **vars(golden))
         if trained.reliefs:
             with (new / RELIEFS).open("wb") as file:
                 np.savez_compressed(file, **vars(trained.reliefs))
@@ -225,6 +274,6 @@ def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden) ->
 def _write_histories(folder: Path, trained: Trained) -> None:
     """How the training went, epoch by epoch, for people: no machine reads it."""
     folder.mkdir()
-    histories = {"classifier": trained.classifier.history, "autoencoder": trained.autoencoder.history}
+    histories = {Path(name).stem: own.history for name, own in trained.fitted.items()}
     (folder / "history.json").write_text(json.dumps(histories, indent=1))
     (folder / "curves.png").write_bytes(page.png(plots.curves(histories)))

@@ -10,6 +10,7 @@ import numpy as np
 from coinsorter import scale
 from coinsorter.bundle import Label
 from coinsorter.crop import CropSpec
+from coinsorter.devices.camera import picture_paths
 from coinsorter.errors import InputError
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
@@ -19,10 +20,11 @@ from coinsorter.training.data import dataset
 from coinsorter.training.making import drawn, photographs, samples
 from coinsorter.training.making.drawn import OPTICS
 from coinsorter.training.making.recipe import Recipe
-from coinsorter.training.making.samples import NONE, Samples
+from coinsorter.training.making.samples import NONE, Samples, empty
 
 # The belt as the simulated camera shows it, in one grey.
 SIMULATED_SURROUND = (95.0, 95.0, 95.0)
+STRANGE = 200  # drawn foreign things that anomaly scores are weighed on
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,7 @@ class Material:
     seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
     not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale;
     moved: whether the camera may have moved, so that the machine follows it. order: the places in `held` that the sisters are asked about.
+    strange: drawn foreign things that no network sees. anomalies: strange things from photographs that somebody named as such.
     """
 
     labels: list[Label]
@@ -43,12 +46,19 @@ class Material:
     spec: CropSpec
     notes: dict[str, Any]
     order: np.ndarray
+    strange: Samples
+    anomalies: Samples
 
 
-def gather(recipe: Recipe, data: Sequence[Path], bar: Bar) -> Material:
-    """What the recipe's bundle is made of. data: folders of pictures, or data sets. Raises InputError where they do not go together."""
+def gather(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
+    """What the recipe's bundle is made of. data: folders of pictures, or data sets; anomalies: a folder of strange things, or None.
+
+    Raises InputError where they do not go together.
+    """
     _check(recipe, data)
-    return _simulated(recipe, bar) if recipe.source == "simulated" else _photographed(recipe, data, bar)
+    if anomalies and recipe.source == "simulated":
+        raise InputError(f"recipe {recipe.name} trains on simulated coins: photographs of anomalies say nothing of them")
+    return _simulated(recipe, bar) if recipe.source == "simulated" else _photographed(recipe, data, anomalies, bar)
 
 
 def _check(recipe: Recipe, data: Sequence[Path]) -> None:
@@ -86,14 +96,19 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
         genuine = drawn.simulated(coins.GENUINE, counts.genuine, spec, motifs, [seed, 10], tell)
     with bar("drawing held-out coins", counts.held_out) as tell:
         held = drawn.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
-    seen = Samples.joined([genuine, _foreign(recipe, spec, bar)])
+    seen = Samples.joined([genuine, _foreign(recipe, spec, counts.foreign, 12, bar)])
+    strange = _foreign(recipe, spec, STRANGE, 14, bar)
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
-    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.empty(0, int))
+    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.empty(0, int), strange, empty(spec))
 
 
-def _photographed(recipe: Recipe, data: Sequence[Path], bar: Bar) -> Material:
+def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
     found = _found(recipe, data, bar)
-    genuine, foreign = found.samples, _foreign(recipe, found.spec, bar)
+    genuine, foreign = found.samples, _foreign(recipe, found.spec, recipe.pictures.foreign, 12, bar)
+    strange, given = _foreign(recipe, found.spec, STRANGE, 14, bar), empty(found.spec)
+    if anomalies:
+        with bar("reading anomalies", len(picture_paths(anomalies))) as tell:
+            given = photographs.anomalies(anomalies, recipe, found, tell)
     notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(found.left_out)}
     seen, held, sisters, order = genuine, genuine, [], np.empty(0, int)
     rng = np.random.default_rng([recipe.seed, 3])
@@ -111,7 +126,7 @@ def _photographed(recipe: Recipe, data: Sequence[Path], bar: Bar) -> Material:
     notes["held_out_bursts"] = len(np.unique(held.groups))
     measured = recipe.source == "frames"
     plane = _plane(recipe.labels, seen, found.plane.width_px, found.plane.height_px) if measured else found.plane
-    return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, measured, found.spec, notes, order)
+    return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, measured, found.spec, notes, order, strange, given)
 
 
 def _found(recipe: Recipe, data: Sequence[Path], bar: Bar) -> photographs.Found:
@@ -132,14 +147,12 @@ def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) ->
     return scale.fit_plane(genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px)
 
 
-def _foreign(recipe: Recipe, spec: CropSpec, bar: Bar) -> Samples:
+def _foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: Bar) -> Samples:
     """Simulated things that are none of the bundle's coins; for real coins the invented currency's own coins are among them."""
-    motifs, count = tuple(recipe.motifs), recipe.pictures.foreign
+    motifs = tuple(recipe.motifs)
     with bar("drawing foreign things", count) as tell:
         if recipe.source == "simulated":
-            return drawn.simulated("token", count, spec, motifs, [recipe.seed, 12], tell)
-        tokens = drawn.simulated("token", count // 2, spec, motifs, [recipe.seed, 12], tell)
-        others = drawn.simulated(coins.GENUINE, count - count // 2, spec, motifs, [recipe.seed, 13], tell)
+            return drawn.simulated("token", count, spec, motifs, [recipe.seed, seed], tell)
+        tokens = drawn.simulated("token", count // 2, spec, motifs, [recipe.seed, seed], tell)
+        others = drawn.simulated(coins.GENUINE, count - count // 2, spec, motifs, [recipe.seed, seed + 1], tell)
     return Samples.joined([tokens, replace(others, labels=np.full(len(others), NONE))])
-
-

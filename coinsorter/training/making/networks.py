@@ -13,12 +13,17 @@ from keras import layers
 
 from coinsorter.errors import InputError
 from coinsorter.training.making import published
-from coinsorter.training.making.recipe import AutoencoderKnobs, ClassifierKnobs
+from coinsorter.training.making.recipe import AutoencoderKnobs, ClassifierKnobs, InspectorKnobs
 
 # Keras' own 0.99 (0.999 in MobileNetV2) lags behind on small sets: validation stays at chance for epochs; 0.9 follows in a dozen steps.
 MOMENTUM = 0.9
 # MobileNetV2's width: at 1.0 it has 2.3 million weights, more than a bundle's 1.5 MB.
 MOBILENET_V2_ALPHA = 0.35
+
+
+def check(knobs: ClassifierKnobs) -> None:
+    """Raises InputError where the weights that the knobs name are missing; published ones are fetched."""
+    _weights(knobs)
 
 
 def classifier(size_px: int, classes: int, knobs: ClassifierKnobs) -> keras.Model:
@@ -33,6 +38,25 @@ def autoencoder(size_px: int, knobs: AutoencoderKnobs) -> keras.Model:
     pictures = layers.Input((size_px, size_px, 3))
     copy = AUTOENCODERS[knobs.network](layers.Rescaling(1 / 127.5, -1)(pictures), size_px, knobs)
     return keras.Model(pictures, layers.Rescaling(127.5, 127.5)(copy), name="autoencoder")
+
+
+def inspector(size_px: int, knobs: InspectorKnobs) -> keras.Model:
+    """(n, size, size, 3) 0..255 -> at half the size, how likely each place is blemished: logits (n, size / 2, size / 2, 1).
+
+    After U-Net (Ronneberger et al., 2015): what is fine comes from the first layers, what is usual there from the last.
+    """
+    pictures = layers.Input((size_px, size_px, 3))
+    halves = _convolution(layers.Rescaling(1 / 127.5, -1)(pictures), knobs.width, 3, 2)
+    quarters = _halved(halves, 2 * knobs.width)
+    eighths = _halved(quarters, 3 * knobs.width)
+    x = _halved(eighths, 4 * knobs.width)
+    for finer, channels in ((eighths, 3), (quarters, 2), (halves, 1)):
+        x = _convolution(layers.Concatenate()([layers.UpSampling2D(2)(x), finer]), channels * knobs.width, 3, 1)
+    return keras.Model(pictures, layers.Conv2D(1, 1)(x), name="inspector")
+
+
+def _halved(x, channels: int):
+    return _convolution(_convolution(x, channels, 3, 2), channels, 3, 1)
 
 
 @keras.saving.register_keras_serializable("coinsorter")

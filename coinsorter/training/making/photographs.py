@@ -21,7 +21,7 @@ from coinsorter.training.data.dataset import FACTS, Dataset, Row
 from coinsorter.training.data.split import TEST, bursts
 from coinsorter.training.making.drawn import OPTICS
 from coinsorter.training.making.recipe import Recipe
-from coinsorter.training.making.samples import Progress, Samples
+from coinsorter.training.making.samples import NONE, Progress, Samples
 
 MIN_SCATTER = 0.004  # relative: no diameter is measured better
 
@@ -118,6 +118,26 @@ def from_crops(folders: Sequence[Path], recipe: Recipe, progress: Progress) -> F
     numbers = np.unique(groups, return_inverse=True)[1]
     samples = Samples(crops, _numbers(found, recipe), tuple(seen.circle for seen in found), np.full(len(found), np.nan), numbers)
     return Found(samples, ScalePlane(recipe.px_per_mm, 0.0, 0.0, OPTICS.width_px, OPTICS.height_px), spec, left_out)
+
+
+def anomalies(folder: Path, recipe: Recipe, found: Found, progress: Progress) -> Samples:
+    """Strange things, one in each picture of a folder, whatever its folders are named; pictures without exactly one are passed over.
+
+    found: the coins, whose make of crops and scale these get. Raises InputError where not a single one is found.
+    """
+    circles, crops = [], []
+    for number, path in enumerate(picture_paths(folder)):
+        pixels = read_picture(path)
+        if pixels is not None:
+            circle = clean.in_crop(pixels, found.spec.surround) if recipe.source == "crops" else _only_circle(pixels, recipe)
+            if isinstance(circle, Circle):
+                circles.append(circle)
+                crops.append(crop.cut(pixels, circle, found.plane.diameter_mm(circle), found.spec))
+        progress(number + 1)
+    if not crops:
+        raise InputError(f"{folder}: nothing round was found in any of its pictures; --anomalies are pictures like the coins', of what must be rejected")
+    count = len(crops)
+    return Samples(np.stack(crops), np.full(count, NONE), tuple(circles), np.full(count, np.nan), np.arange(count))
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,16 @@ class ReliefKnobs(_Part):
     per_label: Count = 150
 
 
+class InspectorKnobs(_Part):
+    """A network that learns blemishes drawn onto genuine coins, one for all folds. width: channels of its first layer."""
+
+    width: Annotated[int, Field(ge=4, le=64, multiple_of=4)] = 16
+    epochs: Count = 20
+    batch: Count = 64
+    learning_rate: Rate = 0.003
+    repeat: Count = 8
+
+
 class Augment(_Part):
     """How crops are changed at random; any rotation always, a mirror never (no coin's face is mirrored).
 
@@ -122,6 +132,7 @@ class Recipe(_Part):
 
     by_extent: coins are measured halfway between their edges and all that stands out from the belt, shadow included; see `outline`.
     relief: where it is given, coins are compared with known ones by their relief too; see `coinsorter.relief`.
+    inspector: where it is given, a third network looks for scratches, holes, paint and stains; see `blemishes`.
     source: "frames" of one camera, whose view tells how large coins are; "crops", each filled by one coin, which tell no sizes: then
     `diameter_spread` is what the machine's view is expected to measure to, relative, and its scale is to be calibrated on the machine;
     "simulated": the invented currency. group_pattern: crops alike in what its brackets match in their names are of one photograph.
@@ -148,6 +159,7 @@ class Recipe(_Part):
     classifier: ClassifierKnobs = ClassifierKnobs()
     autoencoder: AutoencoderKnobs = AutoencoderKnobs()
     relief: ReliefKnobs | None = None
+    inspector: InspectorKnobs | None = None
     augment: Augment = Augment()
     budget: Budget = Budget()
     slack: Slack = Slack()
@@ -165,6 +177,7 @@ UNWRITTEN = {
     "classifier": {"width": 16, "epochs": 30, "batch": 64, "repeat": 4},
     "autoencoder": {"epochs": 15, "repeat": 4},
     "relief": {"per_label": 150},
+    "inspector": {},
     "augment": {"shift_px": 1.5, "brightness": 0.3, "colour": 0.1, "contrast": 0.25, "blur_px": 1.2, "noise": 8, "cut_out": 0.3},
     "budget": {"wrong": 0.005, "genuine_rejected": 0.01},
     "slack": {"roundness": 0.04, "quality": 0.08, "off_patch": 0.15},

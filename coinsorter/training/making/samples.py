@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from coinsorter.crop import CropSpec
 from coinsorter.errors import InputError
 from coinsorter.records import Circle
 from coinsorter.scale import ScalePlane
@@ -47,6 +48,11 @@ class Samples:
     def joined(cls, parts: list[Self]) -> Self:
         crops, labels, diameters, groups = (np.concatenate([getattr(p, n) for p in parts]) for n in ("crops", "labels", "diameters_mm", "groups"))
         return cls(crops, labels, tuple(circle for part in parts for circle in part.circles), diameters, groups)
+
+
+def empty(spec: CropSpec) -> Samples:
+    """No coin at all."""
+    return Samples(np.empty((0, spec.size_px, spec.size_px, 3), np.uint8), np.empty(0, int), (), np.empty(0), np.empty(0, int))
 
 
 def folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
