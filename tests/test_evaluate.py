@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import cv2
@@ -13,14 +14,14 @@ from hypothesis import strategies as st
 
 from coinsorter import assembly, crop, runtime
 from coinsorter.classify import Classifier
-from coinsorter.crop import FILL
+from coinsorter.crop import FILL, CropSpec
 from coinsorter.errors import InputError
 from coinsorter.segment import find_things
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
 from coinsorter.training import cli, page
 from coinsorter.training.data import clean
-from coinsorter.training.judging import damage, judged, metrics, plots, rotations
+from coinsorter.training.judging import damage, judged, metrics, plots, rotations, strange
 from coinsorter.training.judging.evaluate import worst
 from coinsorter.training.judging.judged import Judge, Judged
 from tests.conftest import CROWNS, Opened, only_line
@@ -223,6 +224,8 @@ def test_the_report_is_whole_opens_offline_and_holds_the_figures(command, photog
     assert f"AUROC {result['anomaly']['auroc']:.3f}" in said and f"{result['anomaly']['auroc']:.3f}" in opened.words
     assert "drawn, not real" in opened.words and result["damage"]["synthetic"] is True
     assert result["rotations"]["lowest"] <= result["rotations"]["highest"] <= 1
+    assert result["strangers"]["with_diameter"]["token"] == result["strangers"]["with_diameter"]["all"] > 0.9
+    assert "foreign things, all evidence fused" in said and "AUROC, all evidence" in opened.words
 
 
 def test_json_is_what_the_file_says_and_nothing_else_is_printed(command, photographs, tmp_path):
@@ -407,3 +410,23 @@ def test_wrong_usage_is_said_with_status_2(command, capsys, arguments):
     with pytest.raises(SystemExit) as stop:
         command("evaluate", CROWNS, *arguments)
     assert stop.value.code == 2 and "usage:" in capsys.readouterr().err
+
+
+def test_each_piece_of_evidence_makes_a_coin_stranger(judge, records):
+    """A surer doubt, a higher anomaly and a diameter further off, each alone."""
+    (usual,) = [r for r in records if r.path.stem == "coin_000"]
+    known = replace(usual, confidence=0.99, anomaly=0.5, diameter_mm=18.0)
+    score = strange.score(judge.models, known)
+    for odd in ({"confidence": 0.5}, {"anomaly": 4.0}, {"diameter_mm": 18.9}, {"anomaly": inf}):
+        assert score + 0.5 < strange.score(judge.models, replace(known, **odd)) < inf
+    assert strange.score(judge.models, replace(known, diameter_mm=None)) < score
+
+
+def test_damage_is_drawn_in_the_light_that_the_camera_saw():
+    """The belt seen through a hole is as bright in a lifted crop as the belt around such a coin is; what is whole does not change."""
+    plain, lifted = CropSpec(64, 1.06, (100.0, 100.0, 100.0)), CropSpec(64, 1.06, (100.0, 100.0, 100.0), 0.0, 0.5)
+    crop = np.full((64, 64, 3), 60, np.uint8)
+    for spec, belt in ((plain, 100), (lifted, 255 * (100 / 255) ** 0.5)):
+        drawn = damage.damaged("clipped", crop, spec, None, np.random.default_rng(1))
+        gone = (drawn != crop).any(axis=2)
+        assert 0.02 < gone.mean() < 0.3 and np.median(drawn[gone]) == pytest.approx(belt, abs=6)

@@ -428,3 +428,26 @@ def test_neither_recipe_nor_data_set_is_asked_for(frames, tmp_path, command):
     status, _, err = command("bundle", "--out", tmp_path / "out")
     assert status == 66 and "name a --recipe, or one data set" in err
     assert "holds no finished data set" in command("bundle", frames, "--out", tmp_path / "out")[2]
+
+
+def test_limits_are_set_anew_on_photographs_of_another_day(tiny, frames, tmp_path, command):
+    day = tmp_path / "day"
+    shutil.copytree(frames, day)
+    (day / "odd").mkdir()
+    for path in list((day / "crown_20").glob("x_15*")):
+        path.unlink()
+    out = tmp_path / "calibrated"
+    status, printed, _ = command("calibrate", tiny, day, "--out", out, "--wrong", 0.2, "--genuine-rejected", 0.3)
+    before, after = bundle.load(tiny).facts, bundle.load(out).facts
+    assert status == 0 and "limits set on 18 coins" in printed and "budget 20 %" in printed
+    assert after.files == before.files and after.view == before.view and after.crop == before.crop
+    assert {name: own.n for name, own in after.limits.items()} == {"bit_10": 12, "crown_20": 6}
+    assert after.recipe["budget"] == {"wrong": 0.2, "genuine_rejected": 0.3} and after.training["calibrated_on"] == [18, 3]
+    Classifier(bundle.load(out), runtime.pick("auto")).self_test()
+    status, _, err = command("calibrate", tiny, tmp_path / "nowhere", "--out", out)
+    assert status == 66 and "no such folder" in err and bundle.load(out).facts == after
+
+
+def test_simulated_bundles_are_not_calibrated_on_photographs(frames, tmp_path, command):
+    status, _, err = command("calibrate", ROOT / "models" / "crowns", frames, "--out", tmp_path / "out")
+    assert status == 66 and "made for simulated coins" in err and not (tmp_path / "out").exists()

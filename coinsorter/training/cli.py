@@ -47,6 +47,17 @@ examples:
   simulated coins:
     coinsorter-train bundle --recipe models/crowns.yaml --out models/crowns
 """
+CALIBRATE = """\
+Sets the limits of a trained bundle anew, within an error budget, on photographs
+of genuine coins that its networks never saw: of another day, or of the machine
+that it shall run on. The networks stay as they are. It says what the sample
+proves: to prove a budget of 0.5 % takes some 600 coins without a mistake.
+"""
+CALIBRATE_EXAMPLES = """\
+examples:
+  coinsorter-train calibrate models/brl today --out models/brl-today
+  coinsorter-train calibrate models/brl today --wrong 0.001 --anomalies odd-ones
+"""
 EVALUATE = """\
 Judges pictures that lie in folders named as the bundle's labels; folders with
 other names hold foreign things, which must be rejected. Writes report.html (one
@@ -100,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"coinsorter-train {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_bundle(commands)
+    _add_calibrate(commands)
     _add_prepare(commands)
     _add_evaluate(commands)
     _add_features(commands)
@@ -122,6 +134,34 @@ def _add_bundle(commands: Any) -> None:
     make.add_argument("--anomalies", type=Path, metavar="DIR", help=strange)
     make.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="another value for one of the recipe's knobs, such as classifier.epochs=40")
     make.set_defaults(command=_bundle)
+
+
+def _add_calibrate(commands: Any) -> None:
+    parser = _add(commands, "calibrate", "set a bundle's limits anew, on photographs that its networks never saw", CALIBRATE, CALIBRATE_EXAMPLES)
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the model bundle's folder, such as models/brl")
+    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="as for `bundle`: pictures of genuine coins whose labels are known")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the calibrated bundle (default: the bundle itself)")
+    parser.add_argument("--wrong", type=_share, metavar="SHARE", help="of accepted coins that may be of another label, such as 0.005 (default: as its recipe has it)")
+    parser.add_argument("--genuine-rejected", type=_share, metavar="SHARE", help="of genuine coins that the limits may reject (default: as its recipe has it)")
+    parser.add_argument("--anomalies", type=Path, metavar="DIR", help="pictures of what must be rejected, like the coins' own")
+    parser.set_defaults(command=_calibrate)
+
+
+def _share(words: str) -> float:
+    share = float(words)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{words} is not between 0 and 1")
+    return share
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from coinsorter.training.making.calibrate import calibrate
+
+    budget = {name: value for name in ("wrong", "genuine_rejected") if (value := getattr(options, name)) is not None}
+    out = options.out or options.bundle
+    facts = calibrate(options.bundle, options.data, out, _bar, options.anomalies, budget)
+    print(f"{out}: limits set on {facts.budget['held_out']} coins")
+    print(_promise(facts))
 
 
 def _diameters(words: str) -> dict[str, float]:
@@ -292,10 +332,16 @@ def _bundle(options: argparse.Namespace) -> None:
         facts = make(recipe_, options.data, options.out, _bar, options.anomalies)
     except OSError as error:
         raise InputError(f"{options.out}: cannot be written: {error.strerror}; nothing was changed there") from error
-    proof, accuracy = facts.budget, facts.training["held_out_accuracy"]
     print(f"{options.out}: {len(facts.labels)} labels, {sum(facts.training['bytes'].values()) / 1e6:.2f} MB of networks")
+    accuracy = facts.training["held_out_accuracy"]
     print("held-out coins named rightly, from pictures alone: " + ", ".join(f"{100 * share:.2f} % ({name})" for name, share in accuracy.items()))
-    print(
+    print(_promise(facts))
+
+
+def _promise(facts: Any) -> str:
+    """What a bundle's limits promise, and what its sample proves."""
+    proof = facts.budget
+    return (
         f"limits: {proof['held_out_accepted']} of {proof['held_out']} held-out coins accepted, {proof['held_out_wrong']} wrongly: at most "
         f"{100 * proof['wrong_at_most_95']:.3g} % at 95 %, budget {100 * proof['wrong']:g} %: {'proven' if proof['proven'] else 'the sample is too small to prove it'}"
     )

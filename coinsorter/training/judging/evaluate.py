@@ -14,7 +14,7 @@ from coinsorter.errors import InputError
 from coinsorter.replay import WRONG_SIZE
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
-from coinsorter.training.judging import damage, judged, metrics, plots, report, rotations
+from coinsorter.training.judging import damage, judged, metrics, plots, report, rotations, strange
 from coinsorter.training.judging.judged import Judge, Judged, Pictures
 from coinsorter.training.judging.metrics import Metrics
 from coinsorter.training.judging.plots import Tile
@@ -50,6 +50,7 @@ class Findings:
     worst: dict[str, list[Judged]]
     turned: rotations.Rotations | None
     damaged: damage.Study | None
+    strangers: strange.Strangers | None
 
 
 def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
@@ -77,9 +78,10 @@ def findings(asked: Asked, judge: Judge, bar: Bar) -> Findings:
     genuine = [r for r in records if r.label in models.labels]
     _check_seen(asked, len(pictures), genuine)
     found = [r for r in genuine if r.found]
+    foreign = [r for r in records if r.found and r.label is not None and r.label not in models.labels]
     counted = metrics.measure(records, list(models.labels), {name: own.max_anomaly for name, own in models.thresholds.items()})
     unreadable = tuple(str(path) for path in pictures.unreadable)
-    return Findings(asked, models, tuple(records), unreadable, counted, worst(records, set(models.labels)), *_studies(asked, judge, found, bar))
+    return Findings(asked, models, tuple(records), unreadable, counted, worst(records, set(models.labels)), *_studies(asked, judge, found, foreign, bar))
 
 
 def _judge_all(asked: Asked, pictures: Pictures, bar: Bar) -> list[Judged]:
@@ -108,15 +110,19 @@ def _check_seen(asked: Asked, pictures: int, genuine: list[Judged]) -> None:
         raise InputError(f"{asked.data}: no coin was found in any of {len(genuine)} pictures; if each is one ready crop, add --crops")
 
 
-def _studies(asked: Asked, judge: Judge, found: list[Judged], bar: Bar) -> tuple[rotations.Rotations | None, damage.Study | None]:
-    turned = damaged = None
+def _studies(asked: Asked, judge: Judge, found: list[Judged], foreign: list[Judged], bar: Bar) -> tuple:
+    """The study of rotations, of damage and of foreign things: what was asked for, else None."""
+    turned = damaged = strangers = None
     if asked.turns:
         with bar("turning", asked.turns) as tell:
             turned = rotations.study(judge, found, asked.turns, tell)
     if asked.damaged:
         with bar("damaging", len(damage.KINDS)) as tell:
             damaged = damage.study(judge, found, tell)
-    return turned, damaged
+    if foreign:
+        with bar("foreign things", len(found) + len(foreign)) as tell:
+            strangers = strange.study(judge, found + foreign, tell)
+    return turned, damaged, strangers
 
 
 def worst(records: list[Judged], labels: set[str]) -> dict[str, list[Judged]]:
@@ -142,6 +148,7 @@ def plain(found: Findings, interpreter: str) -> dict[str, Any]:
         "worst": [_mistake(what, r) for what, records in found.worst.items() for r in records],
         "rotations": asdict(found.turned) if found.turned else None,
         "damage": _plain_damage(found.damaged) if found.damaged else None,
+        "strangers": asdict(found.strangers) if found.strangers else None,
     }
 
 
@@ -168,6 +175,9 @@ def summary(result: dict[str, Any]) -> str:
     ]
     if anomaly["auroc"] is not None:
         lines.append(f"anomaly score: AUROC {anomaly['auroc']:.3f}; at the limits TPR {anomaly['tpr']['share']:.3f}, TNR {anomaly['tnr']['share']:.3f}")
+    if result["strangers"]:
+        areas = {what: result["strangers"][what].get("all") for what in ("with_diameter", "without_diameter")}
+        lines.append("foreign things, all evidence fused: AUROC " + ", ".join(f"{area:.3f} {what.replace('_', ' ')}" for what, area in areas.items() if area is not None))
     if result["rotations"]:
         lines.append(f"turned: {_percent(result['rotations']['lowest'])} to {_percent(result['rotations']['highest'])} right")
     if result["damage"]:

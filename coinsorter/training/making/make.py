@@ -4,13 +4,12 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from coinsorter import bundle, runtime
 from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, INSPECTOR, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Limits, Outline
@@ -18,19 +17,16 @@ from coinsorter.classify import Classifier
 from coinsorter.relief import Reliefs, telling
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
-from coinsorter.training.data.clean import LENIENT
 from coinsorter.training.judging import plots
-from coinsorter.training.making import blemishes, export, fit, limits, material, networks, parity, reliefs
+from coinsorter.training.making import calibrate, export, fit, material, networks, parity, reliefs
+from coinsorter.training.making.answers import Answers, ask, in_order
 from coinsorter.training.making.material import Material
 from coinsorter.training.making.recipe import Recipe
 from coinsorter.training.making.samples import NONE, Samples
 
 REPRESENTATIVE = 400  # crops that int8 ranges are taken from
 GOLDEN_CROPS = 8
-BLEMISHED_SEED = 9
 COMPARED = 4000  # held-out crops that float and int8 are compared on
-# What a lone round coin's outline may be like at worst: all but this share of the held-out coins', and the recipe's slack.
-OUTLINE_SHARE = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +37,6 @@ class Trained:
     models: dict[str, bytes]
     reliefs: Reliefs | None
     judge: Classifier
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What networks say of held-out coins, of strange things among them those coins blemished, and of given anomalies.
-
-    right: which of some of the held-out coins the classifier names rightly: bool (n,), see `export.check`.
-    """
-
-    held: limits.HeldOut
-    strange: limits.HeldOut
-    anomalies: limits.HeldOut
-    right: dict[str, np.ndarray]
 
 
 def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: Path | None = None) -> Facts:
@@ -72,11 +55,14 @@ def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: P
     inspector = _inspector(found, recipe, bar, work)
     asked = [_ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work) for n in range(len(found.sisters))]
     own = _train(found, found.seen, recipe, inspector, bar, work / "own")
-    answers = _in_order(asked, found.order) if asked else _answers(found, own, found.held, bar)
+    if not asked:
+        asked = [(ask(own.judge, found.held, found.strange, found.anomalies, bar), _named(own, found.held))]
+    told = in_order([one for one, _ in asked], found.order) if found.sisters else asked[0][0]
+    right = {name: np.concatenate([own_right[name] for _, own_right in asked]) for name in asked[0][1]}
     typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
-    export.check(answers.right, lambda: export.worst_layer(own.fitted[CLASSIFIER].model, typical))
-    facts = _facts(recipe, found, answers, own.models)
-    facts["training"] |= found.notes | _made_with(answers)
+    export.check(right, lambda: export.worst_layer(own.fitted[CLASSIFIER].model, typical))
+    facts = _facts(recipe, found, told, own.models)
+    facts["training"] |= found.notes | _made_with(right)
     simulated = found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
     facts = write(out, facts, own, _golden(own.judge, simulated, facts["fusion"]["relief_weight"]))
     shutil.rmtree(work.parent, ignore_errors=True)
@@ -112,11 +98,12 @@ def _inspected(material: Material) -> int:
     return counts.index(max(counts)) if counts else 0
 
 
-def _ask(material: Material, number: int, recipe: Recipe, inspector: dict[str, fit.Fitted], bar: Bar, work: Path) -> Answers:
-    """Trains a sister and returns its answers."""
+def _ask(material: Material, number: int, recipe: Recipe, inspector: dict[str, fit.Fitted], bar: Bar, work: Path) -> tuple[Answers, dict[str, np.ndarray]]:
+    """Trains a sister and returns its answers, and which of its coins it names rightly."""
     (seen, held), bar = material.sisters[number], _numbered(bar, f"sister {number + 1}: ")
-    answers = _answers(material, _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}"), held, bar)
-    return answers if inspector or not recipe.inspector else replace(answers, held=answers.held.uninspected(), strange=answers.strange.uninspected())
+    trained = _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}")
+    told = ask(trained.judge, held, material.strange, material.anomalies, bar)
+    return told if inspector or not recipe.inspector else told.uninspected(), _named(trained, held)
 
 
 def _train(material: Material, seen: Samples, recipe: Recipe, inspector: dict[str, fit.Fitted], bar: Bar, work: Path) -> Trained:
@@ -139,29 +126,6 @@ def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(len(of)), chosen)
 
 
-def _answers(material: Material, trained: Trained, held: Samples, bar: Bar) -> Answers:
-    """What networks say of coins that they did not see, of the same coins blemished, and of other strange things."""
-    rng = np.random.default_rng(BLEMISHED_SEED)
-    spoilt = np.stack([blemishes.blemished(crop, held.crops[rng.integers(len(held))], material.spec, rng)[0] for crop in held.crops])
-    strange = Samples.joined([replace(held, crops=spoilt, labels=np.full(len(held), NONE)), material.strange])
-    with bar("held-out coins", len(held) + len(strange) + len(material.anomalies)) as tell:
-        told = [_told(trained.judge, group, before, tell) for group, before in ((held, 0), (strange, len(held)), (material.anomalies, len(held) + len(strange)))]
-    return Answers(*told, _named(trained, held))
-
-
-def _told(judge: Classifier, group: Samples, before: int, tell: Callable[[int], None]) -> limits.HeldOut:
-    """What a judge says of some things; before: how many were gone through already."""
-    found = []
-    for number, picture in enumerate(group.crops, before + 1):
-        found.append(judge.evidence(picture))
-        tell(number)
-    labels = len(judge.bundle.facts.labels)
-    logits = np.array([one.logits for one in found]).reshape(-1, labels + 1)
-    likeness = np.array([one.likeness for one in found]).reshape(-1, labels)
-    errors, spoilt = (np.array([getattr(one, name) for one in found], float) for name in ("error", "blemish"))
-    return limits.HeldOut(group.labels, logits, likeness, errors, spoilt, group.diameters_mm, np.zeros(len(group)))
-
-
 def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
     """Which of some held-out coins the classifier names rightly, as floats and as int8 in each runtime: bool (n,)."""
     some = held.where(_some(held.labels != NONE, COMPARED, 0))
@@ -170,14 +134,6 @@ def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
     floats = sum(trained.fitted[CLASSIFIER].model.predict(crops, batch_size=fit.PREDICT_BATCH, verbose=0) for crops in turned)
     found[export.FLOAT] = floats[:, :-1].argmax(axis=1)
     return {name: answer == some.labels for name, answer in found.items()}
-
-
-def _in_order(parts: list[Answers], order: np.ndarray) -> Answers:
-    """All answers, in the order that their coins were taken in; order: int (n,), the places of the coins that the parts are about."""
-    right = {name: np.concatenate([part.right[name] for part in parts]) for name in parts[0].right}
-    held = limits.HeldOut.joined([part.held for part in parts]).at(np.argsort(order))
-    strange, anomalies = (limits.HeldOut.joined([getattr(part, name) for part in parts]) for name in ("strange", "anomalies"))
-    return Answers(held, strange, anomalies, right)
 
 
 def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | None) -> Bundle:
@@ -194,50 +150,26 @@ def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | 
 
 
 def _facts(recipe: Recipe, material: Material, told: Answers, models: dict[str, bytes]) -> dict[str, Any]:
-    labels, plane, spec, held = material.labels, material.plane, material.spec, material.held
-    fused = limits.fusion(told.held, labels, recipe.diameter_spread)
-    answers, *others = (limits.taken_for(group, labels, fused) for group in (told.held, told.strange, told.anomalies))
-    scales, fused = limits.anomaly_scales(answers, others[0], labels, fused)
-    days = limits.days(answers, held.circles, held.groups, plane, labels, fused, recipe.seed) if material.moved else [answers]
-    found, proof = limits.limits(days, labels, fused, scales, recipe.budget, others[1])
+    labels, plane, spec = material.labels, material.plane, material.spec
     return {
         "format": bundle.FORMAT,
         "name": recipe.name,
         "labels": [label.model_dump() for label in labels],
         "crop": {"size_px": spec.size_px, "margin": spec.margin, "surround": list(spec.surround), "full_mm": spec.full_mm, "gamma": spec.gamma},
-        "outline": _outline(recipe, held) | {"by_extent": recipe.by_extent},
         "view": {
             "px_per_mm": round(plane.px_per_mm, 5), "tilt_along": round(plane.tilt_along, 5), "tilt_across": round(plane.tilt_across, 5),
             "width_px": plane.width_px, "height_px": plane.height_px, "barrel": round(plane.barrel, 5),
         },  # fmt: skip
-        "fusion": fused.model_dump(),
-        "anomaly": {name: scale_.model_dump() for name, scale_ in scales.items()},
-        "limits": {name: own.model_dump() for name, own in found.items()},
-        "budget": proof,
+        **calibrate.set_limits(recipe, labels, material.held, told, plane, material.moved),
         "files": {},
         "recipe": recipe.plain(),
         "training": {"runtime": runtime.pick("auto"), "bytes": {name: len(content) for name, content in models.items()}},
     }
 
 
-def _outline(recipe: Recipe, held: Samples) -> dict[str, float]:
-    """What a lone coin's outline is like at worst; ready crops, which were cut by another program, do not tell."""
-    if recipe.source == "crops":
-        return dict(LENIENT)
-    return {
-        "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.slack.roundness),
-        "min_quality": _at_worst([c.quality for c in held.circles], recipe.slack.quality),
-        "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], recipe.slack.off_patch),
-    }
-
-
-def _at_worst(values: list[float], slack: float) -> float:
-    return round(float(np.quantile(values, OUTLINE_SHARE)) - slack, 4)
-
-
-def _made_with(answers: Answers) -> dict[str, Any]:
+def _made_with(right: dict[str, np.ndarray]) -> dict[str, Any]:
     """Top-1 accuracy on held-out coins from pictures alone, as floats and as int8 in each runtime; and what made the networks."""
-    shares = {name: right.mean() for name, right in answers.right.items()}
+    shares = {name: own.mean() for name, own in right.items()}
     return {
         "held_out_accuracy": {name: round(float(share), 5) for name, share in shares.items()},
         "made_with": {name: importlib.metadata.version(name) for name in ("coinsorter", "keras", "numpy")},
@@ -267,7 +199,7 @@ def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden) ->
         facts["files"] = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written}
         checked = Facts.model_validate(facts)
         _write_histories(new / "training", trained)
-        (new / FACTS).write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+        (new / FACTS).write_text(calibrate.dumped(facts), encoding="utf-8")
     return checked
 
 

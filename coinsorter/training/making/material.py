@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from coinsorter import scale
-from coinsorter.bundle import Label
+from coinsorter.bundle import Bundle, Label
 from coinsorter.crop import CropSpec
 from coinsorter.devices.camera import picture_paths
 from coinsorter.errors import InputError
@@ -96,20 +96,17 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
         genuine = drawn.simulated(coins.GENUINE, counts.genuine, spec, motifs, [seed, 10], tell)
     with bar("drawing held-out coins", counts.held_out) as tell:
         held = drawn.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
-    seen = Samples.joined([genuine, _foreign(recipe, spec, counts.foreign, 12, bar)])
-    strange = _foreign(recipe, spec, STRANGE, 14, bar)
+    seen = Samples.joined([genuine, foreign(recipe, spec, counts.foreign, 12, bar)])
+    strange = foreign(recipe, spec, STRANGE, 14, bar)
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
     return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.empty(0, int), strange, empty(spec))
 
 
 def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
-    found = _found(recipe, data, bar)
-    genuine, foreign = found.samples, _foreign(recipe, found.spec, recipe.pictures.foreign, 12, bar)
-    strange, given = _foreign(recipe, found.spec, STRANGE, 14, bar), empty(found.spec)
-    if anomalies:
-        with bar("reading anomalies", len(picture_paths(anomalies))) as tell:
-            given = photographs.anomalies(anomalies, recipe, found, tell)
-    notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(found.left_out)}
+    coins_ = found(recipe, data, bar)
+    genuine, none = coins_.samples, foreign(recipe, coins_.spec, recipe.pictures.foreign, 12, bar)
+    strange, odd = foreign(recipe, coins_.spec, STRANGE, 14, bar), given(recipe, anomalies, coins_, bar)
+    notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(coins_.left_out)}
     seen, held, sisters, order = genuine, genuine, [], np.empty(0, int)
     rng = np.random.default_rng([recipe.seed, 3])
     if recipe.folds:
@@ -117,7 +114,7 @@ def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, 
         if len(np.unique(dealt)) < recipe.folds:
             raise InputError(f"recipe {recipe.name}: folds: {recipe.folds} are more than the pictures have bursts for; {len(np.unique(dealt))} would do")
         asked = recipe.asked or recipe.folds
-        sisters = [(Samples.joined([genuine.where(dealt != fold), foreign]), genuine.where(dealt == fold)) for fold in range(asked)]
+        sisters = [(Samples.joined([genuine.where(dealt != fold), none]), genuine.where(dealt == fold)) for fold in range(asked)]
         held, order = genuine.where(dealt < asked), np.argsort(dealt[dealt < asked], kind="stable")
         notes["split"] = f"by burst, {asked} of {recipe.folds} folds"
     else:
@@ -125,21 +122,30 @@ def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, 
         seen, held, notes["split"] = genuine.where(~out), genuine.where(out), "by burst"
     notes["held_out_bursts"] = len(np.unique(held.groups))
     measured = recipe.source == "frames"
-    plane = _plane(recipe.labels, seen, found.plane.width_px, found.plane.height_px) if measured else found.plane
-    return Material(recipe.labels, Samples.joined([seen, foreign]), held, sisters, plane, measured, found.spec, notes, order, strange, given)
+    plane = _plane(recipe.labels, seen, coins_.plane.width_px, coins_.plane.height_px) if measured else coins_.plane
+    return Material(recipe.labels, Samples.joined([seen, none]), held, sisters, plane, measured, coins_.spec, notes, order, strange, odd)
 
 
-def _found(recipe: Recipe, data: Sequence[Path], bar: Bar) -> photographs.Found:
+def given(recipe: Recipe, anomalies: Path | None, coins_: photographs.Found, bar: Bar) -> Samples:
+    """Strange things from a folder of photographs, if there is one."""
+    if anomalies is None:
+        return empty(coins_.spec)
+    with bar("reading anomalies", len(picture_paths(anomalies))) as tell:
+        return photographs.anomalies(anomalies, recipe, coins_, tell)
+
+
+def found(recipe: Recipe, data: Sequence[Path], bar: Bar, models: Bundle | None = None) -> photographs.Found:
+    """The coins in photographs; cut and measured as for a bundle, or as the coins themselves suggest."""
     if recipe.source == "crops":
         with bar("reading crops", sum(len(photographs.labelled(folder, recipe)) for folder in data)) as tell:
-            return photographs.from_crops(data, recipe, tell)
+            return photographs.from_crops(data, recipe, tell, models)
     (frames,) = data
     if not (frames / dataset.FACTS).exists():
         with bar("finding coins", len(photographs.labelled(frames, recipe))) as tell:
-            return photographs.from_frames(frames, recipe, tell)
+            return photographs.from_frames(frames, recipe, tell, models)
     prepared = dataset.Dataset.load(frames)
     with bar("reading coins", len(photographs.rows_for(prepared, recipe))) as tell:
-        return photographs.from_dataset(prepared, recipe, tell)
+        return photographs.from_dataset(prepared, recipe, tell, models)
 
 
 def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
@@ -147,7 +153,7 @@ def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) ->
     return scale.fit_plane(genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px)
 
 
-def _foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: Bar) -> Samples:
+def foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: Bar) -> Samples:
     """Simulated things that are none of the bundle's coins; for real coins the invented currency's own coins are among them."""
     motifs = tuple(recipe.motifs)
     with bar("drawing foreign things", count) as tell:

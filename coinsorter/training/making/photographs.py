@@ -9,6 +9,7 @@ import numpy as np
 
 from coinsorter import crop, outline, scale
 from coinsorter.assembly import SEARCH_MARGIN
+from coinsorter.bundle import Bundle
 from coinsorter.crop import CropSpec
 from coinsorter.devices.camera import last_number, picture_paths, read_picture
 from coinsorter.errors import InputError
@@ -52,8 +53,10 @@ def labelled(folder: Path, recipe: Recipe) -> dict[Path, str]:
     return {path: names[path.parent.name] for path in picture_paths(folder) if path.parent.name in names}
 
 
-def from_frames(folder: Path, recipe: Recipe, progress: Progress) -> Found:
+def from_frames(folder: Path, recipe: Recipe, progress: Progress, models: Bundle | None = None) -> Found:
     """The coins in a folder of frames, one in each, in folders named as labels. left_out: why a frame was not used, by path.
+
+    models: a bundle whose view and make of crops these frames have; None: both follow from the coins.
 
     Raises InputError where folders and labels do not agree.
     """
@@ -70,10 +73,10 @@ def from_frames(folder: Path, recipe: Recipe, progress: Progress) -> Found:
         else:
             left_out[str(path)] = str(what)
         progress(number + 1)
-    return _cut_out(list(found.values()), size, np.array(bursts(list(found), recipe.group_gap_s)), recipe, left_out)
+    return _cut_out(list(found.values()), size, np.array(bursts(list(found), recipe.group_gap_s)), recipe, left_out, models)
 
 
-def from_dataset(data: Dataset, recipe: Recipe, progress: Progress) -> Found:
+def from_dataset(data: Dataset, recipe: Recipe, progress: Progress, models: Bundle | None = None) -> Found:
     """The coins of a prepared data set but for its test split; its groups are kept. In the order taken: by the last number in their names.
 
     Raises InputError where its labels are not the recipe's, and where its pictures are not of one size: then they are no frames of one
@@ -91,10 +94,10 @@ def from_dataset(data: Dataset, recipe: Recipe, progress: Progress) -> Found:
         found.append(_Seen(row.label, pixels, circle, in_frame))
         progress(number + 1)
     left_out = {row.source: row.reason for row in data.rows if not row.picture}
-    return _cut_out(found, data.frame, np.array([row.group for row in rows]), recipe, left_out)
+    return _cut_out(found, data.frame, np.array([row.group for row in rows]), recipe, left_out, models)
 
 
-def from_crops(folders: Sequence[Path], recipe: Recipe, progress: Progress) -> Found:
+def from_crops(folders: Sequence[Path], recipe: Recipe, progress: Progress, models: Bundle | None = None) -> Found:
     """The coins of ready crops, in folders named as labels or in prepared data sets (but for their test splits); no diameters are known.
 
     Raises InputError where folders and labels do not agree.
@@ -113,7 +116,7 @@ def from_crops(folders: Sequence[Path], recipe: Recipe, progress: Progress) -> F
             groups.append(picture.group)
         progress(number + 1)
     _check_found(found, recipe)
-    spec = recipe.crop_spec(_typical_surround(tuple(seen.circle for seen in found)), 0.0)
+    spec = models.crop if models else recipe.crop_spec(_typical_surround(tuple(seen.circle for seen in found)), 0.0)
     crops = np.stack([crop.cut(seen.pixels, seen.circle, 0.0, spec) for seen in found])
     numbers = np.unique(groups, return_inverse=True)[1]
     samples = Samples(crops, _numbers(found, recipe), tuple(seen.circle for seen in found), np.full(len(found), np.nan), numbers)
@@ -187,13 +190,13 @@ def _measured(pixels: np.ndarray, circle: Circle, recipe: Recipe) -> Circle:
     return replace(found[0], off_patch=circle.off_patch) if found else circle
 
 
-def _cut_out(found: list[_Seen], size: tuple[int, int], groups: np.ndarray, recipe: Recipe, left_out: dict[str, str]) -> Found:
+def _cut_out(found: list[_Seen], size: tuple[int, int], groups: np.ndarray, recipe: Recipe, left_out: dict[str, str], models: Bundle | None) -> Found:
     _check_found(found, recipe)
     labels = _numbers(found, recipe)
     nominal = np.array([label.diameter_mm for label in recipe.labels])
     circles = tuple(seen.in_frame for seen in found)
-    plane = scale.fit_plane(circles, nominal[labels], *size)
-    spec = recipe.crop_spec(_typical_surround(circles), float(nominal.max()))
+    plane = models.view if models else scale.fit_plane(circles, nominal[labels], *size)
+    spec = models.crop if models else recipe.crop_spec(_typical_surround(circles), float(nominal.max()))
     diameters = _followed(circles, nominal[labels], plane)
     crops = np.stack([crop.cut(seen.pixels, seen.circle, diameter, spec) for seen, diameter in zip(found, diameters)])
     return Found(Samples(crops, labels, circles, diameters, groups), plane, spec, left_out)

@@ -1,0 +1,60 @@
+"""What networks say of coins that they did not see, and of strange things: what limits are set on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from coinsorter.classify import Classifier
+from coinsorter.training.bar import Bar
+from coinsorter.training.making import blemishes
+from coinsorter.training.making.limits import HeldOut
+from coinsorter.training.making.samples import NONE, Samples
+
+BLEMISHED_SEED = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What networks say of held-out coins, of strange things (those coins blemished are among them), and of given anomalies."""
+
+    held: HeldOut
+    strange: HeldOut
+    anomalies: HeldOut
+
+    def uninspected(self) -> Self:
+        """The same where no inspector was asked about the coins."""
+        return replace(self, held=self.held.uninspected(), strange=self.strange.uninspected())
+
+
+def ask(judge: Classifier, held: Samples, strange: Samples, anomalies: Samples, bar: Bar) -> Answers:
+    """What a judge says of held-out coins, of the same blemished, and of drawn and given strange things."""
+    spec, rng = judge.bundle.crop, np.random.default_rng(BLEMISHED_SEED)
+    spoilt = np.stack([blemishes.blemished(crop, held.crops[rng.integers(len(held))], spec, rng)[0] for crop in held.crops])
+    odd = Samples.joined([replace(held, crops=spoilt, labels=np.full(len(held), NONE)), strange])
+    with bar("held-out coins", len(held) + len(odd) + len(anomalies)) as tell:
+        return Answers(
+            _told(judge, held, 0, tell),
+            _told(judge, odd, len(held), tell),
+            _told(judge, anomalies, len(held) + len(odd), tell),
+        )
+
+
+def in_order(parts: Sequence[Answers], order: np.ndarray) -> Answers:
+    """All answers, in the order that their coins were taken in; order: int (n,), the places of the coins that the parts are about."""
+    held = HeldOut.joined([part.held for part in parts]).at(np.argsort(order))
+    return Answers(held, *(HeldOut.joined([getattr(part, name) for part in parts]) for name in ("strange", "anomalies")))
+
+
+def _told(judge: Classifier, group: Samples, before: int, tell: Callable[[int], None]) -> HeldOut:
+    """What a judge says of some things; before: how many were gone through already."""
+    found = []
+    for number, picture in enumerate(group.crops, before + 1):
+        found.append(judge.evidence(picture))
+        tell(number)
+    labels = len(judge.bundle.facts.labels)
+    logits = np.array([one.logits for one in found]).reshape(-1, labels + 1)
+    likeness = np.array([one.likeness for one in found]).reshape(-1, labels)
+    errors, spoilt = (np.array([getattr(one, name) for one in found], float) for name in ("error", "blemish"))
+    return HeldOut(group.labels, logits, likeness, errors, spoilt, group.diameters_mm, np.zeros(len(group)))
