@@ -16,7 +16,7 @@ def main() -> None:
     for path in (CROWNS, BRL):
         models = bundle.load(path)
         judges = [Classifier(models, name) for name in names]
-        simulated = drawn.simulated(coins.GENUINE, 400, models.crop, (), [99], lambda done: None).crops
+        simulated = drawn.simulated(coins.GENUINE, 400, models.crop, (), [99], lambda done: None).crops[:]
         for what, crops in (("golden crops", models.golden.crops), ("simulated coins", simulated)):
             told = [[judge.evidence(crop) for crop in crops] for judge in judges]
             logits = [np.array([judge.logits(one) for one in own]) for judge, own in zip(judges, told)]

@@ -1,7 +1,8 @@
 """What networks say of coins that they did not see, and of strange things: what limits are set on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -31,13 +32,13 @@ class Answers:
 def ask(judge: Classifier, held: Samples, strange: Samples, anomalies: Samples, bar: Bar) -> Answers:
     """What a judge says of held-out coins, of the same blemished, and of drawn and given strange things."""
     spec, rng = judge.bundle.crop, np.random.default_rng(BLEMISHED_SEED)
-    spoilt = np.stack([blemishes.blemished(crop, held.crops[rng.integers(len(held))], spec, rng)[0] for crop in held.crops])
-    odd = Samples.joined([replace(held, crops=spoilt, labels=np.full(len(held), NONE)), strange])
+    spoilt = (blemishes.blemished(crop, held.crops[rng.integers(len(held))], spec, rng)[0] for crop in held.crops)
+    odd = Samples.joined([replace(held, labels=np.full(len(held), NONE)), strange])
     with bar("held-out coins", len(held) + len(odd) + len(anomalies)) as tell:
         return Answers(
-            _told(judge, held, 0, tell),
-            _told(judge, odd, len(held), tell),
-            _told(judge, anomalies, len(held) + len(odd), tell),
+            _told(judge, held, held.crops, 0, tell),
+            _told(judge, odd, chain(spoilt, strange.crops), len(held), tell),
+            _told(judge, anomalies, anomalies.crops, len(held) + len(odd), tell),
         )
 
 
@@ -47,10 +48,10 @@ def in_order(parts: Sequence[Answers], order: np.ndarray) -> Answers:
     return Answers(held, *(HeldOut.joined([getattr(part, name) for part in parts]) for name in ("strange", "anomalies")))
 
 
-def _told(judge: Classifier, group: Samples, before: int, tell: Callable[[int], None]) -> HeldOut:
-    """What a judge says of some things; before: how many were gone through already."""
+def _told(judge: Classifier, group: Samples, crops: Iterable[np.ndarray], before: int, tell: Callable[[int], None]) -> HeldOut:
+    """What a judge says of some things by these crops; before: how many were gone through already."""
     found = []
-    for number, picture in enumerate(group.crops, before + 1):
+    for number, picture in enumerate(crops, before + 1):
         found.append(judge.evidence(picture))
         tell(number)
     labels = len(judge.bundle.facts.labels)

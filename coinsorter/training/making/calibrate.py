@@ -56,7 +56,7 @@ def calibrate(path: Path, data: Sequence[Path], out: Path, bar: Bar, anomalies: 
     recipe = _recipe(models, budget or {})
     found = material.found(recipe, data, bar, models)
     given = material.given(recipe, anomalies, found, bar)
-    told = answers.ask(judge, found.samples, material.foreign(recipe, models.crop, material.STRANGE, 14, bar), given, bar)
+    told = answers.ask(judge, found.samples, material.foreign(recipe, models.crop, min(material.STRANGE, recipe.pictures.foreign), 14, bar), given, bar)
     moved = recipe.source == "frames"
     facts = models.facts.model_dump() | set_limits(recipe, models.facts.labels, found.samples, told, models.view, moved)
     facts["recipe"] = recipe.plain()

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from coinsorter.simulator.camera import Optics
 from coinsorter.simulator.stills import photograph
 from coinsorter.training.data.clean import LENIENT
 from coinsorter.training.making.samples import NONE, Progress, Samples
+from coinsorter.training.making.shelf import Shelf
 
 # The simulated machine's camera, as config.yaml has it.
 OPTICS = Optics(640, 480, 4.0, 0.375)
@@ -24,12 +26,14 @@ FIRST_DRAWN = 1 << 20  # group of the first drawn thing: beyond those of photogr
 def simulated(kind: str, count: int, spec: CropSpec, motifs: tuple[str, ...], seed: list[int], progress: Progress) -> Samples:
     """`count` simulated things of one kind ("coin": genuine ones, each denomination as often), photographed, found and cut."""
     jobs = [(kind, min(CHUNK, count - start), start // CHUNK, spec, motifs, seed) for start in range(0, count, CHUNK)]
-    parts = []
+    parts, shelf = [], Shelf(spec.size_px)
     with multiprocessing.get_context("spawn").Pool() as pool:
         for part in pool.imap(_simulated_chunk, jobs):
-            parts.append(part)
+            for picture in part.crops:
+                shelf.add(picture)
+            parts.append(replace(part, crops=np.empty((len(part), 0))))
             progress(min(count, CHUNK * len(parts)))
-    return Samples.joined(parts)
+    return replace(Samples.joined(parts), crops=shelf.done())
 
 
 def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[int]]) -> Samples:

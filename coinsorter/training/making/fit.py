@@ -57,6 +57,21 @@ class _Batches(keras.utils.PyDataset):
         return np.concatenate([rng.permutation(self._count) for _ in range(self._knobs.repeat)])
 
 
+class _Kept(keras.utils.PyDataset):
+    """Crops as they are, read batch by batch."""
+
+    def __init__(self, samples: Samples, labels: np.ndarray) -> None:
+        super().__init__()
+        self._samples, self._labels = samples, labels
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // PREDICT_BATCH)
+
+    def __getitem__(self, place: int) -> tuple[np.ndarray, ...]:
+        chosen = slice(place * PREDICT_BATCH, (place + 1) * PREDICT_BATCH)
+        return self._samples.crops[chosen].astype(np.float32), self._labels[chosen]
+
+
 class _Told(keras.callbacks.Callback):
     """Tells how it goes, and keeps what it told beside the checkpoint."""
 
@@ -101,7 +116,7 @@ def fit_classifier(samples: Samples, classes: int, spec: CropSpec, recipe: Recip
 
     model = _built([recipe.seed, 1], lambda: networks.classifier(spec.size_px, classes + 1, knobs))
     _compile(model, keras.losses.SparseCategoricalCrossentropy(from_logits=True), knobs, len(seen), ["accuracy"])
-    judged = (samples.crops[np.flatnonzero(back)].astype(np.float32), labels[back]) if back.any() else None
+    judged = _Kept(samples.where(back), labels[back]) if back.any() else None
     return _fit(model, len(seen), knobs, [recipe.seed, 1], batch, judged, progress, work and work / "classifier")
 
 

@@ -59,7 +59,7 @@ def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: P
         asked = [(ask(own.judge, found.held, found.strange, found.anomalies, bar), _named(own, found.held))]
     told = in_order([one for one, _ in asked], found.order) if found.sisters else asked[0][0]
     right = {name: np.concatenate([own_right[name] for _, own_right in asked]) for name in asked[0][1]}
-    typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
+    typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
     export.check(right, lambda: export.worst_layer(own.fitted[CLASSIFIER].model, typical))
     facts = _facts(recipe, found, told, own.models)
     facts["training"] |= found.notes | _made_with(right)
@@ -73,7 +73,8 @@ def _work(out: Path, recipe: Recipe, material: Material) -> Path:
     """Where a training is kept while it runs: beside the bundle, and another one for all that networks depend on, recipe and pictures."""
     digest = hashlib.sha256(recipe.model_dump_json(include={"seed", "classifier", "autoencoder", "inspector", "augment", "hold_out", "folds", "asked"}).encode())
     for part in (material.seen, material.held):
-        digest.update(np.ascontiguousarray(part.crops))
+        for picture in part.crops:
+            digest.update(picture.tobytes())
         digest.update(part.labels.tobytes())
         digest.update(part.groups.tobytes())
     return out.parent / f".{out.name}-training" / digest.hexdigest()[:16]
@@ -114,7 +115,7 @@ def _train(material: Material, seen: Samples, recipe: Recipe, inspector: dict[st
     with bar("autoencoder", recipe.autoencoder.epochs) as tell:
         fitted[AUTOENCODER] = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
     fitted |= inspector
-    typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops
+    typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
     models = {name: export.int8(own.model, typical) for name, own in fitted.items()}
     known = reliefs.learn(seen, material.spec, recipe.relief.per_label, recipe.seed) if recipe.relief else None
     return Trained(fitted, models, known, Classifier(_provisional(material, models, known), runtime.pick("auto")))
@@ -129,9 +130,10 @@ def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
 def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
     """Which of some held-out coins the classifier names rightly, as floats and as int8 in each runtime: bool (n,)."""
     some = held.where(_some(held.labels != NONE, COMPARED, 0))
-    found = parity.answers(trained.models[CLASSIFIER], some.crops)
-    turned = (np.rot90(some.crops, turn, (1, 2)).astype(np.float32) for turn in range(parity.TURNS))
-    floats = sum(trained.fitted[CLASSIFIER].model.predict(crops, batch_size=fit.PREDICT_BATCH, verbose=0) for crops in turned)
+    crops = some.crops[:]
+    found = parity.answers(trained.models[CLASSIFIER], crops)
+    turned = (np.rot90(crops, turn, (1, 2)).astype(np.float32) for turn in range(parity.TURNS))
+    floats = sum(trained.fitted[CLASSIFIER].model.predict(some_turned, batch_size=fit.PREDICT_BATCH, verbose=0) for some_turned in turned)
     found[export.FLOAT] = floats[:, :-1].argmax(axis=1)
     return {name: answer == some.labels for name, answer in found.items()}
 

@@ -97,7 +97,7 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
     with bar("drawing held-out coins", counts.held_out) as tell:
         held = drawn.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
     seen = Samples.joined([genuine, foreign(recipe, spec, counts.foreign, 12, bar)])
-    strange = foreign(recipe, spec, STRANGE, 14, bar)
+    strange = foreign(recipe, spec, min(STRANGE, counts.foreign), 14, bar)
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
     return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.empty(0, int), strange, empty(spec))
 
@@ -105,7 +105,7 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
 def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
     coins_ = found(recipe, data, bar)
     genuine, none = coins_.samples, foreign(recipe, coins_.spec, recipe.pictures.foreign, 12, bar)
-    strange, odd = foreign(recipe, coins_.spec, STRANGE, 14, bar), given(recipe, anomalies, coins_, bar)
+    strange, odd = foreign(recipe, coins_.spec, min(STRANGE, recipe.pictures.foreign), 14, bar), given(recipe, anomalies, coins_, bar)
     notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(coins_.left_out)}
     seen, held, sisters, order = genuine, genuine, [], np.empty(0, int)
     rng = np.random.default_rng([recipe.seed, 3])

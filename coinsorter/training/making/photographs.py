@@ -23,6 +23,7 @@ from coinsorter.training.data.split import TEST, bursts
 from coinsorter.training.making.drawn import OPTICS
 from coinsorter.training.making.recipe import Recipe
 from coinsorter.training.making.samples import NONE, Progress, Samples
+from coinsorter.training.making.shelf import Crops, Shelf
 
 MIN_SCATTER = 0.004  # relative: no diameter is measured better
 
@@ -39,10 +40,10 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """One coin that was found: its circle in `pixels`, which may be part of the frame only, and in the frame."""
+    """One coin that was found: its circle in the picture at `path`, which may be part of the frame only, and in the frame."""
 
     label: str
-    pixels: np.ndarray
+    path: Path
     circle: Circle
     in_frame: Circle
 
@@ -69,7 +70,7 @@ def from_frames(folder: Path, recipe: Recipe, progress: Progress, models: Bundle
         pixels = read_picture(path)
         what = "unreadable" if pixels is None else _only_circle(pixels, recipe)
         if isinstance(what, Circle) and pixels is not None:
-            found[path], size = _Seen(label, pixels, what, what), (pixels.shape[1], pixels.shape[0])
+            found[path], size = _Seen(label, path, what, what), (pixels.shape[1], pixels.shape[0])
         else:
             left_out[str(path)] = str(what)
         progress(number + 1)
@@ -91,7 +92,7 @@ def from_dataset(data: Dataset, recipe: Recipe, progress: Progress, models: Bund
         pixels = data.read(row)
         circle = _measured(pixels, data.circle(row), recipe)
         in_frame = replace(circle, x_px=row.frame_x_px + circle.x_px - row.x_px, y_px=row.frame_y_px + circle.y_px - row.y_px)
-        found.append(_Seen(row.label, pixels, circle, in_frame))
+        found.append(_Seen(row.label, data.folder / row.picture, circle, in_frame))
         progress(number + 1)
     left_out = {row.source: row.reason for row in data.rows if not row.picture}
     return _cut_out(found, data.frame, np.array([row.group for row in rows]), recipe, left_out, models)
@@ -112,12 +113,12 @@ def from_crops(folders: Sequence[Path], recipe: Recipe, progress: Progress, mode
             left_out[str(picture.path)] = "unreadable"
         else:
             circle = picture.circle or clean.in_crop(pixels)
-            found.append(_Seen(picture.label, pixels, circle, circle))
+            found.append(_Seen(picture.label, picture.path, circle, circle))
             groups.append(picture.group)
         progress(number + 1)
     _check_found(found, recipe)
     spec = models.crop if models else recipe.crop_spec(_typical_surround(tuple(seen.circle for seen in found)), 0.0)
-    crops = np.stack([crop.cut(seen.pixels, seen.circle, 0.0, spec) for seen in found])
+    crops = _cut(found, np.zeros(len(found)), spec)
     numbers = np.unique(groups, return_inverse=True)[1]
     samples = Samples(crops, _numbers(found, recipe), tuple(seen.circle for seen in found), np.full(len(found), np.nan), numbers)
     return Found(samples, ScalePlane(recipe.px_per_mm, 0.0, 0.0, OPTICS.width_px, OPTICS.height_px), spec, left_out)
@@ -128,19 +129,19 @@ def anomalies(folder: Path, recipe: Recipe, found: Found, progress: Progress) ->
 
     found: the coins, whose make of crops and scale these get. Raises InputError where not a single one is found.
     """
-    circles, crops = [], []
+    circles, crops = [], Shelf(found.spec.size_px)
     for number, path in enumerate(picture_paths(folder)):
         pixels = read_picture(path)
         if pixels is not None:
             circle = clean.in_crop(pixels, found.spec.surround) if recipe.source == "crops" else _only_circle(pixels, recipe)
             if isinstance(circle, Circle):
                 circles.append(circle)
-                crops.append(crop.cut(pixels, circle, found.plane.diameter_mm(circle), found.spec))
+                crops.add(crop.cut(pixels, circle, found.plane.diameter_mm(circle), found.spec))
         progress(number + 1)
-    if not crops:
+    if not circles:
         raise InputError(f"{folder}: nothing round was found in any of its pictures; --anomalies are pictures like the coins', of what must be rejected")
-    count = len(crops)
-    return Samples(np.stack(crops), np.full(count, NONE), tuple(circles), np.full(count, np.nan), np.arange(count))
+    count = len(circles)
+    return Samples(crops.done(), np.full(count, NONE), tuple(circles), np.full(count, np.nan), np.arange(count))
 
 
 @dataclass(frozen=True)
@@ -198,8 +199,18 @@ def _cut_out(found: list[_Seen], size: tuple[int, int], groups: np.ndarray, reci
     plane = models.view if models else scale.fit_plane(circles, nominal[labels], *size)
     spec = models.crop if models else recipe.crop_spec(_typical_surround(circles), float(nominal.max()))
     diameters = _followed(circles, nominal[labels], plane)
-    crops = np.stack([crop.cut(seen.pixels, seen.circle, diameter, spec) for seen, diameter in zip(found, diameters)])
-    return Found(Samples(crops, labels, circles, diameters, groups), plane, spec, left_out)
+    return Found(Samples(_cut(found, diameters, spec), labels, circles, diameters, groups), plane, spec, left_out)
+
+
+def _cut(found: list[_Seen], diameters_mm: np.ndarray, spec: CropSpec) -> Crops:
+    """The coins' crops; their pictures are read once more, since only now it is known how crops are made."""
+    shelf = Shelf(spec.size_px)
+    for seen, diameter in zip(found, diameters_mm):
+        pixels = read_picture(seen.path)
+        if pixels is None:
+            raise InputError(f"{seen.path}: could be read a moment ago, and now it cannot; do not change the pictures while they are trained on")
+        shelf.add(crop.cut(pixels, seen.circle, float(diameter), spec))
+    return shelf.done()
 
 
 def _check_found(found: list[_Seen], recipe: Recipe) -> None:

@@ -10,6 +10,7 @@ from coinsorter.crop import CropSpec
 from coinsorter.errors import InputError
 from coinsorter.records import Circle
 from coinsorter.scale import ScalePlane
+from coinsorter.training.making.shelf import Crops
 
 NONE = -1  # the label of things that are none of the bundle's coins
 
@@ -20,16 +21,19 @@ Progress = Callable[[int], None]
 class Samples:
     """Coins, each with its crop and its truth.
 
-    crops: uint8 (n, size, size, 3) RGB. labels: int (n,), NONE for things that are no coins of the bundle. circles: their outlines.
+    crops: n of uint8 (size, size, 3) RGB, on the disk; an array of them may be given too. labels: int (n,), NONE for things that are no coins of the bundle. circles: their outlines.
     diameters_mm: float (n,), as the machine measures them. groups: int (n,), equal for pictures of one coin taken together. surround is
     corrected for in the crops already.
     """
 
-    crops: np.ndarray
+    crops: Crops
     labels: np.ndarray
     circles: tuple[Circle, ...]
     diameters_mm: np.ndarray
     groups: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "crops", Crops.of(self.crops))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -38,7 +42,7 @@ class Samples:
         """Those at which a boolean array is True."""
         index = np.flatnonzero(chosen)
         circles = tuple(self.circles[i] for i in index)
-        return type(self)(self.crops[index], self.labels[index], circles, self.diameters_mm[index], self.groups[index])
+        return type(self)(self.crops.at(index), self.labels[index], circles, self.diameters_mm[index], self.groups[index])
 
     def measured(self, plane: ScalePlane) -> Self:
         """The same, with diameters by a calibrated view."""
@@ -46,8 +50,8 @@ class Samples:
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
-        crops, labels, diameters, groups = (np.concatenate([getattr(p, n) for p in parts]) for n in ("crops", "labels", "diameters_mm", "groups"))
-        return cls(crops, labels, tuple(circle for part in parts for circle in part.circles), diameters, groups)
+        labels, diameters, groups = (np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "diameters_mm", "groups"))
+        return cls(Crops.joined(part.crops for part in parts), labels, tuple(circle for part in parts for circle in part.circles), diameters, groups)
 
 
 def empty(spec: CropSpec) -> Samples:
