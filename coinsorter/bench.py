@@ -115,8 +115,7 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
         "segment": _times(lambda frame: segment.find_things(frame.pixels, line.search), frames),
         "track": _times(*_tracking(line, frames[0], circles[0])),
         "crop": _times(lambda pair: line.cut(pair[0].pixels, pair[1], line.plane.diameter_mm(pair[1])), list(zip(frames, circles))),
-        "classifier": _times(line.classifier.logits, crops),
-        "autoencoder": _times(line.classifier.error, crops),
+        **{name: _times(ask, crops) for name, ask in line.classifier.parts.items()},
         "decide": _times(lambda i: decide(coins[i], line.classifier.fuse(*judged[i]), line.rules), range(len(judged))),  # type: ignore[arg-type]
         "ledger": _times(lambda event: ledger.record(_renumbered(event, next(numbers))), events),
     }

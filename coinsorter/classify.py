@@ -9,6 +9,7 @@ by the blemishes that an inspector finds, as far as the bundle looks at them.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from math import exp, hypot, inf, lgamma, log, log1p, pi
+from typing import Any
 
 import cv2
 import numpy as np
@@ -78,14 +79,17 @@ class Classifier:
 
     def evidence(self, crop: np.ndarray) -> Evidence:
         """What one crop, uint8 (n, n, 3), tells."""
-        raw = self._classifier(quarter_turns(crop, self._turns))[0]
         likeness = self._matcher.likeness(crop) if self._matcher else self._unlike
-        return Evidence(self._classifier.real(0, raw.mean(axis=0, dtype=np.float32)), likeness, self._error(crop), self._blemish(crop))
+        return Evidence(self._turned(crop), likeness, self._error(crop), self._blemish(crop))
 
     def logits(self, evidence: Evidence) -> np.ndarray:
         """What classifier and relief together say: float32 (labels + 1,)."""
         weight = self.bundle.facts.fusion.relief_weight
         return evidence.logits + weight * telling(evidence.likeness) if weight else evidence.logits
+
+    def _turned(self, crop: np.ndarray) -> np.ndarray:
+        raw = self._classifier(quarter_turns(crop, self._turns))[0]
+        return self._classifier.real(0, raw.mean(axis=0, dtype=np.float32))
 
     def _error(self, crop: np.ndarray) -> float:
         copy = self._autoencoder.real(0, self._autoencoder(crop[None])[0][0])
@@ -125,6 +129,16 @@ class Classifier:
             return pictures, pictures
         diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion, diameter_spread)
         return pictures, log_softmax([picture + fusion.diameter_weight * diameter for picture, diameter in zip(pictures, diameters)])
+
+    @property
+    def parts(self) -> dict[str, Callable[[np.ndarray], Any]]:
+        """What a crop is asked, by name, for the bench."""
+        parts: dict[str, Callable[[np.ndarray], Any]] = {"classifier": self._turned, "autoencoder": self._error}
+        if self._matcher:
+            parts["relief"] = self._matcher.likeness
+        if self._inspector:
+            parts["inspector"] = self._blemish
+        return parts
 
     @property
     def invocations(self) -> tuple[Callable[[], None], ...]:

@@ -84,7 +84,7 @@ class Verdict:
     confidence: its probability 0..1, from pictures and diameter together.
     by_picture: the same from pictures alone; the diameter had no say.
     runner_up: the second likeliest label.
-    anomaly: how unlike a genuine coin of that label it looks, in units of the genuine coins' own spread.
+    anomaly: how unlike a genuine coin of that label it looks, in units of the genuine coins' own spread; theirs lie about 0, or above it.
     diameter_mm: as measured.
     probabilities: of all the bundle's labels, in its order; what they lack to 1 is "none of these".
     """

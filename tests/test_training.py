@@ -180,7 +180,15 @@ def test_a_recipe_that_is_not_there_is_named(capsys, tmp_path):
     assert "none.yaml: cannot be read" in capsys.readouterr().err
 
 
+SHIPPED = sorted(path.with_suffix(".yaml") for path in (ROOT / "models").iterdir() if path.is_dir())
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_recipe_can_be_read(path):
+    assert recipe.load(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_a_shipped_bundle_was_made_with_the_recipe_beside_it(path):
     written = recipe.load(path)
     assert recipe.Recipe.model_validate(bundle.load(path.with_suffix("")).facts.recipe) == written

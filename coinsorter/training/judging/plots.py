@@ -215,20 +215,20 @@ def _short(value: float | None) -> str:
 
 @picture
 def anomaly_scores(genuine: Sequence[float], foreign: Sequence[float], limits: Sequence[float]) -> Figure:
-    """How the scores lie: linear below 2, logarithmic above."""
+    """How the scores lie: linear between -2 and 2, logarithmic beyond."""
     fig = figure(HALF, 4.2)
     axes = fig.add_subplot()
-    highest = max(1.0, float(np.clip([*genuine, *foreign, *limits], 0, MOST_ANOMALOUS).max()))
-    edges = 2 * np.sinh(np.linspace(0, np.arcsinh(1.05 * highest / 2), 45))  # equally wide on the axis below
+    seen = np.clip([*genuine, *foreign, *limits, 0.0, 1.0], -MOST_ANOMALOUS, MOST_ANOMALOUS)
+    edges = 2 * np.sinh(np.linspace(*np.arcsinh(1.05 * np.array([seen.min(), seen.max()]) / 2), 45))  # equally wide on the axis below
     for scores, colour, name in ((genuine, BLUE, "genuine"), (foreign, BAD, "foreign")):
         if len(scores):
             weights = np.full(len(scores), 100 / len(scores))
-            axes.hist(np.clip(scores, 0, edges[-1]), edges, weights=weights, color=colour, alpha=0.55, label=f"{name} ({len(scores)})")
+            axes.hist(np.clip(scores, edges[0], edges[-1]), edges, weights=weights, color=colour, alpha=0.55, label=f"{name} ({len(scores)})")
     for number, limit in enumerate(sorted({round(limit, 2) for limit in limits})):
         axes.axvline(limit, color=GOLD, linewidth=1.5, label=None if number else "the labels' limits")
     axes.set_xscale("asinh", linear_width=2)
-    axes.set(title="Anomaly scores", xlabel="anomaly, in units of the genuine coins' spread", ylabel="share of them (%)", xlim=(0, edges[-1]))
-    axes.set_xticks([tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 1000) if tick <= edges[-1]], minor=False)
+    axes.set(title="Anomaly scores", xlabel="anomaly, in units of the genuine coins' spread", ylabel="share of them (%)", xlim=(edges[0], edges[-1]))
+    axes.set_xticks([tick for tick in (-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50, 100, 1000) if edges[0] <= tick <= edges[-1]], minor=False)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.legend()
     return fig

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Self
 
 import numpy as np
 
@@ -24,9 +23,9 @@ class Answers:
     strange: HeldOut
     anomalies: HeldOut
 
-    def uninspected(self) -> Self:
-        """The same where no inspector was asked about the coins."""
-        return replace(self, held=self.held.uninspected(), strange=self.strange.uninspected())
+    def uninspected(self) -> "Answers":
+        """The same where no inspector was asked."""
+        return Answers(self.held.uninspected(), self.strange.uninspected(), self.anomalies.uninspected())
 
 
 def ask(judge: Classifier, held: Samples, strange: Samples, anomalies: Samples, bar: Bar) -> Answers:

@@ -256,10 +256,10 @@ def _posterior(logits: np.ndarray, diameter_mm: float, scale_spread: float, nomi
 def _highest_anomaly(genuine: np.ndarray, share: float, anomalies: HeldOut | None, label: int, scale: AnomalyScale, fused: Fusion) -> float:
     """Of a label: the limit that rejects a share of its genuine coins at most, or the one that tells them best from given anomalies."""
     usual = max(ANOMALY_SPREADS, float(np.nanquantile(genuine, 1 - share)))
-    given = anomalies.at(np.flatnonzero(anomalies.labels == label)) if anomalies is not None else None
-    if given is None or len(given) < FEWEST_ANOMALIES:
+    strange = scores(anomalies.at(np.flatnonzero(anomalies.labels == label)), label, scale, fused) if anomalies is not None else np.empty(0)
+    strange, genuine = strange[~np.isnan(strange)], genuine[~np.isnan(genuine)]
+    if len(strange) < FEWEST_ANOMALIES:
         return usual
-    strange, genuine = scores(given, label, scale, fused), genuine[~np.isnan(genuine)]
     at = np.unique(np.concatenate([genuine, strange]))
     lost = [(genuine > limit).mean() + (strange <= limit).mean() for limit in at]
     return float(at[int(np.argmin(lost))])

@@ -55,10 +55,9 @@ def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: P
     inspector = _inspector(found, recipe, bar, work)
     asked = [_ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work) for n in range(len(found.sisters))]
     own = _train(found, found.seen, recipe, inspector, bar, work / "own")
-    if not asked:
-        asked = [(ask(own.judge, found.held, found.strange, found.anomalies, bar), _named(own, found.held))]
-    told = in_order([one for one, _ in asked], found.order) if found.sisters else asked[0][0]
-    right = {name: np.concatenate([own_right[name] for _, own_right in asked]) for name in asked[0][1]}
+    answers, rights = zip(*(asked or [(ask(own.judge, found.held, found.strange, found.anomalies, bar), _named(own, found.held))]))
+    told = in_order(answers, found.order)
+    right = {name: np.concatenate([one[name] for one in rights]) for name in rights[0]}
     typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
     export.check(right, lambda: export.worst_layer(own.fitted[CLASSIFIER].model, typical))
     facts = _facts(recipe, found, told, own.models)

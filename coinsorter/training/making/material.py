@@ -33,7 +33,7 @@ class Material:
 
     seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
     not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale;
-    moved: whether the camera may have moved, so that the machine follows it. order: the places in `held` that the sisters are asked about.
+    moved: whether the camera may have moved, so that the machine follows it. order: the places in `held` of the coins that are asked about, in the order they are asked.
     strange: drawn foreign things that no network sees. anomalies: strange things from photographs that somebody named as such.
     """
 
@@ -99,7 +99,7 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
     seen = Samples.joined([genuine, foreign(recipe, spec, counts.foreign, 12, bar)])
     strange = foreign(recipe, spec, min(STRANGE, counts.foreign), 14, bar)
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
-    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.empty(0, int), strange, empty(spec))
+    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.arange(len(held)), strange, empty(spec))
 
 
 def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
@@ -107,7 +107,7 @@ def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, 
     genuine, none = coins_.samples, foreign(recipe, coins_.spec, recipe.pictures.foreign, 12, bar)
     strange, odd = foreign(recipe, coins_.spec, min(STRANGE, recipe.pictures.foreign), 14, bar), given(recipe, anomalies, coins_, bar)
     notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(coins_.left_out)}
-    seen, held, sisters, order = genuine, genuine, [], np.empty(0, int)
+    seen, sisters = genuine, []
     rng = np.random.default_rng([recipe.seed, 3])
     if recipe.folds:
         dealt = samples.folds(genuine, recipe.folds, rng)
@@ -120,6 +120,7 @@ def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, 
     else:
         out = samples.hold_out(genuine, recipe.hold_out, rng)
         seen, held, notes["split"] = genuine.where(~out), genuine.where(out), "by burst"
+        order = np.arange(len(held))
     notes["held_out_bursts"] = len(np.unique(held.groups))
     measured = recipe.source == "frames"
     plane = _plane(recipe.labels, seen, coins_.plane.width_px, coins_.plane.height_px) if measured else coins_.plane
