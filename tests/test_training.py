@@ -153,6 +153,7 @@ def test_golden_crops_hold_no_photograph(tiny):
         ({"classifier": {"width": 9}}, ["FRAMES"], "classifier.width"),
         ({}, ["FRAMES", "FRAMES"], "one camera in one place"),
         ({"asked": 2}, ["FRAMES"], "more than its folds"),
+        ({"group_pattern": "("}, ["FRAMES"], "is no regular expression"),
         ({"source": "crops", "crop": {"true_size": True}}, ["FRAMES"], "ready crops do not tell how large"),
         ({}, ["/nowhere"], "no such folder"),
     ],

@@ -1,12 +1,13 @@
 """A recipe: the knobs of one bundle's training, read from YAML and kept in the bundle."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from coinsorter.bundle import Label
 from coinsorter.crop import CropSpec
@@ -127,6 +128,14 @@ class Slack(_Part):
     off_patch: Annotated[float, Field(ge=0, le=0.5)] = 0.05
 
 
+def _expression(words: str) -> str:
+    try:
+        re.compile(words)
+    except re.error as error:
+        raise ValueError(f"{words!r} is no regular expression: {error}") from error
+    return words
+
+
 class Recipe(_Part):
     """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
 
@@ -148,7 +157,7 @@ class Recipe(_Part):
     px_per_mm: Annotated[float, Field(gt=0)] = 4.0
     by_extent: bool = False
     group_gap_s: Annotated[float, Field(gt=0)] = 40.0
-    group_pattern: str = ""
+    group_pattern: Annotated[str, AfterValidator(_expression)] = ""
     diameter_spread: Annotated[float, Field(gt=0, lt=0.1)] = 0.012
     hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
     folds: Annotated[int, Field(ge=2, le=10)] | None = None
