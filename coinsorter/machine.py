@@ -15,15 +15,12 @@ from coinsorter.devices.camera import Camera
 from coinsorter.errors import CoinsorterError, FlapError, FrameError, LedgerError
 from coinsorter.ledger import Receipt
 from coinsorter.records import FAULT, LATE, PAUSED, SORTED, UNCERTAIN, Coin, Decision, Event, Frame, Verdict
-from coinsorter.scale import ScaleFollower
+from coinsorter.scale import MAX_DRIFT, ScaleFollower
 from coinsorter.schedule import Motion, Schedule
 from coinsorter.segment import Search, find_things
 from coinsorter.track import BeltTracker
 
 log = logging.getLogger(__name__)
-
-# How far the scale may wander from where it was calibrated before a person has to look, relative.
-MAX_DRIFT = 0.06
 
 
 class Clock(Protocol):

@@ -28,7 +28,7 @@ from coinsorter.devices.clock import ManualClock
 from coinsorter.devices.flaps import Flaps
 from coinsorter.ledger import Ledger, RunFacts, rows, totals
 from coinsorter.records import SORTED, Coin, Decision, Frame, Verdict
-from coinsorter.scale import ScaleFollower, ScalePlane
+from coinsorter.scale import MAX_DRIFT, ScaleFollower, ScalePlane
 from coinsorter.segment import MIN_SIDE_PX, find_things
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class Replay:
         self._classifier = classifier
         self._follower = ScaleFollower(settings.scale if settings else bundle.view, bundle.facts.fusion.diameter_spread)
         self._follow = follow
+        self._scale = self._follower.plane if follow else self._follower.calibrated
         self._rules = assembly.rules(settings, bundle) if settings else Rules(bundle.thresholds, {name: name for name in bundle.labels}, REJECT)
         self._cut = partial(crop.cut, spec=bundle.crop)
 
@@ -92,7 +93,7 @@ class Replay:
         if not _same_view(frame, calibrated):
             log.warning("%s: is %dx%d, the camera's view is %dx%d; rejected", path, *frame.pixels.shape[1::-1], calibrated.width_px, calibrated.height_px)
             return Replayed(path, label, 0, None, None, Decision(self._rules.reject, WRONG_SIZE), 0.0)
-        plane = _sized(self._follower.plane if self._follow else calibrated, frame)
+        plane = _sized(self._scale, frame)
         # As on the machine, coins are looked for by the calibrated scale: what is found must not hang on the hundredths of a followed one.
         circles = find_things(frame.pixels, assembly.search(self._bundle, _sized(calibrated, frame)))
         coin = track.single(frame, circles, plane, self._cut)
@@ -103,8 +104,15 @@ class Replay:
         decision = decide(coin, verdict, self._rules)
         took_s = time.perf_counter() - start
         if self._follow and plane is self._follower.plane and tells_scale(coin, verdict, self._rules.thresholds):
-            self._follower.follow(coin.circles[0], [label.diameter_mm for label in self._bundle.facts.labels], verdict.probabilities)
+            self._take_in(coin, verdict)
         return Replayed(path, label, found, coin, verdict, decision, took_s)
+
+    def _take_in(self, coin: Coin, verdict: Verdict) -> None:
+        """Follows the scale by a coin; not beyond what a camera may have moved, as the machine does not."""
+        self._scale = self._follower.follow(coin.circles[0], [label.diameter_mm for label in self._bundle.facts.labels], verdict.probabilities)
+        if self._follower.drift > MAX_DRIFT:
+            log.warning("the view's scale has drifted by more than %.0f %%: it is followed no more", 100 * MAX_DRIFT)
+            self._scale, self._follow = self._follower.first, False
 
 
 def _same_view(frame: Frame, plane: ScalePlane) -> bool:

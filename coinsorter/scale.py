@@ -20,6 +20,7 @@ from coinsorter.records import Circle
 WANDER = (0.125, 0.3, 0.3)  # standard deviation from one coin to the next
 PRIOR = (2.0, 4.0, 4.0)  # how far the plane may be off at first
 DOUBT = 3.0  # standard errors that a drift must be beyond
+MAX_DRIFT = 0.06  # how far, relative, the scale may wander from where it was calibrated before a person has to look
 # What is known of a fitted plane's four terms beforehand, in measurements of one coin: nothing, but that a barrel is some 5 % (brl-frames': 4.6 %),
 # where one diameter is off by 1.5 %: (1.5 / 5)^2. So few coins, or all in the middle, do not make up a lens.
 PRIOR_PRECISION = np.diag([1e-6, 1e-6, 1e-6, 0.09])

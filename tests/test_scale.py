@@ -1,14 +1,17 @@
 """scale: millimetres from pixels, a plane from known coins, and a plane that follows."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinsorter.records import Circle
+from coinsorter.records import Circle, Frame, Verdict
+from coinsorter.replay import Replay
 from coinsorter.scale import ScaleFollower, ScalePlane, fit_plane
+from tests.conftest import disc_picture
 
 LEVEL = ScalePlane(4.0, 0.0, 0.0, 640, 480)
 TILTED = ScalePlane(3.2, -0.07, 0.02, 640, 480)
@@ -154,3 +157,21 @@ def test_of_several_diameters_the_one_with_all_the_probability_counts_alone(erro
     one.follow(seen, [[20.0, 23.0, 25.0][which]], [1.0])
     assert several.plane.at(100, 100) == pytest.approx(one.plane.at(100, 100))
     assert several.plane.spread_at(100, 100) == pytest.approx(one.plane.spread_at(100, 100))
+
+
+class Sure:
+    """A classifier that takes whatever it sees for the bundle's largest coin."""
+
+    def judge(self, coin):
+        sure = tuple(float(n == 7) for n in range(8))
+        return Verdict("crown_20", 1.0, 1.0, "crown_10", 0.0, coin.diameter_mm, sure)
+
+
+def test_a_replay_does_not_follow_the_scale_to_where_no_camera_was_moved(crowns):
+    """Coins of 22 mm that are taken for those of 27.5 mm, one after the other, would pull the scale 20 % off."""
+    replay, seen = Replay(crowns, Sure()), []
+    for number in range(60):
+        pixels = disc_picture(320 + 3 * (number % 7), 240, 44, 640, 480)
+        seen.append(replay.picture(Frame(pixels, number, float(number)), Path("x.png"), "other"))
+    assert list(crowns.labels)[7] == "crown_20" and max(one.coin.diameter_mm for one in seen) < 22 * 1.15
+    assert seen[-1].coin.diameter_mm == pytest.approx(22, rel=0.02) and not any(one.decision.reason == "sorted" for one in seen[10:])
