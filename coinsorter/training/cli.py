@@ -157,6 +157,7 @@ def _share(words: str) -> float:
 def _calibrate(options: argparse.Namespace) -> None:
     from coinsorter.training.making.calibrate import calibrate
 
+    _check_apart(options.out or options.bundle, *options.data, options.anomalies, *([options.bundle] if options.out not in (None, options.bundle) else []))
     budget = {name: value for name in ("wrong", "genuine_rejected") if (value := getattr(options, name)) is not None}
     out = options.out or options.bundle
     facts = calibrate(options.bundle, options.data, out, _bar, options.anomalies, budget)
@@ -320,6 +321,7 @@ def _bundle(options: argparse.Namespace) -> None:
     from coinsorter.training.making import recipe
     from coinsorter.training.making.make import make
 
+    _check_apart(options.out, *options.data, options.anomalies)
     if options.recipe and options.diameters:
         raise InputError("--diameters are the recipe's to say; name one of them")
     if options.recipe:
@@ -345,6 +347,15 @@ def _promise(facts: Any) -> str:
         f"limits: {proof['held_out_accepted']} of {proof['held_out']} held-out coins accepted, {proof['held_out_wrong']} wrongly: at most "
         f"{100 * proof['wrong_at_most_95']:.3g} % at 95 %, budget {100 * proof['wrong']:g} %: {'proven' if proof['proven'] else 'the sample is too small to prove it'}"
     )
+
+
+def _check_apart(out: Path, *given: Path | None) -> None:
+    """Raises InputError where what is to be written would replace, or lie in, what is to be read."""
+    own = out.resolve()
+    for path in given:
+        other = path and path.resolve()
+        if other and (own == other or own in other.parents or other in own.parents):
+            raise InputError(f"--out {out}: would replace or lie in {path}, which is only to be read; name another folder")
 
 
 def _name(out: Path) -> str:

@@ -3,6 +3,7 @@
 A bundle gets its first when it is made; `calibrate` sets them anew on other photographs, of another day or another machine.
 """
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,10 @@ import yaml
 from pydantic import ValidationError
 
 from coinsorter import bundle, runtime
-from coinsorter.bundle import FACTS, Bundle, Facts, Label
+from coinsorter.bundle import FACTS, GOLDEN, Bundle, Facts, Label
 from coinsorter.classify import Classifier
 from coinsorter.errors import BundleError, InputError
+from coinsorter.relief import telling
 from coinsorter.scale import ScalePlane
 from coinsorter.training import whole
 from coinsorter.training.bar import Bar
@@ -61,11 +63,21 @@ def calibrate(path: Path, data: Sequence[Path], out: Path, bar: Bar, anomalies: 
     facts = models.facts.model_dump() | set_limits(recipe, models.facts.labels, found.samples, told, models.view, moved)
     facts["recipe"] = recipe.plain()
     facts["training"]["calibrated_on"] = [len(found.samples), len(np.unique(found.samples.groups))]
-    checked = Facts.model_validate(facts)
     with whole.folder(out) as new:
         shutil.copytree(path, new, dirs_exist_ok=True)
+        facts["files"][GOLDEN] = _reweighed(models, judge, facts["fusion"]["relief_weight"], new / GOLDEN)
+        checked = Facts.model_validate(facts)
         (new / FACTS).write_text(dumped(facts), encoding="utf-8")
     return checked
+
+
+def _reweighed(models: Bundle, judge: Classifier, relief_weight: float, path: Path) -> str:
+    """Writes the golden answers with another weight of the reliefs; returns their hash."""
+    told = [judge.evidence(picture) for picture in models.golden.crops]
+    logits = np.array([one.logits + relief_weight * telling(one.likeness) for one in told], np.float32).reshape(models.golden.logits.shape)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **(vars(models.golden) | {"logits": logits}))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def dumped(facts: dict[str, Any]) -> str:

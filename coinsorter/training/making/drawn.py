@@ -14,7 +14,7 @@ from coinsorter.simulator import coins, currency
 from coinsorter.simulator.camera import Optics
 from coinsorter.simulator.stills import photograph
 from coinsorter.training.data.clean import LENIENT
-from coinsorter.training.making.samples import NONE, Progress, Samples
+from coinsorter.training.making.samples import NONE, Progress, Samples, empty
 from coinsorter.training.making.shelf import Shelf
 
 # The simulated machine's camera, as config.yaml has it.
@@ -25,6 +25,8 @@ FIRST_DRAWN = 1 << 20  # group of the first drawn thing: beyond those of photogr
 
 def simulated(kind: str, count: int, spec: CropSpec, motifs: tuple[str, ...], seed: list[int], progress: Progress) -> Samples:
     """`count` simulated things of one kind ("coin": genuine ones, each denomination as often), photographed, found and cut."""
+    if not count:
+        return empty(spec)
     jobs = [(kind, min(CHUNK, count - start), start // CHUNK, spec, motifs, seed) for start in range(0, count, CHUNK)]
     parts, shelf = [], Shelf(spec.size_px)
     with multiprocessing.get_context("spawn").Pool() as pool:

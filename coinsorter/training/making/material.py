@@ -121,10 +121,18 @@ def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, 
         out = samples.hold_out(genuine, recipe.hold_out, rng)
         seen, held, notes["split"] = genuine.where(~out), genuine.where(out), "by burst"
         order = np.arange(len(held))
+    _check_labels(recipe, held, seen, *(one for one, _ in sisters))
     notes["held_out_bursts"] = len(np.unique(held.groups))
     measured = recipe.source == "frames"
     plane = _plane(recipe.labels, seen, coins_.plane.width_px, coins_.plane.height_px) if measured else coins_.plane
     return Material(recipe.labels, Samples.joined([seen, none]), held, sisters, plane, measured, coins_.spec, notes, order, strange, odd)
+
+
+def _check_labels(recipe: Recipe, held: Samples, *seen: Samples) -> None:
+    for place, label in enumerate(recipe.labels):
+        if not all((part.labels == place).any() for part in (held, *seen)):
+            how = "set asked to the number of folds" if recipe.asked else "add pictures of other bursts or photographs"
+            raise InputError(f"label {label.name}: has too few bursts or photographs to train on some and set limits on others; {how}, or take another seed")
 
 
 def given(recipe: Recipe, anomalies: Path | None, coins_: photographs.Found, bar: Bar) -> Samples:
@@ -140,6 +148,8 @@ def found(recipe: Recipe, data: Sequence[Path], bar: Bar, models: Bundle | None 
     if recipe.source == "crops":
         with bar("reading crops", sum(len(photographs.labelled(folder, recipe)) for folder in data)) as tell:
             return photographs.from_crops(data, recipe, tell, models)
+    if len(data) > 1:
+        raise InputError(f"frames are of one camera in one place: name one folder, not {len(data)}")
     (frames,) = data
     if not (frames / dataset.FACTS).exists():
         with bar("finding coins", len(photographs.labelled(frames, recipe))) as tell:

@@ -192,6 +192,8 @@ def _measured(pixels: np.ndarray, circle: Circle, recipe: Recipe) -> Circle:
 
 
 def _cut_out(found: list[_Seen], size: tuple[int, int], groups: np.ndarray, recipe: Recipe, left_out: dict[str, str], models: Bundle | None) -> Found:
+    if models and size != (models.view.width_px, models.view.height_px):
+        raise InputError(f"its pictures are {size[0]}x{size[1]}, the view of bundle {models.path} is {models.view.width_px}x{models.view.height_px}")
     _check_found(found, recipe)
     labels = _numbers(found, recipe)
     nominal = np.array([label.diameter_mm for label in recipe.labels])

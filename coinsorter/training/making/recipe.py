@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from coinsorter.bundle import Label
 from coinsorter.crop import CropSpec
 from coinsorter.errors import InputError
 from coinsorter.training.data.dataset import Dataset
+from coinsorter.training.data.split import TEST
 
 
 class _Part(BaseModel):
@@ -136,6 +138,14 @@ def _expression(words: str) -> str:
     return words
 
 
+def _distinct(labels: list[Label]) -> list[Label]:
+    names = [name for label in labels for name in (label.name, *label.also)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)}: a name of more than one label, or twice of one")
+    return labels
+
+
 class Recipe(_Part):
     """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
 
@@ -153,7 +163,7 @@ class Recipe(_Part):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     seed: Annotated[int, Field(ge=0)] = 1
     source: Literal["simulated", "frames", "crops"]
-    labels: list[Label] = []
+    labels: Annotated[list[Label], AfterValidator(_distinct)] = []
     px_per_mm: Annotated[float, Field(gt=0)] = 4.0
     by_extent: bool = False
     group_gap_s: Annotated[float, Field(gt=0)] = 40.0
@@ -215,9 +225,9 @@ def unwritten(data: Dataset, diameters_mm: dict[str, float], name: str, settings
         raise InputError(f"--diameters {what}; say how large every label's coins are: {','.join(f'{label}=MM' for label in data.labels)}")
     crops = bool(data.facts["crops"])
     labels = [{"name": label, "value": 0, "currency": "", "diameter_mm": diameters_mm[label]} for label in data.labels]
-    seen = [2 * row.radius_px / diameters_mm[row.label] for row in data.kept()]
+    seen = [2 * row.radius_px / diameters_mm[row.label] for row in data.kept() if row.split != TEST]
     own = {"name": name, "source": "crops", "folds": 5, "asked": 1} if crops else {"name": name, "source": "frames", "px_per_mm": round(median(seen), 3), "by_extent": True}
-    return _checked("--diameters", {**UNWRITTEN, "labels": labels, **own}, settings)
+    return _checked("--diameters", {**deepcopy(UNWRITTEN), "labels": labels, **own}, settings)
 
 
 def _checked(where: str, words: Any, settings: Sequence[str]) -> Recipe:
@@ -240,6 +250,6 @@ def _with(words: Any, settings: Sequence[str]) -> Any:
             if not (equals and last):
                 raise TypeError
             place[last] = found
-        except (TypeError, AttributeError, yaml.YAMLError) as error:
+        except (TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
             raise InputError(f"--set {setting}: is not KEY=VALUE such as classifier.epochs=40") from error
     return words
