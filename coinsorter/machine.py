@@ -183,9 +183,9 @@ class Machine:
             return
         diameters_mm = [label.diameter_mm for label in self.classifier.bundle.facts.labels]
         self.tracker.scale = self.follower.follow(coin.circles[0], diameters_mm, verdict.probabilities)
-        if self.follower.drift > MAX_DRIFT:
-            remedy = "look whether the camera was moved, then calibrate the view"
-            self.tracker.scale, self.follower = self.follower.first, None
+        if self.follower.lost:
+            remedy = "look whether the camera was moved and what coins came, then calibrate the view"
+            self.follower = None
             self._tell(f"the view's scale has drifted by more than {100 * MAX_DRIFT:.0f} %", "camera", remedy)
 
     def _tell(self, what: str, place: str, remedy: str) -> None:

@@ -108,11 +108,11 @@ class Replay:
         return Replayed(path, label, found, coin, verdict, decision, took_s)
 
     def _take_in(self, coin: Coin, verdict: Verdict) -> None:
-        """Follows the scale by a coin; not beyond what a camera may have moved, as the machine does not."""
+        """Follows the scale by a coin, as the machine does."""
         self._scale = self._follower.follow(coin.circles[0], [label.diameter_mm for label in self._bundle.facts.labels], verdict.probabilities)
-        if self._follower.drift > MAX_DRIFT:
+        if self._follower.lost:
             log.warning("the view's scale has drifted by more than %.0f %%: it is followed no more", 100 * MAX_DRIFT)
-            self._scale, self._follow = self._follower.first, False
+            self._follow = False
 
 
 def _same_view(frame: Frame, plane: ScalePlane) -> bool:

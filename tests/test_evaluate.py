@@ -33,7 +33,7 @@ NO_CROP = np.full((64, 64, 3), FILL, np.uint8)
 
 def record(label: str | None, predicted: str, confidence: float = 0.9, anomaly: float = 1.0, accepted: bool = True, reason: str = "unsure") -> Judged:
     said = "sorted" if accepted else reason
-    return Judged(Path(f"{label}/x.png"), label, predicted, np.zeros(3), confidence, anomaly, 20.0, accepted, said, NO_CROP)
+    return Judged(Path(f"{label}/x.png"), label, predicted, np.zeros(3), confidence, confidence, anomaly, 20.0, accepted, said, NO_CROP)
 
 
 # Eight genuine coins, six of them called rightly: four ones (one called two, one with no coin found), three twos and a three;
@@ -415,9 +415,9 @@ def test_wrong_usage_is_said_with_status_2(command, capsys, arguments):
 def test_each_piece_of_evidence_makes_a_coin_stranger(judge, records):
     """A surer doubt, a higher anomaly and a diameter further off, each alone."""
     (usual,) = [r for r in records if r.path.stem == "coin_000"]
-    known = replace(usual, confidence=0.99, anomaly=0.5, diameter_mm=18.0)
+    known = replace(usual, by_picture=0.99, anomaly=0.5, diameter_mm=18.0)
     score = strange.score(judge.models, known)
-    for odd in ({"confidence": 0.5}, {"anomaly": 4.0}, {"diameter_mm": 18.9}, {"anomaly": inf}):
+    for odd in ({"by_picture": 0.5}, {"anomaly": 4.0}, {"diameter_mm": 18.9}, {"anomaly": inf}):
         assert score + 0.5 < strange.score(judge.models, replace(known, **odd)) < inf
     assert strange.score(judge.models, replace(known, diameter_mm=None)) < score
 

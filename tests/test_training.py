@@ -351,25 +351,34 @@ def test_the_parts_of_the_anomaly_score_count_for_what_they_tell():
     assert np.median(genuine) == pytest.approx(0, abs=0.05) and np.quantile(other, 0.01) > np.quantile(genuine, 0.99)
 
 
-def test_coins_that_no_inspector_was_asked_about_have_no_say_in_the_limits():
+def test_coins_that_no_inspector_was_asked_about_are_as_blemished_as_those_that_it_was():
     held = held_out(600, wrong=0)
     rng = np.random.default_rng(2)
     asked = replace(held, blemishes=np.where(np.arange(600) < 200, rng.normal(-2, 1, 600), np.nan))
-    scales, fused = limits.anomaly_scales(asked, asked.at(np.arange(0)), LABELS, limits.fusion(asked, LABELS))
-    alone = asked.at(np.arange(200))
-    assert scales["a"].blemish == limits.anomaly_scales(alone, alone.at(np.arange(0)), LABELS, fused)[0]["a"].blemish
-    blind = replace(asked, blemishes=np.where(asked.labels == 0, np.nan, asked.blemishes))
-    assert limits.anomaly_scales(blind, asked.at(np.arange(0)), LABELS, fused)[0]["a"].blemish.middle == pytest.approx(-2, abs=0.3)
+    known = asked.inspected(seed=1)
+    assert (known.blemishes[:200] == asked.blemishes[:200]).all() and not np.isnan(known.blemishes).any()
+    for label in (0, 1):
+        assert set(known.blemishes[known.labels == label]) == set(asked.blemishes[(asked.labels == label) & (np.arange(600) < 200)])
+    assert known.blemishes.std() == pytest.approx(1, abs=0.2)
+    blind = replace(asked, blemishes=np.where(asked.labels == 0, np.nan, asked.blemishes)).inspected(seed=1)
+    assert np.median(blind.blemishes[blind.labels == 0]) == pytest.approx(-2, abs=0.3)
+
+
+def test_one_coin_that_was_measured_wrongly_does_not_widen_its_labels_limits():
+    held = held_out(300, wrong=0)
+    first = held.labels.tolist().index(0)
+    fine, lone = (set_limits(of, Budget(wrong=0.05, genuine_rejected=0.02))[0]["a"] for of in (held, replace(held, diameters_mm=held.diameters_mm * np.where(np.arange(300) == first, 0.7, 1))))
+    assert lone.tolerance_mm == pytest.approx(fine.tolerance_mm, rel=0.2) and lone.tolerance_mm < 2
 
 
 def test_given_anomalies_move_the_limit_to_where_it_tells_them_best():
     held, given = held_out(600, wrong=0), held_out(200, wrong=0, seed=1)
-    given = replace(given, errors=given.errors * np.exp(0.2 * 3.5))  # 3.5 spreads off: below the limit that genuine coins alone would have
+    given = replace(given, errors=given.errors * np.exp(0.2 * 2.5))  # 2.5 spreads off: below the limit that genuine coins alone would have
     fused = limits.fusion(held, LABELS)
     scales, fused = limits.anomaly_scales(held, given, LABELS, fused)
     alone, told = (limits.limits([held], LABELS, fused, scales, Budget(wrong=0.1), anomalies)[0]["a"].max_anomaly for anomalies in (None, given))
     rejected = [(limits.scores(of.at(np.flatnonzero(of.labels == 0)), 0, scales["a"], fused) > told).mean() for of in (held, given)]
-    assert told < limits.ANOMALY_SPREADS <= alone and rejected[0] < 0.05 and rejected[1] > 0.8
+    assert told < limits.ANOMALY_SPREADS <= alone and rejected[0] < 0.2 and rejected[1] > 0.8
 
 
 @pytest.fixture(scope="module")

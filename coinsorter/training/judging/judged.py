@@ -32,7 +32,8 @@ class Judged:
     """One picture and what became of its coin.
 
     label: the name of its folder; None where nobody knows. predicted: the likeliest label, "" where no coin was found.
-    probabilities: float (labels,), in the bundle's order; what they lack to 1 is "none of these". confidence: the predicted label's.
+    probabilities: float (labels,), in the bundle's order; what they lack to 1 is "none of these". confidence: the predicted label's;
+    by_picture: the same where the diameter has no say.
     anomaly: in units of the genuine coins' own spread; inf where no coin was found. diameter_mm: None where the picture tells no size.
     reason: as `records.Decision` has it, or replay's "no-coin" and "wrong-size".
     crop: uint8 (n, n, 3) RGB, the coin as the networks saw it; where none was found the whole picture, made small.
@@ -43,6 +44,7 @@ class Judged:
     predicted: str
     probabilities: np.ndarray
     confidence: float
+    by_picture: float
     anomaly: float
     diameter_mm: float | None
     accepted: bool
@@ -101,11 +103,12 @@ class Judge:
     def _nothing(self, replayed: Replayed, pixels: np.ndarray) -> Judged:
         size = self.models.crop.size_px
         nothing = np.zeros(len(self.models.labels))
-        return Judged(replayed.path, replayed.label, "", nothing, 0.0, inf, None, False, replayed.decision.reason, _small(pixels, size))
+        return Judged(replayed.path, replayed.label, "", nothing, 0.0, 0.0, inf, None, False, replayed.decision.reason, _small(pixels, size))
 
 
 def _record(path: Path, label: str | None, verdict: Verdict, probabilities, diameter_mm: float | None, reason: str, picture: np.ndarray) -> Judged:
-    return Judged(path, label, verdict.label, probabilities, verdict.confidence, verdict.anomaly, diameter_mm, reason == SORTED, reason, picture)
+    told = verdict.confidence, verdict.by_picture, verdict.anomaly
+    return Judged(path, label, verdict.label, probabilities, *told, diameter_mm, reason == SORTED, reason, picture)
 
 
 def _lone(picture: np.ndarray, diameter_mm: float) -> Coin:

@@ -1,8 +1,8 @@
 """How surely things that are none of the bundle's coins are told from genuine ones: everything that is known of each, in one score.
 
 Fisher's method (Statistical Methods for Research Workers, 1925): the sum, over independent pieces of evidence, of the negative logarithm of
-the probability that a genuine coin looks as odd or odder. The classifier's doubt is such a probability already; the anomaly score and the
-diameter's distance from its label's, both in spreads, have the heavy tails of a Student-t distribution.
+the probability that a genuine coin looks as odd or odder. The classifier's doubt by pictures alone is such a probability already; the anomaly score
+and the diameter's distance from its label's, both in spreads, have the heavy tails of a Student-t distribution.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ def study(judge: Judge, records: Sequence[Judged], progress: Callable[[int], Non
 def score(models: Bundle, record: Judged) -> float:
     """How little a thing is like a genuine coin of the label that it is likeliest: 0 is not at all odd."""
     freedom = models.facts.fusion.freedom
-    odd = -log(max(record.confidence, LEAST)) + _oddness(record.anomaly, freedom)
+    odd = -log(max(record.by_picture, LEAST)) + _oddness(record.anomaly, freedom)
     if record.diameter_mm is not None:
         off = (record.diameter_mm / models.labels[record.predicted].diameter_mm - 1) / models.facts.fusion.diameter_spread
         odd += _oddness(abs(off), freedom)

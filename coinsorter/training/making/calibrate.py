@@ -35,6 +35,7 @@ def set_limits(recipe: Recipe, labels: list[Label], held: Samples, told: Answers
     """The parts of bundle.yaml that rest on held-out coins. held: those coins, in the order taken; plane, moved: see `material.Material`."""
     fused = limits.fusion(told.held, labels, recipe.diameter_spread)
     genuine, strange, anomalies = (limits.taken_for(group, labels, fused) for group in (told.held, told.strange, told.anomalies))
+    genuine = genuine.inspected(recipe.seed)
     scales, fused = limits.anomaly_scales(genuine, strange, labels, fused)
     days = limits.days(genuine, held.circles, held.groups, plane, labels, fused, recipe.seed) if moved else [genuine]
     found, proof = limits.limits(days, labels, fused, scales, recipe.budget, anomalies)

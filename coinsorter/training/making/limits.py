@@ -25,7 +25,7 @@ MIN_DIAMETER_SPREAD = 0.004
 MIN_TOLERANCE = 0.012
 MIN_DIAMETER_WEIGHT = 0.3  # a diameter is always evidence
 RELIEF_UNIT = 100.0  # a cosine of 0.01 is about as telling as a logit of 1
-TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 4.5
+TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 3.0
 WEIGHTS = "copy_weight", "likeness_weight", "blemish_weight"
 FURTHEST = 12.0  # spreads: what is stranger is as strange, so that no single coin decides the weights
 FEWEST_ANOMALIES = 8  # of one label, before they have a say in its limit
@@ -60,6 +60,19 @@ class HeldOut:
     def uninspected(self) -> Self:
         """The same where no inspector was asked."""
         return replace(self, blemishes=np.full(len(self), np.nan))
+
+    def inspected(self, seed: int) -> Self:
+        """The same, genuine coins that no inspector was asked about as blemished as those that it was: each as one of its label, at random.
+
+        Of a label of which none was asked, as one of any label (hot-deck imputation: Little and Rubin, 2002).
+        """
+        rng, blemishes = np.random.default_rng([seed, 10]), self.blemishes.copy()
+        asked = ~np.isnan(self.blemishes)
+        for label in np.unique(self.labels):
+            own = self.labels == label
+            known = self.blemishes[asked & own] if (asked & own).any() else self.blemishes[asked]
+            blemishes[own & ~asked] = rng.choice(known, int((own & ~asked).sum()))
+        return replace(self, blemishes=blemishes)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -146,7 +159,6 @@ def anomaly_scales(held: HeldOut, strange: HeldOut, labels: list[Label], fused: 
     the bundle does not look at has none. strange: of blemished coins and foreign things, with the label that they were taken for. Without any
     strange ones the autoencoder's error counts alone.
     """
-    held = _inspected(held, labels)
     parts = {label.name: _parts(held.at(np.flatnonzero(held.labels == index)), index) for index, label in enumerate(labels)}
     weights = {"copy_weight": 1.0, "likeness_weight": 0.0, "blemish_weight": 0.0}
     if len(strange) and (held.likeness.any() or held.blemishes.any()):
@@ -158,20 +170,19 @@ def anomaly_scales(held: HeldOut, strange: HeldOut, labels: list[Label], fused: 
     return parts, fused
 
 
-def _inspected(held: HeldOut, labels: list[Label]) -> HeldOut:
-    """Coins of a label of which none was asked of the inspector are taken to look like all other labels' to it."""
-    blemishes = held.blemishes.copy()
-    for index in range(len(labels)):
-        own = held.labels == index
-        if np.isnan(blemishes[own]).all():
-            blemishes[own] = np.nanmedian(held.blemishes)
-    return replace(held, blemishes=blemishes)
-
-
 def scores(held: HeldOut, label: int, scale: AnomalyScale, fused: Fusion) -> np.ndarray:
     """The anomaly scores of coins that are taken for one label: float (n,)."""
     told = zip(held.errors.tolist(), held.likeness[:, label].tolist(), held.blemishes.tolist())
     return np.array([anomaly(error, likeness, blemish, scale, fused) for error, likeness, blemish in told])
+
+
+def _own_scores(held: HeldOut, labels: list[Label], scales: dict[str, AnomalyScale], fused: Fusion) -> np.ndarray:
+    """The anomaly scores of coins, each as its own label's: float (n,)."""
+    found = np.empty(len(held))
+    for index, label in enumerate(labels):
+        own = np.flatnonzero(held.labels == index)
+        found[own] = scores(held.at(own), index, scales[label.name], fused)
+    return found
 
 
 def _parts(own: HeldOut, label: int) -> AnomalyScale:
@@ -180,8 +191,8 @@ def _parts(own: HeldOut, label: int) -> AnomalyScale:
 
 
 def _spread(values: np.ndarray) -> Spread:
-    middle = float(np.nanmedian(values))
-    return Spread(middle=round(middle, 5), spread=max(MIN_SPREAD, round(1.4826 * float(np.nanmedian(np.abs(values - middle))), 5)))
+    middle = float(np.median(values))
+    return Spread(middle=round(middle, 5), spread=max(MIN_SPREAD, round(1.4826 * float(np.median(np.abs(values - middle))), 5)))
 
 
 def _weights(held: HeldOut, strange: HeldOut, labels: list[Label], parts: dict[str, AnomalyScale]) -> dict[str, float]:
@@ -189,11 +200,7 @@ def _weights(held: HeldOut, strange: HeldOut, labels: list[Label], parts: dict[s
     alone = {name: Fusion(temperature=1, diameter_spread=1, freedom=1, **({"copy_weight": 0.0} | {name: 1.0})) for name in WEIGHTS}
 
     def table(of: HeldOut) -> np.ndarray:
-        rows = np.zeros((len(of), len(WEIGHTS)))
-        for index, label in enumerate(labels):
-            own = np.flatnonzero(of.labels == index)
-            rows[own] = np.array([scores(of.at(own), index, parts[label.name], fused) for fused in alone.values()]).T
-        return np.clip(rows, -FURTHEST, FURTHEST)
+        return np.clip(np.array([_own_scores(of, labels, parts, fused) for fused in alone.values()]).T, -FURTHEST, FURTHEST)
 
     values = np.concatenate([table(held), table(strange)])
     truth, whole = np.arange(len(values)) >= len(held), ~np.isnan(values).any(axis=1)
@@ -208,28 +215,39 @@ def limits(
     """Each label's thresholds, and the budget they keep, with what the sample proves of it: the same coins on one day or several.
 
     The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that of the
-    held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that. anomalies: strange things
-    that somebody labelled as such, with the labels they were taken for; then the anomaly limit is the one that keeps most of both apart. The
-    proof is the first day's: the others' coins are not further ones.
+    held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that. Anomaly and diameter are
+    in spreads and in shares of the label's own, so that all labels' coins together say how far they scatter: one label has too few for the
+    rare ones. anomalies: strange things that somebody
+    labelled as such, with the labels they were taken for; then the anomaly limit is the one that keeps most of both apart. The proof is the
+    first day's: the others' coins are not further ones.
     """
     held = HeldOut.joined(days)
     best, confidence = _answers(held, labels, fused)
     right = best == held.labels
     share = budget.genuine_rejected / 3
     floor = _keeping(confidence, right, budget.wrong)
+    genuine = _own_scores(held, labels, scales, fused)
+    usual = max(ANOMALY_SPREADS, float(np.quantile(genuine, 1 - share)))
+    fine = right & (confidence >= floor) & (genuine <= usual)
+    tolerance = _tolerance(held.at(np.flatnonzero(fine)), labels, fused, share)
     found = {}
     for index, label in enumerate(labels):
         own = held.labels == index
-        off = np.abs(held.diameters_mm[own] / label.diameter_mm - 1)
-        genuine = scores(held.at(np.flatnonzero(own)), index, scales[label.name], fused)
-        tolerance = float(np.nanmax((MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, np.quantile(off, 1 - share))))
+        strange = _strange(anomalies, index, scales[label.name], fused)
         found[label.name] = Limits(
             min_confidence=round(max(floor, _lowest(confidence[own & right], share)), 6),
-            max_anomaly=round(_highest_anomaly(genuine, share, anomalies, index, scales[label.name], fused), 3),
+            max_anomaly=round(usual if len(strange) < FEWEST_ANOMALIES else _telling(genuine[own], strange), 3),
             tolerance_mm=round(tolerance * label.diameter_mm, 3),
             n=int(own.sum()) // len(days),
         )
     return found, _proof(days[0], labels, found, scales, fused, budget)
+
+
+def _tolerance(fine: HeldOut, labels: list[Label], fused: Fusion, share: float) -> float:
+    """How far, relative, a diameter may lie from its label's. fine: coins that the other limits let through, whose outline is the coin's."""
+    off = np.abs(fine.diameters_mm / np.array([label.diameter_mm for label in labels])[fine.labels] - 1)
+    widest = float(np.quantile(off, 1 - share)) if len(off) else 0.0
+    return float(np.nanmax((MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, widest)))
 
 
 def _answers(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndarray, np.ndarray]:
@@ -253,13 +271,16 @@ def _posterior(logits: np.ndarray, diameter_mm: float, scale_spread: float, nomi
     return np.array(log_softmax((pictures + fused.diameter_weight * diameters).tolist()))
 
 
-def _highest_anomaly(genuine: np.ndarray, share: float, anomalies: HeldOut | None, label: int, scale: AnomalyScale, fused: Fusion) -> float:
-    """Of a label: the limit that rejects a share of its genuine coins at most, or the one that tells them best from given anomalies."""
-    usual = max(ANOMALY_SPREADS, float(np.nanquantile(genuine, 1 - share)))
-    strange = scores(anomalies.at(np.flatnonzero(anomalies.labels == label)), label, scale, fused) if anomalies is not None else np.empty(0)
-    strange, genuine = strange[~np.isnan(strange)], genuine[~np.isnan(genuine)]
-    if len(strange) < FEWEST_ANOMALIES:
-        return usual
+def _strange(anomalies: HeldOut | None, label: int, scale: AnomalyScale, fused: Fusion) -> np.ndarray:
+    """The anomaly scores of given anomalies that are taken for a label, as far as the inspector was asked: float (n,)."""
+    if anomalies is None:
+        return np.empty(0)
+    found = scores(anomalies.at(np.flatnonzero(anomalies.labels == label)), label, scale, fused)
+    return found[~np.isnan(found)]
+
+
+def _telling(genuine: np.ndarray, strange: np.ndarray) -> float:
+    """The anomaly limit that tells genuine coins best from strange things: by Youden's index."""
     at = np.unique(np.concatenate([genuine, strange]))
     lost = [(genuine > limit).mean() + (strange <= limit).mean() for limit in at]
     return float(at[int(np.argmin(lost))])
