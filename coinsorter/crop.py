@@ -19,7 +19,8 @@ class CropSpec:
     """How a bundle wants its crops.
 
     size_px: edge of the square. margin: half the edge over the coin's radius.
-    surround: RGB 0..255 that the belt just around the coin is brought to, which takes out lamp, exposure and white balance.
+    surround: RGB 0..255 that the belt just around the coin is brought to, which takes out lamp, exposure and white balance; only what belts
+    look like, where `correct_light` is not set (what is around the coin is of any colour).
     full_mm: diameter of a coin that fills the crop; smaller coins are shown smaller, so that their size is in the picture. 0: every coin
     fills it.
     gamma: grey levels are raised to this power, as shares of 255; below 1 it lifts the dark, where a shaded coin's colour hides.
@@ -30,6 +31,7 @@ class CropSpec:
     surround: tuple[float, float, float]
     full_mm: float = 0.0
     gamma: float = 1.0
+    correct_light: bool = True
 
     def share(self, diameter_mm: float) -> float:
         """How much of the largest diameter that the crop has room for a coin takes up in it."""
@@ -87,6 +89,8 @@ def quarter_turns(crop: np.ndarray, count: int) -> np.ndarray:
 
 
 def _gains(circle: Circle, spec: CropSpec) -> tuple[float, float, float, float]:
+    if not spec.correct_light:
+        return 1.0, 1.0, 1.0, 1.0
     low, high = GAIN_LIMITS
     red, green, blue = (min(high, max(low, want / max(have, 1.0))) for want, have in zip(spec.surround, circle.surround))
     return red, green, blue, 1.0

@@ -1,5 +1,6 @@
 """crop: the same cut for the machine and for training."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -43,6 +44,15 @@ def test_quarter_turns_are_exact():
     turns = quarter_turns(crop, 4)
     assert turns.shape == (4, 64, 64, 3)
     assert (np.rot90(turns[1], -1) == crop).all() and (turns[2] == crop[::-1, ::-1]).all()
+
+
+def test_light_is_left_as_it_is_where_a_spec_says_so():
+    """A grey coin on a red cloth: brought to a grey belt it would turn green."""
+    pixels = np.full((100, 100, 3), (200, 40, 40), np.uint8)
+    cv2.circle(pixels, (50, 50), 40, (120, 120, 120), -1)
+    seen = Circle(50, 50, 40, 1, 1, 20, (200.0, 40.0, 40.0), True)
+    as_lit, corrected = (cut(pixels, seen, 20, CropSpec(64, 1.06, (136.0,) * 3, correct_light=said))[32, 32].tolist() for said in (False, True))
+    assert as_lit == [120, 120, 120] and corrected[1] > 2 * corrected[0]
 
 
 @pytest.mark.parametrize("diameter_mm, reach_px", [(27.0, 30.2), (18.0, 20.1), (40.0, 30.2)])

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from coinsorter import assembly, crop, runtime
 from coinsorter.classify import Classifier
 from coinsorter.crop import FILL, CropSpec
+from coinsorter.devices.camera import read_picture
 from coinsorter.errors import InputError
+from coinsorter.records import Frame
 from coinsorter.segment import find_things
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
@@ -275,7 +277,40 @@ def test_a_bundle_that_goes_by_the_size_in_the_picture_refuses_ready_crops(judge
 def test_corners_that_were_painted_over_tell_no_light(judge):
     pixels = np.full((100, 100, 3), 255, np.uint8)
     cv2.circle(pixels, (50, 50), 47, (120, 110, 90), -1)
-    assert judged.cut_whole(pixels, judge.models.crop)[32, 32].tolist() == [120, 110, 90]
+    told = judge.ready_crop(Frame(pixels, 0, 0.0), Path("x.png"), None)
+    assert told.crop[32, 32].tolist() == [120, 110, 90] and told.diameter_mm is None
+
+
+@pytest.fixture
+def ready_crops(judge, tmp_path):
+    """Coins of every label as ready crops: of one scale in `one`, each enlarged to fill its crop in `many`."""
+    rng = np.random.default_rng(5)
+    camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+    for number, name in enumerate([*judge.models.labels] * 4):
+        pixels = camera.picture([(camera.draw(coins.genuine(rng, name)), 0.0, 0.0)], 0.0)
+        (circle,) = [c for c in find_things(pixels, assembly.search(judge.models, judge.models.view)) if c.quality]
+        for folder, half in (("one", 58), ("many", round(1.1 * circle.radius_px))):
+            x, y = round(circle.x_px), round(circle.y_px)
+            place = tmp_path / folder / name / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(place), cv2.resize(pixels[y - half : y + half, x - half : x + half], (116, 116))[:, :, ::-1])
+    return tmp_path
+
+
+def test_crops_that_were_cut_at_one_scale_tell_diameters_and_others_are_refused(judge, ready_crops):
+    scale = judged.CropScale.measured(ready_crops / "one", judge.models, lambda done: None)
+    assert scale.px_per_mm == pytest.approx(judge.models.view.px_per_mm, rel=0.02) and scale.spread < 0.02
+    sized = Judge(judge.models, Classifier(judge.models, runtime.pick("auto")), scale)
+    for record in judged.pictures(ready_crops / "one", sized, crops=True):
+        assert record.diameter_mm is None or record.diameter_mm == pytest.approx(judge.models.labels[record.label].diameter_mm, rel=0.06)
+    with pytest.raises(InputError, match="of many scales; leave --scale-from out"):
+        judged.CropScale.measured(ready_crops / "many", judge.models, lambda done: None)
+
+
+@pytest.mark.parametrize(("words", "said"), [([], "add --crops"), (["--crops"], "is what is judged")])
+def test_a_scale_is_not_taken_from_frames_or_from_what_is_judged(command, photographs, tmp_path, words, said):
+    status, _, err = command("evaluate", CROWNS, photographs, *words, "--scale-from", photographs, "--out", tmp_path / "out")
+    assert status == 66 and said in only_line(err) and not (tmp_path / "out").exists()
 
 
 def test_a_turned_crop_is_the_same_coin_and_its_outside_stays_grey(records):

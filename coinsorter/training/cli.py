@@ -259,6 +259,7 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the model bundle's folder, such as models/crowns")
     parser.add_argument("data", type=Path, metavar="DATA", help="frames with one coin each, in folders named as their labels")
     parser.add_argument("--crops", action="store_true", help="each picture is one ready crop that its coin fills; judged by its looks alone")
+    parser.add_argument("--scale-from", type=Path, metavar="DIR", help="ready crops of known coins, cut at the same scale, which tell DATA's diameters too")
     parser.add_argument("--rotations", type=_steps, default=0, metavar="N", help="ask again about each coin turned N times by 360/N degrees (default: 0)")
     parser.add_argument("--damage", action="store_true", help="ask again about each coin with damage drawn onto it (synthetic)")
     _add_out(parser, "evaluation")
@@ -303,7 +304,7 @@ def _seconds(text: str) -> float:
 def _evaluate(options: argparse.Namespace) -> None:
     from coinsorter.training.judging.evaluate import Asked, evaluate, summary
 
-    asked = Asked(options.bundle, options.data, options.crops, options.rotations, options.damage)
+    asked = Asked(options.bundle, options.data, options.crops, options.rotations, options.damage, options.scale_from)
     result = evaluate(asked, options.out, _bar)
     print(json.dumps(result) if options.json else f"{options.out / 'report.html'}: {summary(result)}")
 

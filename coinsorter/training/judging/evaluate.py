@@ -10,12 +10,13 @@ import numpy as np
 from coinsorter import bundle, runtime
 from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
+from coinsorter.devices.camera import picture_paths
 from coinsorter.errors import InputError
 from coinsorter.replay import WRONG_SIZE
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.judging import damage, judged, metrics, plots, report, rotations, strange
-from coinsorter.training.judging.judged import Judge, Judged, Pictures
+from coinsorter.training.judging.judged import CropScale, Judge, Judged, Pictures
 from coinsorter.training.judging.metrics import Metrics
 from coinsorter.training.judging.plots import Tile
 from coinsorter.training.judging.report import Plate
@@ -28,7 +29,7 @@ FIRST = 10  # pictures after which it is plain that they are no frames
 class Asked:
     """What an evaluation is of.
 
-    crops: pictures are ready crops, not frames. turns: steps of the rotation study, 0 for none. damaged: draw damage onto the coins.
+    crops: pictures are ready crops, not frames. scale_from: other such crops, of known coins, that tell the scale of both. turns: steps of the rotation study, 0 for none. damaged: draw damage onto the coins.
     """
 
     bundle: Path
@@ -36,6 +37,7 @@ class Asked:
     crops: bool = False
     turns: int = 0
     damaged: bool = False
+    scale_from: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +64,25 @@ def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
     models = bundle.load(asked.bundle)
     classifier = Classifier(models, runtime.pick("auto"))
     classifier.self_test()
-    found = findings(asked, Judge(models, classifier), bar)
+    scale = _crop_scale(asked, models, bar)
+    found = findings(asked, Judge(models, classifier, scale), bar)
     plates = list(_plates(found))
-    result = plain(found, classifier.runtime)
+    result = plain(found, classifier.runtime, scale)
     html = page.render("evaluation.html", found=found, result=result, plates={p.name: p for p in plates}, most_shown=WORST)
     with whole.folder(out) as new:
         report.fill(new, html, plates, result)
     return result
+
+
+def _crop_scale(asked: Asked, models: Bundle, bar: Bar) -> CropScale | None:
+    if asked.scale_from is None:
+        return None
+    if not asked.crops:
+        raise InputError("--scale-from is for ready crops; add --crops, or leave it out: in frames the bundle's view tells the scale")
+    if asked.scale_from.resolve() == asked.data.resolve():
+        raise InputError(f"--scale-from {asked.scale_from}: is what is judged; name other crops, such as those that were trained on")
+    with bar("measuring", len(picture_paths(asked.scale_from))) as tell:
+        return CropScale.measured(asked.scale_from, models, tell)
 
 
 def findings(asked: Asked, judge: Judge, bar: Bar) -> Findings:
@@ -137,12 +151,12 @@ def worst(records: list[Judged], labels: set[str]) -> dict[str, list[Judged]]:
     return {what: found[:WORST] for what, found in lists.items() if found}
 
 
-def plain(found: Findings, interpreter: str) -> dict[str, Any]:
-    """Everything that metrics.json says: numbers, strings and None."""
+def plain(found: Findings, interpreter: str, scale: CropScale | None = None) -> dict[str, Any]:
+    """Everything that metrics.json says: numbers, strings and None. scale: of the ready crops, where it was measured."""
     models, asked = found.models, found.asked
     return {
         "bundle": {"name": models.facts.name, "path": str(asked.bundle), "digest": models.digest},
-        "data": {"path": str(asked.data), "crops": asked.crops, "unreadable": list(found.unreadable)},
+        "data": {"path": str(asked.data), "crops": asked.crops, "scale": scale and asdict(scale), "unreadable": list(found.unreadable)},
         "runtime": f"{interpreter} {runtime.version(interpreter)}",
         **asdict(found.metrics),
         "worst": [_mistake(what, r) for what, records in found.worst.items() for r in records],
@@ -168,6 +182,7 @@ def summary(result: dict[str, Any]) -> str:
     right, wrong, parts = every["right"], machine["false_accepts"], (machine["wrong_labels"]["count"], machine["foreign_accepted"]["count"])
     lines = [
         f"{result['genuine']} genuine coins, {result['foreign']} foreign things, {len(result['data']['unreadable'])} unreadable",
+        *([f"crops measured at {scale['px_per_mm']:.2f} px per mm, each {_percent(scale['spread'])} off"] if (scale := result["data"]["scale"]) else []),
         f"every coin answered: {_percent(right['share'])} right ({_percent(right['low_95'])} to {_percent(right['high_95'])} at 95 %), "
         f"balanced {_percent(every['balanced_accuracy'])}, macro F1 {_percent(every['macro_f1'])}",
         f"the machine: {_percent(machine['genuine_accepted']['share'])} of genuine coins accepted",

@@ -1,7 +1,7 @@
 """Pictures whose truth is known -> what a bundle made of each: the records that every figure of an evaluation is counted from.
 
 A picture is a whole frame, which goes through the machine's own pipeline, or one ready crop, which tells no size and is judged by its
-looks alone.
+looks alone; unless it is known at which scale it was cut.
 """
 
 import logging
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import inf, nan
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -16,13 +17,16 @@ import numpy as np
 from coinsorter import crop
 from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
-from coinsorter.crop import FILL, CropSpec
+from coinsorter.crop import FILL
 from coinsorter.decide import Rules, decide
-from coinsorter.devices.camera import FolderCamera, picture_paths
+from coinsorter.devices.camera import FolderCamera, picture_paths, read_picture
 from coinsorter.errors import InputError
-from coinsorter.records import SORTED, Coin, Frame, Verdict
+from coinsorter.records import SORTED, Circle, Coin, Frame, Verdict
 from coinsorter.replay import REJECT, Replay, Replayed
 from coinsorter.training.data import clean
+
+FEWEST_SCALED = 20  # coins that tell the scale of crops
+MOST_SCATTERED = 0.06  # their scales may: beyond, denominations cannot be told by it
 
 log_ = logging.getLogger(__name__)
 
@@ -60,11 +64,48 @@ class Judged:
         return self.predicted == self.label
 
 
-class Judge:
-    """A bundle and its networks, asked about pictures one at a time. Raises InputError where ready crops cannot be judged by it."""
+@dataclass(frozen=True)
+class CropScale:
+    """The scale that ready crops were cut at, and how far that of one of them may be off, relative (1.48 median absolute deviations)."""
 
-    def __init__(self, models: Bundle, classifier: Classifier) -> None:
+    px_per_mm: float
+    spread: float
+
+    def diameter_mm(self, circle: Circle) -> float | None:
+        """None where the coin's outline was not found in its crop."""
+        return 2 * circle.radius_px / self.px_per_mm if circle.quality else None
+
+    @classmethod
+    def measured(cls, folder: Path, models: Bundle, progress: Callable[[int], None]) -> Self:
+        """By the known coins in a folder of folders named as labels. Raises InputError where their radii do not follow their diameters."""
+        paths = {path: models.label_of(path.parent.name) for path in picture_paths(folder)}
+        scales = []
+        for done, (path, label) in enumerate(paths.items(), 1):
+            pixels = read_picture(path) if label else None
+            circle = None if pixels is None else clean.in_crop(pixels)
+            if circle and circle.quality:
+                scales.append(2 * circle.radius_px / models.labels[label].diameter_mm)
+            progress(done)
+        if len(scales) < FEWEST_SCALED:
+            raise InputError(f"{folder}: {len(scales)} coins of known labels were found in its crops; to tell their scale it takes {FEWEST_SCALED}")
+        middle = float(np.median(scales))
+        spread = 1.4826 * float(np.median(np.abs(np.array(scales) / middle - 1)))
+        if spread > MOST_SCATTERED:
+            why = f"its coins' radii do not follow their diameters ({100 * spread:.0f} % off), so its crops are of many scales"
+            raise InputError(f"{folder}: {why}; leave --scale-from out")
+        return cls(middle, spread)
+
+
+class Judge:
+    """A bundle and its networks, asked about pictures one at a time. Raises InputError where ready crops cannot be judged by it.
+
+    crop_scale: of the ready crops, where it is known.
+    """
+
+    def __init__(self, models: Bundle, classifier: Classifier, crop_scale: CropScale | None = None) -> None:
         self.models = models
+        self._crop_scale = crop_scale
+        self._scale_spread = crop_scale.spread if crop_scale else 0.0
         self._classifier = classifier
         self._replay = Replay(models, classifier)
         self._rules = Rules(models.thresholds, {name: name for name in models.labels}, REJECT)
@@ -78,10 +119,12 @@ class Judge:
         return _record(path, label, verdict, np.array(verdict.probabilities), coin.diameter_mm, replayed.decision.reason, coin.crops[0])
 
     def ready_crop(self, frame: Frame, path: Path, label: str | None) -> Judged:
-        """A picture that one coin fills: its size is not known."""
+        """A picture that one coin fills."""
         if self.models.crop.full_mm:
             raise InputError(f"bundle {self.models.path} shows its networks how large a coin is, and ready crops do not tell; give it whole frames")
-        return self.coin(path, label, cut_whole(frame.pixels, self.models.crop), None)
+        circle = clean.in_crop(frame.pixels, self.models.crop.surround)
+        diameter = self._crop_scale.diameter_mm(circle) if self._crop_scale else None
+        return self.coin(path, label, crop.cut(frame.pixels, circle, self.models.crop.full_mm, self.models.crop), diameter)
 
     def coin(self, path: Path, label: str | None, picture: np.ndarray, diameter_mm: float | None) -> Judged:
         """A coin's crop as the networks want it, uint8 (n, n, 3). Without a diameter the limit on it is not asked."""
@@ -90,14 +133,14 @@ class Judge:
         decision = decide(_lone(picture, measured), replace(verdict, diameter_mm=measured), self._rules)
         return _record(path, label, verdict, probabilities, diameter_mm, decision.reason, picture)
 
-    def fused(self, picture: np.ndarray, diameter_mm: float | None, diameter_spread: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    def fused(self, picture: np.ndarray, diameter_mm: float | None) -> tuple[np.ndarray, np.ndarray]:
         """Log probabilities of every label, (labels,), from the crop alone and with the diameter too."""
         logits = self._classifier.logits(self._classifier.evidence(picture))
-        pictures, fused = self._classifier.posteriors(logits, nan if diameter_mm is None else diameter_mm, diameter_spread)
+        pictures, fused = self._classifier.posteriors(logits, nan if diameter_mm is None else diameter_mm, self._scale_spread)
         return np.array(pictures[:-1]), np.array(fused[:-1])
 
     def _verdict(self, picture: np.ndarray, diameter_mm: float | None) -> tuple[Verdict, np.ndarray]:
-        verdict = self._classifier.fuse(self._classifier.evidence(picture), nan if diameter_mm is None else diameter_mm)
+        verdict = self._classifier.fuse(self._classifier.evidence(picture), nan if diameter_mm is None else diameter_mm, self._scale_spread)
         return verdict, np.array(verdict.probabilities)
 
     def _nothing(self, replayed: Replayed, pixels: np.ndarray) -> Judged:
@@ -113,11 +156,6 @@ def _record(path: Path, label: str | None, verdict: Verdict, probabilities, diam
 
 def _lone(picture: np.ndarray, diameter_mm: float) -> Coin:
     return Coin(0, (picture,), (), diameter_mm, 0.0, 0.0, 0.0, 0.0, 0.0, 1, alone=True)
-
-
-def cut_whole(pixels: np.ndarray, spec: CropSpec) -> np.ndarray:
-    """The coin that fills a picture, uint8 (h, w, 3), as the networks want it."""
-    return crop.cut(pixels, clean.in_crop(pixels, spec.surround), spec.full_mm, spec)
 
 
 def _small(pixels: np.ndarray, size_px: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ def _facts(recipe: Recipe, material: Material, told: Answers, models: dict[str, 
         "format": bundle.FORMAT,
         "name": recipe.name,
         "labels": [label.model_dump() for label in labels],
-        "crop": {"size_px": spec.size_px, "margin": spec.margin, "surround": list(spec.surround), "full_mm": spec.full_mm, "gamma": spec.gamma},
+        "crop": asdict(spec) | {"surround": list(spec.surround)},
         "view": {
             "px_per_mm": round(plane.px_per_mm, 5), "tilt_along": round(plane.tilt_along, 5), "tilt_across": round(plane.tilt_across, 5),
             "width_px": plane.width_px, "height_px": plane.height_px, "barrel": round(plane.barrel, 5),

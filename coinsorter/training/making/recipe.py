@@ -40,12 +40,14 @@ class Crop(_Part):
     """size_px: edge of the square. margin: half the edge over the coin's radius.
 
     true_size: the largest coin fills the crop and smaller ones are shown smaller; else every coin fills it. gamma: below 1 lifts the dark.
+    correct_light: bring the belt around each coin to one grey; not for pictures in which it may have any colour.
     """
 
     size_px: Annotated[int, Field(ge=32, le=224, multiple_of=16)] = 64
     margin: Annotated[float, Field(ge=1.0, le=1.5)] = 1.06
     true_size: bool = False
     gamma: Annotated[float, Field(ge=0.3, le=1.5)] = 1.0
+    correct_light: bool = True
 
 
 class ClassifierKnobs(_Part):
@@ -184,7 +186,8 @@ class Recipe(_Part):
     slack: Slack = Slack()
 
     def crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
-        return CropSpec(self.crop.size_px, self.crop.margin, surround, largest_mm if self.crop.true_size else 0.0, self.crop.gamma)
+        full_mm = largest_mm if self.crop.true_size else 0.0
+        return CropSpec(self.crop.size_px, self.crop.margin, surround, full_mm, self.crop.gamma, self.crop.correct_light)
 
     def plain(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
@@ -226,7 +229,7 @@ def unwritten(data: Dataset, diameters_mm: dict[str, float], name: str, settings
     crops = bool(data.facts["crops"])
     labels = [{"name": label, "value": 0, "currency": "", "diameter_mm": diameters_mm[label]} for label in data.labels]
     seen = [2 * row.radius_px / diameters_mm[row.label] for row in data.kept() if row.split != TEST]
-    own = {"name": name, "source": "crops", "folds": 5, "asked": 1} if crops else {"name": name, "source": "frames", "px_per_mm": round(median(seen), 3), "by_extent": True}
+    own = {"name": name, "source": "crops", "folds": 5, "asked": 1, "crop": {"correct_light": False}} if crops else {"name": name, "source": "frames", "px_per_mm": round(median(seen), 3), "by_extent": True}
     return _checked("--diameters", {**deepcopy(UNWRITTEN), "labels": labels, **own}, settings)
 
 
