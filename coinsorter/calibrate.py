@@ -42,16 +42,17 @@ def view(paths: list[Path], bundle: Bundle, rough: ScalePlane, progress: Callabl
 
     rough: about the scale there is, and the size that the camera's pictures have. Raises InputError where the pictures cannot tell the scale.
     """
-    nominal = {name: label.diameter_mm for name, label in bundle.labels.items()}
+    nominal: dict[str | None, float] = {name: label.diameter_mm for name, label in bundle.labels.items()}
     found: list[tuple[Circle, float]] = []
     left_out: dict[Path, str] = {}
     search = _search(bundle, rough)
     for number, path in enumerate(paths):
-        circle = _only_coin(path, nominal, search, rough)
+        named = bundle.label_of(path.parent.name) in nominal
+        circle = _only_coin(path, search, rough) if named else f"folder {path.parent.name} is named as no label of the bundle"
         if isinstance(circle, str):
             left_out[path] = circle
         else:
-            found.append((circle, nominal[path.parent.name]))
+            found.append((circle, nominal[bundle.label_of(path.parent.name)]))
         progress(number + 1)
     return replace(_fitted(found, rough), left_out=left_out)
 
@@ -61,10 +62,8 @@ def _search(bundle: Bundle, rough: ScalePlane) -> Search:
     return replace(usual, min_radius_px=ROUGHLY[0] * usual.min_radius_px, max_radius_px=ROUGHLY[1] * usual.max_radius_px)
 
 
-def _only_coin(path: Path, nominal: dict[str, float], search: Search, rough: ScalePlane) -> Circle | str:
+def _only_coin(path: Path, search: Search, rough: ScalePlane) -> Circle | str:
     """The circle of the lone coin in a picture, or why there is none."""
-    if path.parent.name not in nominal:
-        return f"folder {path.parent.name} is named as no label of the bundle"
     pixels = read_picture(path)
     if pixels is None:
         return "cannot be read"

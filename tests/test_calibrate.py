@@ -85,6 +85,17 @@ def test_numbers_that_would_be_a_mistake_are_not_written(settings):
         config.changed(settings, "belt", {"px_per_mm": 70})
 
 
+def test_folders_may_have_a_labels_other_names(command, settings, coins):
+    facts = settings.parent / "models" / "crowns" / "bundle.yaml"
+    said = yaml.safe_load(facts.read_text())
+    (label,) = [one for one in said["labels"] if one["name"] == "bit_10"]
+    label["also"] = ["ten"]
+    facts.write_text(yaml.safe_dump(said, sort_keys=False))
+    (coins / "bit_10").rename(coins / "ten")
+    found = json.loads(command("calibrate", "view", coins, "--config", settings, "--json")[1])
+    assert found["coins"] == 12 and found["left_out"] == {}
+
+
 def test_pictures_that_cannot_be_used_are_left_out_with_their_reasons(command, settings, coins):
     (coins / "token").mkdir()
     cv2.imwrite(str(coins / "token" / "1.png"), disc_picture(300, 200, 40, 640, 480))

@@ -155,6 +155,7 @@ def test_golden_crops_hold_no_photograph(tiny):
         ({"asked": 2}, ["FRAMES"], "more than its folds"),
         ({"labels": [RECIPE["labels"][0], RECIPE["labels"][1] | {"also": ["bit_10"]}]}, ["FRAMES"], "a name of more than one label"),
         ({"group_pattern": "("}, ["FRAMES"], "is no regular expression"),
+        ({"same_coins": ["["]}, ["FRAMES"], "is no regular expression"),
         ({"source": "crops", "crop": {"true_size": True}}, ["FRAMES"], "ready crops do not tell how large"),
         ({}, ["/nowhere"], "no such folder"),
     ],
@@ -441,6 +442,17 @@ def test_a_setting_that_is_none_is_one_line(frames, tmp_path, command, setting):
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     status, _, err = command("bundle", frames, "--recipe", tmp_path / "recipe.yaml", "--set", setting, "--out", tmp_path / "out")
     assert status == 66 and len(err.splitlines()) == 1 and "Traceback" not in err
+
+
+def test_crops_of_the_same_coins_are_kept_together_whatever_photograph_they_are_of(crops):
+    written = recipe.Recipe.model_validate(CROPS | {"same_coins": ["^shot[01]_"]})
+    found = photographs.from_crops([crops], written, lambda done: None).samples
+    assert len(np.unique(found.groups)) == 2
+
+
+def test_a_part_that_a_recipe_leaves_out_is_put_in_by_a_setting(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"inspector": None}))
+    assert recipe.load(tmp_path / "recipe.yaml", ["inspector.epochs=2"]).inspector.epochs == 2
 
 
 def test_neither_recipe_nor_data_set_is_asked_for(frames, tmp_path, command):

@@ -23,7 +23,8 @@ def main() -> None:
             errors = [np.array([one.error for one in own]) for own in told]
             alike = (logits[0].argmax(axis=1) == logits[1].argmax(axis=1)).mean()
             apart, relative = np.abs(logits[0] - logits[1]).max(), np.abs(errors[0] / errors[1] - 1).max()
-            print(f"{path.name}, {len(crops)} {what}: logits at most {apart:.2f} apart, errors {100 * relative:.1f} %, same label {100 * alike:.2f} %")
+            blemishes = np.abs(np.subtract(*([one.blemish for one in own] for own in told[:2]))).max()
+            print(f"{path.name}, {len(crops)} {what}: logits at most {apart:.2f} apart, errors {100 * relative:.1f} %, blemishes {blemishes:.2f}, same label {100 * alike:.2f} %")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class CropScale:
         paths = {path: models.label_of(path.parent.name) for path in picture_paths(folder)}
         scales = []
         for done, (path, label) in enumerate(paths.items(), 1):
-            pixels = read_picture(path) if label else None
+            pixels = read_picture(path) if label in models.labels else None
             circle = None if pixels is None else clean.in_crop(pixels)
             if circle and circle.quality:
                 scales.append(2 * circle.radius_px / models.labels[label].diameter_mm)

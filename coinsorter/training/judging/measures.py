@@ -93,7 +93,7 @@ def measure_folder(folder: Path, models: Bundle | None, crops: bool, gap_s: floa
         pixels = read_picture(path)
         circle = "unreadable" if pixels is None else _outline(pixels, models, crops)
         if isinstance(circle, Circle) and pixels is not None:
-            label = path.parent.name if path.parent != folder else None
+            label = None if path.parent == folder else models.label_of(path.parent.name) if models else path.parent.name
             own = measures(pixels, circle, spec, plane, sized=not crops)
             coins.append(Coin(path.relative_to(folder), label, group, own))
             shown.setdefault(label or "", crop.cut(pixels, circle, 0.0, spec))

@@ -156,18 +156,18 @@ class _Ready:
 
 def _ready(folder: Path, recipe: Recipe) -> list[_Ready]:
     if not (folder / FACTS).exists():
-        pattern = re.compile(recipe.group_pattern) if recipe.group_pattern else None
-        return [_Ready(path, label, f"{folder} {_photograph(path, pattern)}") for path, label in labelled(folder, recipe).items()]
+        return [_Ready(path, label, f"{folder} {_together(path, recipe)}") for path, label in labelled(folder, recipe).items()]
     data = Dataset.load(folder)
     if not data.facts["crops"]:
         raise InputError(f"{folder}: holds frames, the recipe's source is crops; set `source: frames`, or name a data set made with --crops")
     return [_Ready(folder / row.picture, row.label, f"{folder} {row.group}", data.circle(row)) for row in rows_for(data, recipe)]
 
 
-def _photograph(path: Path, pattern: re.Pattern | None) -> str:
-    """What crops of one photograph share: what the pattern finds in their names; where it finds nothing, each is of its own."""
-    found = pattern and pattern.search(path.stem)
-    return found.group(found.lastindex or 0) if found else str(path)
+def _together(path: Path, recipe: Recipe) -> str:
+    """What crops of the same coins, or of one photograph, share: by the recipe's patterns; where none finds anything, each is of its own."""
+    sitting = next((pattern for pattern in recipe.same_coins if re.search(pattern, path.stem)), None)
+    found = re.search(recipe.group_pattern, path.stem) if recipe.group_pattern and not sitting else None
+    return sitting or (found.group(found.lastindex or 0) if found else str(path))
 
 
 def rows_for(data: Dataset, recipe: Recipe) -> list[Row]:

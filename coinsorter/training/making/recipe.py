@@ -156,8 +156,9 @@ class Recipe(_Part):
     inspector: where it is given, a third network looks for scratches, holes, paint and stains; see `blemishes`.
     source: "frames" of one camera, whose view tells how large coins are; "crops", each filled by one coin, which tell no sizes: then
     `diameter_spread` is what the machine's view is expected to measure to, relative, and its scale is to be calibrated on the machine;
-    "simulated": the invented currency. group_pattern: crops alike in what its brackets match in their names are of one photograph.
-    Frames are held out by whole bursts, crops by photographs, `hold_out` of them. With `folds` each is held out once instead: as many
+    "simulated": the invented currency. same_coins: crops whose names match the same of these show the same coins, as photographs of one
+    sitting do. group_pattern: of the others, crops alike in what its brackets match in their names are of one photograph.
+    Frames are held out by whole bursts, crops by sittings or photographs, `hold_out` of them. With `folds` each is held out once instead: as many
     sister networks are trained as the bundle's, each without what it is asked about, and the bundle's own sees all (too few coins to spare
     any). asked: only so many of the folds have a sister, which takes the less time.
     """
@@ -169,6 +170,7 @@ class Recipe(_Part):
     px_per_mm: Annotated[float, Field(gt=0)] = 4.0
     by_extent: bool = False
     group_gap_s: Annotated[float, Field(gt=0)] = 40.0
+    same_coins: list[Annotated[str, AfterValidator(_expression)]] = []
     group_pattern: Annotated[str, AfterValidator(_expression)] = ""
     diameter_spread: Annotated[float, Field(gt=0, lt=0.1)] = 0.012
     hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
@@ -249,7 +251,8 @@ def _with(words: Any, settings: Sequence[str]) -> Any:
         try:
             place, found = words, yaml.safe_load(value)
             for part in parts:
-                place = place.setdefault(part, {})
+                place[part] = {} if place.get(part) is None else place[part]
+                place = place[part]
             if not (equals and last):
                 raise TypeError
             place[last] = found

@@ -3,17 +3,33 @@
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
 
+from coinsorter.errors import InputError
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = os.environ.get("TMPDIR", "/tmp")
+        raise InputError(f"{where}: cannot hold the coins' crops: {error.strerror}; free some space there, or name another folder by $TMPDIR") from error
+
 
 class Shelf:
-    """A file of crops of one size, which is gone when nobody looks at it any more. It lies where temporary files do ($TMPDIR)."""
+    """A file of crops of one size, which is gone when nobody looks at it any more. It lies where temporary files do ($TMPDIR).
+
+    Raises InputError where that has no room for it.
+    """
 
     def __init__(self, size_px: int) -> None:
         self.shape = (size_px, size_px, 3)
-        self._file = tempfile.TemporaryFile()
+        with _room():
+            self._file = tempfile.TemporaryFile()
         self._bytes, self._count = size_px * size_px * 3, 0
 
     def __len__(self) -> int:
@@ -21,12 +37,14 @@ class Shelf:
 
     def add(self, crop: np.ndarray) -> None:
         """Puts a crop, uint8 (size, size, 3), behind the others."""
-        self._file.write(np.ascontiguousarray(crop).tobytes())
+        with _room():
+            self._file.write(np.ascontiguousarray(crop).tobytes())
         self._count += 1
 
     def done(self) -> "Crops":
-        """The crops that were put in, in that order. Raises OSError where the disk is full."""
-        self._file.flush()
+        """The crops that were put in, in that order."""
+        with _room():
+            self._file.flush()
         return Crops((self,), np.stack([np.zeros(self._count, int), np.arange(self._count)], axis=1))
 
     def __getitem__(self, place: int) -> np.ndarray:
