@@ -26,7 +26,7 @@ from coinsorter.training.data.dataset import Dataset
 from coinsorter.training.making import augment, limits, photographs, recipe, samples
 from coinsorter.training.making.limits import HeldOut
 from coinsorter.training.making.recipe import Augment, Budget
-from tests.conftest import ROOT
+from tests.conftest import ROOT, only_line
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
 LABELS = [Label(name="a", value=1, currency="X", diameter_mm=20.0), Label(name="b", value=2, currency="X", diameter_mm=25.0)]
@@ -481,6 +481,38 @@ def test_limits_are_set_anew_on_photographs_of_another_day(tiny, frames, tmp_pat
         assert status == 66 and len(err.splitlines()) >= 1 and "Traceback" not in err and len(list(day.rglob("*.png"))) == 18
     status, _, err = command("calibrate", tiny, tmp_path / "nowhere", "--out", out)
     assert status == 66 and "no such folder" in err and bundle.load(out).facts == after
+
+
+def test_another_budget_needs_no_photographs(tiny, frames, tmp_path, command):
+    out = tmp_path / "out"
+    before, budget = bundle.load(tiny).facts, bundle.load(tiny).facts.recipe["budget"]
+    assert command("calibrate", tiny, "--out", out)[0] == 0
+    same = bundle.load(out).facts
+    assert same.budget == before.budget and same.recipe["budget"] == budget
+    for name, own in before.limits.items():
+        assert same.limits[name].model_dump() == pytest.approx(own.model_dump(), rel=1e-3)
+    status, printed, _ = command("calibrate", out, "--wrong", 0.4, "--genuine-rejected", 0.5)
+    loose = bundle.load(out).facts
+    assert status == 0 and "budget 40 %" in printed and loose.budget["held_out"] == before.budget["held_out"]
+    assert all(loose.limits[name].min_confidence != own.min_confidence for name, own in before.limits.items())
+    Classifier(bundle.load(out), runtime.pick("auto")).self_test()
+    command("calibrate", tiny, frames, "--out", out)
+    on_photographs = bundle.load(out).facts.limits
+    assert command("calibrate", out)[0] == 0 and {own.n for own in bundle.load(out).facts.limits.values()} == {own.n for own in on_photographs.values()}
+
+
+def test_without_photographs_and_without_kept_answers_nothing_is_calibrated(tiny, frames, tmp_path, command):
+    out = tmp_path / "out"
+    shutil.copytree(tiny, out)
+    before = (out / "bundle.yaml").read_bytes()
+    status, _, err = command("calibrate", out, "--anomalies", frames)
+    assert status == 66 and "name photographs of these, too" in only_line(err)
+    (out / "training" / "held-out.npz").write_bytes(b"torn")
+    status, _, err = command("calibrate", out)
+    assert status == 78 and "holds no answers on held-out coins" in only_line(err)
+    (out / "training" / "held-out.npz").unlink()
+    status, _, err = command("calibrate", out)
+    assert status == 66 and "name photographs to set its limits on" in only_line(err) and (out / "bundle.yaml").read_bytes() == before
 
 
 def test_simulated_bundles_are_not_calibrated_on_photographs(frames, tmp_path, command):

@@ -51,12 +51,15 @@ CALIBRATE = """\
 Sets the limits of a trained bundle anew, within an error budget, on photographs
 of genuine coins that its networks never saw: of another day, or of the machine
 that it shall run on. The networks stay as they are. It says what the sample
-proves: to prove a budget of 0.5 % takes some 600 coins without a mistake.
+proves: to prove a budget of 0.5 % takes some 600 coins without a mistake. Without
+photographs, the budget is kept on the coins that the limits were set on before:
+the bundle keeps what its networks said of them.
 """
 CALIBRATE_EXAMPLES = """\
 examples:
   coinsorter-train calibrate models/brl today --out models/brl-today
   coinsorter-train calibrate models/brl today --wrong 0.001 --anomalies odd-ones
+  coinsorter-train calibrate models/brl --wrong 0.001 --out models/brl-strict
 """
 EVALUATE = """\
 Judges pictures that lie in folders named as the bundle's labels; folders with
@@ -139,7 +142,8 @@ def _add_bundle(commands: Any) -> None:
 def _add_calibrate(commands: Any) -> None:
     parser = _add(commands, "calibrate", "set a bundle's limits anew, on photographs that its networks never saw", CALIBRATE, CALIBRATE_EXAMPLES)
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the model bundle's folder, such as models/brl")
-    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="as for `bundle`: pictures of genuine coins whose labels are known")
+    what = "as for `bundle`: pictures of genuine coins whose labels are known; none: the coins that the limits were set on before"
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help=what)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the calibrated bundle (default: the bundle itself)")
     parser.add_argument("--wrong", type=_share, metavar="SHARE", help="of accepted coins that may be of another label, such as 0.005 (default: as its recipe has it)")
     parser.add_argument("--genuine-rejected", type=_share, metavar="SHARE", help="of genuine coins that the limits may reject (default: as its recipe has it)")

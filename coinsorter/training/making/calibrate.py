@@ -22,7 +22,7 @@ from coinsorter.scale import ScalePlane
 from coinsorter.training import whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.data.clean import LENIENT
-from coinsorter.training.making import answers, limits, material
+from coinsorter.training.making import answers, kept, limits, material
 from coinsorter.training.making.answers import Answers
 from coinsorter.training.making.recipe import Budget, Recipe
 from coinsorter.training.making.samples import Samples
@@ -51,25 +51,34 @@ def set_limits(recipe: Recipe, labels: list[Label], held: Samples, told: Answers
 def calibrate(path: Path, data: Sequence[Path], out: Path, bar: Bar, anomalies: Path | None = None, budget: dict[str, float] | None = None) -> Facts:
     """Sets a bundle's limits anew on photographs that its networks never saw, and writes it to `out`, whole or not at all.
 
-    data, anomalies: as for `make`. budget: another than its recipe's, by the names of `recipe.Budget`. The networks stay as they are.
+    data, anomalies: as for `make`; without data the limits are set on the coins that they were set on before, whose answers the bundle keeps.
+    budget: another than its recipe's, by the names of `recipe.Budget`. The networks stay as they are.
     """
     models = bundle.load(path)
     judge = Classifier(models, runtime.pick("auto"))
     judge.self_test()
     recipe = _recipe(models, budget or {})
-    found = material.found(recipe, data, bar, models)
-    given = material.given(recipe, anomalies, found, bar)
-    told = answers.ask(judge, found.samples, material.foreign(recipe, models.crop, min(material.STRANGE, recipe.pictures.foreign), 14, bar), given, bar)
-    moved = recipe.source == "frames"
-    facts = models.facts.model_dump() | set_limits(recipe, models.facts.labels, found.samples, told, models.view, moved)
+    if not data and anomalies:
+        raise InputError("--anomalies are told from genuine coins: name photographs of these, too")
+    held, told = _asked(recipe, models, judge, data, anomalies, bar) if data else kept.load(path)
+    facts = models.facts.model_dump() | set_limits(recipe, models.facts.labels, held, told, models.view, recipe.source == "frames")
     facts["recipe"] = recipe.plain()
-    facts["training"]["calibrated_on"] = [len(found.samples), len(np.unique(found.samples.groups))]
+    if data:
+        facts["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
     with whole.folder(out) as new:
         shutil.copytree(path, new, dirs_exist_ok=True)
+        kept.save(new, held, told)
         facts["files"][GOLDEN] = _reweighed(models, judge, facts["fusion"]["relief_weight"], new / GOLDEN)
         checked = Facts.model_validate(facts)
         (new / FACTS).write_text(dumped(facts), encoding="utf-8")
     return checked
+
+
+def _asked(recipe: Recipe, models: Bundle, judge: Classifier, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> tuple[Samples, Answers]:
+    found = material.found(recipe, data, bar, models)
+    given = material.given(recipe, anomalies, found, bar)
+    strange = material.foreign(recipe, models.crop, min(material.STRANGE, recipe.pictures.foreign), 14, bar)
+    return found.samples, answers.ask(judge, found.samples, strange, given, bar)
 
 
 def _reweighed(models: Bundle, judge: Classifier, relief_weight: float, path: Path) -> str:

@@ -26,6 +26,7 @@ MIN_TOLERANCE = 0.012
 MIN_DIAMETER_WEIGHT = 0.3  # a diameter is always evidence
 RELIEF_UNIT = 100.0  # a cosine of 0.01 is about as telling as a logit of 1
 TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 3.0
+OUTLINED_SPREADS = 10.0  # off its label's diameter: further, something else was measured, such as a bimetal coin's core
 WEIGHTS = "copy_weight", "likeness_weight", "blemish_weight"
 FURTHEST = 12.0  # spreads: what is stranger is as strange, so that no single coin decides the weights
 FEWEST_ANOMALIES = 8  # of one label, before they have a say in its limit
@@ -217,7 +218,7 @@ def limits(
     The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that of the
     held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that. Anomaly and diameter are
     in spreads and in shares of the label's own, so that all labels' coins together say how far they scatter: one label has too few for the
-    rare ones. anomalies: strange things that somebody
+    rare ones. Coins whose outline is plainly not theirs (OUTLINED_SPREADS) have no say there: no limit is to let them through. anomalies: strange things that somebody
     labelled as such, with the labels they were taken for; then the anomaly limit is the one that keeps most of both apart. The proof is the
     first day's: the others' coins are not further ones.
     """
@@ -227,9 +228,11 @@ def limits(
     share = budget.genuine_rejected / 3
     floor = _keeping(confidence, right, budget.wrong)
     genuine = _own_scores(held, labels, scales, fused)
-    usual = max(ANOMALY_SPREADS, float(np.quantile(genuine, 1 - share)))
-    fine = right & (confidence >= floor) & (genuine <= usual)
-    tolerance = _tolerance(held.at(np.flatnonzero(fine)), labels, fused, share)
+    off = np.nan_to_num(np.abs(held.diameters_mm / np.array([label.diameter_mm for label in labels])[held.labels] - 1))
+    outlined = off <= OUTLINED_SPREADS * fused.diameter_spread
+    usual = max(ANOMALY_SPREADS, _all_but(share, genuine[outlined]))
+    fine = right & outlined & (confidence >= floor) & (genuine <= usual)
+    tolerance = max(MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, _all_but(share, off[fine]))
     found = {}
     for index, label in enumerate(labels):
         own = held.labels == index
@@ -243,11 +246,9 @@ def limits(
     return found, _proof(days[0], labels, found, scales, fused, budget)
 
 
-def _tolerance(fine: HeldOut, labels: list[Label], fused: Fusion, share: float) -> float:
-    """How far, relative, a diameter may lie from its label's. fine: coins that the other limits let through, whose outline is the coin's."""
-    off = np.abs(fine.diameters_mm / np.array([label.diameter_mm for label in labels])[fine.labels] - 1)
-    widest = float(np.quantile(off, 1 - share)) if len(off) else 0.0
-    return float(np.nanmax((MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, widest)))
+def _all_but(share: float, values: np.ndarray) -> float:
+    """What all but a share of some values are at most; 0 of none."""
+    return float(np.quantile(values, 1 - share)) if len(values) else 0.0
 
 
 def _answers(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from coinsorter.relief import Reliefs, telling
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.judging import plots
-from coinsorter.training.making import calibrate, export, fit, material, networks, parity, reliefs
+from coinsorter.training.making import calibrate, export, fit, kept, material, networks, parity, reliefs
 from coinsorter.training.making.answers import Answers, ask, in_order
 from coinsorter.training.making.material import Material
 from coinsorter.training.making.recipe import Recipe
@@ -63,7 +63,8 @@ def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: P
     facts = _facts(recipe, found, told, own.models)
     facts["training"] |= found.notes | _made_with(right)
     simulated = found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
-    facts = write(out, facts, own, _golden(own.judge, simulated, facts["fusion"]["relief_weight"]))
+    asked_about = None if recipe.source == "simulated" else (found.held, told)  # simulated ones are drawn again faster than kept
+    facts = write(out, facts, own, _golden(own.judge, simulated, facts["fusion"]["relief_weight"]), asked_about)
     shutil.rmtree(work.parent, ignore_errors=True)
     return facts
 
@@ -185,8 +186,11 @@ def _golden(judge: Classifier, from_: Samples, relief_weight: float) -> Golden:
     return Golden(from_.crops[picked], logits, *(np.array([getattr(one, name) for one in told], np.float32) for name in ("error", "blemish")))
 
 
-def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden) -> Facts:
-    """Writes the bundle, in the place of the one that is there. Raises InputError where that cannot be: then it is left as it is."""
+def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden, asked: tuple[Samples, Answers] | None = None) -> Facts:
+    """Writes the bundle, in the place of the one that is there. Raises InputError where that cannot be: then it is left as it is.
+
+    asked: held-out coins and what was said of them, to be kept with it.
+    """
     with whole.folder(out) as new:
         (new / GOLDEN).parent.mkdir()
         for name, content in trained.models.items():
@@ -200,6 +204,8 @@ def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden) ->
         facts["files"] = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written}
         checked = Facts.model_validate(facts)
         _write_histories(new / "training", trained)
+        if asked:
+            kept.save(new, *asked)
         (new / FACTS).write_text(calibrate.dumped(facts), encoding="utf-8")
     return checked
 
