@@ -60,6 +60,9 @@ def test_a_coin_that_is_not_alone_is_rejected_however_sure():
         ({"diameter_mm": inf}, False),
         ({"diameter_mm": 0.0}, False),
         ({"label": ""}, False),
+        ({"by_picture": 0.5}, True),
+        ({"by_picture": nextafter(0.5, 0)}, False),  # then the scale itself has told which it is
+        ({"by_picture": nan}, False),
     ],
 )
 def test_the_scale_is_followed_by_what_was_measured_and_looks_genuine(change, tells):

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from coinsorter.bundle import AnomalyScale, Fusion, Label, Limits, Spread
 from coinsorter.classify import anomaly, diameter_likelihoods, log_softmax
+from coinsorter.decide import PLAIN
 from coinsorter.records import Circle
 from coinsorter.relief import telling
 from coinsorter.scale import PRIOR, ScaleFollower, ScalePlane
@@ -23,6 +24,7 @@ FREEDOM = 4.0
 # However narrow the held-out coins lie, a limit is never nearer than this: another day's lamp and camera are not the training's.
 MIN_DIAMETER_SPREAD = 0.004
 MIN_TOLERANCE = 0.012
+MIN_CONFIDENCE = 0.9  # one in ten wrong is no proof, however few of the held-out coins were
 MIN_DIAMETER_WEIGHT = 0.3  # a diameter is always evidence
 RELIEF_UNIT = 100.0  # a cosine of 0.01 is about as telling as a logit of 1
 TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 3.0
@@ -109,7 +111,9 @@ def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, lab
     for circle, logits in zip(circles, held.logits):
         diameter, spread = follower.plane.diameter_mm(circle), follower.plane.spread_at(circle.x_px, circle.y_px)
         measured.append((diameter, spread))
-        follower.follow(circle, nominal, np.exp(_posterior(logits, diameter, spread, nominal, fused)[:-1]))
+        probabilities = np.exp(_posterior(logits, diameter, spread, nominal, fused)[:-1])
+        if np.exp(_posterior(logits, np.nan, 0.0, nominal, fused))[probabilities.argmax()] >= PLAIN:
+            follower.follow(circle, nominal, probabilities)
     diameters, spreads = np.array(measured).T
     return replace(held, diameters_mm=diameters, scale_spreads=spreads)
 
@@ -216,7 +220,7 @@ def limits(
     """Each label's thresholds, and the budget they keep, with what the sample proves of it: the same coins on one day or several.
 
     The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that of the
-    held-out coins above it no more are wrong than it allows; the others leave out no more genuine coins than that. Anomaly and diameter are
+    held-out coins above it no more are wrong than it allows, and MIN_CONFIDENCE; the others leave out no more genuine coins than that. Anomaly and diameter are
     in spreads and in shares of the label's own, so that all labels' coins together say how far they scatter: one label has too few for the
     rare ones. Coins whose outline is plainly not theirs (OUTLINED_SPREADS) have no say there: no limit is to let them through. anomalies: strange things that somebody
     labelled as such, with the labels they were taken for; then the anomaly limit is the one that keeps most of both apart. The proof is the
@@ -226,7 +230,7 @@ def limits(
     best, confidence = _answers(held, labels, fused)
     right = best == held.labels
     share = budget.genuine_rejected / 3
-    floor = _keeping(confidence, right, budget.wrong)
+    floor = max(MIN_CONFIDENCE, _keeping(confidence, right, budget.wrong))
     genuine = _own_scores(held, labels, scales, fused)
     off = np.nan_to_num(np.abs(held.diameters_mm / np.array([label.diameter_mm for label in labels])[held.labels] - 1))
     outlined = off <= OUTLINED_SPREADS * fused.diameter_spread
