@@ -368,7 +368,8 @@ def test_coins_that_no_inspector_was_asked_about_are_as_blemished_as_those_that_
 def test_one_coin_that_was_measured_wrongly_does_not_widen_its_labels_limits():
     held = held_out(300, wrong=0)
     first = held.labels.tolist().index(0)
-    fine, lone = (set_limits(of, Budget(wrong=0.05, genuine_rejected=0.02))[0]["a"] for of in (held, replace(held, diameters_mm=held.diameters_mm * np.where(np.arange(300) == first, 0.7, 1))))
+    mistaken = replace(held, diameters_mm=held.diameters_mm * np.where(np.arange(300) == first, 0.7, 1))
+    fine, lone = (set_limits(of, Budget(wrong=0.05, genuine_rejected=0.02))[0]["a"] for of in (held, mistaken))
     assert lone.tolerance_mm == pytest.approx(fine.tolerance_mm, rel=0.2) and lone.tolerance_mm < 2
 
 

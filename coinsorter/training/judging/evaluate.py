@@ -29,7 +29,8 @@ FIRST = 10  # pictures after which it is plain that they are no frames
 class Asked:
     """What an evaluation is of.
 
-    crops: pictures are ready crops, not frames. scale_from: other such crops, of known coins, that tell the scale of both. turns: steps of the rotation study, 0 for none. damaged: draw damage onto the coins.
+    crops: pictures are ready crops, not frames. scale_from: other such crops, of known coins, that tell the scale of both. turns: steps of
+    the rotation study, 0 for none. damaged: draw damage onto the coins.
     """
 
     bundle: Path
@@ -179,10 +180,11 @@ def _plain_damage(study: damage.Study) -> dict[str, Any]:
 def summary(result: dict[str, Any]) -> str:
     """The figures that matter most, of what metrics.json says, in a few lines."""
     every, machine, anomaly = result["all_answered"], result["machine"], result["anomaly"]
+    scale = result["data"]["scale"]
     right, wrong, parts = every["right"], machine["false_accepts"], (machine["wrong_labels"]["count"], machine["foreign_accepted"]["count"])
     lines = [
         f"{result['genuine']} genuine coins, {result['foreign']} foreign things, {len(result['data']['unreadable'])} unreadable",
-        *([f"crops measured at {scale['px_per_mm']:.2f} px per mm, each {_percent(scale['spread'])} off"] if (scale := result["data"]["scale"]) else []),
+        *([f"crops measured at {scale['px_per_mm']:.2f} px per mm, each {_percent(scale['spread'])} off"] if scale else []),
         f"every coin answered: {_percent(right['share'])} right ({_percent(right['low_95'])} to {_percent(right['high_95'])} at 95 %), "
         f"balanced {_percent(every['balanced_accuracy'])}, macro F1 {_percent(every['macro_f1'])}",
         f"the machine: {_percent(machine['genuine_accepted']['share'])} of genuine coins accepted",

@@ -220,11 +220,11 @@ def limits(
     """Each label's thresholds, and the budget they keep, with what the sample proves of it: the same coins on one day or several.
 
     The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that of the
-    held-out coins above it no more are wrong than it allows, and MIN_CONFIDENCE; the others leave out no more genuine coins than that. Anomaly and diameter are
-    in spreads and in shares of the label's own, so that all labels' coins together say how far they scatter: one label has too few for the
-    rare ones. Coins whose outline is plainly not theirs (OUTLINED_SPREADS) have no say there: no limit is to let them through. anomalies: strange things that somebody
-    labelled as such, with the labels they were taken for; then the anomaly limit is the one that keeps most of both apart. The proof is the
-    first day's: the others' coins are not further ones.
+    held-out coins above it no more are wrong than it allows, and MIN_CONFIDENCE; the others leave out no more genuine coins than that.
+    Anomaly and diameter are in spreads and in shares of the label's own, so that all labels' coins together say how far they scatter: one
+    label has too few for the rare ones. Coins whose outline is plainly not theirs (OUTLINED_SPREADS) have no say there: no limit is to let
+    them through. anomalies: strange things that somebody labelled as such, with the labels they were taken for; then the anomaly limit is
+    the one that keeps most of both apart. The proof is the first day's: the others' coins are not further ones.
     """
     held = HeldOut.joined(days)
     best, confidence = _answers(held, labels, fused)
