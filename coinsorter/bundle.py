@@ -26,7 +26,7 @@ GOLDEN = "golden/answers.npz"
 RELIEFS = "reliefs.npz"
 
 # What numpy raises of a file that holds no arrays, or others.
-_NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
+NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
 
 # How far a network's answers on the golden crops may be from those of the machine that trained it: the kernels of the two runtimes differ
 # (measured between them on both shipped bundles: `python -m tests.perf.runtimes`).
@@ -240,7 +240,7 @@ def _golden(path: Path, facts: Facts) -> Golden:
         with np.load(path, allow_pickle=False) as stored:
             errors = stored["errors"]
             golden = Golden(stored["crops"], stored["logits"], errors, stored.get("blemishes", np.zeros_like(errors)))
-    except _NOT_ARRAYS as error:
+    except NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no golden answers: {error}; export the bundle again") from error
     count, size = len(golden.errors), facts.crop.size_px
     if golden.crops.shape != (count, size, size, 3) or golden.logits.shape != (count, len(facts.labels) + 1) or len(golden.blemishes) != count:
@@ -252,7 +252,7 @@ def _reliefs(path: Path, content: bytes, facts: Facts) -> Reliefs:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             known = Reliefs(stored["spectra"], stored["labels"], stored["projection"], float(stored["step"]))
-    except _NOT_ARRAYS as error:
+    except NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no reliefs: {error}; export the bundle again") from error
     count, labels = len(known.spectra), len(facts.labels)
     fit = known.spectra.shape == (count, DIMENSIONS, FREQUENCIES, 2) and known.projection.shape == (DIMENSIONS, CHANNELS * RADII)

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from coinsorter import assembly, crop, runtime
 from coinsorter.classify import Classifier
 from coinsorter.crop import FILL, CropSpec
-from coinsorter.devices.camera import read_picture
 from coinsorter.errors import InputError
 from coinsorter.records import Frame
 from coinsorter.segment import find_things

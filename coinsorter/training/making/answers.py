@@ -6,7 +6,9 @@ from itertools import chain
 
 import numpy as np
 
+from coinsorter.bundle import Golden
 from coinsorter.classify import Classifier
+from coinsorter.relief import telling
 from coinsorter.training.bar import Bar
 from coinsorter.training.making import blemishes
 from coinsorter.training.making.limits import HeldOut
@@ -39,6 +41,13 @@ def ask(judge: Classifier, held: Samples, strange: Samples, anomalies: Samples, 
             _told(judge, odd, chain(spoilt, strange.crops), len(held), tell),
             _told(judge, anomalies, anomalies.crops, len(held) + len(odd), tell),
         )
+
+
+def golden(judge: Classifier, crops: np.ndarray, relief_weight: float) -> Golden:
+    """Crops, uint8 (m, size, size, 3), and what networks and reliefs must say of them at every start."""
+    told = [judge.evidence(picture) for picture in crops]
+    logits = np.array([one.logits + relief_weight * telling(one.likeness) for one in told], np.float32).reshape(len(crops), -1)
+    return Golden(crops, logits, *(np.array([getattr(one, name) for one in told], np.float32) for name in ("error", "blemish")))
 
 
 def in_order(parts: Sequence[Answers], order: np.ndarray) -> Answers:

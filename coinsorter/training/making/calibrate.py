@@ -17,12 +17,11 @@ from coinsorter import bundle, runtime
 from coinsorter.bundle import FACTS, GOLDEN, Bundle, Facts, Label
 from coinsorter.classify import Classifier
 from coinsorter.errors import BundleError, InputError
-from coinsorter.relief import telling
 from coinsorter.scale import ScalePlane
 from coinsorter.training import whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.data.clean import LENIENT
-from coinsorter.training.making import answers, kept, limits, material
+from coinsorter.training.making import answers, kept_answers, limits, material
 from coinsorter.training.making.answers import Answers
 from coinsorter.training.making.recipe import Budget, Recipe
 from coinsorter.training.making.samples import Samples
@@ -60,14 +59,14 @@ def calibrate(path: Path, data: Sequence[Path], out: Path, bar: Bar, anomalies: 
     recipe = _recipe(models, budget or {})
     if not data and anomalies:
         raise InputError("--anomalies are told from genuine coins: name photographs of these, too")
-    held, told = _asked(recipe, models, judge, data, anomalies, bar) if data else kept.load(path)
+    held, told = _asked(recipe, models, judge, data, anomalies, bar) if data else kept_answers.load(path)
     facts = models.facts.model_dump() | set_limits(recipe, models.facts.labels, held, told, models.view, recipe.source == "frames")
     facts["recipe"] = recipe.plain()
     if data:
         facts["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
     with whole.folder(out) as new:
         shutil.copytree(path, new, dirs_exist_ok=True)
-        kept.save(new, held, told)
+        kept_answers.save(new, held, told)
         facts["files"][GOLDEN] = _reweighed(models, judge, facts["fusion"]["relief_weight"], new / GOLDEN)
         checked = Facts.model_validate(facts)
         (new / FACTS).write_text(dumped(facts), encoding="utf-8")
@@ -77,16 +76,14 @@ def calibrate(path: Path, data: Sequence[Path], out: Path, bar: Bar, anomalies: 
 def _asked(recipe: Recipe, models: Bundle, judge: Classifier, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> tuple[Samples, Answers]:
     found = material.found(recipe, data, bar, models)
     given = material.given(recipe, anomalies, found, bar)
-    strange = material.foreign(recipe, models.crop, min(material.STRANGE, recipe.pictures.foreign), 14, bar)
+    strange = material.strange(recipe, models.crop, bar)
     return found.samples, answers.ask(judge, found.samples, strange, given, bar)
 
 
 def _reweighed(models: Bundle, judge: Classifier, relief_weight: float, path: Path) -> str:
     """Writes the golden answers with another weight of the reliefs; returns their hash."""
-    told = [judge.evidence(picture) for picture in models.golden.crops]
-    logits = np.array([one.logits + relief_weight * telling(one.likeness) for one in told], np.float32).reshape(models.golden.logits.shape)
     with path.open("wb") as file:
-        np.savez_compressed(file, **(vars(models.golden) | {"logits": logits}))
+        np.savez_compressed(file, **vars(answers.golden(judge, models.golden.crops, relief_weight)))
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -14,12 +14,12 @@ import numpy as np
 from coinsorter import bundle, runtime
 from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, INSPECTOR, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Limits, Outline
 from coinsorter.classify import Classifier
-from coinsorter.relief import Reliefs, telling
+from coinsorter.relief import Reliefs
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.judging import plots
-from coinsorter.training.making import calibrate, export, fit, kept, material, networks, parity, reliefs
-from coinsorter.training.making.answers import Answers, ask, in_order
+from coinsorter.training.making import calibrate, export, fit, kept_answers, material, networks, parity, reliefs
+from coinsorter.training.making.answers import Answers, ask, golden, in_order
 from coinsorter.training.making.material import Material
 from coinsorter.training.making.recipe import Recipe
 from coinsorter.training.making.samples import NONE, Samples
@@ -63,8 +63,8 @@ def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: P
     facts = _facts(recipe, found, told, own.models)
     facts["training"] |= found.notes | _made_with(right)
     simulated = found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
-    asked_about = None if recipe.source == "simulated" else (found.held, told)  # simulated ones are drawn again faster than kept
-    facts = write(out, facts, own, _golden(own.judge, simulated, facts["fusion"]["relief_weight"]), asked_about)
+    asked_about = None if recipe.source == "simulated" else (found.held, told)  # `calibrate` is for photographs
+    facts = write(out, facts, own, golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]), asked_about)
     shutil.rmtree(work.parent, ignore_errors=True)
     return facts
 
@@ -178,15 +178,12 @@ def _made_with(right: dict[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def _golden(judge: Classifier, from_: Samples, relief_weight: float) -> Golden:
-    """Simulated crops, evenly spread, and what networks and reliefs say of them."""
-    picked = np.linspace(0, len(from_) - 1, min(GOLDEN_CROPS, len(from_))).astype(int)
-    told = [judge.evidence(picture) for picture in from_.crops[picked]]
-    logits = np.array([one.logits + relief_weight * telling(one.likeness) for one in told], np.float32)
-    return Golden(from_.crops[picked], logits, *(np.array([getattr(one, name) for one in told], np.float32) for name in ("error", "blemish")))
+def _spread(of: Samples) -> np.ndarray:
+    """Some crops, evenly spread: uint8 (m, size, size, 3)."""
+    return of.crops[np.linspace(0, len(of) - 1, min(GOLDEN_CROPS, len(of))).astype(int)]
 
 
-def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden, asked: tuple[Samples, Answers] | None = None) -> Facts:
+def write(out: Path, facts: dict[str, Any], trained: Trained, answered: Golden, asked: tuple[Samples, Answers] | None = None) -> Facts:
     """Writes the bundle, in the place of the one that is there. Raises InputError where that cannot be: then it is left as it is.
 
     asked: held-out coins and what was said of them, to be kept with it.
@@ -196,7 +193,7 @@ def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden, as
         for name, content in trained.models.items():
             (new / name).write_bytes(content)
         with (new / GOLDEN).open("wb") as file:
-            np.savez_compressed(file, **vars(golden))
+            np.savez_compressed(file, **vars(answered))
         if trained.reliefs:
             with (new / RELIEFS).open("wb") as file:
                 np.savez_compressed(file, **vars(trained.reliefs))
@@ -205,7 +202,7 @@ def write(out: Path, facts: dict[str, Any], trained: Trained, golden: Golden, as
         checked = Facts.model_validate(facts)
         _write_histories(new / "training", trained)
         if asked:
-            kept.save(new, *asked)
+            kept_answers.save(new, *asked)
         (new / FACTS).write_text(calibrate.dumped(facts), encoding="utf-8")
     return checked
 

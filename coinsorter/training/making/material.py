@@ -97,15 +97,15 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
     with bar("drawing held-out coins", counts.held_out) as tell:
         held = drawn.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
     seen = Samples.joined([genuine, foreign(recipe, spec, counts.foreign, 12, bar)])
-    strange = foreign(recipe, spec, min(STRANGE, counts.foreign), 14, bar)
+    odd = strange(recipe, spec, bar)
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
-    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.arange(len(held)), strange, empty(spec))
+    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.arange(len(held)), odd, empty(spec))
 
 
 def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
     coins_ = found(recipe, data, bar)
     genuine, none = coins_.samples, foreign(recipe, coins_.spec, recipe.pictures.foreign, 12, bar)
-    strange, odd = foreign(recipe, coins_.spec, min(STRANGE, recipe.pictures.foreign), 14, bar), given(recipe, anomalies, coins_, bar)
+    odd, anomalous = strange(recipe, coins_.spec, bar), given(recipe, anomalies, coins_, bar)
     notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(coins_.left_out)}
     seen, sisters = genuine, []
     rng = np.random.default_rng([recipe.seed, 3])
@@ -125,7 +125,7 @@ def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, 
     notes["held_out_bursts"] = len(np.unique(held.groups))
     measured = recipe.source == "frames"
     plane = _plane(recipe.labels, seen, coins_.plane.width_px, coins_.plane.height_px) if measured else coins_.plane
-    return Material(recipe.labels, Samples.joined([seen, none]), held, sisters, plane, measured, coins_.spec, notes, order, strange, odd)
+    return Material(recipe.labels, Samples.joined([seen, none]), held, sisters, plane, measured, coins_.spec, notes, order, odd, anomalous)
 
 
 def _check_labels(recipe: Recipe, held: Samples, *seen: Samples) -> None:
@@ -162,6 +162,11 @@ def found(recipe: Recipe, data: Sequence[Path], bar: Bar, models: Bundle | None 
 def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
     genuine = seen.where(seen.labels != NONE)
     return scale.fit_plane(genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px)
+
+
+def strange(recipe: Recipe, spec: CropSpec, bar: Bar) -> Samples:
+    """Drawn foreign things that no network is trained on: what anomaly scores are weighed by."""
+    return foreign(recipe, spec, min(STRANGE, recipe.pictures.foreign), 14, bar)
 
 
 def foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: Bar) -> Samples:

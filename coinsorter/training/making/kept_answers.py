@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from coinsorter.bundle import NOT_ARRAYS
 from coinsorter.errors import BundleError, InputError
 from coinsorter.records import Circle
 from coinsorter.training.making.answers import Answers
@@ -36,7 +37,7 @@ def load(bundle: Path) -> tuple[Samples, Answers]:
             rows = zip(stored["circles"].tolist(), stored["surrounds"].tolist(), stored["alone"].tolist())
             circles = tuple(Circle(**dict(zip(MEASURES, row)), surround=tuple(surround), alone=alone) for row, surround, alone in rows)
             bursts = stored["bursts"]
-    except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
+    except NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no answers on held-out coins: {error}; make the bundle again, or name photographs") from error
     told = Answers(*parts)
     count = len(told.held)
