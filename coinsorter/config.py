@@ -1,6 +1,7 @@
 """config.yaml -> checked settings; every mistake at once, each with its line."""
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,17 @@ DECISION_FRAMES = 3
 MOST_NESTED, MOST_OPTIONS = 12, 5000
 
 
+# The Pi's pins that its hardware PWM can drive, and their channels: bcm2835-peripherals.pdf, table 6-31 (the same on a Pi 5).
+PWM_CHANNELS = {12: 0, 13: 1, 18: 0, 19: 1}
+# By driver the first and the last pin that a servo can have, and how a technician calls them.
+PINS_OF = {
+    "gpio": (2, 27, "GPIO 2 to 27"),
+    "hardware-pwm": (12, 19, "GPIO 12 or 18, and 13 or 19"),
+    "pca9685": (0, 15, "the board's outputs 0 to 15"),
+    "mock": (2, 27, "GPIO 2 to 27"),
+}
+
+
 class Section(BaseModel):
     """A part of config.yaml: unknown options are refused, numbers are not read out of text, nothing changes once read."""
 
@@ -27,10 +39,16 @@ class Section(BaseModel):
 
 
 class Camera(Section):
+    source: Literal["pi", "usb", "folder"] = "pi"
+    usb_device: Annotated[int, Field(ge=0, le=63)] = 0
+    folder: Annotated[str, Field(min_length=1)] | None = None
     width_px: Annotated[int, Field(ge=160, le=4056)] = 640
     height_px: Annotated[int, Field(ge=120, le=3040)] = 480
     frames_per_s: Annotated[float, Field(ge=1, le=120)] = 60.0
     exposure_us: Annotated[int, Field(ge=50, le=30000)] = 1500
+    gain: Annotated[float, Field(ge=1, le=16)] = 2.0
+    red_gain: Annotated[float, Field(ge=0.1, le=32)] | None = None
+    blue_gain: Annotated[float, Field(ge=0.1, le=32)] | None = None
 
 
 class Belt(Section):
@@ -44,23 +62,38 @@ class Belt(Section):
 
 
 class Servo(Section):
+    driver: Literal["gpio", "hardware-pwm", "pca9685", "mock"] = "gpio"
     min_pulse_us: Annotated[int, Field(ge=400, le=1500)] = 500
     max_pulse_us: Annotated[int, Field(ge=1500, le=2600)] = 2500
+    release_ms: Annotated[int, Field(ge=100, le=600000)] | None = None
+    i2c_address: Annotated[int, Field(ge=64, le=127)] = 64
+
+
+Pin = Annotated[int, Field(ge=2, le=27)]
 
 
 class Flap(Section):
-    pin: Annotated[int, Field(ge=2, le=27)]
+    pin: Annotated[int, Field(ge=0, le=27)]
     rest_deg: Annotated[float, Field(ge=0, le=180)] = 90.0
     open_deg: Annotated[float, Field(ge=0, le=180)] = 135.0
     distance_mm: Annotated[float, Field(ge=10, le=5000)]
     length_mm: Annotated[float, Field(ge=0, le=200)] = 10.0
     travel_ms: Annotated[float, Field(ge=5, le=2000)] = 80.0
+    drop_pin: Pin | None = None
+    drop_ms: Annotated[float, Field(ge=20, le=5000)] = 400.0
 
 
 class Bin(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)]
     labels: Annotated[list[str], Field(min_length=1)]
     flap: Flap
+
+
+class Panel(Section):
+    feeder_pin: Pin | None = None
+    beam_pin: Pin | None = None
+    stop_pin: Pin | None = None
+    status_led_pin: Pin | None = None
 
 
 class Acceptance(Section):
@@ -90,6 +123,7 @@ class Config(Section):
     servo: Servo = Servo()
     bins: Annotated[list[Bin], Field(min_length=1, max_length=26)]
     reject_bin: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)] = "reject"
+    panel: Panel = Panel()
     acceptance: Acceptance = Acceptance()
     ledger: LedgerFile = LedgerFile()
     runtime: Runtime = Runtime()
@@ -321,7 +355,19 @@ def _options_at(at: tuple) -> list[str]:
 
 def _contradictions(config: Config, labels: dict[str, Any] | None) -> list[tuple[tuple, str]]:
     """What no single option shows: things used twice, flaps that cannot do what they should, labels that nobody knows."""
-    return [*_servo_without_range(config), *_used_twice(config), *_unknown_labels(config, labels), *_impossible_flaps(config)]
+    return [
+        *_missing_folder(config),
+        *_servo_without_range(config),
+        *_used_twice(config),
+        *_pins_without_servo(config),
+        *_unknown_labels(config, labels),
+        *_impossible_flaps(config),
+    ]
+
+
+def _missing_folder(config: Config) -> list[tuple[tuple, str]]:
+    lost = config.camera.source == "folder" and config.camera.folder is None
+    return [(("camera", "folder"), "is missing; source: folder shows the pictures that lie in it")] if lost else []
 
 
 def _servo_without_range(config: Config) -> list[tuple[tuple, str]]:
@@ -330,7 +376,7 @@ def _servo_without_range(config: Config) -> list[tuple[tuple, str]]:
 
 
 def _used_twice(config: Config) -> list[tuple[tuple, str]]:
-    found, pins, owners = [], {}, {}
+    found, owners = [], {}
     names = {config.reject_bin: "the reject bin", UNCERTAIN: "the ledger's word for coins that may lie anywhere"}
     if config.reject_bin == UNCERTAIN:
         found.append((("reject_bin",), f"{UNCERTAIN!r} is {names[UNCERTAIN]}; take another name"))
@@ -338,15 +384,45 @@ def _used_twice(config: Config) -> list[tuple[tuple, str]]:
         name = f"bins[{index}]"
         if bin_.name in names:
             found.append((("bins", index, "name"), f"{bin_.name!r} is {names[bin_.name]} already; take another name"))
-        if bin_.flap.pin in pins:
-            found.append((("bins", index, "flap", "pin"), f"GPIO {bin_.flap.pin} drives {pins[bin_.flap.pin]} already"))
         for place, label in enumerate(bin_.labels):
             if label in owners:
                 found.append((("bins", index, "labels", place), f"{label!r} goes to {owners[label]} already"))
             owners.setdefault(label, name)
         names.setdefault(bin_.name, name)
-        pins.setdefault(bin_.flap.pin, name)
+    return [*found, *_pins_used_twice(config)]
+
+
+def _pins_used_twice(config: Config) -> list[tuple[tuple, str]]:
+    """Of the Pi's own header; the outputs of a board of their own are numbered apart."""
+    found, owners = [], {}
+    for at, pin, what in _pins(config):
+        apart = config.servo.driver == "pca9685" and at[-1] == "pin"
+        if (apart, pin) in owners:
+            found.append((at, f"{'output' if apart else 'GPIO'} {pin} {what} {owners[apart, pin]} already"))
+        owners.setdefault((apart, pin), _option(at if at[0] == "panel" else at[:2]))
     return found
+
+
+def _pins(config: Config) -> Iterator[tuple[tuple, int, str]]:
+    """Every pin in use, with the option that names it and what it does to whom."""
+    for index, bin_ in enumerate(config.bins):
+        yield ("bins", index, "flap", "pin"), bin_.flap.pin, "drives"
+    for index, bin_ in enumerate(config.bins):
+        if bin_.flap.drop_pin is not None:
+            yield ("bins", index, "flap", "drop_pin"), bin_.flap.drop_pin, "serves"
+    for name in Panel.model_fields:
+        if (pin := getattr(config.panel, name)) is not None:
+            yield ("panel", name), pin, "serves"
+
+
+def _pins_without_servo(config: Config) -> list[tuple[tuple, str]]:
+    """Servos at pins that their driver has no pulses for."""
+    first, last, which = PINS_OF[config.servo.driver]
+    return [
+        (("bins", index, "flap", "pin"), f"{bin_.flap.pin} is none of {config.servo.driver}'s: {which}")
+        for index, bin_ in enumerate(config.bins)
+        if not (first <= bin_.flap.pin <= last and (config.servo.driver != "hardware-pwm" or bin_.flap.pin in PWM_CHANNELS))
+    ]
 
 
 def _unknown_labels(config: Config, labels: dict[str, Any] | None) -> list[tuple[tuple, str]]:

@@ -67,7 +67,7 @@ def test_three_mistakes_are_found_at_once_each_with_its_line(tmp_path):
         ("open_deg: 135, distance_mm: 200", "open_deg: 95, distance_mm: 200", "bins[1].flap.open_deg: 95 is within 10 degrees of rest_deg 90: the flap would not open"),
         ("distance_mm: 160", "distance_mm: 90", "bins[0].flap.distance_mm: 90 is too near: no decision is in time before 118"),
         ("distance_mm: 200", "distance_mm: 165", "bins[1].flap.distance_mm: 165 overlaps the flap of bins[0], which ends at 165"),
-        ("speed_mm_s: 250 ", "speed_mm_s: 250\n  speed_mm_s: 300 ", "belt.speed_mm_s: is given twice, first in line 11"),
+        ("speed_mm_s: 250 ", "speed_mm_s: 250\n  speed_mm_s: 300 ", "belt.speed_mm_s: is given twice, first in line 17"),
         ("name: bit_20", "name: uncertain", "bins[1].name: 'uncertain' is the ledger's word for coins that may lie anywhere already; take another name"),
         ("width_px: 640", "width_px: 2024-13-45", "camera.width_px: '2024-13-45' cannot be read: month must be in 1..12; put it in quotes"),
         ("belt:\n", "belt: 3\nrest:\n", "belt: has no options in it; indent them below it"),
@@ -76,6 +76,31 @@ def test_three_mistakes_are_found_at_once_each_with_its_line(tmp_path):
 def test_one_mistake_is_said_in_words_that_help(tmp_path, old, new, complaint):
     found = mistakes(tmp_path, changed((old, new)))
     assert any(line.endswith(f": {complaint}") for line in found), found
+
+
+@pytest.mark.parametrize(
+    "changes, complaint",
+    [
+        ([("source: pi ", "source: folder ")], "camera.folder: is missing; source: folder shows the pictures that lie in it"),
+        ([("stop_pin: null", "stop_pin: 6")], "panel.stop_pin: GPIO 6 serves bins[1] already"),
+        ([("beam_pin: null", "beam_pin: 4"), ("stop_pin: null", "stop_pin: 4")], "panel.stop_pin: GPIO 4 serves panel.beam_pin already"),
+        ([("travel_ms: 80}", "travel_ms: 80, drop_pin: 5}")], "bins[0].flap.drop_pin: GPIO 5 serves bins[0] already"),
+        ([("pin: 5,", "pin: 0,")], "bins[0].flap.pin: 0 is none of gpio's: GPIO 2 to 27"),
+        ([("driver: gpio ", "driver: hardware-pwm ")], "bins[0].flap.pin: 5 is none of hardware-pwm's: GPIO 12 or 18, and 13 or 19"),
+        ([("driver: gpio ", "driver: pca9685 ")], "bins[3].flap.pin: 16 is none of pca9685's: the board's outputs 0 to 15"),
+        ([("driver: gpio ", "driver: pca9685 "), ("pin: 6,", "pin: 5,")], "bins[1].flap.pin: output 5 drives bins[0] already"),
+    ],
+)
+def test_wiring_that_cannot_be_is_a_mistake(tmp_path, changes, complaint):
+    found = mistakes(tmp_path, changed(*changes))
+    assert any(line.endswith(f": {complaint}") for line in found), found
+
+
+def test_outputs_of_a_board_of_their_own_are_no_pins_of_the_pi(tmp_path):
+    text = changed(("driver: gpio ", "driver: pca9685 "), ("stop_pin: null", "stop_pin: 5"))
+    for pin, output in ((16, 7), (19, 8), (20, 9), (21, 10), (26, 11)):
+        text = text.replace(f"pin: {pin},", f"pin: {output},")
+    assert mistakes(tmp_path, text) == []
 
 
 def test_labels_are_checked_against_the_bundle(tmp_path, crowns):
