@@ -10,17 +10,20 @@ from coinsorter.classify import Classifier
 from coinsorter.config import Config
 from coinsorter.decide import Rules, in_force
 from coinsorter.devices.camera import Camera
-from coinsorter.machine import Book, Clock, FlapMover, Machine
+from coinsorter.machine import Book, Clock, FlapMover, Machine, NoPanel, Panel
 from coinsorter.scale import ScaleFollower, ScalePlane
 from coinsorter.schedule import Schedule, Site
 from coinsorter.segment import Search
 from coinsorter.track import BeltTracker
+from coinsorter.witnesses import Falls
 
 # Foreign things may be smaller or larger than any coin of the bundle, and have to be seen all the same.
 SEARCH_MARGIN = 0.85, 1.2
 
 
-def machine(config: Config, bundle: Bundle, runtime: str, camera: Camera, flaps: FlapMover, ledger: Book, clock: Clock) -> Machine:
+def machine(
+    config: Config, bundle: Bundle, runtime: str, camera: Camera, flaps: FlapMover, ledger: Book, clock: Clock, panel: Panel | None = None
+) -> Machine:
     """The machine that config.yaml describes, with the given parts for what touches the world.
 
     OpenCV keeps to runtime.threads from then on, in the whole process: more threads cost more than they save on pictures of this size.
@@ -41,7 +44,15 @@ def machine(config: Config, bundle: Bundle, runtime: str, camera: Camera, flaps:
         clock=clock,
         search=search(bundle, config.scale),
         follower=follower,
+        panel=panel or NoPanel(),
+        falls=falls(config, panel) if panel else None,
     )
+
+
+def falls(config: Config, panel: Panel) -> Falls | None:
+    """The drop sensors that are wired, if any."""
+    within_s = {b.name: b.flap.drop_ms / 1000 for b in config.bins if b.flap.drop_pin is not None}
+    return Falls(panel.fallen, within_s) if within_s else None
 
 
 def rules(config: Config, bundle: Bundle) -> Rules:

@@ -232,13 +232,14 @@ def fresh_process(bundle_path: str, runtime_name: str, turns: str, folder: str) 
     from gpiozero.pins.mock import MockFactory, MockPWMPin
 
     from coinsorter.devices.flaps import Flaps
+    from coinsorter.devices.servos import PinServos
 
     bundle = bundles.load(Path(bundle_path))
     settings = config.Config(bins=[config.Bin(name="all", labels=list(bundle.labels), flap=config.Flap(pin=5, distance_mm=300.0))])
     settings = settings.model_copy(update={"runtime": settings.runtime.model_copy(update={"turns_per_crop": int(turns)})})
     camera = FolderCamera(picture_paths(Path(folder) / "pictures"), FRAME_S)
     ledger = Ledger(Path(folder) / "fresh.db", RunFacts(str(bundle.path), bundle.digest, runtime_name))
-    flaps = Flaps(settings, MockFactory(pin_class=MockPWMPin))
+    flaps = Flaps(settings, PinServos(MockFactory(pin_class=MockPWMPin)))
     machine = assembly.machine(settings, bundle, runtime_name, camera, flaps, ledger, MonotonicClock())
     machine.classifier.self_test()
     machine.start()

@@ -1,4 +1,4 @@
-"""Coins of known size -> the view's scale, and how well it is known."""
+"""Coins of known size -> the view's scale, and how well it is known; coins that ride by -> the belt's speed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from coinsorter import assembly
 from coinsorter.bundle import Bundle
 from coinsorter.devices.camera import read_picture
 from coinsorter.errors import InputError
-from coinsorter.records import Circle
+from coinsorter.records import Circle, Coin
 from coinsorter.scale import PRIOR_PRECISION, ScalePlane, fit_plane, terms
 from coinsorter.segment import Search, find_things
 
@@ -20,6 +20,10 @@ WORST_KNOWN = 0.02  # relative standard error of the scale at the corner where i
 WORST_SCATTER = 0.05  # relative standard deviation of one diameter: more, and folders are mixed up
 # Coins are looked for in this range of radii about the scale that is roughly known, in multiples of it.
 ROUGHLY = 0.7, 1.4
+LEAST_RIDES = 8
+SPEED_SPREADS = 3.0  # of single coins' speeds that the tolerance allows for: 0.3 % of a normal distribution lie beyond
+LEAST_TOLERANCE = 0.005
+WIDEST_TOLERANCE = 0.2  # config.yaml's own
 
 
 @dataclass(frozen=True)
@@ -99,3 +103,26 @@ def _least_known(circles: tuple[Circle, ...], plane: ScalePlane, scatter: float)
     errors = {name: float(np.sqrt(np.array(at) @ covariance @ np.array(at))) for name, at in corners.items()}
     worst = max(errors, key=errors.__getitem__)
     return errors[worst], f"{worst} corner"
+
+
+@dataclass(frozen=True)
+class BeltSpeed:
+    """The belt's speed in mm/s by the median coin, how far single coins are off it (relative), and the tolerance that allows for them."""
+
+    speed_mm_s: float
+    spread: float
+    tolerance: float
+    coins: int
+
+
+def belt_speed(coins: list[Coin]) -> BeltSpeed:
+    """From coins that rode by alone. Raises InputError where they are too few, or ride at speeds of their own."""
+    speeds = np.array([coin.speed_mm_s for coin in coins if coin.alone])
+    if len(speeds) < LEAST_RIDES:
+        raise InputError(f"{len(speeds)} coins rode by alone; the belt's speed wants {LEAST_RIDES} or more")
+    middle = float(np.median(speeds))
+    spread = 1.4826 * float(np.median(np.abs(speeds / middle - 1)))
+    tolerance = max(LEAST_TOLERANCE, SPEED_SPREADS * spread)
+    if tolerance > WIDEST_TOLERANCE:
+        raise InputError(f"the coins' speeds are {100 * spread:.0f} % apart; see that they lie still on the belt and that it runs evenly")
+    return BeltSpeed(middle, spread, tolerance, len(speeds))

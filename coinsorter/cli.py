@@ -179,9 +179,10 @@ def _remove_ledger(path: Path) -> None:
 
 
 def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
-    from coinsorter.devices.camera import PiCamera
+    from coinsorter.devices.camera import open_camera
     from coinsorter.devices.clock import MonotonicClock
     from coinsorter.devices.flaps import Flaps
+    from coinsorter.devices.servos import open_servos
 
     interpreter = runtime.pick(settings.runtime.interpreter)
     log.info("bundle %s, %s %s", models.path, interpreter, runtime.version(interpreter))
@@ -195,12 +196,12 @@ def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     with ExitStack() as parts:
-        flaps = Flaps(settings)
+        flaps = Flaps(settings, open_servos(settings))
         parts.callback(flaps.close)
         flaps.park()
         book = ledger.BackgroundLedger(lambda: ledger.Ledger(options.config.parent / settings.ledger.path, facts))
         parts.callback(book.close)
-        camera = PiCamera(settings.camera)
+        camera = open_camera(settings.camera, options.config.parent)
         parts.callback(camera.close)
         machine = assembly.machine(settings, models, interpreter, camera, flaps, book, MonotonicClock())
         parts.callback(machine.close)  # the flaps first
@@ -403,7 +404,7 @@ def _calibrate_view(options: argparse.Namespace) -> None:
         "tilt_across_percent": round(100 * plane.tilt_across, 2), "barrel_percent": round(100 * plane.barrel, 2),
     }  # fmt: skip
     if options.write:
-        text = config.changed(options.config, "belt", numbers)
+        text = config.changed(options.config, {("belt", name): number for name, number in numbers.items()})
         with _whole_file(options.config, "--config") as file:
             file.write(text)
     if options.json:

@@ -172,33 +172,37 @@ def read(path: Path, labels: dict[str, Any] | None = None) -> tuple[Config | Non
     return _read(_text(path), labels)
 
 
-def changed(path: Path, section: str, numbers: dict[str, float]) -> str:
-    """The text of a settings file with other numbers for some options of a section; all else, comments too, stays as it is.
+def changed(path: Path, numbers: dict[tuple, float]) -> str:
+    """The text of a settings file with other numbers for some options; all else, comments too, stays as it is.
 
-    Raises ConfigError where there are mistakes, before or after.
+    numbers: by the option's place, such as ("belt", "px_per_mm") or ("bins", 2, "flap", "rest_deg"). Raises ConfigError where there are
+    mistakes, before or after.
     """
     load(path)
     text = _text(path)
-    for name, number in numbers.items():
-        text = _with_number(text, section, name, number)
+    for at, number in numbers.items():
+        text = _with_number(text, at, number)
     mistakes = _read(text, None)[1]
     if mistakes:
         raise ConfigError("\n".join(["with the new numbers there would be mistakes:", *render(path, mistakes)]))
     return text
 
 
-def _with_number(text: str, section: str, name: str, number: float) -> str:
-    sections = {key.value: value for key, value in yaml.compose(text, yaml.SafeLoader).value}
-    if section not in sections:
-        return f"{text.rstrip()}\n\n{section}:\n  {name}: {number:g}\n"
-    options = sections[section].value
-    if not options:  # {}
-        return f"{text[: sections[section].start_mark.index]}{{{name}: {number:g}}}{text[sections[section].end_mark.index :]}"
-    for key, value in options:
+def _with_number(text: str, at: tuple, number: float) -> str:
+    *sections, name = at
+    node = yaml.compose(text, yaml.SafeLoader)
+    for part in sections:
+        inner = node.value[part] if isinstance(part, int) else {key.value: value for key, value in node.value}.get(part)
+        if inner is None:  # the section is not there yet
+            return f"{text.rstrip()}\n\n{part}:\n  {name}: {number:g}\n"
+        node = inner
+    if not node.value:  # {}
+        return f"{text[: node.start_mark.index]}{{{name}: {number:g}}}{text[node.end_mark.index :]}"
+    for key, value in node.value:
         if key.value == name:
             return f"{text[: value.start_mark.index]}{number:g}{text[value.end_mark.index :]}"
-    first = options[0][0].start_mark
-    apart = ", " if sections[section].flow_style else "\n" + " " * first.column
+    first = node.value[0][0].start_mark
+    apart = ", " if node.flow_style else "\n" + " " * first.column
     return f"{text[: first.index]}{name}: {number:g}{apart}{text[first.index :]}"
 
 
@@ -274,7 +278,7 @@ class _Lines:
         return self._lines.get(at, 1)
 
     def mistake(self, at: tuple, what: str) -> Mistake:
-        return Mistake(self.line(at), _option(at), what)
+        return Mistake(self.line(at), option(at), what)
 
     def _value(self, node: Node, at: tuple, loader: yaml.SafeLoader) -> Any:
         self._lines.setdefault(at, node.start_mark.line + 1)
@@ -287,7 +291,7 @@ class _Lines:
         try:
             return loader.construct_object(node)
         except (ValueError, OverflowError) as error:  # such as a date that does not exist
-            raise _Unreadable(Mistake(node.start_mark.line + 1, _option(at), f"{node.value!r} cannot be read: {error}; put it in quotes")) from error
+            raise _Unreadable(Mistake(node.start_mark.line + 1, option(at), f"{node.value!r} cannot be read: {error}; put it in quotes")) from error
 
     def _mapping(self, node: MappingNode, at: tuple, loader: yaml.SafeLoader) -> dict:
         values: dict = {}
@@ -296,14 +300,14 @@ class _Lines:
             here = (*at, key)
             if key in values:
                 line = key_node.start_mark.line + 1
-                self.mistakes.append(Mistake(line, _option(here), f"is given twice, first in line {self._lines[here]}"))
+                self.mistakes.append(Mistake(line, option(here), f"is given twice, first in line {self._lines[here]}"))
                 continue
             self._lines[here] = key_node.start_mark.line + 1
             values[key] = self._value(value_node, here, loader)
         return values
 
 
-def _option(at: tuple) -> str:
+def option(at: tuple) -> str:
     """("bins", 2, "flap", "pin") as bins[2].flap.pin."""
     name = ""
     for part in at:
@@ -395,15 +399,15 @@ def _used_twice(config: Config) -> list[tuple[tuple, str]]:
 def _pins_used_twice(config: Config) -> list[tuple[tuple, str]]:
     """Of the Pi's own header; the outputs of a board of their own are numbered apart."""
     found, owners = [], {}
-    for at, pin, what in _pins(config):
+    for at, pin, what in pins(config):
         apart = config.servo.driver == "pca9685" and at[-1] == "pin"
         if (apart, pin) in owners:
             found.append((at, f"{'output' if apart else 'GPIO'} {pin} {what} {owners[apart, pin]} already"))
-        owners.setdefault((apart, pin), _option(at if at[0] == "panel" else at[:2]))
+        owners.setdefault((apart, pin), option(at if at[0] == "panel" else at[:2]))
     return found
 
 
-def _pins(config: Config) -> Iterator[tuple[tuple, int, str]]:
+def pins(config: Config) -> Iterator[tuple[tuple, int, str]]:
     """Every pin in use, with the option that names it and what it does to whom."""
     for index, bin_ in enumerate(config.bins):
         yield ("bins", index, "flap", "pin"), bin_.flap.pin, "drives"

@@ -52,6 +52,12 @@ class LedgerError(CoinsorterError):
     exit_code = 74
 
 
+class ServiceError(CoinsorterError):
+    """systemd started the machine and cannot be told how it is."""
+
+    exit_code = 69
+
+
 class ExportError(CoinsorterError):
     """A network lost too much on its way to int8, and no bundle was written."""
 

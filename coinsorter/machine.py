@@ -1,7 +1,7 @@
 """The machine's loop: a frame in, coins judged, flaps moved, every coin in the ledger. It is given its parts and knows no hardware.
 
 A coin that is to be sorted has its way planned first, then its row written; its flap may move once the row is durable. Whatever breaks,
-the flaps go to rest, where coins run on to the reject bin.
+the flaps go to rest, where coins run on to the reject bin. A camera that falls silent is opened again a few times; all else needs a person.
 """
 
 import logging
@@ -12,15 +12,20 @@ from typing import Protocol
 from coinsorter.classify import Classifier
 from coinsorter.decide import Rules, decide, tells_scale
 from coinsorter.devices.camera import Camera
-from coinsorter.errors import CoinsorterError, FlapError, FrameError, LedgerError
+from coinsorter.errors import CameraError, CoinsorterError, FlapError, FrameError, LedgerError
 from coinsorter.ledger import Receipt
 from coinsorter.records import FAULT, LATE, PAUSED, SORTED, UNCERTAIN, Coin, Decision, Event, Frame, Verdict
 from coinsorter.scale import MAX_DRIFT, ScaleFollower
-from coinsorter.schedule import Motion, Schedule
+from coinsorter.schedule import Motion, Outcome, Schedule
 from coinsorter.segment import Search, find_things
 from coinsorter.track import BeltTracker
+from coinsorter.witnesses import Entries, Falls
 
 log = logging.getLogger(__name__)
+
+# A camera that falls silent more often than this, with no more than so many frames in between, is not opened again: a new process may help.
+REOPENINGS, STEADY_FRAMES = 3, 1000
+SORTING, PAUSING, FAILED = "sorting", "paused", "fault"
 
 
 class Clock(Protocol):
@@ -37,6 +42,37 @@ class FlapMover(Protocol):
 
     def close(self) -> None:
         """Parks and lets go."""
+
+
+class Panel(Protocol):
+    """What is wired beside the flaps; see `devices.sensors.Panel`."""
+
+    def feed(self, on: bool) -> None: ...
+
+    def show(self, state: str) -> None: ...
+
+    def presses(self) -> int: ...
+
+    def beam_breaks(self) -> int: ...
+
+    def fallen(self, bin: str) -> int: ...
+
+
+class NoPanel:
+    """Nothing is wired beside the flaps."""
+
+    def feed(self, on: bool) -> None: ...
+
+    def show(self, state: str) -> None: ...
+
+    def presses(self) -> int:
+        return 0
+
+    def beam_breaks(self) -> int:
+        return 0
+
+    def fallen(self, bin: str) -> int:
+        return 0
 
 
 class Book(Protocol):
@@ -72,21 +108,38 @@ class Machine:
     clock: Clock
     search: Search
     follower: ScaleFollower | None = None
+    panel: Panel = field(default_factory=NoPanel)
+    falls: Falls | None = None
     onlooker: Callable[[Judged], None] = lambda judged: None
     paused: bool = False
     failure: CoinsorterError | None = None
     _receipts: dict[int, Receipt] = field(default_factory=dict)
     _at_rest: bool = True  # in safety: whether every flap could be brought there
+    _entries: Entries = field(default_factory=Entries)
+    _decided: int = 0  # since the beam was last asked
+    _shown: str = ""
+    _steady: int = 0  # frames since the camera was opened
+    _reopened: int = 0
 
     def start(self) -> None:
         """Parks the flaps; from now on coins are sorted."""
         self.flaps.park()
+        self._show()
+
+    @property
+    def state(self) -> str:
+        return FAILED if self.failure else PAUSING if self.paused else SORTING
 
     def step(self) -> bool:
         """Takes one frame and does all that follows from it; False when the camera has no more."""
-        frame = self.camera.next_frame()
+        try:
+            frame = self.camera.next_frame()
+        except CameraError as error:
+            self._open_again(error)
+            return True
         if frame is None:
             return False
+        self._steady += 1
         self._check(frame)
         for coin in self.tracker.update(frame, find_things(frame.pixels, self.search)):
             self._decide_on(coin)
@@ -95,14 +148,15 @@ class Machine:
 
     def tick(self) -> None:
         """Moves the flaps that are due and closes the rows of the coins that have passed."""
+        self._look_at_panel()
         if self.failure:
             return
         try:
             self._arm()
             commands, outcomes = self.schedule.tick(self.clock.now_s())
             for outcome in outcomes:  # first, since a flap that fails must not keep them open
-                landed = UNCERTAIN if outcome.uncertain else outcome.bin or self.rules.reject
-                self.ledger.complete(outcome.coin, landed, self.rules.reject if outcome.late else None)
+                self._passed(outcome)
+            self._ask_sensors()
             for command in commands:
                 self.flaps.move(command.bin, command.open)
         except (LedgerError, FlapError) as error:
@@ -114,8 +168,9 @@ class Machine:
             pass
 
     def close(self) -> None:
-        """Parks the flaps and ends the ledger's run; safe to call twice."""
+        """Stops the feeder, parks the flaps and ends the ledger's run; safe to call twice."""
         try:
+            self.panel.feed(False)
             self.flaps.close()
         finally:
             self.camera.close()
@@ -128,7 +183,69 @@ class Machine:
             how = "set camera.width_px and camera.height_px to what the camera delivers"
             raise FrameError(f"frame {frame.number} is {width}x{height}, not {wanted[1]}x{wanted[0]}; {how}")
 
+    def _open_again(self, error: CameraError) -> None:
+        """The loop that closes flaps waits for frames: without any, flaps go to rest, and where coins on their way went nobody knows.
+
+        Raises the error where the camera was opened again often enough.
+        """
+        self._reopened = 1 if self._steady >= STEADY_FRAMES else self._reopened + 1
+        self._steady = 0
+        self._give_up_rides()
+        self._tell(str(error), "camera", "look whether coins passed unseen; it is opened again")
+        if self._reopened > REOPENINGS:
+            raise error
+        self.camera.reopen()
+
+    def _give_up_rides(self) -> None:
+        """Brings flaps to rest; coins on their way may lie anywhere."""
+        if self.failure:
+            return
+        on_their_way, self._receipts = [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])], {}
+        try:
+            self.flaps.park()
+            for coin in on_their_way:
+                self.ledger.complete(coin, UNCERTAIN)
+        except (FlapError, LedgerError) as worse:
+            self._to_safety(worse)
+
+    def _look_at_panel(self) -> None:
+        """The stop button pauses and goes on; feeder and lamp follow; what broke the beam and was not seen is told."""
+        if self.panel.presses() % 2:
+            self.paused = not self.paused
+            log.info("%s by the stop button", "paused" if self.paused else "going on")
+        self._show()
+        unseen = self._entries.unseen(self.panel.beam_breaks(), self._decided, self.schedule.busy or bool(self.tracker.following()), self.clock.now_s())
+        self._decided = 0
+        if unseen:
+            self._tell(f"{unseen} more things broke the light beam than were seen", "panel.beam_pin", "look at lamp, camera and beam sensor")
+
+    def _show(self) -> None:
+        if self.state != self._shown:
+            self._shown = self.state
+            self.panel.show(self.state)
+            self.panel.feed(self.state == SORTING)
+
+    def _passed(self, outcome: Outcome) -> None:
+        """Closes the row of a coin that has passed; where a sensor watches its bin, once it was seen to fall."""
+        if self.falls and outcome.bin and not outcome.uncertain and self.falls.watches(outcome.bin):
+            self.falls.expect(outcome.coin, outcome.bin, self.clock.now_s())
+            return
+        landed = UNCERTAIN if outcome.uncertain else outcome.bin or self.rules.reject
+        self.ledger.complete(outcome.coin, landed, self.rules.reject if outcome.late else None)
+
+    def _ask_sensors(self) -> None:
+        if self.falls is None:
+            return
+        settled, strange = self.falls.settle(self.clock.now_s())
+        for fall in settled:
+            self.ledger.complete(fall.coin, fall.bin if fall.seen else UNCERTAIN)
+            if not fall.seen:
+                self._tell(f"coin {fall.coin} was not seen to fall into {fall.bin}", f"bin {fall.bin}", "look at its flap and its drop sensor")
+        for bin_ in strange:
+            self._tell(f"something fell into {bin_} that was not sent there", f"bin {bin_}", "look into the bin, at its flap and its drop sensor")
+
     def _decide_on(self, coin: Coin) -> None:
+        self._decided += 1
         latest_s = self.schedule.latest_s(_motion(coin))
         verdict = self.classifier.judge(coin, time_left=lambda: self.clock.now_s() < latest_s)
         decision = self._decision(coin, verdict)
@@ -199,7 +316,7 @@ class Machine:
         """Stops accepting, for a reason that a person has to deal with; coins run on to the reject bin."""
         self.failure = error
         log.warning("stopped accepting coins: %s", error)
-        on_their_way, self._receipts = self.schedule.abandon(), {}
+        on_their_way, self._receipts = [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])], {}
         try:
             self.flaps.park()
         except FlapError as worse:

@@ -26,6 +26,7 @@ from coinsorter.decide import Rules, decide, tells_scale
 from coinsorter.devices.camera import FolderCamera
 from coinsorter.devices.clock import ManualClock
 from coinsorter.devices.flaps import Flaps
+from coinsorter.devices.servos import PinServos
 from coinsorter.ledger import Ledger, RunFacts, rows, totals
 from coinsorter.records import SORTED, Coin, Decision, Frame, Verdict
 from coinsorter.scale import MAX_DRIFT, ScaleFollower, ScalePlane
@@ -213,7 +214,7 @@ def show(result: dict[str, Any], console: Console) -> None:
 def belt(settings: Config, bundle: Bundle, interpreter: str, paths: list[Path], ledger_path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Recorded frames of the moving belt through the whole machine, with mock pins: what its ledger says, and a row per coin."""
     clock, camera = ManualClock(), FolderCamera(paths, 1 / settings.camera.frames_per_s)
-    flaps = Flaps(settings, MockFactory(pin_class=MockPWMPin))
+    flaps = Flaps(settings, PinServos(MockFactory(pin_class=MockPWMPin)))
     book = Ledger(ledger_path, RunFacts(str(bundle.path), bundle.digest, interpreter, "replay"))
     machine = assembly.machine(settings, bundle, interpreter, _Clocked(camera, clock), flaps, book, clock)
     try:
@@ -236,7 +237,11 @@ class _Clocked:
 
     def __init__(self, camera: FolderCamera, clock: ManualClock) -> None:
         self._camera, self._clock = camera, clock
-        self.close = camera.close
+        self.close, self.reopen = camera.close, camera.reopen
+
+    @property
+    def heartbeat_s(self) -> float:
+        return self._camera.heartbeat_s
 
     def next_frame(self) -> Frame | None:
         frame = self._camera.next_frame()

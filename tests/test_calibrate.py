@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from coinsorter import cli, config
+from coinsorter import calibrate, cli, config
+from coinsorter.errors import InputError
+from coinsorter.records import Coin
 from coinsorter.scale import ScalePlane
 from tests.conftest import CONFIG, CROWNS, disc_picture
 
@@ -73,7 +75,7 @@ def test_options_that_config_yaml_leaves_out_are_added(tmp_path, text):
     bins = "bins: [{name: all, labels: [a], flap: {pin: 5, distance_mm: 400}}]\n"
     path = tmp_path / "config.yaml"
     path.write_text(f"{text}\n{bins}" if text else bins)
-    changed = config.changed(path, "belt", {"px_per_mm": 3.25, "tilt_along_percent": -7.0})
+    changed = config.changed(path, {("belt", "px_per_mm"): 3.25, ("belt", "tilt_along_percent"): -7.0})
     expected = yaml.safe_load(path.read_text())
     expected["belt"] = {**expected.get("belt", {}), "px_per_mm": 3.25, "tilt_along_percent": -7.0}
     assert yaml.safe_load(changed) == expected
@@ -81,8 +83,8 @@ def test_options_that_config_yaml_leaves_out_are_added(tmp_path, text):
 
 
 def test_numbers_that_would_be_a_mistake_are_not_written(settings):
-    with pytest.raises(config.ConfigError, match=r"(?s)there would be mistakes:.*config.yaml:13: belt.px_per_mm: 70 is above 50"):
-        config.changed(settings, "belt", {"px_per_mm": 70})
+    with pytest.raises(config.ConfigError, match=r"(?s)there would be mistakes:.*config.yaml:19: belt.px_per_mm: 70 is above 50"):
+        config.changed(settings, {("belt", "px_per_mm"): 70})
 
 
 def test_folders_may_have_a_labels_other_names(command, settings, coins):
@@ -139,3 +141,25 @@ def test_a_camera_that_was_moved_far_needs_a_hint(command, settings, tmp_path):
     assert command("calibrate", "view", tmp_path / "near", "--config", settings)[0] == 66
     found = json.loads(command("calibrate", "view", tmp_path / "near", "--config", settings, "--px-per-mm", 8, "--json")[1])
     assert found["px_per_mm"] == pytest.approx(8.0, rel=0.006)
+
+
+def rode_by(speed_mm_s: float, alone: bool = True) -> Coin:
+    return Coin(1, (), (), 23.0, 0, 0, 0, speed_mm_s, 1.0, 9, alone=alone)
+
+
+def test_the_belts_speed_is_that_of_the_median_coin_and_its_tolerance_allows_for_all_but_outliers():
+    rng = np.random.default_rng(1)
+    coins_ = [rode_by(speed) for speed in rng.normal(240, 2.4, 200)] + [rode_by(90), rode_by(500)] + [rode_by(100, alone=False)] * 100
+    found = calibrate.belt_speed(coins_)
+    assert found.coins == 202 and found.speed_mm_s == pytest.approx(240, rel=0.002)
+    assert found.spread == pytest.approx(0.01, rel=0.15) and found.tolerance == pytest.approx(3 * found.spread)
+
+
+def test_an_even_belt_is_still_given_some_tolerance():
+    assert calibrate.belt_speed([rode_by(250.0)] * 8).tolerance == 0.005
+
+
+@pytest.mark.parametrize("coins_, complaint", [([rode_by(250)] * 7 + [rode_by(250, alone=False)] * 9, "7 coins rode by alone"), ([rode_by(s) for s in range(100, 500, 40)], "% apart")])
+def test_coins_that_tell_no_speed_are_refused(coins_, complaint):
+    with pytest.raises(InputError, match=complaint):
+        calibrate.belt_speed(coins_)

@@ -164,3 +164,11 @@ def test_servos_that_could_not_turn_are_a_mistake(tmp_path):
 def test_a_file_nested_without_end_is_one_mistake(tmp_path):
     (found,) = mistakes(tmp_path, "camera: " + "[" * 3000)
     assert "nested" in found or "is not YAML" in found
+
+
+def test_a_number_of_one_bins_flap_is_changed_and_nothing_else(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(TEXT)
+    text = config.changed(path, {("bins", 2, "flap", "rest_deg"): 92.5, ("bins", 2, "flap", "drop_ms"): 300})
+    (old, new), *more = [(a, b) for a, b in zip(TEXT.splitlines(), text.splitlines(), strict=True) if a != b]
+    assert more == [] and old.replace("rest_deg: 90", "rest_deg: 92.5").replace("{pin", "{drop_ms: 300, pin") == new and "pin: 13" in old

@@ -1,5 +1,7 @@
 """machine: whole runs of the simulated machine; where coins landed, what the pins carried, what the ledger holds."""
 
+import sqlite3
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,9 +9,10 @@ import numpy as np
 import pytest
 
 from coinsorter import ledger, runtime
-from coinsorter.errors import FlapError, FrameError, LedgerError
+from coinsorter.errors import CameraError, FlapError, FrameError, LedgerError
 from coinsorter.records import Frame
 from coinsorter.simulator.machine import SimulatedMachine
+from coinsorter.witnesses import Falls
 
 
 @pytest.fixture
@@ -196,3 +199,183 @@ def test_closing_leaves_every_flap_at_rest_and_limp(build):
     simulated.machine.close()
     for servo in simulated.belt.servos.values():
         assert [round(pulse) for _, pulse in servo.pulses[-2:]] == [1500, 0]
+
+
+
+class WiredPanel:
+    """A panel whose button is pressed by hand, and whose sensors see what really happens on the simulated belt."""
+
+    def __init__(self, simulated: SimulatedMachine, blind: tuple[str, ...] = ()) -> None:
+        self._simulated, self._blind = simulated, blind
+        self._told: dict[str, int] = {}
+        self.pressed = 0
+        self.entered = 0
+        self.feeding: list[bool] = []
+        self.shown: list[str] = []
+
+    def feed(self, on: bool) -> None:
+        self.feeding.append(on)
+
+    def show(self, state: str) -> None:
+        self.shown.append(state)
+
+    def presses(self) -> int:
+        pressed, self.pressed = self.pressed, 0
+        return pressed
+
+    def beam_breaks(self) -> int:
+        entered, self.entered = self.entered, 0
+        return entered
+
+    def fallen(self, bin: str) -> int:
+        landed = sum(rider.landed == bin for rider in self._simulated.belt.riders)
+        new = landed - self._told.get(bin, 0)
+        self._told[bin] = landed
+        return 0 if bin in self._blind else new
+
+
+def wired(simulated: SimulatedMachine, **settings) -> WiredPanel:
+    """The simulated machine with a panel; the belt tells of landings a second late, so sensors have more time."""
+    panel = WiredPanel(simulated, **settings)
+    simulated.machine.panel = panel
+    simulated.machine.falls = Falls(panel.fallen, {b.name: 3.0 for b in simulated.config.bins})
+    return panel
+
+
+def incidents(simulated: SimulatedMachine) -> list[str]:
+    with sqlite3.connect(simulated.ledger_path) as book:
+        return [what for (what,) in book.execute("SELECT what FROM incidents ORDER BY id")]
+
+
+def run_on(simulated: SimulatedMachine, seconds: float) -> None:
+    """Lets the belt run on empty, so that sensors have their say."""
+    end_s = simulated.clock.now_s() + seconds
+    while simulated.clock.now_s() < end_s:
+        simulated.clock.advance_to(simulated.clock.now_s() + 0.05)
+        simulated.machine.tick()
+
+
+def drain(simulated: SimulatedMachine) -> None:
+    simulated.machine.start()
+    while simulated.machine.step():
+        pass
+    run_on(simulated, 5.0)
+    simulated.machine.close()
+
+
+def test_coins_that_sensors_see_fall_are_in_their_bins(build):
+    simulated = build(count=12)
+    wired(simulated)
+    drain(simulated)
+    landed = Counter(rider.landed for rider in simulated.belt.riders)
+    assert ledger.totals(simulated.ledger_path)["bins"] == dict(landed) and incidents(simulated) == []
+
+
+def test_a_coin_that_no_sensor_saw_fall_is_uncertain_and_told(build):
+    simulated = build(count=12)
+    expected = Counter(rider.thing.label for rider in simulated.belt.riders)
+    blind = expected.most_common(1)[0][0]
+    wired(simulated, blind=(blind,))
+    drain(simulated)
+    found, landed = ledger.totals(simulated.ledger_path), Counter(rider.landed for rider in simulated.belt.riders)
+    assert found["uncertain"] == landed[blind] > 0 and blind not in found["bins"]
+    assert found["seen"] == 12 == sum(found["bins"].values()) + found["uncertain"]
+    assert [what for what in incidents(simulated) if f"was not seen to fall into {blind}" in what]
+
+
+def test_the_stop_button_pauses_and_goes_on(build):
+    simulated = build(count=20)
+    panel = wired(simulated)
+    simulated.machine.start()
+    for _ in range(10):
+        simulated.machine.step()
+    assert (panel.shown, panel.feeding) == (["sorting"], [True])
+    panel.pressed = 1
+    while simulated.machine.step() and simulated.camera.landed < 4:
+        pass
+    panel.pressed = 1
+    while simulated.machine.step():
+        pass
+    run_on(simulated, 5.0)
+    simulated.machine.close()
+    assert panel.shown == ["sorting", "paused", "sorting"] and panel.feeding == [True, False, True, False]
+    rejected = ledger.totals(simulated.ledger_path)["rejected"]
+    assert 4 <= rejected["paused"] < 20 - 4
+
+
+def test_a_fault_stops_the_feeder_and_shows_itself(build):
+    simulated = build(count=6)
+    panel = wired(simulated)
+
+    def breaks(bin_, open):
+        raise FlapError(f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again")
+
+    simulated.machine.start()
+    simulated.machine.flaps.move = breaks
+    while simulated.machine.step():
+        pass
+    assert panel.shown[-1] == "fault" and panel.feeding[-1] is False
+
+
+def test_things_that_pass_the_beam_and_not_the_camera_are_told(build):
+    simulated = build(count=3)
+    panel = wired(simulated)
+    panel.entered = 5
+    drain(simulated)
+    assert [what for what in incidents(simulated) if what.startswith("2 more things broke the light beam")]
+
+
+class Silent:
+    """A camera that falls silent at some frames, and delivers again once it has been opened anew."""
+
+    def __init__(self, camera, at: set[int], opens: bool = True) -> None:
+        self._camera, self._at, self._opens = camera, set(at), opens
+        self.taken = self.reopened = 0
+
+    def next_frame(self):
+        if self.taken in self._at:
+            raise CameraError("no frame for 0.25 s; check the camera's cable, then start again")
+        self.taken += 1
+        return self._camera.next_frame()
+
+    def reopen(self) -> None:
+        self.reopened += 1
+        if not self._opens:
+            raise CameraError("no camera: gone; check its cable")
+        self._at.discard(self.taken)
+
+    def close(self) -> None:
+        self._camera.close()
+
+
+def test_a_camera_that_falls_silent_is_opened_again_with_flaps_at_rest_and_the_accounts_kept(build):
+    simulated = build(count=12)
+    simulated.machine.camera = camera = Silent(simulated.camera, at={150, 400})
+    rest_at = []
+    reopen = camera.reopen
+    camera.reopen = lambda: (rest_at.append([round(servo.pulses[-1][1]) for servo in simulated.belt.servos.values()]), reopen())
+    simulated.run()
+    assert camera.reopened == 2 and rest_at == [[1500] * 8] * 2
+    found = ledger.totals(simulated.ledger_path)
+    assert found["seen"] == 12 and found["open"] == 0
+    assert [what for what in incidents(simulated) if what.startswith("no frame for 0.25 s")] == incidents(simulated)
+    landed = Counter(rider.landed for rider in simulated.belt.riders)
+    assert all(found["bins"].get(name, 0) <= count for name, count in landed.items() if name != "reject")
+
+
+def test_a_camera_that_cannot_be_opened_again_ends_the_run_with_flaps_at_rest(build):
+    simulated = build(count=12)
+    simulated.machine.camera = Silent(simulated.camera, at={150}, opens=False)
+    simulated.machine.start()
+    with pytest.raises(CameraError, match="no camera: gone"):
+        simulated.machine.run()
+    assert all(round(servo.pulses[-1][1]) == 1500 for servo in simulated.belt.servos.values())
+
+
+def test_a_camera_that_falls_silent_again_and_again_ends_the_run(build):
+    simulated = build(count=12)
+    simulated.machine.camera = camera = Silent(simulated.camera, at={150, 160, 170, 180, 190})
+    simulated.machine.start()
+    with pytest.raises(CameraError, match="no frame for"):
+        simulated.machine.run()
+    assert camera.reopened == 3

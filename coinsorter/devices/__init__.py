@@ -1,1 +1,1 @@
-"""What touches the world: the camera, the flaps' servos, the clock."""
+"""What touches the world: the camera, the flaps' servos, sensors and panel, the clock."""

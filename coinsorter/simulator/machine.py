@@ -15,6 +15,7 @@ from coinsorter.bundle import Bundle
 from coinsorter.config import Config
 from coinsorter.devices.clock import ManualClock
 from coinsorter.devices.flaps import Flaps
+from coinsorter.devices.servos import PinServos
 from coinsorter.ledger import Ledger, RunFacts, totals
 from coinsorter.machine import Judged, Machine
 from coinsorter.records import Frame
@@ -61,6 +62,7 @@ class BeltCamera:
         self._number = 0
         self._sprites: dict[int, coins.Sprite] = {}
         self._half_view_mm = camera.optics.width_px / 2 / camera.optics.px_per_mm
+        self.heartbeat_s = 0.0
 
     @property
     def landed(self) -> int:
@@ -74,7 +76,11 @@ class BeltCamera:
         self._clock.advance_to(taken_s + READOUT_S)
         self._belt.land(taken_s - 1.0)  # the flaps' history is complete up to now; a second more does no harm
         self._number += 1
+        self.heartbeat_s = self._clock.now_s()
         return Frame(pixels, self._number - 1, taken_s)
+
+    def reopen(self) -> None:
+        """Goes on where it was."""
 
     def close(self) -> None:
         self._sprites = {}
@@ -128,7 +134,7 @@ class SimulatedMachine:
         facts = RunFacts(str(bundle.path), bundle.digest, runtime, f"simulated, seed {seed}")
         self.ledger_path = ledger_path
         self.machine = assembly.machine(
-            config, bundle, runtime, camera=self.camera, flaps=Flaps(config, pins), ledger=Ledger(ledger_path, facts), clock=self.clock
+            config, bundle, runtime, camera=self.camera, flaps=Flaps(config, PinServos(pins)), ledger=Ledger(ledger_path, facts), clock=self.clock
         )
 
     def run(self, progress: Callable[[int], None] = lambda landed: None, onlooker: Callable[[Judged], None] = lambda judged: None) -> Truth:
