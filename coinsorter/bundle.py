@@ -1,4 +1,4 @@
-"""A model bundle on disk: a folder with two networks, the facts of its labels, its limits, and golden crops that prove it works here."""
+"""A model bundle on disk: a folder with its networks, the facts of its labels, its limits, and golden crops that prove it works here."""
 
 import hashlib
 import io
@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coinsorter.crop import CropSpec
+from coinsorter.embedding import Embedding
 from coinsorter.errors import BundleError
 from coinsorter.records import Thresholds
 from coinsorter.relief import CHANNELS, DIMENSIONS, FREQUENCIES, RADII, Reliefs
@@ -24,6 +25,7 @@ AUTOENCODER = "autoencoder.tflite"
 INSPECTOR = "inspector.tflite"
 GOLDEN = "golden/answers.npz"
 RELIEFS = "reliefs.npz"
+EMBEDDING = "embedding.npz"
 
 # What numpy raises of a file that holds no arrays, or others.
 NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
@@ -33,6 +35,7 @@ NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZip
 GOLDEN_LOGITS = 1.5
 GOLDEN_ERROR = 0.1
 GOLDEN_BLEMISH = 1.5
+GOLDEN_DISTANCE = 0.15
 
 
 class _Part(BaseModel):
@@ -57,7 +60,7 @@ class Fusion(_Part):
     by it (Guo et al., 2017). diameter_spread: relative, of genuine coins about their
     nominal diameter. freedom: degrees of freedom of the Student-t distribution that describes it (few: outliers surprise less).
     diameter_weight: what the diameter's likelihood counts for; less than 1 where the pictures show the coin's size too, and say it twice.
-    copy_weight, likeness_weight, blemish_weight: what the parts of the anomaly score count for; see `classify.anomaly`.
+    copy_weight, likeness_weight, blemish_weight, distance_weight: what the parts of the anomaly score count for; see `classify.anomaly`.
     """
 
     temperature: Annotated[float, Field(gt=0)]
@@ -68,6 +71,7 @@ class Fusion(_Part):
     copy_weight: Annotated[float, Field(ge=0)] = 1.0
     likeness_weight: Annotated[float, Field(ge=0)] = 0.0
     blemish_weight: Annotated[float, Field(ge=0)] = 0.0
+    distance_weight: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Outline(_Part):
@@ -88,11 +92,12 @@ class Spread(_Part):
 
 class AnomalyScale(Spread):
     """A label's genuine coins: the logarithm of the autoencoder's error; how like the label's known coins their reliefs are; how blemished
-    the inspector finds them; and what these make together. Those that a bundle does not look at are None.
+    the inspector finds them; the logarithm of their embeddings' distance from the label's; and what these make together. Those that a bundle does not look at are None.
     """
 
     likeness: Spread | None = None
     blemish: Spread | None = None
+    distance: Spread | None = None
     together: Spread | None = None
 
 
@@ -128,13 +133,14 @@ class Golden:
     """Crops and what the networks must say of them.
 
     crops: uint8 (m, n, n, 3). logits: float32 (m, labels + 1). errors: float32 (m,), the autoencoder's mean squared errors. blemishes:
-    float32 (m,), the inspector's; zeros without one.
+    float32 (m,), the inspector's; zeros without one. distances: float32 (m, labels), of the embeddings; zeros without known ones.
     """
 
     crops: np.ndarray
     logits: np.ndarray
     errors: np.ndarray
     blemishes: np.ndarray
+    distances: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +148,7 @@ class Bundle:
     """A bundle whose files are what bundle.yaml says they are.
 
     digest: sha256 of bundle.yaml, which holds those of all other files. reliefs: of known coins, for bundles that compare them. inspector:
-    a network that finds blemishes, for bundles that have one.
+    a network that finds blemishes, for bundles that have one. embedding: of known coins, for bundles whose classifier tells embeddings.
     """
 
     path: Path
@@ -153,6 +159,7 @@ class Bundle:
     digest: str
     reliefs: Reliefs | None = None
     inspector: bytes | None = None
+    embedding: Embedding | None = None
 
     @property
     def labels(self) -> dict[str, Label]:
@@ -198,6 +205,7 @@ def load(path: Path) -> Bundle:
         digest=hashlib.sha256(text).hexdigest(),
         reliefs=_reliefs(path / RELIEFS, contents[RELIEFS], facts) if RELIEFS in contents else None,
         inspector=contents.get(INSPECTOR),
+        embedding=_embedding(path / EMBEDDING, contents[EMBEDDING], facts) if EMBEDDING in contents else None,
     )
 
 
@@ -238,12 +246,15 @@ def _facts(path: Path, text: bytes) -> Facts:
 def _golden(path: Path, facts: Facts) -> Golden:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            errors = stored["errors"]
-            golden = Golden(stored["crops"], stored["logits"], errors, stored.get("blemishes", np.zeros_like(errors)))
+            errors, without = stored["errors"], np.zeros((len(stored["errors"]), len(facts.labels)), np.float32)
+            spoilt, distances = stored.get("blemishes", np.zeros_like(errors)), stored.get("distances", without)
+            golden = Golden(stored["crops"], stored["logits"], errors, spoilt, distances)
     except NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no golden answers: {error}; export the bundle again") from error
     count, size = len(golden.errors), facts.crop.size_px
-    if golden.crops.shape != (count, size, size, 3) or golden.logits.shape != (count, len(facts.labels) + 1) or len(golden.blemishes) != count:
+    labels = len(facts.labels)
+    fit = golden.logits.shape == (count, labels + 1) and golden.distances.shape == (count, labels) and golden.blemishes.shape == (count,)
+    if golden.crops.shape != (count, size, size, 3) or not fit:
         raise BundleError(f"{path}: golden crops or answers do not fit the bundle's crops and labels; export the bundle again")
     return golden
 
@@ -258,4 +269,16 @@ def _reliefs(path: Path, content: bytes, facts: Facts) -> Reliefs:
     fit = known.spectra.shape == (count, DIMENSIONS, FREQUENCIES, 2) and known.projection.shape == (DIMENSIONS, CHANNELS * RADII)
     if not (fit and known.labels.shape == (count,) and count and 0 <= known.labels.min() <= known.labels.max() < labels):
         raise BundleError(f"{path}: its reliefs do not fit this coinsorter and the bundle's labels; export the bundle again")
+    return known
+
+
+def _embedding(path: Path, content: bytes, facts: Facts) -> Embedding:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            known = Embedding(stored["means"], stored["whitening"])
+    except NOT_ARRAYS as error:
+        raise BundleError(f"{path}: holds no embeddings: {error}; export the bundle again") from error
+    length = known.whitening.shape[-1] if known.whitening.ndim else 0
+    if known.whitening.shape != (length, length) or known.means.shape != (len(facts.labels), length):
+        raise BundleError(f"{path}: its embeddings do not fit the bundle's labels; export the bundle again")
     return known

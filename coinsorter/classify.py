@@ -2,20 +2,21 @@
 
 Every picture of the coin is judged in several quarter turns and the answers are averaged; how like the reliefs of known coins it is counts
 beside them, where the bundle has such. These probabilities and the measured diameter are fused by Bayes' rule; the last class, "none of
-these", has no diameter. The anomaly score says how unlike a genuine coin of the label it looks: by the autoencoder's error, by its relief, and
-by the blemishes that an inspector finds, as far as the bundle looks at them.
+these", has no diameter. The anomaly score says how unlike a genuine coin of the label it looks: by the autoencoder's error, by its relief, by
+the blemishes that an inspector finds, and by how far the classifier's embedding is from the label's, as far as the bundle looks at them.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from math import exp, hypot, inf, lgamma, log, log1p, pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from coinsorter.bundle import GOLDEN_BLEMISH, GOLDEN_ERROR, GOLDEN_LOGITS, AnomalyScale, Bundle, Fusion, Spread
+from coinsorter.bundle import GOLDEN_BLEMISH, GOLDEN_DISTANCE, GOLDEN_ERROR, GOLDEN_LOGITS, AnomalyScale, Bundle, Fusion, Spread
 from coinsorter.crop import inside, quarter_turns
+from coinsorter.embedding import Distances
 from coinsorter.errors import BundleError
 from coinsorter.records import Coin, Verdict
 from coinsorter.relief import Matcher, telling
@@ -25,6 +26,7 @@ from coinsorter.runtime import Network
 FOREIGN_RANGE = 0.7
 # Of the inspector's pixels, those whose mean is its answer: 8 of 32 x 32.
 WORST_SHARE = 8 / 1024
+NEAREST = 1e-6  # a distance of 0 has no logarithm
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +35,15 @@ class Evidence:
 
     logits: float32 (labels + 1,), the classifier's, averaged over the turns. likeness: float32 (labels,), see `relief.Matcher`; zeros without
     known reliefs. error: the autoencoder's mean squared error over the coin's pixels at half the crop's size, in grey levels squared.
-    blemish: the inspector's logit of the coin's worst places; 0 without one.
+    blemish: the inspector's logit of the coin's worst places; 0 without one. distances: float32 (labels,), of the embedding, averaged over
+    the turns, from each label's known coins; see `embedding.Distances`; zeros where the bundle knows none.
     """
 
     logits: np.ndarray
     likeness: np.ndarray
     error: float
     blemish: float
+    distances: np.ndarray
 
 
 def mean(several: Sequence[Evidence]) -> Evidence:
@@ -58,8 +62,9 @@ class Classifier:
         self._autoencoder = _network(bundle, "autoencoder", bundle.autoencoder, 1, runtime, threads)
         self._inspector = _network(bundle, "inspector", bundle.inspector, 1, runtime, threads) if bundle.inspector else None
         self._matcher = Matcher(bundle.reliefs, bundle.crop, len(bundle.facts.labels)) if bundle.reliefs else None
+        self._distances = _distances(bundle, self._classifier) if bundle.embedding else None
         self._names = [label.name for label in bundle.facts.labels]
-        self._unlike = np.zeros(len(self._names), np.float32)
+        self._nothing = np.zeros(len(self._names), np.float32)
         self._diameters_mm = [label.diameter_mm for label in bundle.facts.labels]
         self._inside = cv2.resize(inside(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST)
 
@@ -79,17 +84,25 @@ class Classifier:
 
     def evidence(self, crop: np.ndarray) -> Evidence:
         """What one crop, uint8 (n, n, 3), tells."""
-        likeness = self._matcher.likeness(crop) if self._matcher else self._unlike
-        return Evidence(self._turned(crop), likeness, self._error(crop), self._blemish(crop))
+        likeness = self._matcher.likeness(crop) if self._matcher else self._nothing
+        logits, distances = self._turned(crop)
+        return Evidence(logits, likeness, self._error(crop), self._blemish(crop), distances)
 
     def logits(self, evidence: Evidence) -> np.ndarray:
         """What classifier and relief together say: float32 (labels + 1,)."""
         weight = self.bundle.facts.fusion.relief_weight
         return evidence.logits + weight * telling(evidence.likeness) if weight else evidence.logits
 
-    def _turned(self, crop: np.ndarray) -> np.ndarray:
-        raw = self._classifier(quarter_turns(crop, self._turns))[0]
-        return self._classifier.real(0, raw.mean(axis=0, dtype=np.float32))
+    def embedding(self, crop: np.ndarray) -> np.ndarray:
+        """The classifier's embedding of a crop, averaged over the turns: float32 (n,). Only for bundles whose classifier tells it."""
+        return self._answer(1, self._classifier(quarter_turns(crop, self._turns)))
+
+    def _turned(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        raw = self._classifier(quarter_turns(crop, self._turns))
+        return self._answer(0, raw), self._distances(self._answer(1, raw)) if self._distances else self._nothing
+
+    def _answer(self, output: int, raw: list[np.ndarray]) -> np.ndarray:
+        return self._classifier.real(output, raw[output].mean(axis=0, dtype=np.float32))
 
     def _error(self, crop: np.ndarray) -> float:
         copy = self._autoencoder.real(0, self._autoencoder(crop[None])[0][0])
@@ -111,12 +124,13 @@ class Classifier:
         best, second, *_ = (*sorted(range(len(probabilities)), key=lambda i: -probabilities[i]), 0)
         label = self._names[best]
         facts = self.bundle.facts
+        told = Parts(evidence.error, float(evidence.likeness[best]), evidence.blemish, float(evidence.distances[best]))
         return Verdict(
             label=label,
             confidence=probabilities[best],
             by_picture=exp(pictures[best]),
             runner_up=self._names[second],
-            anomaly=anomaly(evidence.error, float(evidence.likeness[best]), evidence.blemish, facts.anomaly[label], facts.fusion),
+            anomaly=anomaly(told, facts.anomaly[label], facts.fusion),
             diameter_mm=diameter_mm,
             probabilities=probabilities,
         )
@@ -153,24 +167,37 @@ class Classifier:
             told = self.evidence(crop)
             off, relative = np.abs(self.logits(told) - golden.logits[number]).max(), abs(told.error / golden.errors[number] - 1)
             blemish = abs(told.blemish - golden.blemishes[number])
-            if not (off <= GOLDEN_LOGITS and relative <= GOLDEN_ERROR and blemish <= GOLDEN_BLEMISH):
-                found = f"logits off by {off:.2f}, autoencoder's error by {100 * relative:.0f} %, inspector's by {blemish:.2f}"
+            further = np.abs(told.distances - golden.distances[number]).max() / max(golden.distances[number].min(), 1e-9)
+            if not (off <= GOLDEN_LOGITS and relative <= GOLDEN_ERROR and blemish <= GOLDEN_BLEMISH and further <= GOLDEN_DISTANCE):
+                found = f"logits off by {off:.2f}, autoencoder's error by {100 * relative:.0f} %, inspector's by {blemish:.2f}, distance by {100 * further:.0f} %"
                 raise BundleError(f"bundle {self.bundle.path}: golden crop {number}: {found} on {self.runtime}; train or copy it again")
 
 
-def anomaly(error: float, likeness: float, blemish: float, scale: AnomalyScale, fusion: Fusion) -> float:
+class Parts(NamedTuple):
+    """What the anomaly score of a coin that is taken for one label is made of; see `Evidence`."""
+
+    error: float
+    likeness: float
+    blemish: float
+    distance: float
+
+
+def anomaly(told: Parts, scale: AnomalyScale, fusion: Fusion) -> float:
     """How unlike a genuine coin of a label a coin looks, in units of the genuine coins' own spread; inf for what is not a number.
 
     The weighted sum of how far the logarithm of the autoencoder's error lies from theirs (what it copies too badly is unlike them, and what it
-    copies too well, a blank, is so too), how much less like known coins the relief is, and how much more blemished it looks.
+    copies too well, a blank, is so too), how much less like known coins the relief is, how much more blemished it looks, and how much
+    further (in logarithms) its embedding is from theirs. What looks better than usual in one part makes up for nothing in another.
     """
-    if not error > 0:
+    if not told.error > 0:
         return inf
-    total = fusion.copy_weight * abs(_off(log(error), scale))
+    total = fusion.copy_weight * abs(_off(log(told.error), scale))
     if fusion.likeness_weight and scale.likeness:
-        total -= fusion.likeness_weight * _off(likeness, scale.likeness)
+        total += fusion.likeness_weight * max(0.0, -_off(told.likeness, scale.likeness))
     if fusion.blemish_weight and scale.blemish:
-        total += fusion.blemish_weight * _off(blemish, scale.blemish)
+        total += fusion.blemish_weight * max(0.0, _off(told.blemish, scale.blemish))
+    if fusion.distance_weight and scale.distance:
+        total += fusion.distance_weight * max(0.0, _off(log(max(told.distance, NEAREST)), scale.distance))
     return _off(total, scale.together) if scale.together else total
 
 
@@ -204,6 +231,12 @@ def log_softmax(values: Sequence[float]) -> list[float]:
     top = max(values)
     total = top + log(sum(exp(value - top) for value in values))
     return [value - total for value in values]
+
+
+def _distances(bundle: Bundle, classifier: Network) -> Distances:
+    if classifier.outputs != [len(bundle.facts.labels) + 1, len(bundle.embedding.whitening)]:
+        raise BundleError(f"bundle {bundle.path}: classifier answers {classifier.outputs} numbers, not logits and embedding; export it again")
+    return Distances(bundle.embedding)
 
 
 def _network(bundle: Bundle, name: str, model: bytes, batch: int, runtime: str, threads: int) -> Network:

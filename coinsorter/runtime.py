@@ -51,6 +51,11 @@ class Network:
         """Of one picture: (n, n, 3)."""
         return tuple(self._input["shape"][1:])
 
+    @property
+    def outputs(self) -> list[int]:
+        """How many numbers each output has of one picture."""
+        return [int(np.prod(output["shape"][1:])) for output in self._outputs]
+
     def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
         """uint8 (batch, n, n, 3) -> each output as raw int8 with its own shape; see `real`."""
         self._interpreter.set_tensor(self._input["index"], (pictures ^ 0x80).view(np.int8))

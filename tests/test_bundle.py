@@ -11,6 +11,7 @@ import yaml
 
 from coinsorter import bundle, runtime
 from coinsorter.classify import Classifier, diameter_likelihoods
+from coinsorter.embedding import Embedding
 from coinsorter.errors import BundleError
 from coinsorter.records import Coin
 from tests.conftest import BRL, CROWNS
@@ -130,16 +131,17 @@ def test_a_runtime_that_is_not_installed_is_named(monkeypatch):
 
 
 @pytest.fixture
-def with_reliefs(tmp_path):
-    """Writes a copy of models/brl whose reliefs are something else, hash and all."""
+def altered(tmp_path):
+    """Writes a copy of models/brl of which some arrays of one file are something else, hash and all."""
 
-    def write(**changes):
+    def write(name: str, **changes):
         copy = shutil.copytree(BRL, tmp_path / "brl")
-        with np.load(BRL / bundle.RELIEFS) as stored:
+        with np.load(BRL / name) as stored:
             arrays = {**stored, **changes}
-        np.savez(copy / bundle.RELIEFS, **{name: array for name, array in arrays.items() if array is not None})
+        np.savez(copy / "new.npz", **{name: array for name, array in arrays.items() if array is not None})
+        (copy / "new.npz").replace(copy / name)
         facts = yaml.safe_load((copy / bundle.FACTS).read_text())
-        facts["files"][bundle.RELIEFS] = hashlib.sha256((copy / bundle.RELIEFS).read_bytes()).hexdigest()
+        facts["files"][name] = hashlib.sha256((copy / name).read_bytes()).hexdigest()
         (copy / bundle.FACTS).write_text(yaml.safe_dump(facts))
         return copy
 
@@ -158,13 +160,36 @@ def with_reliefs(tmp_path):
     ],
     ids=lambda changes: " ".join(f"{name} {getattr(value, 'shape', value)}" for name, value in changes.items()),
 )
-def test_reliefs_that_do_not_fit_are_refused_by_name(with_reliefs, changes):
+def test_reliefs_that_do_not_fit_are_refused_by_name(altered, changes):
     with pytest.raises(BundleError, match=bundle.RELIEFS):
-        bundle.load(with_reliefs(**changes))
+        bundle.load(altered(bundle.RELIEFS, **changes))
 
 
-def test_other_reliefs_than_it_was_trained_with_do_not_pass_the_golden_crops(with_reliefs):
+def test_other_reliefs_than_it_was_trained_with_do_not_pass_the_golden_crops(altered):
     with np.load(BRL / bundle.RELIEFS) as stored:
         turned = np.roll(stored["spectra"], 1, axis=1)
     with pytest.raises(BundleError, match="golden crop"):
-        Classifier(bundle.load(with_reliefs(spectra=turned)), runtime.pick("auto")).self_test()
+        Classifier(bundle.load(altered(bundle.RELIEFS, spectra=turned)), runtime.pick("auto")).self_test()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"means": np.zeros((4, 104), np.float32)}, {"means": None}, {"whitening": np.zeros((104, 103), np.float32)}, {"whitening": np.array("far")}],
+    ids=lambda changes: " ".join(f"{name} {getattr(value, 'shape', value)}" for name, value in changes.items()),
+)
+def test_embeddings_that_do_not_fit_are_refused_by_name(altered, changes):
+    with pytest.raises(BundleError, match=bundle.EMBEDDING):
+        bundle.load(altered(bundle.EMBEDDING, **changes))
+
+
+def test_other_embeddings_than_it_was_trained_with_do_not_pass_the_golden_crops(altered):
+    with np.load(BRL / bundle.EMBEDDING) as stored:
+        stretched = 1.2 * stored["whitening"]
+    with pytest.raises(BundleError, match="golden crop .*distance by [1-9]"):
+        Classifier(bundle.load(altered(bundle.EMBEDDING, whitening=stretched)), runtime.pick("auto")).self_test()
+
+
+def test_a_classifier_that_tells_no_embedding_is_refused_where_one_is_wanted(crowns):
+    known = Embedding(np.zeros((len(crowns.labels), 8), np.float32), np.eye(8, dtype=np.float32))
+    with pytest.raises(BundleError, match="not logits and embedding"):
+        Classifier(replace(crowns, embedding=known), runtime.pick("auto"))

@@ -95,6 +95,14 @@ def test_a_training_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(frames
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
+def test_a_trained_bundle_knows_how_far_its_own_coins_embeddings_are(tiny, frames):
+    models = bundle.load(tiny)
+    judge = Classifier(models, runtime.pick("auto"))
+    genuine = [judge.evidence(crop).distances.min() for crop in photographs.from_frames(frames, recipe.load(tiny.parent / "recipe.yaml"), lambda *_: None).samples.crops]
+    noise = np.random.default_rng(1).integers(0, 256, (20, 64, 64, 3), np.uint8)
+    assert min(judge.evidence(crop).distances.min() for crop in noise) > np.median(genuine)
+
+
 def test_a_bundle_keeps_how_its_training_went(tiny):
     history = json.loads((tiny / "training" / "history.json").read_text())
     assert len(history["classifier"]) == 12 and len(history["autoencoder"]) == len(history["inspector"]) == 2
@@ -256,11 +264,11 @@ def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
     logits = np.full((count, 3), -6.0, np.float32)
     logits[np.arange(count), seen] = rng.uniform(4, 9, count)
     diameters = np.where(np.arange(count) < wrong, np.where(seen == 0, 20.0, 25.0), np.where(labels == 0, 20.0, 25.0))
-    return HeldOut(labels, logits, np.zeros((count, 2)), rng.lognormal(5, 0.2, count), np.zeros(count), diameters * rng.normal(1, 0.002, count), np.zeros(count))
+    return HeldOut(labels, logits, np.zeros((count, 2)), rng.lognormal(5, 0.2, count), np.zeros(count), np.zeros((count, 2)), diameters * rng.normal(1, 0.002, count), np.zeros(count))
 
 
 def set_limits(held: HeldOut, budget: Budget):
-    scales, fused = limits.anomaly_scales(held, held.at(np.empty(0, int)), LABELS, limits.fusion(held, LABELS))
+    scales, fused = limits.anomaly_scales(held, LABELS, limits.fusion(held, LABELS), 0.01)
     return limits.limits([held], LABELS, fused, scales, budget)
 
 
@@ -307,7 +315,7 @@ def test_a_few_wrong_coins_are_told_in_the_proof():
 
 def test_an_error_spread_is_in_units_of_genuine_coins():
     held = held_out(4000, wrong=0)
-    scales, _ = limits.anomaly_scales(held, held.at(np.empty(0, int)), LABELS, limits.fusion(held, LABELS))
+    scales, _ = limits.anomaly_scales(held, LABELS, limits.fusion(held, LABELS), 0.01)
     for scale in scales.values():
         assert scale.middle == pytest.approx(5, abs=0.03) and scale.spread == pytest.approx(0.2, rel=0.1)
 
@@ -339,17 +347,36 @@ def test_other_days_show_the_same_coins_in_bursts_of_another_order_to_a_camera_s
     assert np.std([day.diameters_mm[0] / 20 for day in others if day.labels[0] == 0]) > 0.005
 
 
-def test_the_parts_of_the_anomaly_score_count_for_what_they_tell():
-    """Strange things whose reliefs are unlike any, and whose copies are as good as genuine coins'."""
-    held, none = held_out(600, wrong=0), held_out(200, wrong=0, seed=1)
-    rng = np.random.default_rng(2)
-    held = replace(held, likeness=rng.normal(0.8, 0.02, (600, 2)), blemishes=rng.normal(-2, 1, 600))
-    strange = replace(none, likeness=rng.normal(0.6, 0.02, (200, 2)), blemishes=rng.normal(-1, 1, 200))
-    scales, fused = limits.anomaly_scales(held, strange, LABELS, limits.fusion(held, LABELS))
-    assert fused.likeness_weight > 0.6 > fused.blemish_weight > fused.copy_weight
-    assert sum((fused.copy_weight, fused.likeness_weight, fused.blemish_weight)) == pytest.approx(1, abs=1e-3)
-    genuine, other = (limits.scores(of.at(np.flatnonzero(of.labels == 0)), 0, scales["a"], fused) for of in (held, strange))
-    assert np.median(genuine) == pytest.approx(0, abs=0.05) and np.quantile(other, 0.01) > np.quantile(genuine, 0.99)
+def test_the_parts_of_the_anomaly_score_count_the_less_the_further_genuine_coins_stray_in_them():
+    held, rng = held_out(600, wrong=0), np.random.default_rng(2)
+    rare = np.where(np.arange(600) % 20 == 0, 12.0, 0.0)  # some genuine coins look blemished
+    held = replace(held, likeness=rng.normal(0.8, 0.02, (600, 2)), blemishes=rng.normal(-2, 1, 600) + rare, distances=rng.lognormal(2, 0.2, (600, 2)))
+    scales, fused = limits.anomaly_scales(held, LABELS, limits.fusion(held, LABELS), 0.01)
+    weights = [getattr(fused, name) for name in limits.WEIGHTS]
+    assert fused.blemish_weight == min(weights) < 0.4 * min(fused.copy_weight, fused.likeness_weight, fused.distance_weight) and sum(weights) == pytest.approx(1, abs=1e-3)
+    assert scales["a"].distance.middle == pytest.approx(2, abs=0.05) and scales["a"].distance.spread == pytest.approx(0.2, rel=0.15)
+    genuine = limits.scores(held.at(np.flatnonzero(held.labels == 0)), 0, scales["a"], fused)
+    assert np.median(genuine) == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize("odd", [{"likeness": 0.5}, {"blemishes": 8.0}, {"distances": np.exp(4.0)}, {"errors": np.exp(7.0)}, {"errors": np.exp(3.0)}])
+def test_a_coin_that_is_odd_in_one_part_is_told_however_usual_it_is_in_the_others(odd):
+    held, rng = held_out(600, wrong=0), np.random.default_rng(2)
+    held = replace(held, likeness=rng.normal(0.8, 0.02, (600, 2)), blemishes=rng.normal(-2, 1, 600), distances=rng.lognormal(2, 0.2, (600, 2)))
+    scales, fused = limits.anomaly_scales(held, LABELS, limits.fusion(held, LABELS), 0.01)
+    (name, value), own = next(iter(odd.items())), held.at(np.flatnonzero(held.labels == 0))
+    best = {"likeness": 0.9, "blemishes": -9.0, "distances": 0.1, "errors": np.exp(5.0)} | odd
+    strange = replace(own, **{part: np.full_like(getattr(own, part), usual) for part, usual in best.items()})
+    genuine, other = (limits.scores(of, 0, scales["a"], fused) for of in (own, strange))
+    assert other.min() > np.quantile(genuine, 0.995)
+
+
+def test_parts_that_a_bundle_has_not_weigh_nothing():
+    held = held_out(60, wrong=0)
+    _, fused = limits.anomaly_scales(held, LABELS, limits.fusion(held, LABELS), 0.01)
+    assert [getattr(fused, name) for name in limits.WEIGHTS] == [1, 0, 0, 0]
+    one = held.at(np.array([0, int(np.flatnonzero(held.labels == 1 - held.labels[0])[0])]))
+    assert limits.anomaly_scales(one, LABELS, limits.fusion(held, LABELS), 0.01)[1].copy_weight == 1
 
 
 def test_coins_that_no_inspector_was_asked_about_are_as_blemished_as_those_that_it_was():
@@ -377,7 +404,7 @@ def test_given_anomalies_move_the_limit_to_where_it_tells_them_best():
     held, given = held_out(600, wrong=0), held_out(200, wrong=0, seed=1)
     given = replace(given, errors=given.errors * np.exp(0.2 * 2.5))  # 2.5 spreads off: below the limit that genuine coins alone would have
     fused = limits.fusion(held, LABELS)
-    scales, fused = limits.anomaly_scales(held, given, LABELS, fused)
+    scales, fused = limits.anomaly_scales(held, LABELS, fused, 0.01)
     alone, told = (limits.limits([held], LABELS, fused, scales, Budget(wrong=0.1), anomalies)[0]["a"].max_anomaly for anomalies in (None, given))
     rejected = [(limits.scores(of.at(np.flatnonzero(of.labels == 0)), 0, scales["a"], fused) > told).mean() for of in (held, given)]
     assert told < limits.ANOMALY_SPREADS <= alone and rejected[0] < 0.2 and rejected[1] > 0.8

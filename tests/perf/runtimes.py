@@ -24,7 +24,10 @@ def main() -> None:
             alike = (logits[0].argmax(axis=1) == logits[1].argmax(axis=1)).mean()
             apart, relative = np.abs(logits[0] - logits[1]).max(), np.abs(errors[0] / errors[1] - 1).max()
             blemishes = np.abs(np.subtract(*([one.blemish for one in own] for own in told[:2]))).max()
-            print(f"{path.name}, {len(crops)} {what}: logits at most {apart:.2f} apart, errors {100 * relative:.1f} %, blemishes {blemishes:.2f}, same label {100 * alike:.2f} %")
+            nearest = [np.array([max(one.distances.min(), 1e-9) for one in own]) for own in told]
+            further = np.abs(np.array([one.distances - other.distances for one, other in zip(*told)])).max(axis=1) / nearest[0]
+            found = f"logits at most {apart:.2f} apart, errors {100 * relative:.1f} %, blemishes {blemishes:.2f}, distances {100 * further.max():.1f} %"
+            print(f"{path.name}, {len(crops)} {what}: {found}, same label {100 * alike:.2f} %")
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ OUTLINE_SHARE = 0.005
 def set_limits(recipe: Recipe, labels: list[Label], held: Samples, told: Answers, plane: ScalePlane, moved: bool) -> dict[str, Any]:
     """The parts of bundle.yaml that rest on held-out coins. held: those coins, in the order taken; plane, moved: see `material.Material`."""
     fused = limits.fusion(told.held, labels, recipe.diameter_spread)
-    genuine, strange, anomalies = (limits.taken_for(group, labels, fused) for group in (told.held, told.strange, told.anomalies))
+    genuine, anomalies = (limits.taken_for(group, labels, fused) for group in (told.held, told.anomalies))
     genuine = genuine.inspected(recipe.seed)
-    scales, fused = limits.anomaly_scales(genuine, strange, labels, fused)
+    scales, fused = limits.anomaly_scales(genuine, labels, fused, recipe.budget.genuine_rejected)
     days = limits.days(genuine, held.circles, held.groups, plane, labels, fused, recipe.seed) if moved else [genuine]
     found, proof = limits.limits(days, labels, fused, scales, recipe.budget, anomalies)
     return {
@@ -76,8 +76,7 @@ def calibrate(path: Path, data: Sequence[Path], out: Path, bar: Bar, anomalies: 
 def _asked(recipe: Recipe, models: Bundle, judge: Classifier, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> tuple[Samples, Answers]:
     found = material.found(recipe, data, bar, models)
     given = material.given(recipe, anomalies, found, bar)
-    strange = material.strange(recipe, models.crop, bar)
-    return found.samples, answers.ask(judge, found.samples, strange, given, bar)
+    return found.samples, answers.ask(judge, found.samples, given, bar)
 
 
 def _reweighed(models: Bundle, judge: Classifier, relief_weight: float, path: Path) -> str:

@@ -5,20 +5,20 @@ import importlib.metadata
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coinsorter import bundle, runtime
-from coinsorter.bundle import AUTOENCODER, CLASSIFIER, FACTS, GOLDEN, INSPECTOR, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Limits, Outline
+from coinsorter.bundle import AUTOENCODER, CLASSIFIER, EMBEDDING, FACTS, GOLDEN, INSPECTOR, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Limits, Outline
 from coinsorter.classify import Classifier
 from coinsorter.relief import Reliefs
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.judging import plots
-from coinsorter.training.making import calibrate, export, fit, kept_answers, material, networks, parity, reliefs
+from coinsorter.training.making import calibrate, embeddings, export, fit, kept_answers, material, networks, parity, reliefs
 from coinsorter.training.making.answers import Answers, ask, golden, in_order
 from coinsorter.training.making.material import Material
 from coinsorter.training.making.recipe import Recipe
@@ -31,11 +31,10 @@ COMPARED = 4000  # held-out crops that float and int8 are compared on
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Networks as they were trained and as int8 models, both by file name, and as the machine runs them; with what reliefs are compared with."""
+    """Networks as they were trained and as int8 models, both by file name, and as the machine runs them; its bundle holds what else they know."""
 
     fitted: dict[str, fit.Fitted]
     models: dict[str, bytes]
-    reliefs: Reliefs | None
     judge: Classifier
 
 
@@ -55,7 +54,7 @@ def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: P
     inspector = _inspector(found, recipe, bar, work)
     asked = [_ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work) for n in range(len(found.sisters))]
     own = _train(found, found.seen, recipe, inspector, bar, work / "own")
-    answers, rights = zip(*(asked or [(ask(own.judge, found.held, found.strange, found.anomalies, bar), _named(own, found.held))]))
+    answers, rights = zip(*(asked or [(ask(own.judge, found.held, found.anomalies, bar), _named(own, found.held))]))
     told = in_order(answers, found.order)
     right = {name: np.concatenate([one[name] for one in rights]) for name in rights[0]}
     typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
@@ -103,7 +102,7 @@ def _ask(material: Material, number: int, recipe: Recipe, inspector: dict[str, f
     """Trains a sister and returns its answers, and which of its coins it names rightly."""
     (seen, held), bar = material.sisters[number], _numbered(bar, f"sister {number + 1}: ")
     trained = _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}")
-    told = ask(trained.judge, held, material.strange, material.anomalies, bar)
+    told = ask(trained.judge, held, material.anomalies, bar)
     return told if inspector or not recipe.inspector else told.uninspected(), _named(trained, held)
 
 
@@ -116,9 +115,12 @@ def _train(material: Material, seen: Samples, recipe: Recipe, inspector: dict[st
         fitted[AUTOENCODER] = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
     fitted |= inspector
     typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
-    models = {name: export.int8(own.model, typical) for name, own in fitted.items()}
+    telling = {name: networks.embedding(own.model) if name == CLASSIFIER else own.model for name, own in fitted.items()}
+    models = {name: export.int8(model, typical) for name, model in telling.items()}
     known = reliefs.learn(seen, material.spec, recipe.relief.per_label, recipe.seed) if recipe.relief else None
-    return Trained(fitted, models, known, Classifier(_provisional(material, models, known), runtime.pick("auto")))
+    provisional, picked = _provisional(material, models, known), runtime.pick("auto")
+    embedding = embeddings.learn(seen, len(material.labels), Classifier(provisional, picked).embedding, material.spec, recipe)
+    return Trained(fitted, models, Classifier(replace(provisional, embedding=embedding), picked))
 
 
 def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -147,7 +149,7 @@ def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | 
         outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1), fusion=Fusion(temperature=1, diameter_spread=1, freedom=1),
         anomaly=nothing, limits=none, recipe={}, training={},
     )  # fmt: skip
-    golden = Golden(*[np.empty(0)] * 4)
+    golden = Golden(*[np.empty(0)] * 5)
     return Bundle(Path("provisional"), facts, models[CLASSIFIER], models[AUTOENCODER], golden, "", known, models.get(INSPECTOR))
 
 
@@ -194,10 +196,12 @@ def write(out: Path, facts: dict[str, Any], trained: Trained, answered: Golden, 
             (new / name).write_bytes(content)
         with (new / GOLDEN).open("wb") as file:
             np.savez_compressed(file, **vars(answered))
-        if trained.reliefs:
-            with (new / RELIEFS).open("wb") as file:
-                np.savez_compressed(file, **vars(trained.reliefs))
-        written = (*trained.models, GOLDEN, *([RELIEFS] if trained.reliefs else []))
+        known = {RELIEFS: trained.judge.bundle.reliefs, EMBEDDING: trained.judge.bundle.embedding}
+        known = {name: arrays for name, arrays in known.items() if arrays}
+        for name, arrays in known.items():
+            with (new / name).open("wb") as file:
+                np.savez_compressed(file, **vars(arrays))
+        written = (*trained.models, GOLDEN, *known)
         facts["files"] = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written}
         checked = Facts.model_validate(facts)
         _write_histories(new / "training", trained)

@@ -24,7 +24,6 @@ from coinsorter.training.making.samples import NONE, Samples, empty
 
 # The belt as the simulated camera shows it, in one grey.
 SIMULATED_SURROUND = (95.0, 95.0, 95.0)
-STRANGE = 200  # drawn foreign things that anomaly scores are weighed on
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,7 @@ class Material:
     seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
     not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale;
     moved: whether the camera may have moved, so that the machine follows it. order: the places in `held` of the coins that are asked about, in the order they are asked.
-    strange: drawn foreign things that no network sees. anomalies: strange things from photographs that somebody named as such.
+    anomalies: strange things from photographs that somebody named as such.
     """
 
     labels: list[Label]
@@ -46,7 +45,6 @@ class Material:
     spec: CropSpec
     notes: dict[str, Any]
     order: np.ndarray
-    strange: Samples
     anomalies: Samples
 
 
@@ -97,15 +95,14 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
     with bar("drawing held-out coins", counts.held_out) as tell:
         held = drawn.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
     seen = Samples.joined([genuine, foreign(recipe, spec, counts.foreign, 12, bar)])
-    odd = strange(recipe, spec, bar)
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
-    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.arange(len(held)), odd, empty(spec))
+    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.arange(len(held)), empty(spec))
 
 
 def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
     coins_ = found(recipe, data, bar)
     genuine, none = coins_.samples, foreign(recipe, coins_.spec, recipe.pictures.foreign, 12, bar)
-    odd, anomalous = strange(recipe, coins_.spec, bar), given(recipe, anomalies, coins_, bar)
+    anomalous = given(recipe, anomalies, coins_, bar)
     notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(coins_.left_out)}
     seen, sisters = genuine, []
     rng = np.random.default_rng([recipe.seed, 3])
@@ -125,7 +122,7 @@ def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, 
     notes["held_out_bursts"] = len(np.unique(held.groups))
     measured = recipe.source == "frames"
     plane = _plane(recipe.labels, seen, coins_.plane.width_px, coins_.plane.height_px) if measured else coins_.plane
-    return Material(recipe.labels, Samples.joined([seen, none]), held, sisters, plane, measured, coins_.spec, notes, order, odd, anomalous)
+    return Material(recipe.labels, Samples.joined([seen, none]), held, sisters, plane, measured, coins_.spec, notes, order, anomalous)
 
 
 def _check_labels(recipe: Recipe, held: Samples, *seen: Samples) -> None:
@@ -162,11 +159,6 @@ def found(recipe: Recipe, data: Sequence[Path], bar: Bar, models: Bundle | None 
 def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
     genuine = seen.where(seen.labels != NONE)
     return scale.fit_plane(genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px)
-
-
-def strange(recipe: Recipe, spec: CropSpec, bar: Bar) -> Samples:
-    """Drawn foreign things that no network is trained on: what anomaly scores are weighed by."""
-    return foreign(recipe, spec, min(STRANGE, recipe.pictures.foreign), 14, bar)
 
 
 def foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: Bar) -> Samples:

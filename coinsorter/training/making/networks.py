@@ -34,6 +34,11 @@ def classifier(size_px: int, classes: int, knobs: ClassifierKnobs) -> keras.Mode
     return keras.Model(pictures, layers.Dense(classes, name="logits")(features), name="classifier")
 
 
+def embedding(model: keras.Model) -> keras.Model:
+    """A classifier that tells its embedding, what its last layer decides by, beside its logits."""
+    return keras.Model(model.inputs, [*model.outputs, model.get_layer("logits").input], name=model.name)
+
+
 def autoencoder(size_px: int, knobs: AutoencoderKnobs) -> keras.Model:
     """(n, size, size, 3) 0..255 -> the same at half the size, through a code of a few numbers, by the network that the knobs name."""
     pictures = layers.Input((size_px, size_px, 3))

@@ -1,0 +1,30 @@
+"""Crops of known coins -> where the classifier's embeddings of them lie; see `coinsorter.embedding`."""
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.covariance import LedoitWolf
+
+from coinsorter.crop import CropSpec
+from coinsorter.embedding import Embedding
+from coinsorter.training.making.augment import augmented
+from coinsorter.training.making.recipe import Recipe
+from coinsorter.training.making.samples import NONE, Samples
+
+TIMES = 4  # that each coin is looked at, in other light and another turn each time
+MOST = 1000  # coins that are looked at
+
+
+def learn(seen: Samples, labels: int, embed: Callable[[np.ndarray], np.ndarray], spec: CropSpec, recipe: Recipe) -> Embedding:
+    """Means by label and a covariance for all, shrunk as far as so few coins want it (Ledoit and Wolf, 2004).
+
+    embed: a crop, uint8 (s, s, 3) -> float (n,), as the machine's int8 network has it.
+    """
+    rng = np.random.default_rng([recipe.seed, 11])
+    genuine = rng.permutation(np.flatnonzero(seen.labels != NONE))[:MOST]
+    places = np.sort(np.tile(genuine, TIMES))
+    found = np.array([embed(augmented(seen.crops[[place]], spec, recipe.augment, rng)[0]) for place in places], np.float64)
+    own = seen.labels[places]
+    means = np.array([found[own == label].mean(axis=0) for label in range(labels)])
+    precision = LedoitWolf(assume_centered=True).fit(found - means[own]).precision_
+    return Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float32))
