@@ -5,14 +5,18 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 COINS ?= 300
 SEED ?= 1
 SEEDS ?= 1 2 3 4 5
+APT ?= yes
 
-.PHONY: help demo test bars crowns clean
+.PHONY: help demo test bars crowns clean install rollback uninstall
 
 help:
 	@echo "make demo [COINS=300 SEED=1]   a simulated machine sorts, from a fresh checkout to a picture"
 	@echo "make test                      every test; those that need what is not here say so"
 	@echo "make bars                      the figures that the project promises, with the photographs where they are"
 	@echo "make crowns                    train the simulated currency's bundle again (half an hour)"
+	@echo "sudo make install              on a Raspberry Pi: everything it needs to sort on power-up; see docs/installation.md"
+	@echo "sudo make rollback             the release that was installed before, again"
+	@echo "sudo make uninstall            remove it all but the ledger and the settings"
 	@echo "make clean                     remove the virtual environment and what was made"
 
 demo: $(VENV)/.demo
@@ -26,6 +30,10 @@ bars: $(VENV)/.test
 
 crowns: $(VENV)/.test
 	$(VENV)/bin/coinsorter-train bundle --recipe models/crowns.yaml --out models/crowns
+
+# The system's own Python, whatever is first in the path: its environment is to see the packages of apt.
+install rollback uninstall:
+	@APT='$(APT)' PIP_ARGS='$(PIP_ARGS)' /usr/bin/python3 packaging/install.py $@
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

@@ -40,6 +40,9 @@ class FlapMover(Protocol):
     def move(self, bin: str, open: bool) -> None:
         """Turns one flap."""
 
+    def tick(self, now_s: float) -> None:
+        """Lets go of servos that have been at rest for long, where the settings say so."""
+
     def close(self) -> None:
         """Parks and lets go."""
 
@@ -116,7 +119,8 @@ class Machine:
     _receipts: dict[int, Receipt] = field(default_factory=dict)
     _at_rest: bool = True  # in safety: whether every flap could be brought there
     _entries: Entries = field(default_factory=Entries)
-    _decided: int = 0  # since the beam was last asked
+    seen: int = 0  # coins decided on
+    _told: int = 0  # of these, when the beam was last asked
     _shown: str = ""
     _steady: int = 0  # frames since the camera was opened
     _reopened: int = 0
@@ -159,6 +163,7 @@ class Machine:
             self._ask_sensors()
             for command in commands:
                 self.flaps.move(command.bin, command.open)
+            self.flaps.tick(self.clock.now_s())
         except (LedgerError, FlapError) as error:
             self._to_safety(error)
 
@@ -214,8 +219,9 @@ class Machine:
             self.paused = not self.paused
             log.info("%s by the stop button", "paused" if self.paused else "going on")
         self._show()
-        unseen = self._entries.unseen(self.panel.beam_breaks(), self._decided, self.schedule.busy or bool(self.tracker.following()), self.clock.now_s())
-        self._decided = 0
+        busy = self.schedule.busy or bool(self.tracker.following())
+        unseen = self._entries.unseen(self.panel.beam_breaks(), self.seen - self._told, busy, self.clock.now_s())
+        self._told = self.seen
         if unseen:
             self._tell(f"{unseen} more things broke the light beam than were seen", "panel.beam_pin", "look at lamp, camera and beam sensor")
 
@@ -245,7 +251,7 @@ class Machine:
             self._tell(f"something fell into {bin_} that was not sent there", f"bin {bin_}", "look into the bin, at its flap and its drop sensor")
 
     def _decide_on(self, coin: Coin) -> None:
-        self._decided += 1
+        self.seen += 1
         latest_s = self.schedule.latest_s(_motion(coin))
         verdict = self.classifier.judge(coin, time_left=lambda: self.clock.now_s() < latest_s)
         decision = self._decision(coin, verdict)

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from gpiozero import Device
+from gpiozero.pins import mock
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from coinsorter import cli, runtime
@@ -79,9 +79,8 @@ def test_wrong_usage_is_said_with_status_2(command, capsys, arguments):
 
 def test_the_real_machine_without_a_camera_says_so_and_leaves_every_flap_limp_at_rest(command, config, tmp_path, monkeypatch):
     factory = MockFactory(pin_class=MockPWMPin)
-    monkeypatch.setattr(Device, "pin_factory", factory)
-    shutil.copy(CONFIG, tmp_path)
-    text = (tmp_path / "config.yaml").read_text().replace("models/crowns", str(CROWNS))
+    monkeypatch.setattr(mock, "MockFactory", lambda pin_class: factory)
+    text = CONFIG.read_text().replace("models/crowns", str(CROWNS)).replace("driver: gpio", "driver: mock")
     (tmp_path / "config.yaml").write_text(text)
     status, _, err = command("run", "--config", tmp_path / "config.yaml")
     (said,) = [line for line in err.splitlines() if line.startswith("coinsorter:")]
@@ -205,7 +204,7 @@ def test_check_lists_every_mistake_and_exits_with_78(command, tmp_path):
     path.write_text(CONFIG.read_text().replace("open_deg: 135, distance_mm: 240", "open_deg: 220, distance_mm: 240").replace("pin: 6", "pin: 5"))
     status, out, _ = command("check", path)
     assert status == 78
-    assert f"{path}:42: bins[2].flap.open_deg: 220 is above 180\n" in out and "GPIO 5 drives bins[0] already" in out
+    assert f"{path}:53: bins[2].flap.open_deg: 220 is above 180\n" in out and "GPIO 5 drives bins[0] already" in out
     found = json.loads(command("check", path, "--json")[1])
     assert {mistake["option"] for mistake in found} == {"bins[2].flap.open_deg", "bins[1].flap.pin"}
 

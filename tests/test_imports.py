@@ -14,6 +14,7 @@ PACKAGE = ROOT / "coinsorter"
 # Each room may import from rooms before it, and from itself only where it is a package. Stages never import each other.
 BASE = {"records", "errors", "scale", "crop"}
 STAGES = {"segment", "track", "classify", "decide", "schedule", "ledger"}
+TOOLS = {"replay", "calibrate", "bench", "looking", "jog", "watch", "doctor", "wiring", "service"}  # what the commands are made of
 ALLOWED = {
     "records": set(),
     "errors": set(),
@@ -31,19 +32,27 @@ ALLOWED = {
     "decide": BASE,
     "schedule": BASE,
     "ledger": BASE,
+    "service": {"errors"},
+    "witnesses": set(),
+    "wiring": BASE | {"config"},
     "devices": BASE | {"config", "devices"},
-    "machine": BASE | STAGES | {"devices"},
-    "assembly": BASE | STAGES | {"config", "bundle", "devices", "machine"},
+    "machine": BASE | STAGES | {"devices", "witnesses"},
+    "assembly": BASE | STAGES | {"config", "bundle", "devices", "machine", "witnesses"},
     "simulator": BASE | STAGES | {"config", "bundle", "devices", "machine", "assembly", "simulator"},
     "replay": BASE | STAGES | {"config", "bundle", "devices", "machine", "assembly"},
     "calibrate": BASE | {"segment", "bundle", "devices", "assembly"},
     "bench": BASE | STAGES | {"config", "bundle", "runtime", "outline", "relief", "devices", "machine", "assembly", "simulator"},
-    "cli": BASE | STAGES | {"config", "bundle", "runtime", "devices", "machine", "assembly", "simulator", "replay", "calibrate", "bench", ""},
+    "looking": BASE | {"segment", "track", "devices"},
+    "jog": {"config", "devices"},
+    "watch": {"ledger"},
+    "doctor": BASE | {"config", "bundle", "runtime", "classify", "devices"},
+    "commands": BASE | STAGES | {"config", "bundle", "runtime", "devices", "machine", "assembly", "simulator", "commands", *TOOLS, ""},
+    "cli": {"errors", "commands", ""},
     "training": None,  # anything of the package
     "__main__": {"cli"},
     "": set(),
 }
-LATE = {"picamera2", "systemd", "lgpio", "tensorflow", "keras", "ai_edge_litert", "tflite_runtime"}
+LATE = {"picamera2", "systemd", "lgpio", "rpi_hardware_pwm", "adafruit_pca9685", "adafruit_extended_bus", "tensorflow", "keras", "ai_edge_litert", "tflite_runtime"}
 PATHS = sorted(PACKAGE.rglob("*.py"))
 
 

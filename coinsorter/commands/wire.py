@@ -1,0 +1,57 @@
+"""coinsorter jog, wiring: flaps by hand, and how they are connected."""
+
+import argparse
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from coinsorter import config, wiring
+from coinsorter.commands.shared import add_command, add_config, known_bins
+from coinsorter.devices.flaps import Flaps
+from coinsorter.devices.servos import open_servos
+
+HELD_S = 1.0
+
+
+def add(commands: Any) -> None:
+    details = (
+        "Turns one flap to its open place, or to a pulse, holds it for a moment, and brings it back to rest. Stop the service first: a pin serves "
+        "one program."
+    )
+    parser = add_command(commands, "jog", _jog, "move one flap", details)
+    parser.add_argument("bin", metavar="BIN", help="which flap: the name of its bin")
+    parser.add_argument("--us", type=float, metavar="N", help="pulse in microseconds, within servo.min_pulse_us and max_pulse_us (default: where it opens)")
+    parser.add_argument("--hold-s", type=_seconds, default=HELD_S, metavar="S", help=f"how long it is held there (default: {HELD_S:g})")
+    add_config(parser)
+    details = "Writes config.txt's fragment, the device-tree overlay, pin table, drawing and list of parts that fit config.yaml."
+    parser = add_command(commands, "wiring", _wiring, "how everything is connected", details)
+    parser.add_argument("--out", type=Path, default=Path("firmware"), metavar="DIR", help="where they go (default: firmware)")
+    add_config(parser)
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 60:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 60")
+    return number
+
+
+def _jog(options: argparse.Namespace) -> None:
+    settings = config.load(options.config)
+    (name,) = known_bins(settings, [options.bin])
+    with closing(Flaps(settings, open_servos(settings))) as flaps:  # which parks at its end
+        if options.us is None:
+            flaps.move(name, open=True)
+        else:
+            flaps.jog(name, options.us)
+        time.sleep(options.hold_s)
+    print(f"{name}: moved, and back at rest")
+
+
+def _wiring(options: argparse.Namespace) -> None:
+    for path in wiring.main_for_cli(config.load(options.config), options.out):
+        print(path)

@@ -1,0 +1,173 @@
+"""The machine as a service: real processes and real signals, with a socket in systemd's place, a recorded belt and mock servos."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+
+import cv2
+import pytest
+
+from coinsorter import ledger, runtime
+from coinsorter.simulator.machine import SimulatedMachine
+from tests.conftest import CONFIG, CROWNS, ROOT
+
+# The protocol's one line, for where python3-systemd is not installed.
+STAND_IN = """
+import os, socket
+def notify(message):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+        own.sendto(message.encode(), os.environ["NOTIFY_SOCKET"])
+"""
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory, config, crowns):
+    folder = tmp_path_factory.mktemp("recording")
+    simulated = SimulatedMachine(config, crowns, folder / "ledger.db", 6, 3, runtime.pick("auto"))
+    while frame := simulated.camera.next_frame():
+        cv2.imwrite(str(folder / f"{frame.number:05}.jpg"), frame.pixels[..., ::-1])
+    return folder
+
+
+class Started:
+    """`coinsorter run` as systemd starts it, and what it told."""
+
+    def __init__(self, folder, settings: str) -> None:
+        (folder / "config.yaml").write_text(settings)
+        self.folder = folder
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(folder / "notify"))
+        self._socket.settimeout(30)
+        environment = os.environ | {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "2000000", "PYTHONPATH": _systemd(folder)}
+        self.log = (folder / "log").open("w")
+        command = [sys.executable, "-m", "coinsorter", "run", "--config", str(folder / "config.yaml")]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=self.log, stdout=self.log)
+
+    def hear(self, word: str, within_s: float = 30) -> str:
+        """The next message that has a word in it."""
+        until_s = time.monotonic() + within_s
+        while time.monotonic() < until_s:
+            message = self._socket.recv(4000).decode()
+            if word in message:
+                return message
+        raise AssertionError(f"{word} not heard within {within_s} s: {self.said()}")
+
+    def said(self) -> str:
+        self.log.flush()
+        return (self.folder / "log").read_text()
+
+    def end(self) -> int:
+        self.process.terminate()
+        return self.process.wait(20)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._socket.close()
+        self.log.close()
+
+
+def _systemd(folder) -> str:
+    """What PYTHONPATH needs: nothing where python3-systemd is installed."""
+    try:
+        import systemd.daemon  # noqa: F401
+    except ImportError:
+        (folder / "systemd").mkdir()
+        (folder / "systemd" / "__init__.py").write_text("")
+        (folder / "systemd" / "daemon.py").write_text(STAND_IN)
+        return f"{folder}:{ROOT}"
+    return str(ROOT)
+
+
+@pytest.fixture
+def start(tmp_path, recording):
+    started = []
+    text = CONFIG.read_text().replace("models/crowns", str(CROWNS)).replace("driver: gpio ", "driver: mock ")
+    text = text.replace("source: pi ", "source: folder ").replace("folder: null ", f"folder: {recording} ")
+
+    def run(*changes: tuple[str, str]) -> Started:
+        changed = text
+        for old, new in changes:
+            assert old in changed
+            changed = changed.replace(old, new)
+        started.append(Started(tmp_path, changed))
+        return started[-1]
+
+    yield run
+    for service in started:
+        service.close()
+
+
+def test_it_says_when_it_is_ready_pings_while_frames_come_and_stops_when_told(start):
+    service = start()
+    assert service.hear("READY=1").startswith("READY=1\nSTATUS=sorting; 0 things seen with crowns")
+    for _ in range(3):
+        service.hear("WATCHDOG=1", within_s=5)
+    assert service.end() == 0
+    assert "flaps go to rest" in service.hear("STOPPING=1")
+
+
+def test_coins_are_in_the_ledger_while_it_runs_and_the_run_is_ended_when_it_stops(start, tmp_path):
+    service = start()
+    service.hear("READY=1")
+    path, until_s = tmp_path / "var" / "ledger.db", time.monotonic() + 60
+    while ledger.totals(path)["seen"] < 3 and time.monotonic() < until_s:
+        time.sleep(0.2)
+    service.end()
+    found = ledger.totals(path)
+    assert found["seen"] >= 3 and found["seen"] == sum(found["bins"].values()) + found["uncertain"] + found["open"]
+    with sqlite3.connect(path) as book:
+        assert [ended for (ended,) in book.execute("SELECT ended_at FROM runs")][0]
+
+
+def test_a_killed_one_leaves_an_account_that_the_next_start_completes(start, tmp_path, recording):
+    service = start()
+    service.hear("READY=1")
+    path, until_s = tmp_path / "var" / "ledger.db", time.monotonic() + 60
+    while ledger.totals(path)["open"] < 1 and time.monotonic() < until_s:
+        time.sleep(0.02)
+    service.process.send_signal(signal.SIGKILL)
+    service.process.wait()
+    before = ledger.totals(path)
+    with ledger.Ledger(path, ledger.RunFacts("b", "h", "r"))._connection as _:
+        pass
+    after = ledger.totals(path)
+    assert after["seen"] == before["seen"] and after["open"] == 0 and after["uncertain"] == before["open"]
+
+
+def test_new_limits_are_taken_over_without_a_restart(start, tmp_path):
+    service = start()
+    service.hear("READY=1")
+    path = tmp_path / "config.yaml"
+    path.write_text(path.read_text().replace("min_confidence: null ", "min_confidence: 1 "))
+    service.process.send_signal(signal.SIGHUP)
+    assert "MONOTONIC_USEC=" in service.hear("RELOADING=1")
+    service.hear("READY=1")
+    assert "limits and labels taken over" in service.said() and service.process.poll() is None
+
+
+def test_settings_with_a_mistake_are_not_taken_over(start, tmp_path):
+    service = start()
+    service.hear("READY=1")
+    path = tmp_path / "config.yaml"
+    path.write_text(path.read_text().replace("min_confidence: null ", "min_confidence: 7 "))
+    service.process.send_signal(signal.SIGHUP)
+    service.hear("RELOADING=1")
+    service.hear("READY=1")
+    assert "not taken over: " in service.said() and "acceptance.min_confidence: 7 is above 1" in service.said() and service.process.poll() is None
+
+
+def test_a_mistake_in_the_settings_ends_the_start_with_78(start):
+    service = start(("pin: 6,", "pin: 5,"))
+    assert service.process.wait(30) == 78 and "GPIO 5 drives bins[0] already" in service.said()
+
+
+def test_a_camera_that_is_not_there_ends_the_start_with_69_and_one_line(start):
+    service = start(("source: folder ", "source: usb "), ("usb_device: 0 ", "usb_device: 63 "))
+    assert service.process.wait(30) == 69
+    (said,) = [line for line in service.said().splitlines() if line.startswith("coinsorter:")]
+    assert "/dev/video63 is not there" in said

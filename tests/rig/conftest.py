@@ -1,0 +1,101 @@
+"""A make-believe Raspberry Pi to try the installed machine on: Debian with its real systemd, booted anew for every run, without a network."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+GUEST = Path(__file__).parent / "guest"
+# What a checkout needs to hold to be installed.
+SOURCES = ["Makefile", "packaging", "coinsorter", "models", "systemd", "config.yaml", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"]
+# The guest's wheels take the place of the network, and it has no packages of a Pi's own.
+INSTALL = "make install APT=no PIP_ARGS='--no-index --find-links /opt/wheels'"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.rig)
+
+
+def rig_script() -> Path | None:
+    """What boots the make-believe Pi, or None."""
+    for place in (os.environ.get("COINSORTER_RIG"), ROOT.parent / "shared" / "rig"):
+        if place and (Path(place) / "rig.sh").is_file():
+            return Path(place) / "rig.sh"
+    return None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: its exit status, all it printed, its journal, and the folder with what it left in rig-out."""
+
+    status: int
+    printed: str
+    journal: str
+    left: Path
+
+    def text(self, name: str) -> str:
+        return (self.left / name).read_text()
+
+    def json(self, name: str) -> Any:
+        return json.loads(self.text(name))
+
+
+class Rig:
+    """Runs scripts as root on a freshly booted Pi, in a folder that holds the project's sources and the helpers of `guest`."""
+
+    def __init__(self, script: Path, folder: Path) -> None:
+        self._script = script
+        self._folder = folder
+        self._runs = 0
+
+    def run(self, script: str, given: Path | None = None, backend: str = "ns", timeout_s: int = 300) -> Outcome:
+        """Boots, runs a bash script that stops at the first failure, and fetches what it left in rig-out.
+
+        given: a folder that the script finds as `given`.
+        """
+        self._runs += 1
+        out = self._folder / f"run-{self._runs}"
+        work = self._sources()
+        shutil.rmtree(work / "given", ignore_errors=True)
+        if given:
+            shutil.copytree(given, work / "given")
+        # coinsorter's own Python is the system's, as on a Pi
+        whole = f"set -eu\nexport PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncp guest/tools/* /usr/bin/\nmkdir -p rig-out\n{script}"
+        command = ["bash", str(self._script), "run", "-b", backend, "-w", str(work), "-t", str(timeout_s), "-o", str(out), whole]
+        done = subprocess.run(command, capture_output=True, text=True)
+        journal = out / "journal.txt"
+        return Outcome(done.returncode, done.stdout + done.stderr, journal.read_text() if journal.exists() else "", out / "rig-out")
+
+    def _sources(self) -> Path:
+        work = self._folder / "work"
+        if not work.exists():
+            for name in SOURCES:
+                copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+                work.mkdir(exist_ok=True)
+                copy(ROOT / name, work / name)
+            shutil.copytree(GUEST, work / "guest")
+            (work / "guest" / "tools").mkdir()
+            for name in filter(shutil.which, ("make", "dtc")):  # which the guest has not
+                shutil.copy(shutil.which(name), work / "guest" / "tools")
+        return work
+
+
+@pytest.fixture(scope="session")
+def rig(tmp_path_factory) -> Rig:
+    script = rig_script()
+    if script is None:
+        pytest.skip("no make-believe Raspberry Pi: neither $COINSORTER_RIG nor ../shared/rig has a rig.sh")
+    if os.geteuid() != 0:
+        pytest.skip("the make-believe Raspberry Pi can only be booted by root")
+    built = subprocess.run(["bash", str(script), "build", "ns", "uml"], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return Rig(script, tmp_path_factory.mktemp("rig"))
