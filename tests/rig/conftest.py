@@ -56,6 +56,7 @@ class Rig:
         self._script = script
         self._folder = folder
         self._runs = 0
+        self._boots: dict[str, str] = {}
 
     def run(self, script: str, given: Path | None = None, backend: str = "ns", timeout_s: int = 300) -> Outcome:
         """Boots, runs a bash script that stops at the first failure, and fetches what it left in rig-out.
@@ -74,6 +75,14 @@ class Rig:
         done = subprocess.run(command, capture_output=True, text=True)
         journal = out / "journal.txt"
         return Outcome(done.returncode, done.stdout + done.stderr, journal.read_text() if journal.exists() else "", out / "rig-out")
+
+    def needs(self, backend: str) -> None:
+        """Skips a test whose kind of Pi does not boot on this computer, with what it said."""
+        if backend not in self._boots:
+            done = self.run("true", backend=backend, timeout_s=90)
+            self._boots[backend] = "" if done.status == 0 else done.printed.strip().splitlines()[-1]
+        if self._boots[backend]:
+            pytest.skip(f"the make-believe Raspberry Pi {backend} does not boot on this computer: {self._boots[backend]}")
 
     def _sources(self) -> Path:
         work = self._folder / "work"
