@@ -14,8 +14,8 @@ import numpy as np
 class Embedding:
     """Known coins' embeddings.
 
-    means: float32 (labels, n), of each label. whitening: float32 (n, n), a root of the inverse covariance about them: what it is multiplied
-    with has covariance 1.
+    means: float32 (labels, n), of each label. whitening: (n, n), a root of the inverse covariance about them: what it is multiplied with has
+    covariance 1; float16, which is half of a bundle's largest array and tells distances within 0.1 %.
     """
 
     means: np.ndarray
@@ -26,8 +26,8 @@ class Distances:
     """Tells how far an embedding is from each label's known coins."""
 
     def __init__(self, known: Embedding) -> None:
-        self._whitening = known.whitening
-        self._means = known.means @ known.whitening
+        self._whitening = known.whitening.astype(np.float32)
+        self._means = known.means @ self._whitening
 
     def __call__(self, embedding: np.ndarray) -> np.ndarray:
         """float32 (n,) -> Mahalanobis distances: float32 (labels,)."""

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config.yaml"
 CROWNS = ROOT / "models" / "crowns"
 BRL = ROOT / "models" / "brl"
+EURO = ROOT / "models" / "euro"
 
 
 def data_folder() -> Path | None:

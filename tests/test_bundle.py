@@ -14,9 +14,9 @@ from coinsorter.classify import Classifier, diameter_likelihoods
 from coinsorter.embedding import Embedding
 from coinsorter.errors import BundleError
 from coinsorter.records import Coin
-from tests.conftest import BRL, CROWNS
+from tests.conftest import BRL, CROWNS, EURO
 
-BUNDLES = {"crowns": CROWNS, "brl": BRL}
+BUNDLES = {"crowns": CROWNS, "brl": BRL, "euro": EURO}
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def copy(tmp_path):
 def test_a_shipped_bundle_is_whole_and_small(name):
     models = bundle.load(BUNDLES[name])
     assert models.facts.name == name
-    assert sum(path.stat().st_size for path in BUNDLES[name].rglob("*") if path.is_file()) < 1_500_000
+    assert sum((BUNDLES[name] / file).stat().st_size for file in (bundle.FACTS, *models.facts.files)) < 1_500_000
 
 
 @pytest.mark.parametrize("name", BUNDLES)

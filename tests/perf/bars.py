@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coinsorter import runtime
-from tests.conftest import BRL, CROWNS, ROOT, data_folder
+from coinsorter import bundle, runtime
+from tests.conftest import BRL, CROWNS, EURO, ROOT, data_folder
 from tests.perf import trays
 
 Line = tuple[str, str, bool]
 
 
-def command(*arguments: Any) -> dict[str, Any]:
-    """What a coinsorter command prints as JSON, run in a process of its own from the checkout."""
-    words = [sys.executable, "-m", "coinsorter", *map(str, arguments), "--json"]
+def command(*arguments: Any, program: str = "coinsorter.cli") -> dict[str, Any]:
+    """What a command prints as JSON, run in a process of its own from the checkout."""
+    words = [sys.executable, "-c", f"import sys; from {program} import main; sys.exit(main())", *map(str, arguments), "--json"]
     return json.loads(subprocess.run(words, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True).stdout)
 
 
@@ -52,6 +52,20 @@ def replay(data: Path) -> Iterator[Line]:
         yield "both runtimes", f"{different} of {len(decisions[name])} decisions differ", different <= 0.005 * len(decisions[name])
 
 
+def euros(data: Path) -> Iterator[Line]:
+    """By looks alone, every coin answered; and what the limits let through."""
+    for folder, share, bar in (("euro-crops-64", "right", 0.97), ("euro-crops", "balanced", 0.92)):
+        with tempfile.TemporaryDirectory() as out:
+            r = command("evaluate", EURO, data / folder / "test", "--crops", "--out", out, program="coinsorter.training.cli")
+        named, machine = r["all_answered"], r["machine"]
+        found = {"right": named["right"]["share"], "balanced": named["balanced_accuracy"]}
+        figures = (
+            f"{100 * found['right']:.2f} % right, balanced {100 * found['balanced']:.2f} % of {r['genuine']} (bar: {share} {100 * bar:g} %); "
+            f"{machine['accepted']} accepted, {machine['false_accepts']['count']} of them wrongly"
+        )
+        yield f"{folder}/test", figures, found[share] >= bar
+
+
 def segmentation(data: Path) -> Iterator[Line]:
     found = trays.score(trays.photographs(data, "val"))
     figures = f"recall {found.recall:.3f}, precision {found.precision:.3f} at IoU {trays.MATCH}"
@@ -72,8 +86,8 @@ def speed() -> Iterator[Line]:
 
 
 def sizes() -> Iterator[Line]:
-    for path in (CROWNS, BRL):
-        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    for path in (CROWNS, BRL, EURO):
+        size = sum((path / name).stat().st_size for name in (bundle.FACTS, *bundle.load(path).facts.files))
         yield f"size of {path.name}", f"{size / 1e6:.2f} MB", size < 1.5e6
 
 
@@ -84,7 +98,7 @@ def main() -> int:
     data, met = data_folder(), True
     parts = [sizes(), speed(), demonstration(options.seeds)]
     if data:
-        parts += [segmentation(data), replay(data)]
+        parts += [segmentation(data), replay(data), euros(data)]
     else:
         print("no photographs at $COINSORTER_DATA or ../shared/data: their bars are skipped")
     for part in parts:

@@ -6,14 +6,14 @@ from coinsorter import bundle, runtime
 from coinsorter.classify import Classifier
 from coinsorter.simulator import coins
 from coinsorter.training.making import drawn
-from tests.conftest import BRL, CROWNS
+from tests.conftest import BRL, CROWNS, EURO
 
 
 def main() -> None:
     names = runtime.available()
     if len(names) < 2:
         raise SystemExit(f"only {', '.join(names) or 'no runtime'} is installed; there is nothing to compare")
-    for path in (CROWNS, BRL):
+    for path in (CROWNS, BRL, EURO):
         models = bundle.load(path)
         judges = [Classifier(models, name) for name in names]
         simulated = drawn.simulated(coins.GENUINE, 400, models.crop, (), [99], lambda done: None).crops[:]

@@ -27,4 +27,4 @@ def learn(seen: Samples, labels: int, embed: Callable[[np.ndarray], np.ndarray],
     own = seen.labels[places]
     means = np.array([found[own == label].mean(axis=0) for label in range(labels)])
     precision = LedoitWolf(assume_centered=True).fit(found - means[own]).precision_
-    return Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float32))
+    return Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float16))
