@@ -207,9 +207,9 @@ class Machine:
             return
         on_their_way, self._receipts = [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])], {}
         try:
-            self.flaps.park()
-            for coin in on_their_way:
+            for coin in on_their_way:  # first, since a flap that fails must not keep them open
                 self.ledger.complete(coin, UNCERTAIN)
+            self.flaps.park()
         except (FlapError, LedgerError) as worse:
             self._to_safety(worse)
 

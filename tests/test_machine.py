@@ -363,6 +363,21 @@ def test_a_camera_that_falls_silent_is_opened_again_with_flaps_at_rest_and_the_a
     assert all(found["bins"].get(name, 0) <= count for name, count in landed.items() if name != "reject")
 
 
+def test_a_flap_that_fails_while_the_camera_is_silent_leaves_no_row_open(build):
+    simulated = build(count=12)
+    simulated.machine.camera = Silent(simulated.camera, at={250})
+
+    def breaks():
+        raise FlapError("bin bit_10: GPIO 5 does not take pulses: gone; check the wiring, then start again")
+
+    simulated.machine.start()
+    simulated.machine.flaps.park = breaks
+    while simulated.machine.step():
+        pass
+    found = ledger.totals(simulated.ledger_path)
+    assert found["seen"] == 12 and found["open"] == 0 < found["uncertain"] and "check the wiring" in str(simulated.machine.failure)
+
+
 def test_a_camera_that_cannot_be_opened_again_ends_the_run_with_flaps_at_rest(build):
     simulated = build(count=12)
     simulated.machine.camera = Silent(simulated.camera, at={150}, opens=False)
