@@ -21,7 +21,8 @@ DECISION_FRAMES = 3
 MOST_NESTED, MOST_OPTIONS = 12, 5000
 
 
-# The Pi's pins that its hardware PWM can drive, and their channels: bcm2835-peripherals.pdf, table 6-31 (the same on a Pi 5).
+# The Pi's pins that its hardware PWM can drive, and their channels: bcm2835-peripherals.pdf, table 6-31. A Pi 5 has a channel for each, but
+# one config.yaml is to do on any Pi.
 PWM_CHANNELS = {12: 0, 13: 1, 18: 0, 19: 1}
 # By driver the first and the last pin that a servo can have, and how a technician calls them.
 PINS_OF = {
@@ -363,6 +364,7 @@ def _contradictions(config: Config, labels: dict[str, Any] | None) -> list[tuple
         *_missing_folder(config),
         *_servo_without_range(config),
         *_used_twice(config),
+        *_channels_used_twice(config),
         *_pins_without_servo(config),
         *_unknown_labels(config, labels),
         *_impossible_flaps(config),
@@ -397,8 +399,8 @@ def _used_twice(config: Config) -> list[tuple[tuple, str]]:
 
 
 def _pins_used_twice(config: Config) -> list[tuple[tuple, str]]:
-    """Of the Pi's own header; the outputs of a board of their own are numbered apart."""
-    found, owners = [], {}
+    """Of the Pi's own header; the outputs of a board of their own are numbered apart, and its bus takes two pins."""
+    found, owners = [], dict.fromkeys([(False, 2), (False, 3)], "the servo board's I2C bus") if config.servo.driver == "pca9685" else {}
     for at, pin, what in pins(config):
         apart = config.servo.driver == "pca9685" and at[-1] == "pin"
         if (apart, pin) in owners:
@@ -417,6 +419,17 @@ def pins(config: Config) -> Iterator[tuple[tuple, int, str]]:
     for name in Panel.model_fields:
         if (pin := getattr(config.panel, name)) is not None:
             yield ("panel", name), pin, "serves"
+
+
+def _channels_used_twice(config: Config) -> list[tuple[tuple, str]]:
+    """Pins that one channel of the Pi's hardware PWM drives: they would get the same pulses."""
+    found, owners = [], {}
+    for index, bin_ in enumerate(config.bins if config.servo.driver == "hardware-pwm" else []):
+        channel = PWM_CHANNELS.get(bin_.flap.pin)
+        if channel in owners:
+            found.append((("bins", index, "flap", "pin"), f"GPIO {bin_.flap.pin} has the PWM channel of {owners[channel]}; for more than two servos take gpio or pca9685"))
+        owners.setdefault(channel, f"bins[{index}]")
+    return found
 
 
 def _pins_without_servo(config: Config) -> list[tuple[tuple, str]]:

@@ -89,6 +89,11 @@ def test_one_mistake_is_said_in_words_that_help(tmp_path, old, new, complaint):
         ([("driver: gpio ", "driver: hardware-pwm ")], "bins[0].flap.pin: 5 is none of hardware-pwm's: GPIO 12 or 18, and 13 or 19"),
         ([("driver: gpio ", "driver: pca9685 ")], "bins[3].flap.pin: 16 is none of pca9685's: the board's outputs 0 to 15"),
         ([("driver: gpio ", "driver: pca9685 "), ("pin: 6,", "pin: 5,")], "bins[1].flap.pin: output 5 drives bins[0] already"),
+        ([("driver: gpio ", "driver: pca9685 "), ("stop_pin: null", "stop_pin: 2")], "panel.stop_pin: GPIO 2 serves the servo board's I2C bus already"),
+        (
+            [("driver: gpio ", "driver: hardware-pwm "), ("pin: 5,", "pin: 12,"), ("pin: 6,", "pin: 18,")],
+            "bins[1].flap.pin: GPIO 18 has the PWM channel of bins[0]; for more than two servos take gpio or pca9685",
+        ),
     ],
 )
 def test_wiring_that_cannot_be_is_a_mistake(tmp_path, changes, complaint):

@@ -34,7 +34,7 @@ ALLOWED = {
     "ledger": BASE,
     "service": {"errors"},
     "witnesses": set(),
-    "wiring": BASE | {"config"},
+    "wiring": BASE | {"config", "wiring"},
     "devices": BASE | {"config", "devices"},
     "machine": BASE | STAGES | {"devices", "witnesses"},
     "assembly": BASE | STAGES | {"config", "bundle", "devices", "machine", "witnesses"},

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from coinsorter import config as settings_file
 from coinsorter import wiring
-from coinsorter.errors import ConfigError, InputError
+from coinsorter.errors import InputError
+from coinsorter.wiring import lines, lists
 from tests.conftest import ROOT
 
 # GPIO number: pin of the 40-pin header, as Raspberry Pi's documentation draws it ("GPIO and the 40-pin header").
@@ -98,9 +99,9 @@ def test_the_committed_file_is_what_the_shipped_settings_make(config, name):
 
 
 def test_every_file_is_written_and_written_again_the_same(tmp_path, config):
-    paths = wiring.main_for_cli(config, tmp_path / "new" / "firmware")
+    paths = wiring.write(config, tmp_path / "new" / "firmware")
     first = [path.read_bytes() for path in paths]
-    assert wiring.main_for_cli(config, tmp_path / "new" / "firmware") == paths
+    assert wiring.write(config, tmp_path / "new" / "firmware") == paths
     assert [path.read_bytes() for path in paths] == first
     assert sorted(path.name for path in paths) == sorted(wiring.made(config))
 
@@ -108,7 +109,7 @@ def test_every_file_is_written_and_written_again_the_same(tmp_path, config):
 def test_a_folder_that_cannot_be_is_named(tmp_path, config):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/firmware: cannot be written: Not a directory; name another folder with --out"):
-        wiring.main_for_cli(config, tmp_path / "file" / "firmware")
+        wiring.write(config, tmp_path / "file" / "firmware")
 
 
 # -- every pin, and no other ----------------------------------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ def test_a_folder_that_cannot_be_is_named(tmp_path, config):
 
 @pytest.mark.parametrize("gpio, header_pin", HEADER.items())
 def test_a_gpio_has_its_pin_of_the_header(gpio, header_pin):
-    assert wiring.Line(gpio, "sensor", "beam").header_pin == header_pin
+    assert lines.Line(gpio, "sensor", "beam").header_pin == header_pin
 
 
 @any_machine
@@ -360,19 +361,6 @@ def asked(tree, node: str, name: str) -> str:
     return subprocess.run(["fdtget", "-t", "u", tree, node, name], capture_output=True, text=True, check=True).stdout.strip()
 
 
-# -- wiring that cannot be ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_button_on_the_servo_boards_i2c_is_named():
-    with pytest.raises(ConfigError, match="GPIO 2 is both stop button and I2C data; move one of them to another pin"):
-        wiring.made(machine([0], "pca9685", panel={"stop_pin": 2}))
-
-
-def test_two_servos_on_one_pwm_channel_are_refused():
-    with pytest.raises(ConfigError, match="hardware-pwm moves two servos, at GPIO 12 or 18 and at 13 or 19"):
-        wiring.made(machine([12, 18], "hardware-pwm"))
-
-
 # -- the parts ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -395,7 +383,7 @@ def test_parts_that_nothing_asks_for_are_left_out():
 
 @pytest.mark.parametrize("servos, fuse, supply", [(1, 1, 2), (2, 2, 3), (5, 4, 6), (6, 5, 7), (8, 7.5, 10), (26, 25, 33)])
 def test_the_fuse_bears_every_servo_stalled_and_blows_before_the_supply_gives_in(servos, fuse, supply):
-    assert (wiring.fuse_a(servos), wiring.supply_a(servos)) == (fuse, supply)
+    assert (lists.fuse_a(servos), lists.supply_a(servos)) == (fuse, supply)
 
 
 def test_the_servos_speed_follows_from_the_quickest_flap():

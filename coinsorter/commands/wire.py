@@ -53,5 +53,5 @@ def _jog(options: argparse.Namespace) -> None:
 
 
 def _wiring(options: argparse.Namespace) -> None:
-    for path in wiring.main_for_cli(config.load(options.config), options.out):
+    for path in wiring.write(config.load(options.config), options.out):
         print(path)
