@@ -228,7 +228,7 @@ def limits(
     the one that keeps most of both apart. The proof is the first day's: the others' coins are not further ones.
     """
     held = HeldOut.joined(days)
-    best, confidence = _answers(held, labels, fused)
+    best, confidence = answered(held, labels, fused)
     right = best == held.labels
     share = budget.genuine_rejected / 3
     floor = max(MIN_CONFIDENCE, _keeping(confidence, right, budget.wrong))
@@ -256,7 +256,7 @@ def _all_but(share: float, values: np.ndarray) -> float:
     return float(np.quantile(values, 1 - share)) if len(values) else 0.0
 
 
-def _answers(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndarray, np.ndarray]:
+def answered(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndarray, np.ndarray]:
     """Each coin's likeliest label, int (n,), and its probability, float (n,)."""
     probabilities = np.exp(_fused(held, np.array([label.diameter_mm for label in labels]), fused))
     best = probabilities[:, :-1].argmax(axis=1)
@@ -311,7 +311,7 @@ def _keeping(confidence: np.ndarray, right: np.ndarray, budget: float) -> float:
 
 def _proof(held: HeldOut, labels: list[Label], found: dict[str, Limits], scales: dict[str, AnomalyScale], fused: Fusion, budget: Budget) -> dict[str, Any]:
     """How many held-out coins the limits accept, how many of them wrongly, and the 95 % bound on that share (Clopper and Pearson, 1934)."""
-    best, confidence = _answers(held, labels, fused)
+    best, confidence = answered(held, labels, fused)
     accepted = np.zeros(len(best), bool)
     for index, label in enumerate(labels):
         mine, own = best == index, found[label.name]
