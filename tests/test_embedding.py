@@ -61,6 +61,12 @@ def test_known_coins_lie_about_their_label_and_strange_things_far_from_all():
     assert (found[genuine].min(axis=1) ** 2).mean() == pytest.approx(3, rel=0.25)
 
 
+def test_an_embedding_that_is_the_same_for_all_known_coins_makes_no_distance_infinite():
+    known = embeddings.learn(samples(1), 2, lambda crop: np.zeros(6), SPEC, RECIPE)
+    distances = Distances(known)
+    assert (distances(np.zeros(6, np.float32)) == 0).all() and np.isfinite(distances(np.full(6, 3, np.float32))).all()
+
+
 def test_a_few_coins_of_one_colour_are_enough_for_a_covariance():
     few = samples(1, 20).where(np.arange(20) < 4)
     known = embeddings.learn(few, 2, lambda crop: np.full(40, crop.mean()), SPEC, RECIPE)

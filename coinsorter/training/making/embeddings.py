@@ -13,6 +13,7 @@ from coinsorter.training.making.samples import NONE, Samples
 
 TIMES = 4  # that each coin is looked at, in other light and another turn each time
 MOST = 1000  # coins that are looked at
+LEAST_VARIANCE = 1e-6  # int8 rounds by more: a number that is the same for all known coins tells nothing
 
 
 def learn(seen: Samples, labels: int, embed: Callable[[np.ndarray], np.ndarray], spec: CropSpec, recipe: Recipe) -> Embedding:
@@ -26,5 +27,6 @@ def learn(seen: Samples, labels: int, embed: Callable[[np.ndarray], np.ndarray],
     found = np.array([embed(augmented(seen.crops[[place]], spec, recipe.augment, rng)[0]) for place in places], np.float64)
     own = seen.labels[places]
     means = np.array([found[own == label].mean(axis=0) for label in range(labels)])
-    precision = LedoitWolf(assume_centered=True).fit(found - means[own]).precision_
+    covariance = LedoitWolf(assume_centered=True).fit(found - means[own]).covariance_
+    precision = np.linalg.inv(covariance + LEAST_VARIANCE * np.eye(len(covariance)))
     return Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float16))
