@@ -1,4 +1,4 @@
-"""How much more photographs would help models/brl: `python -m tests.perf.learning`. Some ten minutes on two cores; needs the photographs.
+"""How much more photographs would help models/brl: `python -m tests.perf.learning`. Some eight minutes on two cores; needs the photographs.
 
 The recipe's classifier and reliefs are trained on a third, two thirds and all of the bursts of brl-frames/day1 but a quarter, as many steps each
 time, and asked about that quarter: how many coins are named rightly by pictures alone, and with the diameter. It prints the figures and draws
@@ -17,7 +17,7 @@ from coinsorter.training.making.samples import NONE, Samples, empty
 from tests.conftest import ROOT, data_folder
 
 SHARES = 1 / 3, 2 / 3, 1.0
-SEEDS = 1, 2
+SEEDS = (1,)
 
 
 @contextmanager
