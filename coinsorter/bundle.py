@@ -31,7 +31,7 @@ EMBEDDING = "embedding.npz"
 NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
 
 # How far a network's answers on the golden crops may be from those of the machine that trained it: the kernels of the two runtimes differ
-# (measured between them on both shipped bundles: `python -m tests.perf.runtimes`).
+# (measured between them on the shipped bundles: `python -m tests.perf.runtimes`).
 GOLDEN_LOGITS = 1.5
 GOLDEN_ERROR = 0.1
 GOLDEN_BLEMISH = 1.5
@@ -92,7 +92,8 @@ class Spread(_Part):
 
 class AnomalyScale(Spread):
     """A label's genuine coins: the logarithm of the autoencoder's error; how like the label's known coins their reliefs are; how blemished
-    the inspector finds them; the logarithm of their embeddings' distance from the label's; and what these make together. Those that a bundle does not look at are None.
+    the inspector finds them; the logarithm of their embeddings' distance from the label's; and what these make together. Those that a bundle
+    does not look at are None.
     """
 
     likeness: Spread | None = None
@@ -251,8 +252,7 @@ def _golden(path: Path, facts: Facts) -> Golden:
             golden = Golden(stored["crops"], stored["logits"], errors, spoilt, distances)
     except NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no golden answers: {error}; export the bundle again") from error
-    count, size = len(golden.errors), facts.crop.size_px
-    labels = len(facts.labels)
+    count, size, labels = len(golden.errors), facts.crop.size_px, len(facts.labels)
     fit = golden.logits.shape == (count, labels + 1) and golden.distances.shape == (count, labels) and golden.blemishes.shape == (count,)
     if golden.crops.shape != (count, size, size, 3) or not fit:
         raise BundleError(f"{path}: golden crops or answers do not fit the bundle's crops and labels; export the bundle again")

@@ -16,10 +16,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from coinsorter import bundle, config, runtime
-from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
 from coinsorter.config import Config
 from coinsorter.devices import chip
@@ -41,6 +39,13 @@ GROUPS = "video", "gpio", "render"
 PACKAGES = "coinsorter", "numpy", "opencv-python-headless", "gpiozero", "lgpio", "picamera2", "ai-edge-litert", "tflite-runtime"
 
 
+def _asked(words: list[str]) -> str | None:
+    try:
+        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one part is like. remedy: "" where there is nothing to do."""
@@ -51,23 +56,19 @@ class Finding:
     remedy: str = ""
 
 
-Check = Callable[["Patient"], Iterator[Finding]]
-
-
 @dataclass(frozen=True)
 class Patient:
     """The machine that is looked at.
 
-    settings, models: None where they cannot be loaded; then what needs them is left out. open_camera: opens the camera that the settings
-    name. root: of its files. ask: runs a program and returns what it printed, or None where there is no such program.
+    settings: None where they cannot be loaded; then what needs them is left out. open_camera: opens the camera that they name. root: of its
+    files. ask: runs a program and returns what it printed, or None where there is no such program.
     """
 
     config_path: Path
     settings: Config | None
-    models: Bundle | None
     open_camera: Callable[[], Camera]
     root: Path = Path("/")
-    ask: Callable[[list[str]], str | None] = lambda words: _asked(words)
+    ask: Callable[[list[str]], str | None] = _asked
 
     def read(self, path: str) -> str | None:
         """A file's text, None where it cannot be read."""
@@ -77,183 +78,159 @@ class Patient:
             return None
 
 
+# A state, what is so, and what to do about it, if anything. CoinsorterError: a fault.
+Told = tuple[str, str] | tuple[str, str, str]
+Check = Callable[[Patient], Told]
+
+
 def examine(patient: Patient, hardware: bool = True) -> Iterator[Finding]:
     """Every finding, as it is made. hardware: False to look at settings and models alone."""
-    for check in (_settings, _models, *(HARDWARE if hardware else ())):
-        yield from check(patient)
+    for part, check in (BY_THEMSELVES | HARDWARE if hardware else BY_THEMSELVES).items():
+        if check not in WITH_SETTINGS or patient.settings:
+            yield examined(patient, part, check)
+
+
+def examined(patient: Patient, part: str, check: Check) -> Finding:
+    """What a check finds; an error is a fault, in its own words: what is before its last semicolon, and what to do after it."""
+    try:
+        return Finding(part, *check(patient))
+    except CoinsorterError as error:
+        what, _, remedy = str(error).rpartition("; ")
+        return Finding(part, FAULT, what or remedy, remedy if what else "")
 
 
 def admitted(config_path: Path, open_camera: Callable[[Config], Camera]) -> Patient:
-    """This computer, as far as its settings and its bundle can be loaded."""
-    settings = models = None
+    """This computer, and its settings as far as they can be loaded."""
     try:
         settings = config.load(config_path)
-        models = bundle.load(config_path.parent / settings.runtime.bundle)
-    except CoinsorterError:
-        pass  # the first findings say why
-    return Patient(config_path, settings, models, lambda: open_camera(settings))
+    except ConfigError:
+        settings = None  # the first finding says why
+    return Patient(config_path, settings, lambda: open_camera(settings))
 
 
-def _asked(words: list[str]) -> str | None:
-    try:
-        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-
-
-def _settings(patient: Patient) -> Iterator[Finding]:
+def _settings(patient: Patient) -> Told:
     try:
         config.load(patient.config_path)
     except ConfigError as error:
         count = len(str(error).splitlines())
-        yield Finding("settings", FAULT, f"{count} mistakes, the first: {str(error).splitlines()[0]}", f"run `coinsorter check {patient.config_path}`")
-        return
-    yield Finding("settings", OK, str(patient.config_path))
+        return FAULT, f"{count} mistakes, the first: {str(error).splitlines()[0]}", f"run `coinsorter check {patient.config_path}`"
+    return OK, str(patient.config_path)
 
 
-def _models(patient: Patient) -> Iterator[Finding]:
-    if patient.settings is None:
-        return
-    try:
-        models = bundle.load(patient.config_path.parent / patient.settings.runtime.bundle)
-        name = runtime.pick(patient.settings.runtime.interpreter)
-        began_s = time.monotonic()
-        Classifier(models, name, patient.settings.runtime.threads).self_test()
-    except CoinsorterError as error:
-        yield _fault("models", error)
-        return
+def _models(patient: Patient) -> Told:
+    models = bundle.load(patient.config_path.parent / patient.settings.runtime.bundle)
+    name = runtime.pick(patient.settings.runtime.interpreter)
+    began_s = time.monotonic()
+    Classifier(models, name, patient.settings.runtime.threads).self_test()
+    took_s = time.monotonic() - began_s
     mistakes = config.read(patient.config_path, models.labels)[1]
     if mistakes:
-        yield Finding("models", FAULT, config.render(patient.config_path, mistakes)[0], "correct config.yaml, or name another bundle")
-        return
-    took_s = time.monotonic() - began_s
-    yield Finding("models", OK, f"{models.path}: {len(models.golden.crops)} golden crops answered on {name} {runtime.version(name)} in {took_s:.1f} s")
+        return FAULT, config.render(patient.config_path, mistakes)[0], "correct config.yaml, or name another bundle"
+    return OK, f"{models.path}: {len(models.golden.crops)} golden crops answered on {name} {runtime.version(name)} in {took_s:.1f} s"
 
 
-def _fault(part: str, error: CoinsorterError) -> Finding:
-    """An error's own words: what is before its last semicolon, and what to do after it."""
-    what, _, remedy = str(error).rpartition("; ")
-    return Finding(part, FAULT, what or remedy, remedy if what else "")
-
-
-def _service(patient: Patient) -> Iterator[Finding]:
+def _service(patient: Patient) -> Told:
     state = patient.ask(["systemctl", "show", "--property=ActiveState,SubState,NRestarts,Result", SERVICE])
     if not state:
-        yield Finding("service", WARNING, "systemd does not answer", "start the machine by hand: coinsorter run")
-        return
+        return WARNING, "systemd does not answer", "start the machine by hand: coinsorter run"
     facts = dict(line.split("=", 1) for line in state.splitlines() if "=" in line)
     active, restarts = facts.get("ActiveState", "?"), facts.get("NRestarts", "0")
     if active == "failed":
-        yield Finding("service", FAULT, f"failed ({facts.get('Result', '?')})", "read `journalctl -u coinsorter -n 50`, mend that, then `systemctl restart coinsorter`")
+        return FAULT, f"failed ({facts.get('Result', '?')})", "read `journalctl -u coinsorter -n 50`, mend that, then `systemctl restart coinsorter`"
     elif int(restarts or 0) > 0:
-        yield Finding("service", WARNING, f"{active}, started again {restarts} times", "read `journalctl -u coinsorter`: it says why")
+        return WARNING, f"{active}, started again {restarts} times", "read `journalctl -u coinsorter`: it says why"
     else:
-        yield Finding("service", OK, f"{active} ({facts.get('SubState', '?')})")
+        return OK, f"{active} ({facts.get('SubState', '?')})"
 
 
-def _camera(patient: Patient) -> Iterator[Finding]:
-    if patient.settings is None:
-        return
+def _camera(patient: Patient) -> Told:
     if _running(patient):
-        yield Finding("camera", OK, "in use by the running service")
-        return
-    try:
-        with closing(patient.open_camera()) as camera:
-            yield _watched(camera, patient.settings)
-    except CoinsorterError as error:
-        yield _fault("camera", error)
+        return OK, "in use by the running service"
+    with closing(patient.open_camera()) as camera:
+        return _watched(camera, patient.settings)
 
 
-def _watched(camera: Camera, settings: Config) -> Finding:
+def _watched(camera: Camera, settings: Config) -> Told:
     """What its frames are like, and how often they come."""
     taken, sizes = [], set()
     for _ in range(COUNTED_FRAMES):
         frame = camera.next_frame()
         if frame is None:
-            return Finding("camera", FAULT, "delivers no frames", "see camera.source in config.yaml")
+            return FAULT, "delivers no frames", "see camera.source in config.yaml"
         taken.append(frame.taken_s)
         sizes.add(frame.pixels.shape[1::-1])
     rate, wanted = (len(taken) - 1) / max(taken[-1] - taken[0], 1e-9), settings.camera.frames_per_s
     size = (settings.camera.width_px, settings.camera.height_px)
     shown = " and ".join(f"{width}x{height}" for width, height in sorted(sizes))
     if sizes != {size}:
-        return Finding("camera", FAULT, f"delivers {shown}, not {size[0]}x{size[1]}", "set camera.width_px and camera.height_px to what it delivers")
+        return FAULT, f"delivers {shown}, not {size[0]}x{size[1]}", "set camera.width_px and camera.height_px to what it delivers"
     if rate < SLOWEST_FRAMES * wanted:
-        return Finding("camera", WARNING, f"{shown}, {rate:.0f} frames a second, not {wanted:g}", "lower camera.frames_per_s, or exposure_us")
-    return Finding("camera", OK, f"{settings.camera.source}: {shown}, {rate:.0f} frames a second")
+        return WARNING, f"{shown}, {rate:.0f} frames a second, not {wanted:g}", "lower camera.frames_per_s, or exposure_us"
+    return OK, f"{settings.camera.source}: {shown}, {rate:.0f} frames a second"
 
 
 def _running(patient: Patient) -> bool:
     return patient.ask(["systemctl", "is-active", SERVICE]) == "active"
 
 
-def _gpio(patient: Patient) -> Iterator[Finding]:
+def _gpio(patient: Patient) -> Told:
     """The chip by its label, and every pin in use: held by nobody else."""
-    if patient.settings is None or patient.settings.servo.driver == "mock":
-        return
-    try:
-        found = chip.find()
-        held = chip.holders(found)
-    except CoinsorterError as error:
-        yield _fault("gpio", error)
-        return
+    if patient.settings.servo.driver == "mock":
+        return OK, "no pin is in use, as servo.driver is mock"
+    found = chip.find()
+    held = chip.holders(found)
     wanted = {pin: config.option(at) for at, pin, _ in config.pins(patient.settings) if at[-1] != "pin" or patient.settings.servo.driver != "pca9685"}
     taken = {pin: holder for pin, holder in held.items() if pin in wanted}
     if taken and not _running(patient):
         which = ", ".join(f"GPIO {pin} ({wanted[pin]}) by {holder}" for pin, holder in sorted(taken.items()))
-        yield Finding("gpio", FAULT, f"held by another program: {which}", "stop that program, or take another pin in config.yaml")
+        return FAULT, f"held by another program: {which}", "stop that program, or take another pin in config.yaml"
     else:
-        yield Finding("gpio", OK, f"gpiochip{found}, {len(wanted)} pins in use")
+        return OK, f"gpiochip{found}, {len(wanted)} pins in use"
 
 
-def _pulses(patient: Patient) -> Iterator[Finding]:
+def _pulses(patient: Patient) -> Told:
     """What makes the servo pulses."""
-    if patient.settings is None:
-        return
     driver = patient.settings.servo.driver
     if driver == "mock":
-        yield Finding("servos", WARNING, "servo.driver is mock: no flap moves", "set servo.driver in config.yaml once the servos are wired")
+        return WARNING, "servo.driver is mock: no flap moves", "set servo.driver in config.yaml once the servos are wired"
     elif driver == "hardware-pwm" and not list((patient.root / "sys/class/pwm").glob("pwmchip*")):
-        yield Finding("servos", FAULT, "no hardware PWM", "include firmware/coinsorter.txt in /boot/firmware/config.txt and start again")
+        return FAULT, "no hardware PWM", "run `sudo make install` once more, or put firmware/coinsorter.txt into /boot/firmware/config.txt, and start again"
     elif driver == "pca9685" and not list((patient.root / "dev").glob("i2c-*")):
-        yield Finding("servos", FAULT, "no I2C bus", "set dtparam=i2c_arm=on in /boot/firmware/config.txt and start again")
+        return FAULT, "no I2C bus", "set dtparam=i2c_arm=on in /boot/firmware/config.txt and start again"
     else:
-        yield Finding("servos", OK, f"pulses by {driver}")
+        return OK, f"pulses by {driver}"
 
 
-def _permissions(patient: Patient) -> Iterator[Finding]:
+def _permissions(patient: Patient) -> Told:
     """Who runs this may use the devices."""
     if os.geteuid() == 0:
-        yield Finding("permissions", OK, "root")
-        return
+        return OK, "root"
     own = {grp.getgrgid(number).gr_name for number in os.getgroups()}
     closed = [str(path) for path in _devices(patient.root) if not os.access(path, os.R_OK | os.W_OK)]
     if closed:
         missing = ", ".join(group for group in GROUPS if group not in own) or "none"
-        yield Finding("permissions", FAULT, f"may not use {', '.join(closed[:4])} (groups missing: {missing})", "sudo usermod -aG video,gpio,render $USER, then log in again")
+        return FAULT, f"may not use {', '.join(closed[:4])} (groups missing: {missing})", "sudo usermod -aG video,gpio,render $USER, then log in again"
     else:
-        yield Finding("permissions", OK, f"groups {', '.join(sorted(own & set(GROUPS))) or 'none needed'}")
+        return OK, f"groups {', '.join(sorted(own & set(GROUPS))) or 'none needed'}"
 
 
 def _devices(root: Path) -> list[Path]:
     return sorted([*(root / "dev").glob("gpiochip*"), *(root / "dev").glob("video*"), *(root / "dev").glob("media*")])
 
 
-def _ledger(patient: Patient) -> Iterator[Finding]:
+def _ledger(patient: Patient) -> Told:
     """The ledger's file is sound, its folder can be written, and there is room."""
-    if patient.settings is None:
-        return
     path = patient.config_path.parent / patient.settings.ledger.path
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     free_mb = shutil.disk_usage(folder).free / 1e6
     if path.exists() and (what := _unsound(path)):
-        yield Finding("ledger", FAULT, f"{path}: {what}", f"copy {path} away, then delete it; a new one is begun at the next start")
+        return FAULT, f"{path}: {what}", f"copy {path} away, then delete it; a new one is begun at the next start"
     elif not os.access(folder, os.W_OK):
-        yield Finding("ledger", FAULT, f"{folder} cannot be written by this user", "run this as the user of the service: sudo -u coinsorter coinsorter doctor")
+        return FAULT, f"{folder} cannot be written by this user", "run this as the user of the service: sudo -u coinsorter coinsorter doctor"
     elif free_mb < FEWEST_MB:
-        yield Finding("ledger", FAULT, f"{free_mb:.0f} MB free where {path} is", "free some space: `journalctl --vacuum-size=50M`, old exports")
+        return FAULT, f"{free_mb:.0f} MB free where {path} is", "free some space: `journalctl --vacuum-size=50M`, old exports"
     else:
-        yield Finding("ledger", OK, f"{path}: {free_mb / 1000:.1f} GB free")
+        return OK, f"{path}: {free_mb / 1000:.1f} GB free"
 
 
 def _unsound(path: Path) -> str:
@@ -266,70 +243,68 @@ def _unsound(path: Path) -> str:
     return "" if answer == "ok" else answer
 
 
-def _clock(patient: Patient) -> Iterator[Finding]:
+def _clock(patient: Patient) -> Told:
     """The wall clock only dates rows: they are ordered by id."""
     synchronised = patient.ask(["timedatectl", "show", "--property=NTPSynchronized", "--value"])
     now = time.strftime("%Y-%m-%d %H:%M")
     if synchronised == "yes":
-        yield Finding("clock", OK, f"{now}, synchronised")
+        return OK, f"{now}, synchronised"
     else:
-        yield Finding("clock", WARNING, f"{now}, not synchronised: dates in the ledger may be wrong", "connect the network once, or fit a clock battery")
+        return WARNING, f"{now}, not synchronised: dates in the ledger may be wrong", "connect the network once, or fit a clock battery"
 
 
-def _temperature(patient: Patient) -> Iterator[Finding]:
+def _temperature(patient: Patient) -> Told:
     told = patient.read("/sys/class/thermal/thermal_zone0/temp")
     if told is None or not told.lstrip("-").isdigit():
-        yield Finding("temperature", WARNING, "this computer tells none")
-        return
+        return WARNING, "this computer tells none"
     celsius = int(told) / 1000
     state = FAULT if celsius >= TOO_HOT_C else WARNING if celsius >= HOT_C else OK
-    yield Finding("temperature", state, f"{celsius:.0f} degrees", "" if state == OK else "fit a fan or a heat sink: at 80 degrees it slows down and coins are late")
+    return state, f"{celsius:.0f} degrees", "" if state == OK else "fit a fan or a heat sink: at 80 degrees it slows down and coins are late"
 
 
-def _supply(patient: Patient) -> Iterator[Finding]:
+def _supply(patient: Patient) -> Told:
     """Under-voltage, as the firmware has seen it."""
     told = patient.read("/sys/devices/platform/soc/soc:firmware/get_throttled") or (patient.ask(["vcgencmd", "get_throttled"]) or "").rpartition("=")[2]
     try:
         bits = int(told, 16)
     except ValueError:
-        yield Finding("supply", WARNING, "this computer does not tell its voltage")
-        return
+        return WARNING, "this computer does not tell its voltage"
     remedy = "use the official supply and a short cable; feed the servos from a supply of their own"
     if bits & LOW_NOW:
-        yield Finding("supply", FAULT, "under-voltage now", remedy)
+        return FAULT, "under-voltage now", remedy
     elif bits & LOW_BEFORE:
-        yield Finding("supply", WARNING, "there was under-voltage since it was switched on", remedy)
+        return WARNING, "there was under-voltage since it was switched on", remedy
     else:
-        yield Finding("supply", OK, "no under-voltage since it was switched on")
+        return OK, "no under-voltage since it was switched on"
 
 
-def _memory(patient: Patient) -> Iterator[Finding]:
+def _memory(patient: Patient) -> Told:
     facts = dict(line.split(":", 1) for line in (patient.read("/proc/meminfo") or "").splitlines() if ":" in line)
     free_mb = {name: int(facts[name].split()[0]) / 1024 for name in ("MemAvailable", "CmaFree") if name in facts}
     if "MemAvailable" not in free_mb:
-        yield Finding("memory", WARNING, "this computer does not tell")
+        return WARNING, "this computer does not tell"
     elif free_mb["MemAvailable"] < FEWEST_MEMORY_MB:
-        yield Finding("memory", FAULT, f"{free_mb['MemAvailable']:.0f} MB free", "stop what else runs here: `ps aux --sort=-rss | head`")
+        return FAULT, f"{free_mb['MemAvailable']:.0f} MB free", "stop what else runs here: `ps aux --sort=-rss | head`"
     elif int(facts.get("CmaTotal", "0").split()[0]) and free_mb["CmaFree"] < FEWEST_CMA_MB and not _running(patient):
-        yield Finding("memory", FAULT, f"{free_mb['CmaFree']:.0f} MB of contiguous memory free: too little for a camera", "see firmware/cmdline.md, then start again")
+        return FAULT, f"{free_mb['CmaFree']:.0f} MB of contiguous memory free: too little for a camera", "see firmware/cmdline.md, then start again"
     else:
-        yield Finding("memory", OK, f"{free_mb['MemAvailable']:.0f} MB free")
+        return OK, f"{free_mb['MemAvailable']:.0f} MB free"
 
 
-def _watchdog(patient: Patient) -> Iterator[Finding]:
+def _watchdog(patient: Patient) -> Told:
     told = patient.ask(["systemctl", "show", "--property=RuntimeWatchdogUSec", "--value"])
     if not list((patient.root / "dev").glob("watchdog*")):
-        yield Finding("watchdog", WARNING, "no hardware watchdog: a hanging kernel is not restarted", "include firmware/coinsorter.txt in /boot/firmware/config.txt")
+        return WARNING, "no hardware watchdog: a hanging kernel is not restarted", "run `sudo make install`, or put firmware/coinsorter.txt into /boot/firmware/config.txt"
     elif told in (None, "", "0", "infinity"):
-        yield Finding("watchdog", WARNING, "the hardware watchdog is not in use", "install systemd/coinsorter-watchdog.conf, then start again")
+        return WARNING, "the hardware watchdog is not in use", "install systemd/coinsorter-watchdog.conf, then start again"
     else:
-        yield Finding("watchdog", OK, f"hardware watchdog, {told}")
+        return OK, f"hardware watchdog, {told}"
 
 
-def _versions(patient: Patient) -> Iterator[Finding]:
+def _versions(patient: Patient) -> Told:
     found = [f"{name} {version}" for name in PACKAGES if (version := _version(name))]
     model = patient.read("/proc/device-tree/model") or "no Raspberry Pi"
-    yield Finding("versions", OK, f"{model}; Python {sys.version.split()[0]}; {', '.join(found)}")
+    return OK, f"{model}; Python {sys.version.split()[0]}; {', '.join(found)}"
 
 
 def _version(name: str) -> str | None:
@@ -339,4 +314,9 @@ def _version(name: str) -> str | None:
         return None
 
 
-HARDWARE: tuple[Any, ...] = (_service, _camera, _gpio, _pulses, _permissions, _ledger, _watchdog, _clock, _temperature, _supply, _memory, _versions)
+BY_THEMSELVES: dict[str, Check] = {"settings": _settings, "models": _models}
+HARDWARE: dict[str, Check] = {
+    "service": _service, "camera": _camera, "gpio": _gpio, "servos": _pulses, "permissions": _permissions, "ledger": _ledger,
+    "watchdog": _watchdog, "clock": _clock, "temperature": _temperature, "supply": _supply, "memory": _memory, "versions": _versions,
+}  # fmt: skip
+WITH_SETTINGS = _models, _camera, _gpio, _pulses, _ledger  # which cannot be asked without

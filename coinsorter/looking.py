@@ -53,6 +53,12 @@ def write(path: Path, pixels: np.ndarray) -> None:
         raise InputError(f"{path}: cannot be written: {error.strerror}; name another file") from error
 
 
+def rides(camera: Camera, tracker: BeltTracker, search: Search) -> Iterator[Coin]:
+    """Every coin that rides by, as it leaves the view, until the camera has no more frames."""
+    while frame := camera.next_frame():
+        yield from tracker.update(frame, find_things(frame.pixels, search))
+
+
 class Capture:
     """Whole pictures of coins that ride by alone, one for each, to train with.
 
@@ -66,10 +72,9 @@ class Capture:
 
     def __iter__(self) -> Iterator[Path]:
         """The files, as coins come. Goes on until the camera has no more frames."""
-        while frame := self._camera.next_frame():
-            for coin in self._tracker.update(frame, find_things(frame.pixels, self._search)):
-                if path := self._kept(coin):
-                    yield path
+        for coin in rides(self._camera, self._tracker, self._search):
+            if path := self._kept(coin):
+                yield path
 
     def _kept(self, coin: Coin) -> Path | None:
         if not coin.alone or not coin.crops:

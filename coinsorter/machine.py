@@ -116,11 +116,11 @@ class Machine:
     onlooker: Callable[[Judged], None] = lambda judged: None
     paused: bool = False
     failure: CoinsorterError | None = None
+    seen: int = 0  # coins decided on
     _receipts: dict[int, Receipt] = field(default_factory=dict)
     _at_rest: bool = True  # in safety: whether every flap could be brought there
     _entries: Entries = field(default_factory=Entries)
-    seen: int = 0  # coins decided on
-    _told: int = 0  # of these, when the beam was last asked
+    _told: int = 0  # coins decided on when the beam was last asked
     _shown: str = ""
     _steady: int = 0  # frames since the camera was opened
     _reopened: int = 0
@@ -132,6 +132,7 @@ class Machine:
 
     @property
     def state(self) -> str:
+        """SORTING, PAUSING or FAILED."""
         return FAILED if self.failure else PAUSING if self.paused else SORTING
 
     def step(self) -> bool:

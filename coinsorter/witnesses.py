@@ -6,8 +6,8 @@ A bin without a drop sensor is believed; with one, a coin counts as fallen into 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-# A sensor's pulse counts for a coin whose flap is done this much later: until then its trailing edge may not have left the flap.
-EARLIEST_S = 2.0
+# Rules of thumb, in seconds. A coin may fall before its flap is done with it; what fell for longer than this without one was not sent there.
+UNEXPECTED_AFTER_S = 2.0
 # Without anything on the belt for so long, everything that broke the beam has been seen.
 QUIET_S = 3.0
 
@@ -46,7 +46,7 @@ class Falls:
         """What became of coins that were expected to fall, and the bins into which something fell that nobody expected there."""
         self._fallen += [(bin, now_s) for bin in self.within_s for _ in range(self.asked(bin))]
         settled = [fall for expected in list(self._falling) if (fall := self._settled(*expected, now_s))]
-        strange = [(bin, at_s) for bin, at_s in self._fallen if now_s > at_s + EARLIEST_S]
+        strange = [(bin, at_s) for bin, at_s in self._fallen if now_s > at_s + UNEXPECTED_AFTER_S]
         self._fallen = [fallen for fallen in self._fallen if fallen not in strange]
         return settled, [bin for bin, _ in strange]
 

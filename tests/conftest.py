@@ -45,6 +45,26 @@ def crowns():
     return bundle.load(CROWNS)
 
 
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory, config, crowns):
+    """A folder with the frames of a simulated belt that ten things ride on, as a camera would deliver them."""
+    from coinsorter import runtime
+    from coinsorter.simulator.machine import SimulatedMachine
+
+    folder = tmp_path_factory.mktemp("recording")
+    simulated = SimulatedMachine(config, crowns, folder / "ledger.db", 10, 3, runtime.pick("auto"))
+    while frame := simulated.camera.next_frame():
+        cv2.imwrite(str(folder / f"{frame.number:05}.jpg"), frame.pixels[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def without_hardware(recording) -> str:
+    """The shipped settings for a machine whose camera shows that recording and whose servos are mock ones."""
+    text = CONFIG.read_text().replace("models/crowns", str(CROWNS)).replace("driver: gpio ", "driver: mock ")
+    return text.replace("source: pi ", "source: folder ").replace("folder: null ", f"folder: {recording} ")
+
+
 @pytest.fixture
 def command(capsys, request):
     """Runs a command of the `cli` that the test's module imports; returns its exit status, standard output and standard error."""

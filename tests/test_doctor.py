@@ -5,7 +5,6 @@ import sqlite3
 import pytest
 
 from coinsorter import config, doctor
-from coinsorter.config import Config
 from coinsorter.devices import chip
 from coinsorter.doctor import FAULT, OK, WARNING, Finding, Patient
 from coinsorter.errors import CameraError, FlapError
@@ -42,56 +41,55 @@ def patient(tmp_path):
         def ask(words: list[str]) -> str | None:
             return next((answer for part, answer in known.items() if part in " ".join(words)), None)
 
-        return Patient(path, settings, None, camera or (lambda: (_ for _ in ()).throw(CameraError("no camera: gone; check its cable"))), root, ask)
+        return Patient(path, settings, camera or (lambda: (_ for _ in ()).throw(CameraError("no camera: gone; check its cable"))), root, ask)
 
     return make
 
 
-def found(patient: Patient, check) -> Finding:
-    (finding,) = check(patient)
-    return finding
+def found(patient: Patient, part: str) -> Finding:
+    return doctor.examined(patient, part, (doctor.BY_THEMSELVES | doctor.HARDWARE)[part])
 
 
 @pytest.mark.parametrize(
-    "check, written, told, state, words",
+    "part, written, told, state, words",
     [
-        (doctor._temperature, {}, {}, OK, "48 degrees"),
-        (doctor._temperature, {"sys/class/thermal/thermal_zone0/temp": "75000"}, {}, WARNING, "75 degrees"),
-        (doctor._temperature, {"sys/class/thermal/thermal_zone0/temp": "80000"}, {}, FAULT, "80 degrees"),
-        (doctor._temperature, {"sys/class/thermal/thermal_zone0/temp": None}, {}, WARNING, "tells none"),
-        (doctor._supply, {}, {}, OK, "no under-voltage"),
-        (doctor._supply, {"sys/devices/platform/soc/soc:firmware/get_throttled": "50005"}, {}, FAULT, "under-voltage now"),
-        (doctor._supply, {"sys/devices/platform/soc/soc:firmware/get_throttled": "50000"}, {}, WARNING, "since it was switched on"),
-        (doctor._supply, {"sys/devices/platform/soc/soc:firmware/get_throttled": None}, {"get_throttled": "throttled=0x50000"}, WARNING, "since it was"),
-        (doctor._supply, {"sys/devices/platform/soc/soc:firmware/get_throttled": None}, {}, WARNING, "does not tell"),
-        (doctor._memory, {}, {}, OK, "3027 MB free"),
-        (doctor._memory, {"proc/meminfo": "MemAvailable: 100000 kB\n"}, {}, FAULT, "98 MB free"),
-        (doctor._memory, {"proc/meminfo": "MemAvailable: 900000 kB\nCmaTotal: 65536 kB\nCmaFree: 10000 kB\n"}, {}, FAULT, "contiguous memory"),
-        (doctor._memory, {"proc/meminfo": "MemAvailable: 900000 kB\nCmaTotal: 0 kB\nCmaFree: 0 kB\n"}, {}, OK, "879 MB free"),
-        (doctor._watchdog, {}, {}, OK, "15s"),
-        (doctor._watchdog, {}, {"RuntimeWatchdogUSec": "0"}, WARNING, "not in use"),
-        (doctor._watchdog, {"dev/watchdog0": None}, {}, WARNING, "no hardware watchdog"),
-        (doctor._clock, {}, {}, OK, "synchronised"),
-        (doctor._clock, {}, {"NTPSynchronized": "no"}, WARNING, "not synchronised"),
-        (doctor._service, {}, {}, OK, "inactive (dead)"),
-        (doctor._service, {}, {"show --property=ActiveState": "ActiveState=failed\nSubState=failed\nNRestarts=5\nResult=watchdog"}, FAULT, "failed (watchdog)"),
-        (doctor._service, {}, {"show --property=ActiveState": "ActiveState=active\nSubState=running\nNRestarts=3\nResult=success"}, WARNING, "started again 3 times"),
-        (doctor._service, {}, {"show --property=ActiveState": None}, WARNING, "does not answer"),
-        (doctor._versions, {}, {}, OK, "Raspberry Pi 4 Model B Rev 1.4; Python 3."),
+        ("temperature", {}, {}, OK, "48 degrees"),
+        ("temperature", {"sys/class/thermal/thermal_zone0/temp": "75000"}, {}, WARNING, "75 degrees"),
+        ("temperature", {"sys/class/thermal/thermal_zone0/temp": "80000"}, {}, FAULT, "80 degrees"),
+        ("temperature", {"sys/class/thermal/thermal_zone0/temp": None}, {}, WARNING, "tells none"),
+        ("supply", {}, {}, OK, "no under-voltage"),
+        ("supply", {"sys/devices/platform/soc/soc:firmware/get_throttled": "50005"}, {}, FAULT, "under-voltage now"),
+        ("supply", {"sys/devices/platform/soc/soc:firmware/get_throttled": "50000"}, {}, WARNING, "since it was switched on"),
+        ("supply", {"sys/devices/platform/soc/soc:firmware/get_throttled": None}, {"get_throttled": "throttled=0x50000"}, WARNING, "since it was"),
+        ("supply", {"sys/devices/platform/soc/soc:firmware/get_throttled": None}, {}, WARNING, "does not tell"),
+        ("memory", {}, {}, OK, "3027 MB free"),
+        ("memory", {"proc/meminfo": "MemAvailable: 100000 kB\n"}, {}, FAULT, "98 MB free"),
+        ("memory", {"proc/meminfo": "MemAvailable: 900000 kB\nCmaTotal: 65536 kB\nCmaFree: 10000 kB\n"}, {}, FAULT, "contiguous memory"),
+        ("memory", {"proc/meminfo": "MemAvailable: 900000 kB\nCmaTotal: 0 kB\nCmaFree: 0 kB\n"}, {}, OK, "879 MB free"),
+        ("watchdog", {}, {}, OK, "15s"),
+        ("watchdog", {}, {"RuntimeWatchdogUSec": "0"}, WARNING, "not in use"),
+        ("watchdog", {"dev/watchdog0": None}, {}, WARNING, "no hardware watchdog"),
+        ("clock", {}, {}, OK, "synchronised"),
+        ("clock", {}, {"NTPSynchronized": "no"}, WARNING, "not synchronised"),
+        ("service", {}, {}, OK, "inactive (dead)"),
+        ("service", {}, {"show --property=ActiveState": "ActiveState=failed\nSubState=failed\nNRestarts=5\nResult=watchdog"}, FAULT, "failed (watchdog)"),
+        ("service", {}, {"show --property=ActiveState": "ActiveState=active\nSubState=running\nNRestarts=3\nResult=success"}, WARNING, "started again 3 times"),
+        ("service", {}, {"show --property=ActiveState": None}, WARNING, "does not answer"),
+        ("versions", {}, {}, OK, "Raspberry Pi 4 Model B Rev 1.4; Python 3."),
     ],
 )
-def test_each_fault_is_found_by_name(patient, check, written, told, state, words):
-    finding = found(patient(written=written, told=told), check)
+def test_each_fault_is_found_by_name(patient, part, written, told, state, words):
+    finding = found(patient(written=written, told=told), part)
     assert finding.state == state and words in finding.what
     assert bool(finding.remedy) == (state != OK) or "tell" in finding.what
 
 
 def test_a_camera_that_is_gone_is_named_with_its_remedy(patient):
-    assert found(patient(), doctor._camera) == Finding("camera", FAULT, "no camera: gone", "check its cable")
+    assert found(patient(), "camera") == Finding("camera", FAULT, "no camera: gone", "check its cable")
 
 
 def test_the_camera_is_left_to_the_running_service(patient):
-    finding = found(patient(told={"is-active": "active"}), doctor._camera)
+    finding = found(patient(told={"is-active": "active"}), "camera")
     assert finding.state == OK and "in use by the running service" in finding.what
 
 
@@ -107,7 +105,7 @@ def test_the_camera_is_left_to_the_running_service(patient):
 def test_pins_that_another_program_holds_are_named(patient, monkeypatch, holders, running, state, words):
     monkeypatch.setattr(chip, "find", lambda: 4)
     monkeypatch.setattr(chip, "holders", lambda number: holders)
-    finding = found(patient(told={"is-active": "active" if running else "inactive"}), doctor._gpio)
+    finding = found(patient(told={"is-active": "active" if running else "inactive"}), "gpio")
     assert finding.state == state and words in finding.what
 
 
@@ -116,7 +114,7 @@ def test_a_chip_that_is_absent_is_named(patient, monkeypatch):
         raise FlapError("no GPIO chip of a Raspberry Pi (pinctrl-rp1); found: none; add the user to the group gpio")
 
     monkeypatch.setattr(chip, "find", absent)
-    assert found(patient(), doctor._gpio) == Finding(
+    assert found(patient(), "gpio") == Finding(
         "gpio", FAULT, "no GPIO chip of a Raspberry Pi (pinctrl-rp1); found: none", "add the user to the group gpio"
     )
 
@@ -125,39 +123,39 @@ def test_a_chip_that_is_absent_is_named(patient, monkeypatch):
 def test_what_makes_the_pulses_is_there(patient, driver, state, words):
     sound = patient()
     servo = sound.settings.servo.model_copy(update={"driver": driver})
-    finding = found(patient(servo=servo), doctor._pulses)
+    finding = found(patient(servo=servo), "servos")
     assert finding.state == state and words in finding.what
 
 
 def test_a_ledger_that_is_no_database_is_a_fault(patient, tmp_path):
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "ledger.db").write_bytes(b"no database at all" * 100)
-    finding = found(patient(), doctor._ledger)
+    finding = found(patient(), "ledger")
     assert finding.state == FAULT and "not a database" in finding.what
 
 
 def test_a_sound_ledger_and_one_that_is_yet_to_be_made_are_fine(patient, tmp_path):
-    assert found(patient(), doctor._ledger).state == OK
+    assert found(patient(), "ledger").state == OK
     (tmp_path / "var").mkdir()
     with sqlite3.connect(tmp_path / "var" / "ledger.db") as connection:
         connection.execute("CREATE TABLE coins (id INTEGER)")
-    assert found(patient(), doctor._ledger).state == OK
+    assert found(patient(), "ledger").state == OK
 
 
 def test_a_full_disk_is_a_fault(patient, monkeypatch):
     monkeypatch.setattr(doctor, "FEWEST_MB", 1e12)
-    finding = found(patient(), doctor._ledger)
+    finding = found(patient(), "ledger")
     assert finding.state == FAULT and "MB free where" in finding.what
 
 
 def test_mistakes_in_the_settings_are_counted_and_the_first_is_said(patient, tmp_path):
     whole = patient()
     (tmp_path / "config.yaml").write_text((tmp_path / "config.yaml").read_text().replace("pin: 6", "pin: 99").replace("threads: 1 ", "threads: 99 "))
-    finding = found(whole, doctor._settings)
+    finding = found(whole, "settings")
     assert finding.state == FAULT and finding.what.startswith("2 mistakes, the first: ") and "99 is above 27" in finding.what
 
 
 def test_a_machine_without_settings_is_examined_all_the_same(tmp_path):
     patient = doctor.admitted(tmp_path / "none.yaml", lambda settings: None)
     parts = {finding.part: finding.state for finding in doctor.examine(patient)}
-    assert parts["settings"] == FAULT and "versions" in parts and "camera" not in parts and isinstance(patient.settings, Config | None)
+    assert parts["settings"] == FAULT and parts["versions"] == OK and "camera" not in parts and "models" not in parts

@@ -100,10 +100,6 @@ def test_inputs_are_pulled_up_and_debounced(pins, panel):
     }
 
 
-def test_only_bins_with_a_drop_sensor_have_one(panel, wired):
-    assert [b.name for b in wired.bins if panel.has_drop_sensor(b.name)] == ["bit_50"]
-
-
 def test_the_led_is_on_while_sorting_and_can_be_off(pins, panel):
     panel.show("sorting")
     assert pins.pin(LED).state
@@ -173,7 +169,7 @@ def test_without_any_pin_nothing_is_opened_and_nothing_is_ever_told(config, monk
     panel = Panel(config)
     panel.feed(True)
     panel.show("fault")
-    assert (panel.presses(), panel.beam_breaks(), panel.fallen("bit_10"), panel.has_drop_sensor("bit_10")) == (0, 0, 0, False)
+    assert (panel.presses(), panel.beam_breaks(), panel.fallen("bit_10")) == (0, 0, 0)
     panel.close()
 
 

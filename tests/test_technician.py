@@ -7,28 +7,16 @@ import cv2
 import numpy as np
 import pytest
 
-from coinsorter import cli, config, runtime
+from coinsorter import cli, config
 from coinsorter.devices.camera import read_picture
-from coinsorter.simulator.machine import SimulatedMachine
-from tests.conftest import CONFIG, CROWNS
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory, config, crowns):
-    """Frames of a simulated belt with some coins on it, as a camera would deliver them."""
-    folder = tmp_path_factory.mktemp("recording")
-    simulated = SimulatedMachine(config, crowns, folder / "ledger.db", 10, 3, runtime.pick("auto"))
-    while frame := simulated.camera.next_frame():
-        cv2.imwrite(str(folder / f"{frame.number:05}.jpg"), frame.pixels[..., ::-1])
-    return folder
+from tests.conftest import CROWNS
 
 
 @pytest.fixture
-def settings(tmp_path, recording):
+def settings(tmp_path, without_hardware):
     """A config.yaml of a machine without hardware."""
     path = tmp_path / "config.yaml"
-    text = CONFIG.read_text().replace("models/crowns", str(CROWNS)).replace("driver: gpio ", "driver: mock ")
-    path.write_text(text.replace("source: pi ", "source: folder ").replace("folder: null ", f"folder: {recording} "))
+    path.write_text(without_hardware)
     assert config.read(path)[1] == []
     return path
 

@@ -364,7 +364,7 @@ def test_a_coin_that_is_odd_in_one_part_is_told_however_usual_it_is_in_the_other
     held, rng = held_out(600, wrong=0), np.random.default_rng(2)
     held = replace(held, likeness=rng.normal(0.8, 0.02, (600, 2)), blemishes=rng.normal(-2, 1, 600), distances=rng.lognormal(2, 0.2, (600, 2)))
     scales, fused = limits.anomaly_scales(held, LABELS, limits.fusion(held, LABELS), 0.01)
-    (name, value), own = next(iter(odd.items())), held.at(np.flatnonzero(held.labels == 0))
+    own = held.at(np.flatnonzero(held.labels == 0))
     best = {"likeness": 0.9, "blemishes": -9.0, "distances": 0.1, "errors": np.exp(5.0)} | odd
     strange = replace(own, **{part: np.full_like(getattr(own, part), usual) for part, usual in best.items()})
     genuine, other = (limits.scores(of, 0, scales["a"], fused) for of in (own, strange))

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinsorter.witnesses import EARLIEST_S, QUIET_S, Entries, Fall, Falls
+from coinsorter.witnesses import QUIET_S, UNEXPECTED_AFTER_S, Entries, Fall, Falls
 
 
 class Sensors:
@@ -50,7 +50,7 @@ def test_what_falls_without_being_sent_is_told():
     falls.expect(1, "a", 10.0)
     sensors.counts["b"] = 1
     assert falls.settle(10.1) == ([], [])
-    assert falls.settle(10.1 + EARLIEST_S + 0.01) == ([Fall(1, "a", False)], ["b"])
+    assert falls.settle(10.1 + UNEXPECTED_AFTER_S + 0.01) == ([Fall(1, "a", False)], ["b"])
 
 
 def test_coins_that_are_forgotten_are_named_and_not_settled():

@@ -10,7 +10,6 @@ from coinsorter import bundle, config, runtime
 from coinsorter.commands.shared import add_bundle, add_command, add_config, add_json
 
 
-
 def add(commands: Any) -> None:
     details = (
         "Times every stage on one core with simulated pictures, one picture a coin, and compares the whole with the bare kernels: the "

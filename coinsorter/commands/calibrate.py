@@ -4,14 +4,13 @@ import argparse
 import json
 from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from coinsorter import assembly, bundle, config
 from coinsorter.commands.shared import add_bundle, add_command, add_config, add_json, bundle_for, count, known_bins, progress, whole_file
 from coinsorter.records import Coin
-from coinsorter.segment import find_things
-
 
 
 def add(commands: Any) -> None:
@@ -105,8 +104,9 @@ def _calibrate_belt(options: argparse.Namespace) -> None:
     tracker = looking.tracker(settings.scale, settings.belt.speed_mm_s, 1 / settings.camera.frames_per_s)
     coins: list[Coin] = []
     with closing(open_camera(settings.camera, options.config.parent)) as camera, progress("measuring", options.coins, options.json) as advance:
-        while len(coins) < options.coins and (frame := camera.next_frame()):
-            coins += [coin for coin in tracker.update(frame, find_things(frame.pixels, assembly.search(models, settings.scale))) if coin.alone]
+        alone = (coin for coin in looking.rides(camera, tracker, assembly.search(models, settings.scale)) if coin.alone)
+        for coin in islice(alone, options.coins):
+            coins.append(coin)
             advance(len(coins))
     found = calibrate.belt_speed(coins)
     numbers = {"speed_mm_s": round(found.speed_mm_s, 1), "speed_tolerance_percent": round(100 * found.tolerance, 1)}

@@ -11,7 +11,6 @@ from coinsorter.commands.shared import add_command, add_json
 from coinsorter.errors import BundleError, ConfigError
 
 
-
 def add(commands: Any) -> None:
     details = "Prints each as `config.yaml:14: bins[2].flap.open_deg: 220 is above 180` and exits with 78 if there is any."
     parser = add_command(commands, "check", _check, "find every mistake in config.yaml", details)

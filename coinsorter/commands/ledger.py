@@ -13,7 +13,6 @@ from coinsorter import config, ledger
 from coinsorter.commands.shared import add_command, add_config, add_json, count, show_totals, whole_file
 
 
-
 def add(commands: Any) -> None:
     parser = commands.add_parser("ledger", help="read what has been sorted", description="Read what has been sorted. Never writes.")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)

@@ -17,7 +17,6 @@ from coinsorter.config import Config
 from coinsorter.errors import InputError
 
 
-
 def add(commands: Any) -> None:
     details = (
         "Each picture shows one coin; the name of the folder it lies in is its label, and folders whose names the bundle does not know "

@@ -21,7 +21,6 @@ from coinsorter.machine import Machine
 log = logging.getLogger(__name__)
 
 
-
 def add(commands: Any) -> None:
     details = (
         "On the real machine it sorts until it is stopped (Ctrl-C or SIGTERM); flaps go to rest first and last. SIGHUP takes over acceptance and "
@@ -72,7 +71,6 @@ def _remove_ledger(path: Path) -> None:
             path.with_name(path.name + part).unlink(missing_ok=True)
     except OSError as error:
         raise LedgerError(f"ledger {path}: the old one cannot be removed: {error.strerror}; name another folder with --out") from error
-
 
 
 def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:

@@ -61,9 +61,6 @@ class Panel:
         """How many things have fallen into a bin since last asked."""
         return self._drops[bin].take()
 
-    def has_drop_sensor(self, bin: str) -> bool:
-        return self._drops[bin].wired
-
     def close(self) -> None:
         """Stops the feeder, switches the LED off, then lets go of the pins; safe to call twice."""
         devices, self._devices = self._devices, []  # feeder and LED come first
@@ -89,7 +86,6 @@ class _Counter:
     """Counts how often an input becomes active. The pins' thread counts up, the machine's takes: each writes a number of its own."""
 
     def __init__(self, device: DigitalInputDevice | None) -> None:
-        self.wired = device is not None
         self._counted = self._taken = 0
         if device:
             device.when_activated = self._count
