@@ -35,6 +35,14 @@ SLOWEST_FRAMES = 0.8  # of the frames a second that config.yaml asks for
 COUNTED_FRAMES = 20
 # Bits of what the firmware says of its supply (Raspberry Pi documentation, "vcgencmd get_throttled").
 LOW_NOW, LOW_BEFORE = 1 << 0, 1 << 16
+RESULTS = {
+    "exit-code": "it gave up",
+    "signal": "it was killed",
+    "core-dump": "it crashed",
+    "watchdog": "the watchdog stopped it: no frames came, or it stood still",
+    "timeout": "it took too long to start or to stop",
+    "oom-kill": "memory ran out",
+}
 GROUPS = "video", "gpio", "render"
 PACKAGES = "coinsorter", "numpy", "opencv-python-headless", "gpiozero", "lgpio", "picamera2", "ai-edge-litert", "tflite-runtime"
 
@@ -130,17 +138,26 @@ def _models(patient: Patient) -> Told:
 
 
 def _service(patient: Patient) -> Told:
-    state = patient.ask(["systemctl", "show", "--property=ActiveState,SubState,NRestarts,Result", SERVICE])
+    state = patient.ask(["systemctl", "show", "--property=ActiveState,SubState,NRestarts,Result,StatusText", SERVICE])
     if not state:
         return WARNING, "systemd does not answer", "start the machine by hand: coinsorter run"
     facts = dict(line.split("=", 1) for line in state.splitlines() if "=" in line)
-    active, restarts = facts.get("ActiveState", "?"), facts.get("NRestarts", "0")
+    active, restarts, doing = facts.get("ActiveState", "?"), facts.get("NRestarts", "0"), facts.get("StatusText") or facts.get("SubState", "?")
     if active == "failed":
-        return FAULT, f"failed ({facts.get('Result', '?')})", "read `journalctl -u coinsorter -n 50`, mend that, then `systemctl restart coinsorter`"
+        return FAULT, f"failed: {_end(patient)}", "read `journalctl -u coinsorter -n 50`, mend that, then `systemctl restart coinsorter`"
+    elif doing.startswith("fault"):
+        return FAULT, f"{active}: {doing}", "mend that, then `systemctl restart coinsorter`"
     elif int(restarts or 0) > 0:
-        return WARNING, f"{active}, started again {restarts} times", "read `journalctl -u coinsorter`: it says why"
+        return WARNING, f"{active}, started again {restarts} times, the last time since {_end(patient)}", "read `journalctl -u coinsorter`: it says why"
     else:
-        return OK, f"{active} ({facts.get('SubState', '?')})"
+        return OK, f"{active}: {doing}"
+
+
+def _end(patient: Patient) -> str:
+    """How the service last failed since the Pi was switched on, by systemd's own words for it (systemd.exec(5), $SERVICE_RESULT)."""
+    told = patient.ask(["journalctl", "--unit", SERVICE, "--boot", "--output=cat", "--no-pager", "--grep", "Failed with result '(?!start-limit)"]) or ""
+    result = told.splitlines()[-1].split("'")[1] if "'" in told else ""
+    return RESULTS.get(result, result or "why is in a journal that this user may not read")
 
 
 def _camera(patient: Patient) -> Told:

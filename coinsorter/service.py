@@ -19,18 +19,18 @@ class Service:
 
     def __init__(self, notify: Callable[[str], object], now_s: Callable[[], float] = time.monotonic, interval_s: float | None = None) -> None:
         self._notify, self._now_s, self._interval_s = notify, now_s, interval_s
-        self._pinged_s = self._told_s = float("-inf")
+        self._pinged_s = self._told_s = self._beat_s = float("-inf")
 
     def ready(self, status: str) -> None:
         """The machine sorts from now on."""
         self._notify(f"READY=1\nSTATUS={status}")
         self._pinged_s = self._told_s = self._now_s()
 
-    def alive(self, status: Callable[[], str]) -> None:
-        """A frame was dealt with. As often as they come; tells only when it is time."""
+    def alive(self, beat_s: float, status: Callable[[], str]) -> None:
+        """The machine's loop goes round. beat_s: when the last frame came; the watchdog hears of new ones only. As often as you like."""
         now_s = self._now_s()
-        if self._interval_s and now_s >= self._pinged_s + self._interval_s / PINGS:
-            self._pinged_s = now_s
+        if self._interval_s and beat_s > self._beat_s and now_s >= self._pinged_s + self._interval_s / PINGS:
+            self._pinged_s, self._beat_s = now_s, beat_s
             self._notify("WATCHDOG=1")
         if now_s >= self._told_s + STATUS_S:
             self._told_s = now_s

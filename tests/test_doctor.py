@@ -10,6 +10,8 @@ from coinsorter.doctor import FAULT, OK, WARNING, Finding, Patient
 from coinsorter.errors import CameraError, FlapError
 from tests.conftest import CONFIG, CROWNS
 
+SHOWN = "show --property=ActiveState"  # how systemd is asked for the service
+
 
 @pytest.fixture
 def patient(tmp_path):
@@ -17,7 +19,7 @@ def patient(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.read_text().replace("models/crowns", str(CROWNS)))
     root = tmp_path / "root"
-    answers = {"is-active": "inactive", "show --property=ActiveState": "ActiveState=inactive\nSubState=dead\nNRestarts=0\nResult=success",
+    answers = {"is-active": "inactive", SHOWN: "ActiveState=inactive\nSubState=dead\nNRestarts=0\nResult=success",
                "NTPSynchronized": "yes", "RuntimeWatchdogUSec": "15s"}  # fmt: skip
     files = {
         "sys/class/thermal/thermal_zone0/temp": "48312\n",
@@ -46,6 +48,11 @@ def patient(tmp_path):
     return make
 
 
+def ended(result: str) -> str:
+    """What systemd writes into the journal when the service fails."""
+    return f"coinsorter.service: Failed with result 'oom-kill'.\ncoinsorter.service: Failed with result '{result}'.\n"
+
+
 def found(patient: Patient, part: str) -> Finding:
     return doctor.examined(patient, part, (doctor.BY_THEMSELVES | doctor.HARDWARE)[part])
 
@@ -71,10 +78,14 @@ def found(patient: Patient, part: str) -> Finding:
         ("watchdog", {"dev/watchdog0": None}, {}, WARNING, "no hardware watchdog"),
         ("clock", {}, {}, OK, "synchronised"),
         ("clock", {}, {"NTPSynchronized": "no"}, WARNING, "not synchronised"),
-        ("service", {}, {}, OK, "inactive (dead)"),
-        ("service", {}, {"show --property=ActiveState": "ActiveState=failed\nSubState=failed\nNRestarts=5\nResult=watchdog"}, FAULT, "failed (watchdog)"),
-        ("service", {}, {"show --property=ActiveState": "ActiveState=active\nSubState=running\nNRestarts=3\nResult=success"}, WARNING, "started again 3 times"),
-        ("service", {}, {"show --property=ActiveState": None}, WARNING, "does not answer"),
+        ("service", {}, {}, OK, "inactive: dead"),
+        ("service", {}, {SHOWN: "ActiveState=active\nSubState=running\nNRestarts=0\nStatusText=sorting; 7 things seen"}, OK, "active: sorting; 7"),
+        ("service", {}, {SHOWN: "ActiveState=active\nNRestarts=0\nStatusText=fault: bin a: GPIO 5 is gone"}, FAULT, "active: fault: bin a: GPIO 5"),
+        ("service", {}, {SHOWN: "ActiveState=failed\nNRestarts=5", "Failed with": ended("exit-code")}, FAULT, "failed: it gave up"),
+        ("service", {}, {SHOWN: "ActiveState=failed\nNRestarts=5", "Failed with": ""}, FAULT, "may not read"),
+        ("service", {}, {SHOWN: "ActiveState=active\nNRestarts=3", "Failed with": ended("watchdog")}, WARNING, "again 3 times, the last time since the watchdog"),
+        ("service", {}, {SHOWN: "ActiveState=active\nNRestarts=1", "Failed with": ended("signal")}, WARNING, "since it was killed"),
+        ("service", {}, {SHOWN: None}, WARNING, "does not answer"),
         ("versions", {}, {}, OK, "Raspberry Pi 4 Model B Rev 1.4; Python 3."),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from coinsorter import cli, config
+from coinsorter.devices import servos
 from coinsorter.devices.camera import read_picture
 from tests.conftest import CROWNS
 
@@ -47,6 +48,13 @@ def test_a_label_that_cannot_name_a_folder_is_refused(command, settings, tmp_pat
 def test_a_jog_says_that_the_flap_is_back_at_rest(command, settings):
     status, out, _ = command("jog", "crown_2", "--us", 1800, "--hold-s", 0, "--config", settings)
     assert status == 0 and out == "crown_2: moved, and back at rest\n"
+
+
+def test_parking_turns_every_flap_to_its_rest_and_nowhere_else(command, settings, monkeypatch):
+    sent = []
+    monkeypatch.setattr(servos.PinServos, "pulse", lambda self, pin, us: sent.append((pin, us)))
+    assert command("park", "--config", settings)[:2] == (0, "every flap is at rest\n")
+    assert {us for _, us in sent if us} == {1500} and [pin for pin, us in sent if us] == [bin_.flap.pin for bin_ in config.load(settings).bins]
 
 
 @pytest.mark.parametrize("words, complaint", [(["gold"], "gold: no such bin; there are bit_10"), (["crown_2", "--us", "2501"], "2501 us is outside")])

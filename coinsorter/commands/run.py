@@ -102,7 +102,7 @@ def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
         machine.start()
         told.ready(_status(machine, models))
         while not wishes.stop and machine.step():
-            told.alive(lambda: _status(machine, models))
+            told.alive(camera.heartbeat_s, lambda: _status(machine, models))
             if wishes.reload:
                 wishes.reload = False
                 told.reloading()

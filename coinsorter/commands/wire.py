@@ -1,4 +1,4 @@
-"""coinsorter jog, wiring: flaps by hand, and how they are connected."""
+"""coinsorter jog, park, wiring: flaps by hand, and how they are connected."""
 
 import argparse
 import time
@@ -24,6 +24,11 @@ def add(commands: Any) -> None:
     parser.add_argument("--us", type=float, metavar="N", help="pulse in microseconds, within servo.min_pulse_us and max_pulse_us (default: where it opens)")
     parser.add_argument("--hold-s", type=_seconds, default=HELD_S, metavar="S", help=f"how long it is held there (default: {HELD_S:g})")
     add_config(parser)
+    details = (
+        "Brings every flap to rest, where coins run on to the reject bin, and lets go of the servos. The service does so itself; systemd runs this "
+        "after a service that was killed, since some drivers' pulses outlive it."
+    )
+    add_config(add_command(commands, "park", _park, "bring every flap to rest", details))
     details = "Writes config.txt's fragment, the device-tree overlay, pin table, drawing and list of parts that fit config.yaml."
     parser = add_command(commands, "wiring", _wiring, "how everything is connected", details)
     parser.add_argument("--out", type=Path, default=Path("firmware"), metavar="DIR", help="where they go (default: firmware)")
@@ -50,6 +55,12 @@ def _jog(options: argparse.Namespace) -> None:
             flaps.jog(name, options.us)
         time.sleep(options.hold_s)
     print(f"{name}: moved, and back at rest")
+
+
+def _park(options: argparse.Namespace) -> None:
+    settings = config.load(options.config)
+    Flaps(settings, open_servos(settings)).close()  # which parks
+    print("every flap is at rest")
 
 
 def _wiring(options: argparse.Namespace) -> None:
