@@ -7,6 +7,7 @@ one before stays, to go back to. Runs on the system's own Python, before anythin
 import contextlib
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -24,8 +25,12 @@ TRIAL = SETTINGS.with_name("config.yaml.trial")
 STATE = Path("/var/lib/coinsorter")
 COMMAND = Path("/usr/local/bin/coinsorter")
 FIRMWARE = Path("/boot/firmware/config.txt")
-# What the firmware reads last belongs to every model of Pi, whatever section the file ended in.
-INCLUDE = "\n[all]\ninclude coinsorter.txt\n"
+# Our lines in config.txt stand between these: a Pi 5's bootloader reads no file that config.txt includes.
+BEGIN, END = f"# coinsorter begin: made by make install from {SETTINGS}", "# coinsorter end"
+MARKS = re.compile(rb"^# coinsorter (begin|end)\b", re.MULTILINE)
+OURS = re.compile(rb"\r?\n?^# coinsorter begin\b.*^# coinsorter end\b[^\n]*\n?", re.MULTILINE | re.DOTALL)
+# What older releases wrote instead, to have their lines included.
+INCLUDE = b"include coinsorter.txt"
 
 PACKAGES = ["python3-venv", "python3-picamera2", "python3-systemd", "python3-gpiozero", "python3-lgpio", "device-tree-compiler"]
 # Parts of a release, and what of it has its place elsewhere.
@@ -78,6 +83,8 @@ def _check_machine(action: str) -> None:
 
 def install() -> None:
     """Everything that a machine needs to sort on power-up. Where it is there already, nothing changes."""
+    if FIRMWARE.exists():
+        _around_ours(FIRMWARE.read_bytes())  # before anything changes: its marks are whole
     if os.environ.get("APT", "yes") != "no":
         _install_packages()
     if FIRMWARE.exists() and shutil.which("dtc") is None:
@@ -239,14 +246,13 @@ def _for_firmware(release: Path) -> dict[Path, bytes]:
         compiled = Path(folder) / OVERLAY.name
         compiler = ["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", str(compiled), f"{folder}/coinsorter-overlay.dts"]
         _run("the device-tree overlay could not be compiled; its message is above", *compiler)
-        return {FRAGMENT: (Path(folder) / FRAGMENT.name).read_bytes(), OVERLAY: compiled.read_bytes()}
+        lines = (Path(folder) / FRAGMENT.name).read_bytes()
+        return {OVERLAY: compiled.read_bytes(), FIRMWARE: with_ours(without_include(FIRMWARE.read_bytes()), lines)}
 
 
 def _add_to_firmware(files: dict[Path, bytes]) -> None:
     changed = [_write(path, content) for path, content in files.items()]
-    text = FIRMWARE.read_text(encoding="utf-8")
-    if "include coinsorter.txt" not in text.splitlines():
-        changed += [_write(FIRMWARE, (text.rstrip("\n") + "\n" + INCLUDE).encode())]
+    FRAGMENT.unlink(missing_ok=True)
     if any(changed):
         print(f"{FIRMWARE.parent} has changed, which takes effect with the next boot")
 
@@ -272,9 +278,10 @@ def rollback() -> None:
 
 def uninstall() -> None:
     """Removes all that install has made, but the ledger and the settings."""
+    if FIRMWARE.exists():
+        _write(FIRMWARE, without_ours(without_include(FIRMWARE.read_bytes())))
     if PLACES["systemd/coinsorter.service"].exists():
         _run("the service could not be stopped", "systemctl", "--quiet", "disable", *(["--now"] if _booted() else []), "coinsorter.service")
-    _remove_from_firmware()
     for path in (*PLACES.values(), FRAGMENT, OVERLAY, COMMAND, NEWER_SETTINGS, TRIAL):
         path.unlink(missing_ok=True)
     for folder in {place.parent for place in PLACES.values()}:
@@ -289,18 +296,48 @@ def uninstall() -> None:
     print(f"packages of apt stay as well: {' '.join(PACKAGES)}")
 
 
-def _remove_from_firmware() -> None:
-    if FIRMWARE.exists():
-        text = FIRMWARE.read_text(encoding="utf-8").replace("\n" + INCLUDE, "\n")
-        _write(FIRMWARE, "".join(line for line in text.splitlines(keepends=True) if line.strip() != "include coinsorter.txt").encode())
-
-
 def _remove_user() -> None:
     if not _succeeds("id", "--user", "coinsorter"):
         return
     if STATE.exists():  # or the ledger would belong to whoever gets the number next; the next installation's service takes it over
         _run("the ledger could not be given to root", "chown", "--recursive", "root:root", str(STATE))
     _run("the user coinsorter could not be removed", "userdel", "coinsorter")
+
+
+# -- config.txt -----------------------------------------------------------------------------------------------------------------------
+
+
+def with_ours(text: bytes, lines: bytes) -> bytes:
+    """The text of config.txt with our lines in it: where they are already, else at its end; all else as it is. lines: what `wiring` has made."""
+    before, after = _around_ours(text)
+    # From [all] on they are for every model of Pi, whatever section the file was in. Our first newline ends a last line that has none.
+    section = f"\n{BEGIN}\n".encode() + lines[lines.index(b"[all]\n") :] + f"{END}\n".encode()
+    return before + section + after
+
+
+def without_ours(text: bytes) -> bytes:
+    """The text of config.txt as it was before `with_ours`, byte for byte."""
+    before, after = _around_ours(text)
+    apart = b"\n" if before and after and not before.endswith(b"\n") else b""
+    return before + apart + after
+
+
+def without_include(text: bytes) -> bytes:
+    """The text of config.txt without the line by which older releases had theirs included, nor the section and the gap that they made for it."""
+    text = text.replace(b"\n\n[all]\n" + INCLUDE + b"\n", b"\n")
+    return b"".join(line for line in text.splitlines(keepends=True) if line.strip() != INCLUDE)
+
+
+def _around_ours(text: bytes) -> tuple[bytes, bytes]:
+    """What stands before our lines and after them; all of it is before where they are not there. Raises InstallError where a mark is amiss."""
+    marks = MARKS.findall(text)
+    if not marks:
+        return text, b""
+    if marks != [b"begin", b"end"]:
+        how = "delete what is left of coinsorter's lines, with both marks, and run it again"
+        raise InstallError(f"{FIRMWARE}: `{BEGIN}` and `{END}` are not there once each, in this order, so nothing was changed; {how}")
+    before, after = OURS.split(text)
+    return before, after
 
 
 # -- small things ---------------------------------------------------------------------------------------------------------------------

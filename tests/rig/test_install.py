@@ -189,18 +189,21 @@ def test_a_build_that_was_interrupted_is_begun_anew(rig):
     assert "pip could not install coinsorter; check the network" in outcome.text("said")
 
 
-@pytest.mark.skipif(shutil.which("dtc") is None, reason="dtc is not installed; it comes with device-tree-compiler")
-def test_the_firmware_learns_of_the_machines_pins_once_and_forgets_them(rig):
+needs_dtc = pytest.mark.skipif(shutil.which("dtc") is None, reason="dtc is not installed; it comes with device-tree-compiler")
+
+
+@needs_dtc
+def test_the_firmware_learns_of_the_machines_pins_and_forgets_them(rig):
     outcome = rig.run(
         f"""
         mkdir -p /boot/firmware/overlays
-        printf 'arm_boost=1\\n[cm4]\\notg_mode=1\\n' >/boot/firmware/config.txt
+        printf 'arm_boost=1\\n[cm4]\\notg_mode=1' >/boot/firmware/config.txt
         cp /boot/firmware/config.txt rig-out/before.txt
         {INSTALL}
+        cp /boot/firmware/config.txt rig-out/installed.txt
         sed -i 's/pin: 26,/pin: 27,/' /etc/coinsorter/config.yaml
         {INSTALL}
-        cp /boot/firmware/config.txt rig-out/config.txt
-        cp /boot/firmware/coinsorter.txt rig-out/coinsorter.txt
+        cp /boot/firmware/config.txt rig-out/changed.txt
         dtc -I dtb -O dts /boot/firmware/overlays/coinsorter.dtbo >rig-out/overlay.dts
         make uninstall
         cp /boot/firmware/config.txt rig-out/after.txt
@@ -208,11 +211,53 @@ def test_the_firmware_learns_of_the_machines_pins_once_and_forgets_them(rig):
         """
     )
     assert outcome.status == 0, outcome.printed
-    assert outcome.text("config.txt") == outcome.text("before.txt") + "\n[all]\ninclude coinsorter.txt\n"
-    assert "gpio=27=op" in outcome.text("coinsorter.txt") and "gpio=26" not in outcome.text("coinsorter.txt")
+    installed, changed = outcome.text("installed.txt"), outcome.text("changed.txt")
+    start = outcome.text("before.txt") + "\n# coinsorter begin: made by make install from /etc/coinsorter/config.yaml\n[all]\n"
+    assert installed.startswith(start) and "\ngpio=26=op,dl,pd\n" in installed and "27" not in installed
+    assert changed == installed.replace("gpio=26=", "gpio=27=") and changed.endswith("\ndtoverlay=coinsorter\n# coinsorter end\n")
     assert "0x1b" in outcome.text("overlay.dts") and "0x1a" not in outcome.text("overlay.dts")
     assert outcome.text("after.txt") == outcome.text("before.txt")
     assert outcome.text("files") == "/boot/firmware/config.txt\n"
+
+
+@needs_dtc
+def test_the_firmware_is_weaned_from_the_file_that_older_releases_made_it_include(rig):
+    outcome = rig.run(
+        f"""
+        mkdir -p /boot/firmware/overlays
+        printf 'arm_boost=1\\n\\n[all]\\ninclude coinsorter.txt\\n' >/boot/firmware/config.txt
+        echo gpio=5=op,dl,pd >/boot/firmware/coinsorter.txt
+        {INSTALL}
+        cp /boot/firmware/config.txt rig-out/installed.txt
+        find /boot/firmware -type f >rig-out/files
+        make uninstall
+        cp /boot/firmware/config.txt rig-out/after.txt
+        """
+    )
+    assert outcome.status == 0, outcome.printed
+    assert outcome.text("installed.txt").startswith("arm_boost=1\n\n# coinsorter begin") and "include" not in outcome.text("installed.txt")
+    assert set(outcome.text("files").split()) == {"/boot/firmware/config.txt", "/boot/firmware/overlays/coinsorter.dtbo"}
+    assert outcome.text("after.txt") == "arm_boost=1\n"
+
+
+@needs_dtc
+def test_a_mark_that_is_amiss_in_config_txt_keeps_all_as_it_is(rig):
+    outcome = rig.run(
+        f"""
+        mkdir -p /boot/firmware/overlays
+        printf 'arm_boost=1\\n# coinsorter begin\\n[all]\\n' >/boot/firmware/config.txt
+        {SNAPSHOT}/before.json
+        ! {INSTALL} 2>rig-out/said
+        {SNAPSHOT}/after.json
+        ! make uninstall 2>rig-out/said-by-uninstall
+        {SNAPSHOT}/last.json
+        """
+    )
+    assert outcome.status == 0, outcome.printed
+    for name in ("said", "said-by-uninstall"):
+        (line,) = [line for line in outcome.text(name).splitlines() if "/boot/firmware/config.txt: `# coinsorter begin" in line]
+        assert line.startswith("make ") and "nothing was changed; delete what is left" in line
+    assert outcome.json("before.json") == outcome.json("after.json") == outcome.json("last.json")
 
 
 def test_only_root_may_install(rig):
