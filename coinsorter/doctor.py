@@ -20,7 +20,7 @@ from pathlib import Path
 from coinsorter import bundle, config, runtime
 from coinsorter.classify import Classifier
 from coinsorter.config import Config
-from coinsorter.devices import chip
+from coinsorter.devices import chip, servos
 from coinsorter.devices.camera import Camera
 from coinsorter.errors import CoinsorterError, ConfigError
 
@@ -135,6 +135,14 @@ def _models(patient: Patient) -> Told:
     if mistakes:
         return FAULT, config.render(patient.config_path, mistakes)[0], "correct config.yaml, or name another bundle"
     return OK, f"{models.path}: {len(models.golden.crops)} golden crops answered on {name} {runtime.version(name)} in {took_s:.1f} s"
+
+
+def _packages(patient: Patient) -> Told:
+    """What the servos' driver needs beside what comes with every release."""
+    driver = patient.settings.servo.driver
+    if missing := servos.missing_packages(driver):
+        return FAULT, f"servo.driver {driver} lacks {', '.join(missing)}", "run `sudo make install` again, which adds it"
+    return OK, f"all that servo.driver {driver} needs"
 
 
 def _service(patient: Patient) -> Told:
@@ -331,9 +339,9 @@ def _version(name: str) -> str | None:
         return None
 
 
-BY_THEMSELVES: dict[str, Check] = {"settings": _settings, "models": _models}
+BY_THEMSELVES: dict[str, Check] = {"settings": _settings, "models": _models, "packages": _packages}
 HARDWARE: dict[str, Check] = {
     "service": _service, "camera": _camera, "gpio": _gpio, "servos": _pulses, "permissions": _permissions, "ledger": _ledger,
     "watchdog": _watchdog, "clock": _clock, "temperature": _temperature, "supply": _supply, "memory": _memory, "versions": _versions,
 }  # fmt: skip
-WITH_SETTINGS = _models, _camera, _gpio, _pulses, _ledger  # which cannot be asked without
+WITH_SETTINGS = _models, _packages, _camera, _gpio, _pulses, _ledger  # which cannot be asked without

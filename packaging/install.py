@@ -43,8 +43,17 @@ PLACES = {
 }
 FRAGMENT = FIRMWARE.with_name("coinsorter.txt")
 OVERLAY = FIRMWARE.parent / "overlays/coinsorter.dtbo"
-# Settings, bundle and golden crops: nothing of the hardware is touched.
+# Settings, bundle, golden crops and packages: nothing of the hardware is touched.
 SELF_TEST = ["doctor", "--self-test"]
+# Asked of a release's own Python, as only it can read the settings: which driver the servos have, and what that lacks, a line each.
+DRIVER_AND_NEEDS = """
+import sys
+from pathlib import Path
+from coinsorter import config
+from coinsorter.devices import servos
+driver = config.load(Path(sys.argv[1])).servo.driver
+print(driver, *servos.missing_packages(driver), sep="\\n")
+"""
 
 
 class InstallError(Exception):
@@ -91,6 +100,7 @@ def install() -> None:
         raise InstallError("dtc is not there, which compiles the device-tree overlay; run `sudo apt install device-tree-compiler`")
     before, release = _current(), _build()
     _keep_settings(release, before)
+    _add_what_driver_needs(release)
     _self_test(release)
     for_firmware = _for_firmware(release) if FIRMWARE.exists() else {}
     if release != before:
@@ -167,9 +177,13 @@ def _make_environment(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="coinsorter-") as stage:  # pip writes into the folder that it builds from
         for part in PARTS:
             _copy(part, Path(stage))
-        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        how = "check the network and run it again, or name a folder of wheels with PIP_ARGS='--no-index --find-links FOLDER'"
-        _run(f"pip could not install coinsorter; {how}", *pip, *shlex.split(os.environ.get("PIP_ARGS", "")), stage)
+        _pip(folder, "pip could not install coinsorter", stage)
+
+
+def _pip(environment: Path, otherwise: str, *what: str) -> None:
+    pip = [str(environment / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    how = "check the network and run it again, or name a folder of wheels with PIP_ARGS='--no-index --find-links FOLDER'"
+    _run(f"{otherwise}; {how}", *pip, *shlex.split(os.environ.get("PIP_ARGS", "")), *what)
 
 
 def _copy(part: str, to: Path) -> None:
@@ -189,6 +203,23 @@ def _keep_settings(release: Path, before: Path | None) -> None:
         _write(NEWER_SETTINGS, shipped)
 
 
+def _add_what_driver_needs(release: Path) -> None:
+    """The packages that the servos' driver in this machine's settings asks for and that the release has not; pip adds all of them or none."""
+    command = [str(release / "venv/bin/python"), "-c", DRIVER_AND_NEEDS, str(SETTINGS)]
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment())
+    if done.returncode != 0:
+        return  # a mistake in the settings, of which the self-test tells
+    driver, *missing = done.stdout.splitlines()
+    if missing:
+        print(f"adding what servo.driver {driver} needs: {', '.join(missing)}")
+        _pip(release / "venv", f"pip could not install what servo.driver {driver} needs ({', '.join(missing)}), so {_kept()}", *missing)
+        os.sync()
+
+
+def _kept() -> str:
+    return f"{_current().name} stays in use" if _current() else "nothing is in use yet"
+
+
 def _self_test(release: Path) -> None:
     """Asks a release whether it would work with this machine's settings, its own models included, before it is the current one."""
     if release == _current():
@@ -206,8 +237,7 @@ def _try(release: Path, settings: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=_environment())
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip().replace(str(TRIAL), str(SETTINGS))
-        kept = f"{_current().name} stays in use" if _current() else "nothing is in use yet"
-        raise InstallError(f"{release.name} does not pass its self-test, so {kept}; mend this and run it again:\n{said}")
+        raise InstallError(f"{release.name} does not pass its self-test, so {_kept()}; mend this and run it again:\n{said}")
 
 
 def _change(before: Path | None, release: Path) -> None:

@@ -1,6 +1,7 @@
 """doctor: every fault found by name, on machines whose files and programs answer as a faulty one's would."""
 
 import sqlite3
+from importlib import metadata
 
 import pytest
 
@@ -136,6 +137,15 @@ def test_what_makes_the_pulses_is_there(patient, driver, state, words):
     servo = sound.settings.servo.model_copy(update={"driver": driver})
     finding = found(patient(servo=servo), "servos")
     assert finding.state == state and words in finding.what
+
+
+def test_a_package_that_the_servos_driver_lacks_is_named(patient, monkeypatch):
+    monkeypatch.setattr(metadata, "requires", lambda name: ['never-made>=1; extra == "pca9685"'])
+    assert found(patient(), "packages") == Finding("packages", OK, "all that servo.driver gpio needs")
+    board = patient(servo=patient().settings.servo.model_copy(update={"driver": "pca9685"}))
+    assert found(board, "packages") == Finding(
+        "packages", FAULT, "servo.driver pca9685 lacks never-made>=1", "run `sudo make install` again, which adds it"
+    )
 
 
 def test_a_ledger_that_is_no_database_is_a_fault(patient, tmp_path):

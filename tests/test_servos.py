@@ -1,5 +1,6 @@
 """servos, chip and the drivers: what comes out at their pins, on stand-ins that hold a state and fail as the real packages do."""
 
+import configparser
 import importlib.util
 import os
 import subprocess
@@ -10,9 +11,10 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
+from coinsorter.config import PINS_OF
 from coinsorter.devices import chip
 from coinsorter.devices.flaps import Flaps
-from coinsorter.devices.servos import PinServos, open_servos
+from coinsorter.devices.servos import PinServos, missing_packages, open_servos
 from coinsorter.errors import FlapError
 from tests.conftest import ROOT
 
@@ -484,8 +486,8 @@ def test_a_board_that_is_gone_is_named_with_bin_and_output(board, config):
     "driver, package, how",
     [
         ("gpio", "lgpio", "sudo apt install python3-lgpio"),
-        ("hardware-pwm", "rpi_hardware_pwm", "pip install rpi-hardware-pwm"),
-        ("pca9685", "adafruit_pca9685", "pip install adafruit-circuitpython-pca9685"),
+        ("hardware-pwm", "rpi_hardware_pwm", "rpi-hardware-pwm is missing; run `sudo make install`"),
+        ("pca9685", "adafruit_pca9685", "run `sudo make install`"),
     ],
 )
 def test_a_driver_whose_package_is_missing_is_never_replaced_by_another(monkeypatch, config, tmp_path, driver, package, how):
@@ -493,6 +495,47 @@ def test_a_driver_whose_package_is_missing_is_never_replaced_by_another(monkeypa
     monkeypatch.setenv("LG_WD", str(tmp_path))
     with pytest.raises(FlapError, match=how):
         open_servos(driven_by(config, driver))
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Makes packages known to Python: by name what each requires."""
+
+    def install(packages: dict[str, list[str]]) -> None:
+        for name, requires in packages.items():
+            folder = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
+            folder.mkdir()
+            lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {one}" for one in requires)]
+            (folder / "METADATA").write_text("\n".join(lines) + "\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    return install
+
+
+NEEDS = ['pin-maker>=1.0; extra == "fine"', 'board-maker >= 2 ; extra == "board"', 'bus.maker[all]~=1; extra == "board"', "pip>=1"]
+
+
+@pytest.mark.parametrize(
+    "there, driver, missing",
+    [
+        ([], "gpio", []),
+        ([], "fine", ["pin-maker>=1.0"]),
+        ([], "board", ["board-maker >= 2", "bus.maker[all]~=1"]),
+        (["bus.maker"], "board", ["board-maker >= 2"]),
+        (["pin-maker", "bus.maker", "board-maker"], "board", []),
+        (["pin-maker"], "fine", []),
+    ],
+)
+def test_what_a_driver_needs_and_is_not_there_is_told(installed, there, driver, missing):
+    installed({"coinsorter": NEEDS, **{name: [] for name in there}})
+    assert missing_packages(driver) == missing
+
+
+def test_setup_cfg_tells_of_every_driver_what_it_needs():
+    """Those of the others come with every release, or with apt."""
+    project = configparser.ConfigParser()
+    project.read(ROOT / "setup.cfg")
+    assert PINS_OF.keys() & project["options.extras_require"].keys() == PINS_OF.keys() - {"gpio", "mock"}
 
 
 def test_the_mock_driver_says_that_nothing_moves(config, caplog):

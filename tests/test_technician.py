@@ -113,7 +113,7 @@ def test_watch_without_a_ledger_says_so(command, settings):
 def test_doctor_prints_a_line_for_each_part_and_names_what_is_missing(command, settings):
     status, out, _ = command("doctor", "--config", settings)
     lines = out.splitlines()
-    for part in ("settings", "models", "camera", "servos", "permissions", "ledger", "clock", "temperature", "supply", "memory", "versions"):
+    for part in ("settings", "models", "packages", "camera", "servos", "permissions", "ledger", "clock", "temperature", "supply", "memory", "versions"):
         assert any(line[8:].startswith(f"{part}: ") for line in lines), part
     assert any(line.startswith("ok") and "folder: 640x480" in line for line in lines)
     assert any("no flap moves" in line for line in lines)
@@ -124,7 +124,7 @@ def test_doctor_prints_a_line_for_each_part_and_names_what_is_missing(command, s
 def test_the_self_test_alone_touches_no_hardware(command, settings):
     settings.write_text(settings.read_text().replace("source: folder ", "source: pi "))
     status, out, _ = command("doctor", "--self-test", "--config", settings)
-    assert status == 0 and [line.split()[1] for line in out.splitlines()] == ["settings:", "models:"]
+    assert status == 0 and [line.split()[1] for line in out.splitlines()] == ["settings:", "models:", "packages:"]
     settings.write_text(settings.read_text().replace(str(CROWNS), str(CROWNS / "none")))
     status, out, _ = command("doctor", "--self-test", "--config", settings)
     assert status == 1 and "no such bundle" in out

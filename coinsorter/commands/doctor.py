@@ -19,11 +19,11 @@ COLOURS = {OK: "green", WARNING: "yellow", FAULT: "bold red"}
 
 def add(commands: Any) -> None:
     details = (
-        "Looks at settings, models, service, camera, GPIO, servos, permissions, ledger and disk, watchdog, clock, temperature, supply, memory and "
+        "Looks at settings, models, packages, service, camera, GPIO, servos, permissions, ledger and disk, watchdog, clock, temperature, supply, memory and "
         "versions: one line each, with the remedy where there is one. Nothing moves. Exits with 1 if there is a fault."
     )
     parser = add_command(commands, "doctor", _doctor, "find what is wrong with this machine", details)
-    parser.add_argument("--self-test", action="store_true", help="settings and models alone; no hardware is touched")
+    parser.add_argument("--self-test", action="store_true", help="settings, models and packages alone; no hardware is touched")
     add_config(parser)
     add_json(parser, "the findings")
 

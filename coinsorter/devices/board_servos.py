@@ -10,7 +10,6 @@ from coinsorter.errors import FlapError
 
 I2C_BUS = 1  # at the header's pins 3 and 5, on every Pi
 STEPS = 4096  # of a period: PCA9685 data sheet, 7.3.3
-PACKAGES = "adafruit-circuitpython-pca9685 adafruit-extended-bus"
 
 
 class BoardServos:
@@ -26,7 +25,7 @@ class BoardServos:
             from adafruit_extended_bus import ExtendedI2C
             from adafruit_pca9685 import PCA9685
         except ImportError as error:
-            raise FlapError(f"no PCA9685: {error}; install what it needs with `pip install {PACKAGES}`") from error
+            raise FlapError(f"no PCA9685: {error}; run `sudo make install` again, which adds what it needs") from error
         self._address = address
         try:
             self._board: Any = PCA9685(ExtendedI2C(I2C_BUS), address=address)

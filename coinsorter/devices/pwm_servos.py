@@ -27,7 +27,7 @@ class PwmServos:
         try:
             from rpi_hardware_pwm import HardwarePWM, HardwarePWMException
         except ImportError as error:
-            raise FlapError("no hardware PWM: its package is missing; install it with `pip install rpi-hardware-pwm`") from error
+            raise FlapError("no hardware PWM: the package rpi-hardware-pwm is missing; run `sudo make install` again, which adds it") from error
         self._make, self._failures = HardwarePWM, (HardwarePWMException, OSError)
         self._number, self._channel_of = _find(sysfs)
         self._settle_s = settle_s

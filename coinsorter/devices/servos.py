@@ -1,6 +1,8 @@
 """Who makes the servos' pulses: one driver a way, all behind one interface, chosen by servo.driver in config.yaml."""
 
 import logging
+import re
+from importlib import metadata
 from typing import Any, Protocol
 
 from gpiozero import PWMOutputDevice
@@ -42,6 +44,20 @@ def open_servos(config: Config) -> Servos:
 
         return BoardServos(config.servo.i2c_address, settle_s)
     return _mock_servos()
+
+
+def missing_packages(driver: str) -> list[str]:
+    """What pip has to install before a driver can be opened, as requirements: what its extra in setup.cfg asks for and is not there."""
+    asked = [line.partition(";")[0].strip() for line in metadata.requires("coinsorter") or [] if f'extra == "{driver}"' in line]
+    return [requirement for requirement in asked if not _is_installed(re.split(r"[^\w.-]", requirement)[0])]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _mock_servos() -> Servos:

@@ -27,6 +27,15 @@ def differences(before: dict[str, list], after: dict[str, list], ignoring_time: 
     return {path for path in before.keys() | after.keys() if known[0].get(path) != known[1].get(path)}
 
 
+def settings_for(driver: str, *pins: int) -> str:
+    """Gives the machine another driver of its servos, and no bins but one for each of these pins."""
+    facts = zip(pins, ("bit_10", "bit_20"), (160, 200))
+    bins = "".join(f"  - {{name: {name}, labels: [{name}], flap: {{pin: {pin}, distance_mm: {mm}}}}}\\n" for pin, name, mm in facts)
+    return f"""
+        sed -i -e 's/driver: gpio /driver: {driver} /' -e '/- name: bit_10/,/reject_bin/{{/reject_bin/!d}}' -e 's/^bins:/bins:\\n{bins}/' /etc/coinsorter/config.yaml
+    """
+
+
 @pytest.fixture(scope="module")
 def installed(rig: Rig) -> Outcome:
     """A machine that is installed, installed again, has sorted and been set up, and is uninstalled."""
@@ -187,6 +196,67 @@ def test_a_build_that_was_interrupted_is_begun_anew(rig):
     assert outcome.text("failed") == "releases\n"
     assert len(outcome.text("releases").splitlines()) == 1
     assert "pip could not install coinsorter; check the network" in outcome.text("said")
+
+
+def test_what_the_servos_driver_needs_is_added_when_it_was_changed_and_only_then(rig):
+    outcome = rig.run(
+        f"""
+        {INSTALL}
+        readlink -f /opt/coinsorter/current >rig-out/first
+        {settings_for("hardware-pwm", 12, 13)}
+        {INSTALL} >rig-out/added
+        {SNAPSHOT}/changed.json
+        PYTHONDONTWRITEBYTECODE=1 /opt/coinsorter/current/venv/bin/python -c 'import rpi_hardware_pwm'
+        readlink -f /opt/coinsorter/current >rig-out/second
+        {INSTALL} >rig-out/again
+        {SNAPSHOT}/again.json
+        {NEXT}
+        {INSTALL}
+        /opt/coinsorter/current/venv/bin/python -c 'import rpi_hardware_pwm, coinsorter; print(coinsorter.__version__)' >rig-out/updated
+        """
+    )
+    assert outcome.status == 0, outcome.printed
+    assert "adding what servo.driver hardware-pwm needs: rpi-hardware-pwm" in outcome.text("added") and "adding" not in outcome.text("again")
+    assert outcome.text("first") == outcome.text("second")
+    assert differences(outcome.json("changed.json"), outcome.json("again.json")) == set()
+    assert outcome.text("updated") == "9.9.9\n"
+
+
+def test_settings_that_are_there_already_bring_their_drivers_packages_at_the_first_installation(rig):
+    outcome = rig.run(
+        f"""
+        mkdir /etc/coinsorter
+        sed 's|models/crowns|/opt/coinsorter/current/models/crowns|' config.yaml >/etc/coinsorter/config.yaml
+        {settings_for("hardware-pwm", 12)}
+        {INSTALL}
+        coinsorter doctor --self-test --config /etc/coinsorter/config.yaml >rig-out/doctor
+        """
+    )
+    assert outcome.status == 0, outcome.printed
+    assert "all that servo.driver hardware-pwm needs" in outcome.text("doctor")
+
+
+def test_a_driver_whose_packages_cannot_be_had_is_named_and_the_release_in_use_stays(rig):
+    outcome = rig.run(
+        f"""
+        {INSTALL}
+        {settings_for("pca9685", 0, 15)}
+        {SNAPSHOT}/before.json
+        ! {INSTALL} 2>rig-out/said
+        {SNAPSHOT}/after.json
+        ! coinsorter doctor --self-test --config /etc/coinsorter/config.yaml >rig-out/doctor
+        readlink -f /opt/coinsorter/current >rig-out/current
+        {NEXT}
+        ! {INSTALL} 2>rig-out/said-by-update
+        readlink -f /opt/coinsorter/current >rig-out/still
+        """
+    )
+    assert outcome.status == 0, outcome.printed
+    for name in ("said", "said-by-update"):
+        (line,) = [line for line in outcome.text(name).splitlines() if line.startswith("make install: ")]
+        assert "servo.driver pca9685 needs (adafruit-circuitpython-pca9685" in line and "stays in use; check the network" in line
+    assert differences(outcome.json("before.json"), outcome.json("after.json")) == set()
+    assert "run `sudo make install` again" in outcome.text("doctor") and outcome.text("current") == outcome.text("still")
 
 
 needs_dtc = pytest.mark.skipif(shutil.which("dtc") is None, reason="dtc is not installed; it comes with device-tree-compiler")
