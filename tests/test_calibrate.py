@@ -82,6 +82,13 @@ def test_options_that_config_yaml_leaves_out_are_added(tmp_path, text):
     assert changed.count("#") == text.count("#")
 
 
+def test_what_belongs_into_config_yaml_is_told_option_by_option_and_what_to_do_with_it(command, settings, coins):
+    out = command("calibrate", "view", coins, "--config", settings)[1].splitlines()
+    assert out[0].startswith("12 coins; one diameter is off by ")
+    assert [line.partition(": ")[0] for line in out[1:5]] == ["belt.px_per_mm", "belt.tilt_along_percent", "belt.tilt_across_percent", "belt.barrel_percent"]
+    assert out[5:] == [f"put this into {settings}, or run this again with --write"]
+
+
 def test_numbers_that_would_be_a_mistake_are_not_written(settings):
     with pytest.raises(config.ConfigError, match=r"(?s)there would be mistakes:.*config.yaml:19: belt.px_per_mm: 70 is above 50"):
         config.changed(settings, {("belt", "px_per_mm"): 70})

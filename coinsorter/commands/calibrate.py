@@ -76,23 +76,14 @@ def _calibrate_view(options: argparse.Namespace) -> None:
         "px_per_mm": round(plane.px_per_mm, 4), "tilt_along_percent": round(100 * plane.tilt_along, 2),
         "tilt_across_percent": round(100 * plane.tilt_across, 2), "barrel_percent": round(100 * plane.barrel, 2),
     }  # fmt: skip
-    if options.write:
-        _write(options.config, {("belt", name): number for name, number in numbers.items()})
-    if options.json:
-        left_out = {str(path): why for path, why in found.left_out.items()}
-        print(json.dumps({**numbers, "coins": found.coins, "scatter": found.scatter, "known_to": found.known_to, "left_out": left_out, "written": options.write}))
-        return
-    for path, why in found.left_out.items():
-        print(f"left out: {path}: {why}")
-    print(f"{found.coins} coins; one diameter is off by {100 * found.scatter:.1f} % (standard deviation), the scale by {100 * found.known_to:.1f} % at most")
-    print("belt:\n" + "\n".join(f"  {name}: {number:g}" for name, number in numbers.items()))
-    print(f"{options.config}: written" if options.write else f"put these lines into {options.config}, or run this again with --write")
+    left_out = {str(path): why for path, why in found.left_out.items()}
+    facts = {**numbers, "coins": found.coins, "scatter": found.scatter, "known_to": found.known_to, "left_out": left_out}
+    summary = f"{found.coins} coins; one diameter is off by {100 * found.scatter:.1f} % (standard deviation), the scale by {100 * found.known_to:.1f} % at most"
+    _finish(options, _of_belt(numbers), facts, [*(f"left out: {path}: {why}" for path, why in left_out.items()), summary])
 
 
-def _write(path: Path, numbers: dict[tuple, float]) -> None:
-    text = config.changed(path, numbers)
-    with whole_file(path, "--config") as file:
-        file.write(text)
+def _of_belt(numbers: dict[str, float]) -> dict[tuple, float]:
+    return {("belt", name): number for name, number in numbers.items()}
 
 
 def _calibrate_belt(options: argparse.Namespace) -> None:
@@ -110,13 +101,8 @@ def _calibrate_belt(options: argparse.Namespace) -> None:
             advance(len(coins))
     found = calibrate.belt_speed(coins)
     numbers = {"speed_mm_s": round(found.speed_mm_s, 1), "speed_tolerance_percent": round(100 * found.tolerance, 1)}
-    if options.write:
-        _write(options.config, {("belt", name): number for name, number in numbers.items()})
-    if options.json:
-        print(json.dumps({**numbers, "coins": found.coins, "spread": found.spread, "written": options.write}))
-        return
-    print(f"{found.coins} coins; single ones are {100 * found.spread:.1f} % off the belt's speed (standard deviation)")
-    _tell(options, {("belt", name): number for name, number in numbers.items()})
+    summary = f"{found.coins} coins; single ones are {100 * found.spread:.1f} % off the belt's speed (standard deviation)"
+    _finish(options, _of_belt(numbers), {**numbers, "coins": found.coins, "spread": found.spread}, [summary])
 
 
 def _calibrate_flaps(options: argparse.Namespace) -> None:
@@ -131,12 +117,7 @@ def _calibrate_flaps(options: argparse.Namespace) -> None:
         flaps.park()
         tell(jog.HELP)
         numbers = jog.calibrated(settings, flaps, bins, _asked, tell)
-    if options.write and numbers:
-        _write(options.config, numbers)
-    if options.json:
-        print(json.dumps({**{config.option(at): number for at, number in numbers.items()}, "written": options.write}))
-    else:
-        _tell(options, numbers)
+    _finish(options, numbers, {config.option(at): number for at, number in numbers.items()}, [])
 
 
 def _asked(prompt: str) -> str:
@@ -147,9 +128,20 @@ def _asked(prompt: str) -> str:
         return "end"
 
 
-def _tell(options: argparse.Namespace, numbers: dict[tuple, float]) -> None:
-    for at, number in numbers.items():
-        print(f"{config.option(at)}: {number:g}")
+def _finish(options: argparse.Namespace, numbers: dict[tuple, float], facts: dict[str, Any], lines: list[str]) -> None:
+    """Puts the numbers into config.yaml where somebody asked for it, and tells what was found.
+
+    numbers: as `config.changed` wants them. facts: what --json prints. lines: what a person reads before the numbers.
+    """
+    if options.write and numbers:
+        text = config.changed(options.config, numbers)
+        with whole_file(options.config, "--config") as file:
+            file.write(text)
+    if options.json:
+        print(json.dumps({**facts, "written": options.write}))
+        return
+    for line in [*lines, *(f"{config.option(at)}: {number:g}" for at, number in numbers.items())]:
+        print(line)
     if not numbers:
         print(f"{options.config}: nothing to change")
     else:
