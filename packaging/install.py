@@ -204,7 +204,7 @@ def _keep_settings(release: Path, before: Path | None) -> None:
 
 
 def _add_what_driver_needs(release: Path) -> None:
-    """The packages that the servos' driver in this machine's settings asks for and that the release has not; pip adds all of them or none."""
+    """The packages that the servos' driver in this machine's settings needs and the release has not; pip adds all of them or none."""
     command = [str(release / "venv/bin/python"), "-c", DRIVER_AND_NEEDS, str(SETTINGS)]
     done = subprocess.run(command, capture_output=True, text=True, env=_environment())
     if done.returncode != 0:
@@ -338,7 +338,10 @@ def _remove_user() -> None:
 
 
 def with_ours(text: bytes, lines: bytes) -> bytes:
-    """The text of config.txt with our lines in it: where they are already, else at its end; all else as it is. lines: what `wiring` has made."""
+    """The text of config.txt with our lines in it, where they are already, else at its end; all else as it is.
+
+    lines: what `coinsorter wiring` has made.
+    """
     before, after = _around_ours(text)
     # From [all] on they are for every model of Pi, whatever section the file was in. Our first newline ends a last line that has none.
     section = f"\n{BEGIN}\n".encode() + lines[lines.index(b"[all]\n") :] + f"{END}\n".encode()
@@ -353,13 +356,13 @@ def without_ours(text: bytes) -> bytes:
 
 
 def without_include(text: bytes) -> bytes:
-    """The text of config.txt without the line by which older releases had theirs included, nor the section and the gap that they made for it."""
+    """The text of config.txt without the line by which older releases had theirs included, and the section and gap that they made for it."""
     text = text.replace(b"\n\n[all]\n" + INCLUDE + b"\n", b"\n")
     return b"".join(line for line in text.splitlines(keepends=True) if line.strip() != INCLUDE)
 
 
 def _around_ours(text: bytes) -> tuple[bytes, bytes]:
-    """What stands before our lines and after them; all of it is before where they are not there. Raises InstallError where a mark is amiss."""
+    """What stands before our lines and after them; without them all is before. Raises InstallError where a mark is amiss."""
     marks = MARKS.findall(text)
     if not marks:
         return text, b""

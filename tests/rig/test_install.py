@@ -32,7 +32,8 @@ def settings_for(driver: str, *pins: int) -> str:
     facts = zip(pins, ("bit_10", "bit_20"), (160, 200))
     bins = "".join(f"  - {{name: {name}, labels: [{name}], flap: {{pin: {pin}, distance_mm: {mm}}}}}\\n" for pin, name, mm in facts)
     return f"""
-        sed -i -e 's/driver: gpio /driver: {driver} /' -e '/- name: bit_10/,/reject_bin/{{/reject_bin/!d}}' -e 's/^bins:/bins:\\n{bins}/' /etc/coinsorter/config.yaml
+        sed -i -e 's/driver: gpio /driver: {driver} /' -e '/- name: bit_10/,/reject_bin/{{/reject_bin/!d}}' \
+            -e 's/^bins:/bins:\\n{bins}/' /etc/coinsorter/config.yaml
     """
 
 
