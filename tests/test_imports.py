@@ -14,7 +14,7 @@ PACKAGE = ROOT / "coinsorter"
 # Each room may import from rooms before it, and from itself only where it is a package. Stages never import each other.
 BASE = {"records", "errors", "scale", "crop"}
 STAGES = {"segment", "track", "classify", "decide", "schedule", "ledger"}
-TOOLS = {"replay", "calibrate", "bench", "looking", "jog", "watch", "doctor", "wiring", "service"}  # what the commands are made of
+TOOLS = {"replay", "calibrate", "bench", "looking", "jog", "travel", "watch", "doctor", "wiring", "service"}  # what the commands are made of
 ALLOWED = {
     "records": set(),
     "errors": set(),
@@ -44,6 +44,7 @@ ALLOWED = {
     "bench": BASE | STAGES | {"config", "bundle", "runtime", "outline", "relief", "devices", "machine", "assembly", "simulator"},
     "looking": BASE | {"segment", "track", "devices"},
     "jog": {"config", "devices"},
+    "travel": BASE | {"config", "segment", "track", "devices"},
     "watch": {"ledger"},
     "doctor": BASE | {"config", "bundle", "runtime", "classify", "devices"},
     "commands": BASE | STAGES | {"config", "bundle", "runtime", "devices", "machine", "assembly", "simulator", "commands", *TOOLS, ""},

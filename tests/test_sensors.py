@@ -92,6 +92,17 @@ def test_what_one_sensor_sees_is_not_told_of_another(pins, panel):
     assert (panel.presses(), panel.beam_breaks(), panel.fallen("bit_20"), panel.fallen("bit_50")) == (0, 0, 0, 2)
 
 
+def test_it_is_told_when_things_fell(wired, pins):
+    times_s = iter([12.5, 13.25, 20.0])
+    panel = Panel(wired, pins, lambda: next(times_s))
+    pulse(pins, DROP, 2)
+    assert panel.fallen_s("bit_50") == [12.5, 13.25]
+    assert panel.fallen_s("bit_50") == [] == panel.fallen_s("bit_20")
+    pulse(pins, DROP)
+    assert panel.fallen_s("bit_50") == [20.0]
+    panel.close()
+
+
 def test_inputs_are_pulled_up_and_debounced(pins, panel):
     assert {pin: (pins.pin(pin).pull, pins.pin(pin).bounce) for pin in (STOP, BEAM, DROP)} == {
         STOP: ("up", 0.05),

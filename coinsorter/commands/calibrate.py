@@ -2,15 +2,24 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from itertools import islice
+from math import nan
 from pathlib import Path
 from typing import Any
 
-from coinsorter import assembly, bundle, config
+from coinsorter import assembly, bundle, config, travel
 from coinsorter.commands.shared import add_bundle, add_command, add_config, add_json, bundle_for, count, known_bins, progress, whole_file
+from coinsorter.config import Config
+from coinsorter.devices.camera import Camera
+from coinsorter.errors import InputError
 from coinsorter.records import Coin
+from coinsorter.segment import Search
+from coinsorter.track import BeltTracker
+from coinsorter.travel import Place, Travel
 
 
 def add(commands: Any) -> None:
@@ -25,16 +34,21 @@ def add(commands: Any) -> None:
     parser = add_command(actions, "view", _calibrate_view, "the camera's scale plane, from coins of known size", details)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the camera's pictures, in folders named as their labels")
     add_bundle(parser, "the bundle that knows the coins' diameters")
-    parser.add_argument("--px-per-mm", type=_scale, metavar="N", help="about the scale there is, where the camera was moved far (default: config.yaml's)")
+    parser.add_argument("--px-per-mm", type=_number(0.5, 50), metavar="N", help="about the scale there is, where the camera was moved far (default: config.yaml's)")
     parser.add_argument("--write", action="store_true", help="put the numbers into config.yaml")
     add_config(parser)
     add_json(parser, "the result")
     details = (
-        "Coins ride by under the camera, flaps at rest. Prints the belt's speed and how even it is; with --write config.yaml gets both. Stop the "
-        "service first: the camera serves one program."
+        "Coins ride by under the camera, flaps at rest. Prints the belt's speed and how even it is; with --write config.yaml gets both. With BIN it "
+        "also finds where that bin's flap is: the flap opens, you lay coins onto the belt one by one, the next when the last has fallen, and the "
+        "bin's drop sensor (flap.drop_pin) tells when each did. `coinsorter calibrate belt bit_10 --fall-mm 60` does so for a sensor 60 mm below "
+        "the belt, and proposes flap.distance_mm and flap.drop_ms. The flap is at rest again at the end, and after Ctrl-C. Calibrate the view and the "
+        "flaps first. Stop the service first: camera and pins serve one program."
     )
-    parser = add_command(actions, "belt", _calibrate_belt, "the belt's speed, from coins that ride by", details)
-    parser.add_argument("--coins", type=count, default=20, metavar="N", help="how many coins are measured (default: 20)")
+    parser = add_command(actions, "belt", _calibrate_belt, "the belt's speed, and with BIN how far a flap is, from coins that ride by", details)
+    parser.add_argument("bins", nargs="*", metavar="BIN", help="which flaps, one after the other (default: none, the belt's speed alone)")
+    parser.add_argument("--fall-mm", type=_number(5, 1000), metavar="MM", help="how far below the belt the bins' sensors look, by a ruler; needed with BIN")
+    parser.add_argument("--coins", type=count, default=20, metavar="N", help="how many coins are measured, for each BIN (default: 20)")
     _add_write(parser)
     details = (
         "One flap after the other: type +20 or -20 to turn it by microseconds, `rest` or `open` to take where it stands for that, `next` for the "
@@ -51,14 +65,19 @@ def _add_write(parser: argparse.ArgumentParser) -> None:
     add_json(parser, "the result")
 
 
-def _scale(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0.5 <= number <= 50:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.5 to 50")
-    return number
+def _number(low: float, high: float) -> Callable[[str], float]:
+    """Reads a number in these bounds, for argparse."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = nan
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+        return number
+
+    return read
 
 
 def _calibrate_view(options: argparse.Namespace) -> None:
@@ -91,18 +110,68 @@ def _calibrate_belt(options: argparse.Namespace) -> None:
     from coinsorter.devices.camera import open_camera
 
     settings = config.load(options.config)
+    if options.bins:
+        travel.refuse_without_sensor(settings, known_bins(settings, options.bins))
+        if options.fall_mm is None:
+            raise InputError("--fall-mm is missing: how far below the belt the sensors look; measure it with a ruler")
     models = bundle_for(settings, options.config)
     tracker = looking.tracker(settings.scale, settings.belt.speed_mm_s, 1 / settings.camera.frames_per_s)
+    with closing(open_camera(settings.camera, options.config.parent)) as camera:
+        parts = camera, tracker, assembly.search(models, settings.scale)
+        fallen = _fallen(options, settings, *parts) if options.bins else {}
+        coins = [one.coin for found in fallen.values() for one in found] if options.bins else _ridden(options, *parts)
+    belt = calibrate.belt_speed(coins)
+    places = {name: travel.place(name, found, belt.speed_mm_s, options.fall_mm) for name, found in fallen.items()}
+    numbers = {"speed_mm_s": round(belt.speed_mm_s, 1), "speed_tolerance_percent": round(100 * belt.tolerance, 1)}
+    facts = {**numbers, "coins": belt.coins, "spread": belt.spread, "flaps": {name: asdict(place) for name, place in places.items()}}
+    lines = [f"{belt.coins} coins; single ones are {100 * belt.spread:.1f} % off the belt's speed (standard deviation)"]
+    _finish(options, _of_belt(numbers) | _of_flaps(settings, places), facts, lines + _told(settings, places))
+
+
+def _ridden(options: argparse.Namespace, camera: Camera, tracker: BeltTracker, search: Search) -> list[Coin]:
+    """Coins that ride by alone."""
+    from coinsorter import looking
+
     coins: list[Coin] = []
-    with closing(open_camera(settings.camera, options.config.parent)) as camera, progress("measuring", options.coins, options.json) as advance:
-        alone = (coin for coin in looking.rides(camera, tracker, assembly.search(models, settings.scale)) if coin.alone)
-        for coin in islice(alone, options.coins):
+    with progress("measuring", options.coins, options.json) as advance:
+        for coin in islice((coin for coin in looking.rides(camera, tracker, search) if coin.alone), options.coins):
             coins.append(coin)
             advance(len(coins))
-    found = calibrate.belt_speed(coins)
-    numbers = {"speed_mm_s": round(found.speed_mm_s, 1), "speed_tolerance_percent": round(100 * found.tolerance, 1)}
-    summary = f"{found.coins} coins; single ones are {100 * found.spread:.1f} % off the belt's speed (standard deviation)"
-    _finish(options, _of_belt(numbers), {**numbers, "coins": found.coins, "spread": found.spread}, [summary])
+    return coins
+
+
+def _fallen(options: argparse.Namespace, settings: Config, camera: Camera, tracker: BeltTracker, search: Search) -> dict[str, list[Travel]]:
+    """Coins that fell through each of the flaps, by bin."""
+    from coinsorter.devices import sensors, servos
+    from coinsorter.devices.flaps import Flaps
+
+    fallen = {}
+    with closing(sensors.Panel(settings)) as panel, closing(Flaps(settings, servos.open_servos(settings))) as flaps:
+        flaps.park()
+        for name in options.bins:
+            found = travel.travels(camera, tracker, search, name, partial(panel.fallen_s, name))
+            with progress(f"{name} is open", options.coins, options.json) as advance:
+                fallen[name] = travel.through(flaps, name, found, options.coins, advance)
+    return fallen
+
+
+def _of_flaps(settings: Config, places: dict[str, Place]) -> dict[tuple, float]:
+    numbers = {}
+    for index, bin_ in enumerate(settings.bins):
+        if place := places.get(bin_.name):
+            numbers[("bins", index, "flap", "distance_mm")] = round(place.distance_mm, 1)
+            numbers[("bins", index, "flap", "drop_ms")] = place.drop_ms
+    return numbers
+
+
+def _told(settings: Config, places: dict[str, Place]) -> list[str]:
+    """A line for each flap that was measured."""
+    before_mm = {bin_.name: bin_.flap.distance_mm for bin_ in settings.bins}
+    return [
+        f"{name}: {place.coins} coins took {place.took_ms:.0f} ms from the view's middle to the sensor: its flap is at {place.distance_mm:.1f} mm, known to "
+        f"{place.known_to_mm:.1f} mm (config.yaml: {before_mm[name]:g}); single coins are {place.spread_mm:.1f} mm off it (standard deviation)"
+        for name, place in places.items()
+    ]
 
 
 def _calibrate_flaps(options: argparse.Namespace) -> None:

@@ -1,5 +1,7 @@
 """What else is wired besides the flaps: feeder, beam, stop button, status LED, and a sensor at a bin's mouth. Each may be missing."""
 
+import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,22 +21,24 @@ SLOW_S, FAST_S = 1.0, 0.15
 class Panel:
     """The machine's feeder, LED, button and sensors; what config.yaml has no pin for does nothing and never tells of anything.
 
-    Nothing is switched on by opening it. pin_factory: gpiozero's; None for the Pi's own pins. Failures are FlapErrors that name the option.
+    Nothing is switched on by opening it. pin_factory: gpiozero's; None for the Pi's own pins. now_s: seconds on the monotonic clock.
+    Failures are FlapErrors that name the option.
     """
 
-    def __init__(self, config: Config, pin_factory: Any = None) -> None:
+    def __init__(self, config: Config, pin_factory: Any = None, now_s: Callable[[], float] = time.monotonic) -> None:
         panel = config.panel
         drops = {bin_.name: (f"bins[{index}].flap.drop_pin", bin_.flap.drop_pin) for index, bin_ in enumerate(config.bins)}
         wired = [panel.feeder_pin, panel.beam_pin, panel.stop_pin, panel.status_led_pin, *(pin for _, pin in drops.values())]
         self._own = chip.pin_factory() if pin_factory is None and any(pin is not None for pin in wired) else None
         self._factory = pin_factory or self._own
+        self._now_s = now_s
         self._devices: list[Any] = []
         try:
             self._feeder = self._open("panel.feeder_pin", panel.feeder_pin, DigitalOutputDevice)
             self._led = self._open("panel.status_led_pin", panel.status_led_pin, LED)
-            self._beam = self._counter("panel.beam_pin", panel.beam_pin, _sensor)
-            self._stop = self._counter("panel.stop_pin", panel.stop_pin, _button)
-            self._drops = {name: self._counter(option, pin, _sensor) for name, (option, pin) in drops.items()}
+            self._beam = self._edges("panel.beam_pin", panel.beam_pin, _sensor)
+            self._stop = self._edges("panel.stop_pin", panel.stop_pin, _button)
+            self._drops = {name: self._edges(option, pin, _sensor) for name, (option, pin) in drops.items()}
         except FlapError:
             self.close()
             raise
@@ -51,14 +55,18 @@ class Panel:
 
     def presses(self) -> int:
         """How often the stop button has been pressed since last asked."""
-        return self._stop.take()
+        return len(self._stop.take())
 
     def beam_breaks(self) -> int:
         """How often something has broken the beam since last asked."""
-        return self._beam.take()
+        return len(self._beam.take())
 
     def fallen(self, bin: str) -> int:
         """How many things have fallen into a bin since last asked."""
+        return len(self.fallen_s(bin))
+
+    def fallen_s(self, bin: str) -> list[float]:
+        """When things have fallen into a bin since last asked, seconds on the monotonic clock; some milliseconds late, as pins tell of it."""
         return self._drops[bin].take()
 
     def close(self) -> None:
@@ -78,25 +86,21 @@ class Panel:
             raise FlapError(f"{option}: GPIO {pin} cannot be opened: {error}; is another program using it?") from error
         return self._devices[-1]
 
-    def _counter(self, option: str, pin: int | None, make: Callable[..., Any]) -> "_Counter":
-        return _Counter(self._open(option, pin, make))
+    def _edges(self, option: str, pin: int | None, make: Callable[..., Any]) -> "_Edges":
+        return _Edges(self._open(option, pin, make), self._now_s)
 
 
-class _Counter:
-    """Counts how often an input becomes active. The pins' thread counts up, the machine's takes: each writes a number of its own."""
+class _Edges:
+    """When an input became active. The pins' thread appends, the machine's takes from the other end, which a deque allows."""
 
-    def __init__(self, device: DigitalInputDevice | None) -> None:
-        self._counted = self._taken = 0
+    def __init__(self, device: DigitalInputDevice | None, now_s: Callable[[], float]) -> None:
+        self._times_s: deque[float] = deque()
         if device:
-            device.when_activated = self._count
+            device.when_activated = lambda: self._times_s.append(now_s())
 
-    def take(self) -> int:
-        counted = self._counted
-        new, self._taken = counted - self._taken, counted
-        return new
-
-    def _count(self) -> None:
-        self._counted += 1
+    def take(self) -> list[float]:
+        """Those since last asked."""
+        return [self._times_s.popleft() for _ in range(len(self._times_s))]
 
 
 _sensor = partial(DigitalInputDevice, pull_up=True, bounce_time=SENSOR_BOUNCE_S)
