@@ -149,7 +149,7 @@ def _pair(rng: np.random.Generator, overlap: bool) -> tuple[tuple[Disc, tuple[fl
     reach = (first.diameter_mm + second.diameter_mm) / 2
     distance = reach * (rng.uniform(0.55, 0.92) if overlap else rng.uniform(1.0, 1.015))
     angle = rng.uniform(0, 2 * np.pi)
-    x, y = distance / 2 * np.cos(angle), distance / 2 * np.sin(angle)
+    x, y = distance / 2 * float(np.cos(angle)), distance / 2 * float(np.sin(angle))
     return (first, (-x, -y)), (second, (x, y))
 
 
