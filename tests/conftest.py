@@ -1,5 +1,6 @@
 """What tests share: where things are, a belt to drop coins on, pictures of discs drawn without the simulator, and how a report is read."""
 
+import importlib.util
 import os
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,6 +22,12 @@ def data_folder() -> Path | None:
         if place and Path(place).is_dir():
             return Path(place)
     return None
+
+
+def needs_training() -> None:
+    """Skips the test, or the module, that calls it where training's packages are not installed: TensorFlow stands for all of them."""
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("training's packages are not installed: pip install -e '.[train]'", allow_module_level=True)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from coinsorter.runtime import Network
 from coinsorter.training.making import blemishes
 from coinsorter.training.making.recipe import Augment, InspectorKnobs, Recipe
 from coinsorter.training.making.samples import Samples
+from tests.conftest import needs_training
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
 
@@ -48,6 +49,7 @@ def test_every_other_coin_of_a_batch_is_blemished_and_outside_of_the_coin_nothin
 
 
 def test_an_inspector_sees_a_hole_as_int8_on_every_runtime():
+    needs_training()
     from coinsorter.classify import worst_places
     from coinsorter.training.making import export, fit
 

@@ -25,7 +25,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from coinsorter import crop
 from coinsorter.crop import CropSpec
@@ -34,13 +33,18 @@ from coinsorter.errors import InputError
 from coinsorter.segment import Search, find_things
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
+from tests.conftest import ROOT, needs_training
+
+needs_training()
+
+from PIL import Image
+
 from coinsorter.training import cli, page
 from coinsorter.training.data import sources, split
 from coinsorter.training.data.clean import REASONS
 from coinsorter.training.data.clean import LENIENT
 from coinsorter.training.data.dataset import Dataset, Row
 from coinsorter.training.data.journal import Journal
-from tests.conftest import ROOT
 
 COINS = {"bit_10": 18.0, "crown_20": 27.5}
 EACH = 6

@@ -1,16 +1,17 @@
 """How far embeddings are from known coins, and what a trained bundle makes of it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import mahalanobis
 
 from coinsorter.crop import CropSpec
-from coinsorter.embedding import Distances
-from coinsorter.training.making import embeddings
+from coinsorter.embedding import Distances, Embedding
 from coinsorter.training.making.recipe import Augment, Recipe
 from coinsorter.training.making.samples import NONE, Samples
+from tests.conftest import needs_training
 
 SPEC = CropSpec(16, 1.06, (136.0,) * 3, 0.0, 1.0)
 RECIPE = Recipe.model_validate(
@@ -38,6 +39,13 @@ def samples(seed: int, count: int = 200) -> Samples:
     return Samples(crops, np.where(strange, NONE, labels), (None,) * count, np.zeros(count), np.arange(count))
 
 
+def learn(seen: Samples, labels: int, seen_as: Callable[[np.ndarray], np.ndarray]) -> Embedding:
+    needs_training()
+    from coinsorter.training.making import embeddings
+
+    return embeddings.learn(seen, labels, seen_as, SPEC, RECIPE)
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 9))
 def test_a_distance_is_mahalanobis_own(seed, labels, length):
@@ -45,13 +53,13 @@ def test_a_distance_is_mahalanobis_own(seed, labels, length):
     root = rng.normal(0, 1, (length, length)) + 3 * np.eye(length)
     precision = root @ root.T
     means, picture = rng.normal(0, 5, (labels, length)), rng.normal(0, 5, length)
-    known = embeddings.Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float32))
-    expected = [mahalanobis(picture, mean, precision) for mean in means]
+    known = Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float32))
+    expected = [np.sqrt((picture - mean) @ precision @ (picture - mean)) for mean in means]
     assert Distances(known)(picture.astype(np.float32)) == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
 def test_known_coins_lie_about_their_label_and_strange_things_far_from_all():
-    distances = Distances(embeddings.learn(samples(1), 2, embed, SPEC, RECIPE))
+    distances = Distances(learn(samples(1), 2, embed))
     others = samples(2)
     found = np.array([distances(embed(crop)) for crop in others.crops])
     genuine = others.labels != NONE
@@ -62,12 +70,12 @@ def test_known_coins_lie_about_their_label_and_strange_things_far_from_all():
 
 
 def test_an_embedding_that_is_the_same_for_all_known_coins_makes_no_distance_infinite():
-    known = embeddings.learn(samples(1), 2, lambda crop: np.zeros(6), SPEC, RECIPE)
+    known = learn(samples(1), 2, lambda crop: np.zeros(6))
     distances = Distances(known)
     assert (distances(np.zeros(6, np.float32)) == 0).all() and np.isfinite(distances(np.full(6, 3, np.float32))).all()
 
 
 def test_a_few_coins_of_one_colour_are_enough_for_a_covariance():
     few = samples(1, 20).where(np.arange(20) < 4)
-    known = embeddings.learn(few, 2, lambda crop: np.full(40, crop.mean()), SPEC, RECIPE)
+    known = learn(few, 2, lambda crop: np.full(40, crop.mean()))
     assert np.isfinite(Distances(known)(np.full(40, 90, np.float32))).all()

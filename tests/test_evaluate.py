@@ -20,12 +20,15 @@ from coinsorter.records import Frame
 from coinsorter.segment import find_things
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
+from tests.conftest import CROWNS, Opened, needs_training, only_line
+
+needs_training()
+
 from coinsorter.training import cli, page
 from coinsorter.training.data import clean
 from coinsorter.training.judging import damage, judged, metrics, plots, rotations, strange
 from coinsorter.training.judging.evaluate import worst
 from coinsorter.training.judging.judged import Judge, Judged
-from tests.conftest import CROWNS, Opened, only_line
 
 LABELS = ("one", "two", "three")
 LIMITS = {label: 3.0 for label in LABELS}

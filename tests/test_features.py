@@ -5,17 +5,21 @@ import json
 from pathlib import Path
 
 import cv2
-import joblib
 import numpy as np
 import pytest
 
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
+from tests.conftest import CROWNS, Opened, disc_picture, needs_training, only_line
+
+needs_training()
+
+import joblib
+
 from coinsorter.training import cli
 from coinsorter.training.judging import baseline, measures
 from coinsorter.training.judging.measures import Coin, Table
-from tests.conftest import CROWNS, Opened, disc_picture, only_line
 
 LABELS = ("bit_10", "crown_2", "crown_20")
 

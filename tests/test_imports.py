@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, needs_training
 
 PACKAGE = ROOT / "coinsorter"
 
@@ -109,5 +109,6 @@ def test_what_is_not_everywhere_is_imported_inside_the_function_that_needs_it(pa
 
 def test_only_training_itself_loads_tensorflow():
     """tflite-runtime breaks beside it in one process, and who only prepares or judges should not wait for it."""
+    needs_training()
     code = "import sys, coinsorter.training.data.prepare, coinsorter.training.judging.evaluate, coinsorter.training.judging.features; print('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout == "False\n"

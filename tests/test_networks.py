@@ -14,7 +14,9 @@ from coinsorter.records import Circle
 from coinsorter.runtime import Network
 from coinsorter.training.making.recipe import Recipe
 from coinsorter.training.making.samples import Samples
-from tests.conftest import ROOT
+from tests.conftest import ROOT, needs_training
+
+needs_training()
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
 COLOURS = np.array([(190, 90, 60), (80, 120, 190)])  # of two labels

@@ -12,6 +12,10 @@ from coinsorter import relief
 from coinsorter.crop import FILL, CropSpec, inside
 from coinsorter.relief import Matcher, telling
 from coinsorter.simulator import coins, currency
+from tests.conftest import needs_training
+
+needs_training()
+
 from coinsorter.training.making import drawn, reliefs
 from coinsorter.training.making.samples import NONE, Samples
 

@@ -21,12 +21,15 @@ from coinsorter.records import Circle
 from coinsorter.scale import ScalePlane
 from coinsorter.simulator import coins
 from coinsorter.simulator.camera import Optics, VirtualCamera
+from tests.conftest import ROOT, needs_training, only_line
+
+needs_training()
+
 from coinsorter.training import cli
 from coinsorter.training.data.dataset import Dataset
 from coinsorter.training.making import augment, limits, photographs, recipe, samples
 from coinsorter.training.making.limits import HeldOut
 from coinsorter.training.making.recipe import Augment, Budget
-from tests.conftest import ROOT, only_line
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
 LABELS = [Label(name="a", value=1, currency="X", diameter_mm=20.0), Label(name="b", value=2, currency="X", diameter_mm=25.0)]
