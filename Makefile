@@ -1,17 +1,20 @@
 # `make demo` watches a simulated machine sort; `make test` runs everything. Both set themselves up the first time.
 PYTHON ?= python3
 VENV := .venv
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+CORE := .venv-core
+PIP = $(@D)/bin/python -m pip install --quiet --disable-pip-version-check
 COINS ?= 300
 SEED ?= 1
 SEEDS ?= 1 2 3 4 5
 APT ?= yes
 
-.PHONY: help demo test bars crowns clean install rollback uninstall
+.PHONY: help demo test test-core arm64 bars crowns clean install rollback uninstall
 
 help:
 	@echo "make demo [COINS=300 SEED=1]   a simulated machine sorts, from a fresh checkout to a picture"
 	@echo "make test                      every test; those that need what is not here say so"
+	@echo "make test-core                 the machine's tests without training's packages: on Python 3.11 with tflite-runtime alone"
+	@echo "sudo make arm64                the wheels for a Pi resolve, and the bundles answer rightly on an emulated one"
 	@echo "make bars                      the figures that the project promises, with the photographs where they are"
 	@echo "make crowns                    train the simulated currency's bundle again (half an hour)"
 	@echo "sudo make install              on a Raspberry Pi: everything it needs to sort on power-up; see docs/installation.md"
@@ -25,6 +28,12 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest
 
+test-core: $(CORE)/.test
+	$(CORE)/bin/python -m pytest
+
+arm64: $(CORE)/.test
+	$(CORE)/bin/python -m tests.arm64.run
+
 bars: $(VENV)/.test
 	$(VENV)/bin/python -m tests.perf.bars --seeds $(SEEDS)
 
@@ -36,10 +45,10 @@ install rollback uninstall:
 	@APT='$(APT)' PIP_ARGS='$(PIP_ARGS)' /usr/bin/python3 packaging/install.py $@
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) $(CORE) demo build *.egg-info
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/bin/python $(CORE)/bin/python:
+	$(PYTHON) -m venv $(@D)/..
 
 # run-time dependencies only
 $(VENV)/.demo: $(VENV)/bin/python setup.cfg pyproject.toml
@@ -50,4 +59,9 @@ $(VENV)/.demo: $(VENV)/bin/python setup.cfg pyproject.toml
 $(VENV)/.test: $(VENV)/.demo
 	@echo "adding what tests and training need (once)"
 	$(PIP) --editable '.[train,test]'
+	touch $@
+
+$(CORE)/.test: $(CORE)/bin/python setup.cfg pyproject.toml
+	@echo "setting up $(CORE) (once)"
+	$(PIP) --editable '.[test]'
 	touch $@

@@ -1,0 +1,28 @@
+"""Asks bundles for their golden answers with the Python that runs this: `python -m tests.arm64.golden WHERE RUNTIME,RUNTIME BUNDLE...`."""
+
+import sys
+import time
+from pathlib import Path
+
+from coinsorter import bundle, runtime
+from coinsorter.classify import Classifier
+from coinsorter.errors import BundleError
+
+
+def main(where: str, runtimes: str, *bundles: str) -> int:
+    passed = [_passes(where, name, Path(path)) for name in runtimes.split(",") for path in bundles]
+    return 0 if all(passed) else 1
+
+
+def _passes(where: str, name: str, path: Path) -> bool:
+    started, complaint = time.monotonic(), ""
+    try:
+        Classifier(bundle.load(path), runtime.pick(name)).self_test()
+    except BundleError as error:
+        complaint = str(error)
+    print(f"{where}, {name}, {path.name}: {f'FAIL: {complaint}' if complaint else 'PASS'} ({time.monotonic() - started:.1f} s)", flush=True)
+    return not complaint
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
