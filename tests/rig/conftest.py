@@ -13,8 +13,9 @@ import pytest
 from tests.conftest import ROOT
 
 GUEST = Path(__file__).parent / "guest"
-# What a checkout needs to hold to be installed.
+# What a checkout needs to hold to be installed, and to be tested.
 SOURCES = ["Makefile", "packaging", "coinsorter", "models", "systemd", "config.yaml", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"]
+SOURCES += ["tests", "firmware"]
 # The guest's wheels take the place of the network, and it has no packages of a Pi's own.
 INSTALL = "make install APT=no PIP_ARGS='--no-index --find-links /opt/wheels'"
 
