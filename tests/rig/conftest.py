@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from coinsorter import bundle
+from tests.conftest import BRL, ROOT
+from tests.rig import kernel, shown
 
 GUEST = Path(__file__).parent / "guest"
 # What a checkout needs to hold to be installed, and to be tested.
@@ -18,6 +20,8 @@ SOURCES = ["Makefile", "packaging", "coinsorter", "models", "systemd", "config.y
 SOURCES += ["tests", "firmware"]
 # The guest's wheels take the place of the network, and it has no packages of a Pi's own.
 INSTALL = "make install APT=no PIP_ARGS='--no-index --find-links /opt/wheels'"
+# coinsorter's own Python is the system's, as on a Pi
+PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def pytest_collection_modifyitems(items):
@@ -58,32 +62,53 @@ class Rig:
         self._folder = folder
         self._runs = 0
         self._boots: dict[str, str] = {}
+        self._built = kernel.built()
 
-    def run(self, script: str, given: Path | None = None, backend: str = "ns", timeout_s: int = 300) -> Outcome:
+    def run(
+        self,
+        script: str,
+        given: Path | None = None,
+        backend: str = "ns",
+        timeout_s: int = 300,
+        disk: Path | None = None,
+        unplug_s: float | None = None,
+        memory: str = "1536M",
+    ) -> Outcome:
         """Boots, runs a bash script that stops at the first failure, and fetches what it left in rig-out.
 
-        given: a folder that the script finds as `given`.
+        given: a folder that the script finds as `given`. disk: what was written to a Pi's card, kept from run to run; such a Pi has a
+        checkout only if the script of its first run was given one. unplug_s: pull the plug so long after the script first prints
+        something; then nothing is fetched but what was printed.
         """
         self._runs += 1
         out = self._folder / f"run-{self._runs}"
-        work = self._sources()
+        work = self._helpers() if disk and disk.exists() else self._sources()
         shutil.rmtree(work / "given", ignore_errors=True)
         if given:
             shutil.copytree(given, work / "given")
-        # coinsorter's own Python is the system's, as on a Pi
-        whole = f"set -eu\nexport PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncp guest/tools/* /usr/bin/\nmkdir -p rig-out\n{script}"
-        command = ["bash", str(self._script), "run", "-b", backend, "-w", str(work), "-t", str(timeout_s), "-o", str(out), whole]
-        done = subprocess.run(command, capture_output=True, text=True)
+        whole = f"set -eu\nexport PATH={PATH}\ntest ! -d guest/tools || cp guest/tools/* /usr/bin/\nmkdir -p rig-out\n{script}"
+        options = ["-b", backend, "-w", str(work), "-t", str(timeout_s), "-o", str(out)]
+        options += ["-d", str(disk)] if disk else []
+        options += ["-p", str(unplug_s)] if unplug_s is not None else []
+        environment = {**os.environ, "RIG_DIR": str(self._built), "RIG_MEM": memory}
+        done = subprocess.run(["bash", str(self._script), "run", *options, whole], capture_output=True, text=True, env=environment)
         journal = out / "journal.txt"
         return Outcome(done.returncode, done.stdout + done.stderr, journal.read_text() if journal.exists() else "", out / "rig-out")
 
     def needs(self, backend: str) -> None:
         """Skips a test whose kind of Pi does not boot on this computer, with what it said."""
         if backend not in self._boots:
-            done = self.run("true", backend=backend, timeout_s=90)
-            self._boots[backend] = "" if done.status == 0 else done.printed.strip().splitlines()[-1]
+            self._boots[backend] = self._says(backend)
+        if self._boots[backend] and backend == "uml" and (other := kernel.mended(self._folder / "mended")):
+            self._built = other
+            self._boots[backend] = self._says(backend)
         if self._boots[backend]:
             pytest.skip(f"the make-believe Raspberry Pi {backend} does not boot on this computer: {self._boots[backend]}")
+
+    def _says(self, backend: str) -> str:
+        """What a kind of Pi says at last that does not boot; "" if it does."""
+        done = self.run("true", backend=backend, timeout_s=90)
+        return "" if done.status == 0 else done.printed.strip().splitlines()[-1]
 
     def _sources(self) -> Path:
         work = self._folder / "work"
@@ -98,6 +123,12 @@ class Rig:
                 shutil.copy(shutil.which(name), work / "guest" / "tools")
         return work
 
+    def _helpers(self) -> Path:
+        work = self._folder / "helpers"
+        if not work.exists():
+            shutil.copytree(GUEST, work / "guest")
+        return work
+
 
 @pytest.fixture(scope="session")
 def rig(tmp_path_factory) -> Rig:
@@ -109,3 +140,16 @@ def rig(tmp_path_factory) -> Rig:
     built = subprocess.run(["bash", str(script), "build", "ns", "uml"], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     return Rig(script, tmp_path_factory.mktemp("rig"))
+
+
+@pytest.fixture(scope="session")
+def card(rig: Rig, data: Path, tmp_path_factory) -> Path:
+    """The disk of a Pi with pins and a camera that the machine is installed on; its camera shows a few real coins. To be copied, not used."""
+    rig.needs("uml")
+    folder = tmp_path_factory.mktemp("card")
+    (folder / "given" / "frames").mkdir(parents=True)
+    (folder / "given" / "config.yaml").write_text(shown.settings())
+    shown.write_frames(shown.coins(data, bundle.load(BRL), 6, 1), folder / "given" / "frames")
+    outcome = rig.run(f"bash guest/pi/setup {shown.FRAMES_PER_S}", given=folder / "given", backend="uml", disk=folder / "disk")
+    assert outcome.status == 0, outcome.printed
+    return folder / "disk"

@@ -1,0 +1,95 @@
+"""Tells, a JSON object a line, what a machine that sorts has in its ledger and what its flaps have done; until the plug is pulled.
+
+The first line comes once the present run has its first row: how the ledger was found, and whether a flap was open before that.
+Flaps are told by the kernel's trace of the pins: how often each began to open.
+"""
+
+import json
+import os
+import re
+import sqlite3
+import sys
+import time
+from collections import deque
+from statistics import median
+
+LEDGER = "file:/var/lib/coinsorter/ledger.db?mode=ro"
+TRACE = "/sys/kernel/tracing/trace_pipe"
+LINE = re.compile(r" (\d+\.\d+): gpio_value: (\d+) (set|get) (\d)")
+BETWEEN_US = float(sys.argv[1])
+WIDEST_US = 2800  # wider than any servo's: the guest stood still meanwhile
+SMOOTHED = 9  # pulses
+
+
+class Openings:
+    """How often each pin's pulses became wide."""
+
+    def __init__(self) -> None:
+        self.count: dict[int, int] = {}
+        self._zero = 0
+        self._high: dict[int, float] = {}
+        self._last: dict[int, deque[float]] = {}
+        self._open: dict[int, bool] = {}
+        self._pipe = os.open(TRACE, os.O_RDONLY | os.O_NONBLOCK)
+        self._rest = ""
+
+    def read(self) -> None:
+        while True:
+            try:
+                part = os.read(self._pipe, 1 << 16).decode()
+            except BlockingIOError:
+                return
+            *lines, self._rest = (self._rest + part).split("\n")
+            for line in lines:
+                self._take(line)
+
+    def _take(self, line: str) -> None:
+        if not (match := LINE.search(line)):
+            return
+        at_s, pin, up = float(match[1]), int(match[2]), match[4] == "1"
+        if match[3] == "get":
+            self._zero = pin
+        elif up:
+            self._high[pin] = at_s
+        elif pin in self._high:
+            self._sent(pin - self._zero, 1e6 * (at_s - self._high.pop(pin)))
+
+    def _sent(self, pin: int, us: float) -> None:
+        last = self._last.setdefault(pin, deque(maxlen=SMOOTHED))
+        if us <= WIDEST_US:
+            last.append(us)
+        is_open = len(last) == SMOOTHED and median(last) > BETWEEN_US
+        if is_open and not self._open.get(pin):
+            self.count[pin] = self.count.get(pin, 0) + 1
+        self._open[pin] = is_open
+
+
+def asked(question: str) -> list[tuple]:
+    while True:
+        try:
+            with sqlite3.connect(LEDGER, uri=True) as ledger:
+                return ledger.execute(question).fetchall()
+        except sqlite3.OperationalError:  # in the middle of the service's first moments
+            time.sleep(0.05)
+
+
+def tell(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+openings = Openings()
+(this_run,) = asked("SELECT max(id) FROM runs")[0]
+while not asked(f"SELECT 1 FROM coins WHERE run = {this_run}"):
+    openings.read()
+    time.sleep(0.1)
+tell(
+    sound=asked("PRAGMA integrity_check")[0][0],
+    earlier=dict(asked(f"SELECT ifnull(landed, 'nowhere'), count(*) FROM coins WHERE run < {this_run} GROUP BY landed")),
+    opened_before=openings.count,
+    run=this_run,
+)
+while True:
+    openings.read()  # first: what has opened by now has its row by then
+    opened = dict(openings.count)
+    tell(rows=asked("SELECT count(*) FROM coins")[0][0], bins=dict(asked(f"SELECT bin, count(*) FROM coins WHERE run = {this_run} GROUP BY bin")), opened=opened)
+    time.sleep(0.2)

@@ -1,0 +1,178 @@
+"""One fault after the other for an installed machine that sorts; leaves what came of each in rig-out/faults.json."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+SIM = Path("/sys/kernel/config/gpio-sim")
+SILENT = Path("/run/silent")
+CAMERA = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
+TRACE = Path("/sys/kernel/tracing/trace")
+LONGEST_S = 150  # for anything that is waited for
+found: dict[str, dict] = {}
+
+
+def ran(*words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True).stdout
+
+
+def service() -> dict[str, str]:
+    names = "ActiveState,SubState,NRestarts,Result,StatusText,MainPID,ExecMainStatus"
+    return dict(line.split("=", 1) for line in ran("systemctl", "show", "coinsorter", f"--property={names}").splitlines())
+
+
+def doctor() -> dict[str, list[str]]:
+    told = json.loads(ran("coinsorter", "doctor", "--config", "/etc/coinsorter/config.yaml", "--json"))
+    return {finding["part"]: [finding["state"], f"{finding['what']}; {finding['remedy']}"] for finding in told}
+
+
+def said(since: float) -> str:
+    return ran("journalctl", "--unit=coinsorter", "--no-pager", "--output=cat", f"--since=@{since:.3f}")
+
+
+def ledger(question: str) -> list[tuple]:
+    with sqlite3.connect("file:/var/lib/coinsorter/ledger.db?mode=ro", uri=True) as book:
+        return book.execute(question).fetchall()
+
+
+def changes() -> int:
+    """How often any pin changes in half a second: servos get pulses or not."""
+    TRACE.write_text("")
+    time.sleep(0.5)
+    return len(re.findall(" set ", TRACE.read_text()))
+
+
+def until(what, wanted=True):
+    begun_s = time.monotonic()
+    while (now := what()) != wanted:
+        if time.monotonic() > begun_s + LONGEST_S:
+            raise SystemExit(f"waited in vain: {now}, not {wanted}\n{said(time.time() - LONGEST_S)}")
+        time.sleep(0.2)
+
+
+def sorting(more: int = 2) -> None:
+    """Waits until the service is active and has decided on some more coins."""
+    until(lambda: service()["ActiveState"], "active")
+    before = ledger("SELECT count(*) FROM coins")[0][0]
+    until(lambda: ledger("SELECT count(*) FROM coins")[0][0] >= before + more)
+
+
+def failed_once() -> str:
+    """Starts the service, waits until it has given up for the first time, and stops it; returns what it was up to next."""
+    ran("systemctl", "reset-failed", "coinsorter")
+    ran("systemctl", "start", "--no-block", "coinsorter")
+    until(lambda: service()["SubState"] in ("auto-restart", "failed"))
+    then = service()["SubState"]
+    ran("systemctl", "stop", "coinsorter")
+    return then
+
+
+def tell(fault: str, since: float, **more: object) -> None:
+    found[fault] = {"service": service(), "doctor": doctor(), "said": said(since), **more}
+    print(fault, found[fault]["service"], flush=True)
+
+
+def gpio_chips(*labels: str) -> None:
+    """Replaces the GPIO chips by new ones with these labels, numbered in this order."""
+    for chip in SIM.iterdir():
+        (chip / "live").write_text("0")
+        for line in (chip / "bank0").glob("line*"):
+            line.rmdir()
+        (chip / "bank0").rmdir()
+        chip.rmdir()
+    for number, label in enumerate(labels):
+        chip = SIM / f"new{number}"
+        (chip / "bank0").mkdir(parents=True)
+        (chip / "bank0" / "num_lines").write_text("54")
+        (chip / "bank0" / "label").write_text(label)
+        (chip / "live").write_text("1")
+    ran("udevadm", "settle")
+
+
+def start() -> None:
+    ran("systemctl", "reset-failed", "coinsorter")
+    ran("systemctl", "start", "coinsorter")
+
+
+def camera_falls_silent_for_a_while() -> None:
+    sorting()
+    since = time.time()
+    SILENT.touch()
+    until(lambda: "camera: no frame for" in said(since))
+    SILENT.unlink()
+    sorting()
+    tell("camera silent for a while", since, incidents=ledger("SELECT what, place FROM incidents ORDER BY id"))
+
+
+def camera_falls_silent() -> None:
+    since = time.time()
+    SILENT.touch()
+    until(lambda: service()["SubState"], "auto-restart")
+    pulsing = changes()
+    ran("systemctl", "stop", "coinsorter")  # or the doctor and the next start would have the camera by turns
+    tell("camera silent", since, pulsing=pulsing, then=failed_once())
+    SILENT.unlink()
+    start()
+    sorting()
+
+
+def camera_is_absent() -> None:
+    ran("systemctl", "stop", "coinsorter")
+    since = time.time()
+    shutil.move(CAMERA, "/run/virtual.yaml")
+    tell("camera absent", since, then=failed_once(), pulsing=changes())
+    shutil.move("/run/virtual.yaml", CAMERA)
+
+
+def gpio_chip_is_absent() -> None:
+    since = time.time()
+    gpio_chips("somebody-elses")
+    tell("chip absent", since, then=failed_once())
+
+
+def gpio_chip_is_renumbered() -> None:
+    since = time.time()
+    gpio_chips("somebody-elses", "pinctrl-bcm2711")
+    start()
+    sorting()
+    tell("chip renumbered", since, pulsing=changes())
+    ran("systemctl", "stop", "coinsorter")
+
+
+def pin_is_in_use() -> None:
+    since = time.time()
+    holder = subprocess.Popen(["gpioset", "-c", "gpiochip1", "13=0"])
+    tell("pin in use", since, then=failed_once(), pulsing=changes())
+    holder.kill()
+    holder.wait()
+
+
+def process_is_hit(fault: str, blow: signal.Signals) -> None:
+    start()
+    sorting()
+    before, since = service(), time.time()
+    os.kill(int(before["MainPID"]), blow)
+    time.sleep(0.3)
+    pulsing = changes()
+    until(lambda: service()["MainPID"] not in (before["MainPID"], "0"))
+    sorting()
+    still_open = ledger("SELECT count(*) FROM coins WHERE landed IS NULL AND run < (SELECT max(id) FROM runs)")[0][0]
+    tell(fault, since, pulsing=pulsing, still_open=still_open)
+    ran("systemctl", "stop", "coinsorter")
+
+
+camera_falls_silent_for_a_while()
+camera_falls_silent()
+camera_is_absent()
+gpio_chip_is_absent()
+gpio_chip_is_renumbered()
+pin_is_in_use()
+process_is_hit("watchdog starved", signal.SIGSTOP)
+process_is_hit("service killed", signal.SIGKILL)
+Path("rig-out/faults.json").write_text(json.dumps(found))
