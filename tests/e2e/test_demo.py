@@ -1,4 +1,4 @@
-"""What `make demo` promises, for five seeds: nothing in a wrong bin, nothing foreign accepted, every thing accounted for."""
+"""What `make demo` promises, for two seeds (`make bars` asks five): nothing in a wrong bin, nothing foreign accepted, every thing accounted for."""
 
 import json
 
@@ -8,7 +8,7 @@ from coinsorter import cli
 from tests.conftest import CONFIG
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_demonstration_sorts_300_things_without_one_mistake(capsys, tmp_path, seed):
     status = cli.main(["run", "--config", str(CONFIG), "--simulate", "--coins", "300", "--seed", str(seed), "--out", str(tmp_path), "--json"])
     result = json.loads(capsys.readouterr().out)

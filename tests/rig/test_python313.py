@@ -9,7 +9,7 @@ FEWEST = 1000
 # What the guest has not. A test that is skipped for any other reason is a mistake.
 ABSENT = "training's packages are not installed|no photographs|no make-believe Raspberry Pi|tflite-runtime is not installed|no dtc|dtc is not|no fdtoverlay"
 # One run of the demonstration does: each takes a minute, and what its seeds tell is no matter of Python.
-LEFT_OUT = " ".join(f"--deselect 'tests/e2e/test_demo.py::test_the_demonstration_sorts_300_things_without_one_mistake[{seed}]'" for seed in (2, 3, 4, 5))
+LEFT_OUT = "--deselect 'tests/e2e/test_demo.py::test_the_demonstration_sorts_300_things_without_one_mistake[2]'"
 
 
 def test_all_but_training_passes_on_python_3_13_with_litert(rig: Rig):

@@ -11,14 +11,14 @@ import sqlite3
 import sys
 import time
 from collections import deque
-from statistics import median
 
 LEDGER = "file:/var/lib/coinsorter/ledger.db?mode=ro"
 TRACE = "/sys/kernel/tracing/trace_pipe"
 LINE = re.compile(r" (\d+\.\d+): gpio_value: (\d+) (set|get) (\d)")
 BETWEEN_US = float(sys.argv[1])
 WIDEST_US = 2800  # wider than any servo's: the guest stood still meanwhile
-SMOOTHED = 9  # pulses
+# Of so many pulses at least so many have to be wide: a flap is held open for some 50, and single ones are far off where the guest was busy.
+LOOKED_AT, SURE = 15, 12
 
 
 class Openings:
@@ -55,10 +55,10 @@ class Openings:
             self._sent(pin - self._zero, 1e6 * (at_s - self._high.pop(pin)))
 
     def _sent(self, pin: int, us: float) -> None:
-        last = self._last.setdefault(pin, deque(maxlen=SMOOTHED))
+        last = self._last.setdefault(pin, deque(maxlen=LOOKED_AT))
         if us <= WIDEST_US:
             last.append(us)
-        is_open = len(last) == SMOOTHED and median(last) > BETWEEN_US
+        is_open = sum(us > BETWEEN_US for us in last) >= SURE
         if is_open and not self._open.get(pin):
             self.count[pin] = self.count.get(pin, 0) + 1
         self._open[pin] = is_open
