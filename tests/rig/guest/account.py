@@ -17,7 +17,8 @@ TRACE = "/sys/kernel/tracing/trace_pipe"
 LINE = re.compile(r" (\d+\.\d+): gpio_value: (\d+) (set|get) (\d)")
 BETWEEN_US = float(sys.argv[1])
 WIDEST_US = 2800  # wider than any servo's: the guest stood still meanwhile
-# Of so many pulses at least so many have to be wide: a flap is held open for some 50, and single ones are far off where the guest was busy.
+# Of the last so many pulses so many have to be wide for a flap to open, or narrow for it to close. It is held open for some 50, and single ones
+# are far off where the guest was busy.
 LOOKED_AT, SURE = 15, 12
 
 
@@ -58,10 +59,12 @@ class Openings:
         last = self._last.setdefault(pin, deque(maxlen=LOOKED_AT))
         if us <= WIDEST_US:
             last.append(us)
-        is_open = sum(us > BETWEEN_US for us in last) >= SURE
-        if is_open and not self._open.get(pin):
+        wide = sum(us > BETWEEN_US for us in last)
+        if wide >= SURE and not self._open.get(pin):
+            self._open[pin] = True
             self.count[pin] = self.count.get(pin, 0) + 1
-        self._open[pin] = is_open
+        elif len(last) - wide >= SURE:
+            self._open[pin] = False
 
 
 def asked(question: str) -> list[tuple]:
