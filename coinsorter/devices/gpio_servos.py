@@ -12,8 +12,8 @@ class GpioServos:
 
     Their step is 1 us. They are timed by a thread of lgpio and jitter with what else the Pi does. On the make-believe Pi of tests/rig, whose
     kernel notes every change of a pin, medians over a second are 1950 to 2260 us where 2278 are asked for and 460 to 700 where it is 722, single
-    pulses hundreds off: there, far more than on a Pi, where nobody has measured it yet. Pulses end with the process, and a servo is limp then. lgpio's tx_servo is its tx_pulse with a period
-    of 20 ms, but refuses what is outside of 500 to 2500 us; so tx_pulse.
+    pulses hundreds off. That is the make-believe Pi's jitter; a real one's nobody has measured yet. Pulses end with the process, and a servo is limp
+    then. lgpio's tx_servo is its tx_pulse with a period of 20 ms, but refuses what is outside of 500 to 2500 us; so tx_pulse.
     settle_s: how long `close` pulses on.
     """
 

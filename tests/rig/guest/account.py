@@ -94,5 +94,6 @@ tell(
 while True:
     openings.read()  # first: what has opened by now has its row by then
     opened = dict(openings.count)
-    tell(rows=asked("SELECT count(*) FROM coins")[0][0], bins=dict(asked(f"SELECT bin, count(*) FROM coins WHERE run = {this_run} GROUP BY bin")), opened=opened)
+    bins = dict(asked(f"SELECT bin, count(*) FROM coins WHERE run = {this_run} GROUP BY bin"))
+    tell(rows=asked("SELECT count(*) FROM coins")[0][0], bins=bins, opened=opened)
     time.sleep(0.2)
