@@ -29,8 +29,6 @@ FIRMWARE = Path("/boot/firmware/config.txt")
 BEGIN, END = f"# coinsorter begin: made by make install from {SETTINGS}", "# coinsorter end"
 MARKS = re.compile(rb"^# coinsorter (begin|end)\b", re.MULTILINE)
 OURS = re.compile(rb"\r?\n?^# coinsorter begin\b.*^# coinsorter end\b[^\n]*\n?", re.MULTILINE | re.DOTALL)
-# What older releases wrote instead, to have their lines included.
-INCLUDE = b"include coinsorter.txt"
 
 PACKAGES = ["python3-venv", "python3-picamera2", "python3-systemd", "python3-gpiozero", "python3-lgpio", "device-tree-compiler"]
 # Parts of a release, and what of it has its place elsewhere.
@@ -41,7 +39,6 @@ PLACES = {
     "systemd/coinsorter-reboot.service": Path("/etc/systemd/system/coinsorter-reboot.service"),
     "systemd/coinsorter-watchdog.conf": Path("/etc/systemd/system.conf.d/coinsorter-watchdog.conf"),
 }
-FRAGMENT = FIRMWARE.with_name("coinsorter.txt")
 OVERLAY = FIRMWARE.parent / "overlays/coinsorter.dtbo"
 # Settings, bundle, golden crops and packages: nothing of the hardware is touched.
 SELF_TEST = ["doctor", "--self-test"]
@@ -276,13 +273,12 @@ def _for_firmware(release: Path) -> dict[Path, bytes]:
         compiled = Path(folder) / OVERLAY.name
         compiler = ["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", str(compiled), f"{folder}/coinsorter-overlay.dts"]
         _run("the device-tree overlay could not be compiled; its message is above", *compiler)
-        lines = (Path(folder) / FRAGMENT.name).read_bytes()
-        return {OVERLAY: compiled.read_bytes(), FIRMWARE: with_ours(without_include(FIRMWARE.read_bytes()), lines)}
+        lines = (Path(folder) / "coinsorter.txt").read_bytes()
+        return {OVERLAY: compiled.read_bytes(), FIRMWARE: with_ours(FIRMWARE.read_bytes(), lines)}
 
 
 def _add_to_firmware(files: dict[Path, bytes]) -> None:
     changed = [_write(path, content) for path, content in files.items()]
-    FRAGMENT.unlink(missing_ok=True)
     if any(changed):
         print(f"{FIRMWARE.parent} has changed, which takes effect with the next boot")
 
@@ -309,10 +305,10 @@ def rollback() -> None:
 def uninstall() -> None:
     """Removes all that install has made, but the ledger and the settings."""
     if FIRMWARE.exists():
-        _write(FIRMWARE, without_ours(without_include(FIRMWARE.read_bytes())))
+        _write(FIRMWARE, without_ours(FIRMWARE.read_bytes()))
     if PLACES["systemd/coinsorter.service"].exists():
         _run("the service could not be stopped", "systemctl", "--quiet", "disable", *(["--now"] if _booted() else []), "coinsorter.service")
-    for path in (*PLACES.values(), FRAGMENT, OVERLAY, COMMAND, NEWER_SETTINGS, TRIAL):
+    for path in (*PLACES.values(), OVERLAY, COMMAND, NEWER_SETTINGS, TRIAL):
         path.unlink(missing_ok=True)
     for folder in {place.parent for place in PLACES.values()}:
         with contextlib.suppress(OSError):  # other things are in it
@@ -353,12 +349,6 @@ def without_ours(text: bytes) -> bytes:
     before, after = _around_ours(text)
     apart = b"\n" if before and after and not before.endswith(b"\n") else b""
     return before + apart + after
-
-
-def without_include(text: bytes) -> bytes:
-    """The text of config.txt without the line by which older releases had theirs included, and the section and gap that they made for it."""
-    text = text.replace(b"\n\n[all]\n" + INCLUDE + b"\n", b"\n")
-    return b"".join(line for line in text.splitlines(keepends=True) if line.strip() != INCLUDE)
 
 
 def _around_ours(text: bytes) -> tuple[bytes, bytes]:

@@ -72,11 +72,3 @@ def test_marks_that_are_amiss_are_refused_in_one_line(marks, change):
     with pytest.raises(install.InstallError, match=re.escape("/boot/firmware/config.txt: `# coinsorter begin")) as refused:
         change(text.encode())
     assert "\n" not in str(refused.value) and "nothing was changed; delete" in str(refused.value)
-
-
-@pytest.mark.parametrize("text", [b"arm_boost=1\n[cm4]\notg_mode=1\n", b"include other.txt\n"])
-def test_the_include_of_older_releases_is_taken_out(text):
-    older = text + b"\n[all]\ninclude coinsorter.txt\n"
-    assert install.without_include(older) == text == install.without_include(text)
-    assert install.without_include(older + b"gpu_mem=64\n") == text + b"gpu_mem=64\n"
-    assert install.without_include(text + b"  include coinsorter.txt\r\ngpu_mem=64\n") == text + b"gpu_mem=64\n"

@@ -292,26 +292,6 @@ def test_the_firmware_learns_of_the_machines_pins_and_forgets_them(rig):
 
 
 @needs_dtc
-def test_the_firmware_is_weaned_from_the_file_that_older_releases_made_it_include(rig):
-    outcome = rig.run(
-        f"""
-        mkdir -p /boot/firmware/overlays
-        printf 'arm_boost=1\\n\\n[all]\\ninclude coinsorter.txt\\n' >/boot/firmware/config.txt
-        echo gpio=5=op,dl,pd >/boot/firmware/coinsorter.txt
-        {INSTALL}
-        cp /boot/firmware/config.txt rig-out/installed.txt
-        find /boot/firmware -type f >rig-out/files
-        make uninstall
-        cp /boot/firmware/config.txt rig-out/after.txt
-        """
-    )
-    assert outcome.status == 0, outcome.printed
-    assert outcome.text("installed.txt").startswith("arm_boost=1\n\n# coinsorter begin") and "include" not in outcome.text("installed.txt")
-    assert set(outcome.text("files").split()) == {"/boot/firmware/config.txt", "/boot/firmware/overlays/coinsorter.dtbo"}
-    assert outcome.text("after.txt") == "arm_boost=1\n"
-
-
-@needs_dtc
 def test_a_mark_that_is_amiss_in_config_txt_keeps_all_as_it_is(rig):
     outcome = rig.run(
         f"""
