@@ -12,7 +12,7 @@ from coinsorter import bundle
 from tests.conftest import BRL
 from tests.rig import shown
 from tests.rig.conftest import Outcome, Rig
-from tests.rig.pulses import Pulse, Train, pulses, trains
+from tests.rig.guest.pulses import Pulse, Train, by_pin, trains
 
 COINS, FOREIGN = 50, 6
 ENOUGH_SORTED = 35  # of the 44 coins that there is a bin for: the rest may be in doubt
@@ -61,11 +61,11 @@ def sorted_coins(rig: Rig, card: Path, data: Path, tmp_path_factory) -> tuple[li
     rides = [Ride(coins[i % COINS].label, *row) for i, row in enumerate(rows)]
     for ride in rides:
         print(ride)
-    return rides, pulses(outcome.text("trace"))
+    return rides, by_pin(outcome.text("trace"))
 
 
 def opened(pin: int, sent: dict[int, list[Pulse]]) -> list[Train]:
-    return [train for train in trains(pin, sent[pin], BETWEEN_US) if train.us > BETWEEN_US]
+    return [train for train in trains(sent[pin], BETWEEN_US) if train.us > BETWEEN_US]
 
 
 def test_every_coin_is_decided_on_once_and_lands(sorted_coins):
@@ -98,7 +98,7 @@ def test_pulses_are_about_as_wide_as_the_settings_say(sorted_coins):
     _, sent = sorted_coins
     assert sent.keys() == set(shown.PINS.values())
     for pin in sent:
-        for train in trains(pin, sent[pin], BETWEEN_US):
+        for train in trains(sent[pin], BETWEEN_US):
             print(f"GPIO {pin}: {train.us:.0f} us from {train.begins_s:.2f} to {train.ends_s:.2f}")
             assert train.us == pytest.approx(OPEN_US if train.us > BETWEEN_US else REST_US, abs=OFF_US)
 
@@ -132,6 +132,6 @@ def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Pat
     took_s = ready_s - times["InactiveExitTimestampMonotonic"] / 1e6
     print(f"from the unit's start to READY=1, picamera2 and gpio-sim: {took_s:.1f} s (bar 10); from boot: {ready_s:.1f} s")
     assert times["NRestarts"] == 0
-    sent = pulses(outcome.text("trace"))
+    sent = by_pin(outcome.text("trace"))
     assert sent.keys() == set(shown.PINS.values())
     assert [opened(pin, sent) for pin in sent] == [[]] * len(sent)

@@ -6,17 +6,16 @@ Flaps are told by the kernel's trace of the pins: how often each began to open.
 
 import json
 import os
-import re
 import sqlite3
 import sys
 import time
 from collections import deque
 
+from pulses import Pulse, Reader
+
 LEDGER = "file:/var/lib/coinsorter/ledger.db?mode=ro"
 TRACE = "/sys/kernel/tracing/trace_pipe"
-LINE = re.compile(r" (\d+\.\d+): gpio_value: (\d+) (set|get) (\d)")
 BETWEEN_US = float(sys.argv[1])
-WIDEST_US = 2800  # wider than any servo's: the guest stood still meanwhile
 # Of the last so many pulses so many have to be wide for a flap to open, or narrow for it to close. It is held open for some 50, and single ones
 # are far off where the guest was busy.
 LOOKED_AT, SURE = 15, 12
@@ -27,10 +26,9 @@ class Openings:
 
     def __init__(self) -> None:
         self.count: dict[int, int] = {}
-        self._zero = 0
-        self._high: dict[int, float] = {}
         self._last: dict[int, deque[float]] = {}
         self._open: dict[int, bool] = {}
+        self._reader = Reader()
         self._pipe = os.open(TRACE, os.O_RDONLY | os.O_NONBLOCK)
         self._rest = ""
 
@@ -41,24 +39,12 @@ class Openings:
             except BlockingIOError:
                 return
             *lines, self._rest = (self._rest + part).split("\n")
-            for line in lines:
-                self._take(line)
+            for pulse in self._reader.pulses(lines):
+                self._take(pulse)
 
-    def _take(self, line: str) -> None:
-        if not (match := LINE.search(line)):
-            return
-        at_s, pin, up = float(match[1]), int(match[2]), match[4] == "1"
-        if match[3] == "get":
-            self._zero = pin
-        elif up:
-            self._high[pin] = at_s
-        elif pin in self._high:
-            self._sent(pin - self._zero, 1e6 * (at_s - self._high.pop(pin)))
-
-    def _sent(self, pin: int, us: float) -> None:
-        last = self._last.setdefault(pin, deque(maxlen=LOOKED_AT))
-        if us <= WIDEST_US:
-            last.append(us)
+    def _take(self, pulse: Pulse) -> None:
+        pin, last = pulse.pin, self._last.setdefault(pulse.pin, deque(maxlen=LOOKED_AT))
+        last.append(pulse.us)
         wide = sum(us > BETWEEN_US for us in last)
         if wide >= SURE and not self._open.get(pin):
             self._open[pin] = True
