@@ -12,7 +12,7 @@ import pytest
 
 from coinsorter import bundle
 from tests.conftest import BRL, ROOT
-from tests.rig import kernel, shown
+from tests.rig import kernel, photographs
 
 GUEST = Path(__file__).parent / "guest"
 # What a checkout needs to hold to be installed, and to be tested.
@@ -148,8 +148,8 @@ def card(rig: Rig, data: Path, tmp_path_factory) -> Path:
     rig.needs("uml")
     folder = tmp_path_factory.mktemp("card")
     (folder / "given" / "frames").mkdir(parents=True)
-    (folder / "given" / "config.yaml").write_text(shown.settings())
-    shown.write_frames(shown.coins(data, bundle.load(BRL), 6, 1), folder / "given" / "frames")
-    outcome = rig.run(f"bash guest/pi/setup {shown.FRAMES_PER_S}", given=folder / "given", backend="uml", disk=folder / "disk")
+    (folder / "given" / "config.yaml").write_text(photographs.settings())
+    photographs.write_frames(photographs.coins(data, bundle.load(BRL), 6, 1), folder / "given" / "frames")
+    outcome = rig.run(f"bash guest/pi/setup {photographs.FRAMES_PER_S}", given=folder / "given", backend="uml", disk=folder / "disk")
     assert outcome.status == 0, outcome.printed
     return folder / "disk"

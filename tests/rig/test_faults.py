@@ -7,7 +7,7 @@ import pytest
 
 from coinsorter.devices.silence import SILENCE_FRAMES
 from tests.rig.conftest import Rig
-from tests.rig.shown import FRAMES_PER_S
+from tests.rig.photographs import FRAMES_PER_S
 
 
 @pytest.fixture(scope="module")

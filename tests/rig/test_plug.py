@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig import shown
+from tests.rig import photographs
 from tests.rig.conftest import Rig
 from tests.rig.test_sorting import BETWEEN_US
 
@@ -70,6 +70,6 @@ def test_flaps_are_at_rest_until_a_coin_has_its_row(cuts):
     for lines in told:
         assert lines[0]["opened_before"] == {}
         for line in lines[1:]:
-            for label, pin in shown.PINS.items():
+            for label, pin in photographs.PINS.items():
                 assert line["opened"].get(str(pin), 0) <= line["bins"].get(f"bin_{label}", 0)
     assert sum(sum(lines[-1]["opened"].values()) for lines in told if len(lines) > 1) > 0  # or nothing would have been shown

@@ -10,7 +10,7 @@ import pytest
 
 from coinsorter import bundle
 from tests.conftest import BRL
-from tests.rig import shown
+from tests.rig import photographs
 from tests.rig.conftest import Outcome, Rig
 from tests.rig.guest.pulses import Pulse, Train, by_pin, trains
 
@@ -20,7 +20,7 @@ MEMORY = "3G"  # the virtual camera keeps all its pictures there
 REST_US, OPEN_US = 500 + 2000 * 20 / 180, 500 + 2000 * 160 / 180
 OFF_US = 350.0  # as a make-believe Pi's pulses are late, by the median
 BETWEEN_US = (REST_US + OPEN_US) / 2
-SPEED_MM_S = shown.STEP_MM * shown.FRAMES_PER_S
+SPEED_MM_S = photographs.STEP_MM * photographs.FRAMES_PER_S
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def sorted_coins(rig: Rig, card: Path, data: Path, tmp_path_factory) -> tuple[li
     folder = tmp_path_factory.mktemp("sorting")
     (folder / "given").mkdir()
     disk = Path(shutil.copy(card, folder / "disk"))
-    coins = shown.coins(data, bundle.load(BRL), COINS, FOREIGN)
-    shown.write_frames(coins, folder / "given")
+    coins = photographs.coins(data, bundle.load(BRL), COINS, FOREIGN)
+    photographs.write_frames(coins, folder / "given")
     prepared = rig.run("systemctl stop coinsorter; rm /var/lib/coinsorter/* rig-frames/*; cp given/* rig-frames/; sync", folder / "given", "uml", disk=disk)
     assert prepared.status == 0, prepared.printed
     outcome = rig.run(
@@ -85,7 +85,7 @@ def test_coins_are_sorted_by_what_they_are_and_foreign_ones_are_not(sorted_coins
 
 def test_every_opening_of_a_flap_belongs_to_a_coin_that_the_ledger_has_for_its_bin(sorted_coins):
     rides, sent = sorted_coins
-    for (label, pin), distance_mm in zip(shown.PINS.items(), shown.DISTANCES_MM):
+    for (label, pin), distance_mm in zip(photographs.PINS.items(), photographs.DISTANCES_MM):
         coins = [ride for ride in rides if ride.bin == f"bin_{label}"]
         openings = opened(pin, sent)
         assert len(openings) == len(coins), f"GPIO {pin}"  # so there is none for a reject either
@@ -96,7 +96,7 @@ def test_every_opening_of_a_flap_belongs_to_a_coin_that_the_ledger_has_for_its_b
 
 def test_pulses_are_about_as_wide_as_the_settings_say(sorted_coins):
     _, sent = sorted_coins
-    assert sent.keys() == set(shown.PINS.values())
+    assert sent.keys() == set(photographs.PINS.values())
     for pin in sent:
         for train in trains(sent[pin], BETWEEN_US):
             print(f"GPIO {pin}: {train.us:.0f} us from {train.begins_s:.2f} to {train.ends_s:.2f}")
@@ -133,5 +133,5 @@ def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Pat
     print(f"from the unit's start to READY=1, picamera2 and gpio-sim: {took_s:.1f} s (bar 10); from boot: {ready_s:.1f} s")
     assert times["NRestarts"] == 0
     sent = by_pin(outcome.text("trace"))
-    assert sent.keys() == set(shown.PINS.values())
+    assert sent.keys() == set(photographs.PINS.values())
     assert [opened(pin, sent) for pin in sent] == [[]] * len(sent)
