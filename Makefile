@@ -8,12 +8,15 @@ SEED ?= 1
 SEEDS ?= 1 2 3 4 5
 APT ?= yes
 
-.PHONY: help demo test test-core arm64 bars crowns clean install rollback uninstall
+.PHONY: help demo test test-core lint format coverage arm64 bars crowns clean install rollback uninstall
 
 help:
 	@echo "make demo [COINS=300 SEED=1]   a simulated machine sorts, from a fresh checkout to a picture"
 	@echo "make test                      every test; those that need what is not here say so"
 	@echo "make test-core                 the machine's tests without training's packages: on Python 3.11 with tflite-runtime alone"
+	@echo "make lint                      ruff, its formatting, and mypy: prints nothing where all is well"
+	@echo "make format                    formats the code and mends what can be mended by machine"
+	@echo "make coverage                  the unit tests, and which lines of the code they never reach"
 	@echo "sudo make arm64                the wheels for a Pi resolve, and the bundles answer rightly on an emulated one"
 	@echo "make bars                      the figures that the project promises, with the photographs where they are"
 	@echo "make crowns                    train the simulated currency's bundle again (half an hour)"
@@ -30,6 +33,18 @@ test: $(VENV)/.test
 
 test-core: $(CORE)/.test
 	$(CORE)/bin/python -m pytest
+
+lint: $(VENV)/.lint
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/mypy --no-error-summary
+
+format: $(VENV)/.lint
+	$(VENV)/bin/ruff check --quiet --fix-only .
+	$(VENV)/bin/ruff format --quiet .
+
+coverage: $(VENV)/.test
+	$(VENV)/bin/python -m pytest tests/unit --cov --cov-report=term
 
 arm64: $(CORE)/.test
 	$(CORE)/bin/python -m tests.arm64.run
@@ -61,7 +76,14 @@ $(VENV)/.test: $(VENV)/.demo
 	$(PIP) --editable '.[train,test]'
 	touch $@
 
+$(VENV)/.lint: $(VENV)/.test
+	@echo "adding what checks the code (once)" >&2
+	@$(PIP) --editable '.[train,test,lint]'
+	@touch $@
+
+# tflite-runtime alone, without LiteRT: the fallback, as on a 32-bit Raspberry Pi OS
 $(CORE)/.test: $(CORE)/bin/python setup.cfg pyproject.toml
 	@echo "setting up $(CORE) (once)"
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test,tflite]'
+	$(@D)/bin/python -m pip uninstall --quiet --yes ai-edge-litert
 	touch $@
