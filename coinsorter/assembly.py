@@ -22,7 +22,14 @@ SEARCH_MARGIN = 0.85, 1.2
 
 
 def machine(
-    config: Config, bundle: Bundle, runtime: str, camera: Camera, flaps: FlapMover, ledger: Book, clock: Clock, panel: Panel | None = None
+    config: Config,
+    bundle: Bundle,
+    runtime: str,
+    camera: Camera,
+    flaps: FlapMover,
+    ledger: Book,
+    clock: Clock,
+    panel: Panel | None = None,
 ) -> Machine:
     """The machine that config.yaml describes, with the given parts for what touches the world.
 
@@ -31,12 +38,27 @@ def machine(
     cv2.setNumThreads(config.runtime.threads)
     frame_s = 1 / config.camera.frames_per_s
     cut = partial(crop.cut, spec=bundle.crop)
-    sites = [Site(b.name, b.flap.distance_mm, b.flap.length_mm, b.flap.travel_ms / 1000) for b in config.bins]
-    follower = ScaleFollower(config.scale, bundle.facts.fusion.diameter_spread) if config.belt.follow_scale else None
+    sites = [
+        Site(b.name, b.flap.distance_mm, b.flap.length_mm, b.flap.travel_ms / 1000)
+        for b in config.bins
+    ]
+    follower = (
+        ScaleFollower(config.scale, bundle.facts.fusion.diameter_spread)
+        if config.belt.follow_scale
+        else None
+    )
     return Machine(
         camera=camera,
-        tracker=BeltTracker(follower.plane if follower else config.scale, config.belt.speed_mm_s, frame_s, cut, config.runtime.crops_per_coin),
-        classifier=Classifier(bundle, runtime, config.runtime.threads, config.runtime.turns_per_crop),
+        tracker=BeltTracker(
+            follower.plane if follower else config.scale,
+            config.belt.speed_mm_s,
+            frame_s,
+            cut,
+            config.runtime.crops_per_coin,
+        ),
+        classifier=Classifier(
+            bundle, runtime, config.runtime.threads, config.runtime.turns_per_crop
+        ),
         rules=rules(config, bundle),
         schedule=Schedule(sites, config.belt.speed_tolerance_percent / 100, frame_s),
         flaps=flaps,
@@ -58,14 +80,30 @@ def falls(config: Config, panel: Panel) -> Falls | None:
 def rules(config: Config, bundle: Bundle) -> Rules:
     """The limits in force and the bin of each label."""
     wanted = config.acceptance
-    limits = (wanted.min_confidence, wanted.max_anomaly, wanted.max_diameter_error_mm, wanted.may_loosen)
+    limits = (
+        wanted.min_confidence,
+        wanted.max_anomaly,
+        wanted.max_diameter_error_mm,
+        wanted.may_loosen,
+    )
     thresholds = {name: in_force(bundled, *limits) for name, bundled in bundle.thresholds.items()}
-    return Rules(thresholds, {label: b.name for b in config.bins for label in b.labels}, config.reject_bin)
+    return Rules(
+        thresholds, {label: b.name for b in config.bins for label in b.labels}, config.reject_bin
+    )
 
 
 def search(bundle: Bundle, scale: ScalePlane) -> Search:
     """Outlines of the bundle's coins, somewhat smaller and larger ones included, as this view shows them."""
     diameters = [label.diameter_mm for label in bundle.facts.labels]
-    smallest, largest = scale.radii_px(SEARCH_MARGIN[0] * min(diameters), SEARCH_MARGIN[1] * max(diameters))
+    smallest, largest = scale.radii_px(
+        SEARCH_MARGIN[0] * min(diameters), SEARCH_MARGIN[1] * max(diameters)
+    )
     outline = bundle.facts.outline
-    return Search(smallest, largest, outline.min_roundness, outline.min_quality, outline.max_off_patch, outline.by_extent)
+    return Search(
+        smallest,
+        largest,
+        outline.min_roundness,
+        outline.min_quality,
+        outline.max_off_patch,
+        outline.by_extent,
+    )

@@ -61,13 +61,25 @@ def run(bundle: Bundle, runtime_name: str, turns: int) -> dict[str, Any]:
 
 def show(figures: dict[str, Any], console: Console) -> None:
     """The figures as a person reads them."""
-    table = Table("stage", "median ms", "99 % ms", title=f"{figures['bundle']} on {figures['runtime']}, one core", title_justify="left")
+    table = Table(
+        "stage",
+        "median ms",
+        "99 % ms",
+        title=f"{figures['bundle']} on {figures['runtime']}, one core",
+        title_justify="left",
+    )
     for name, spread in figures["stages"].items():
         table.add_row(name, f"{spread['median_ms']:.3f}", f"{spread['p99_ms']:.3f}")
     console.print(table)
-    console.print(f"a picture to a decision: {figures['whole_ms']:.3f} ms, that is {figures['coins_per_s']:.0f} coins a second, one picture a coin")
-    console.print(f"its bare kernels: {figures['kernels_ms']:.3f} ms; the whole is {figures['kernel_ratio']:.2f} times that")
-    console.print(f"ready after {figures['ready_s']:.2f} s; resident memory at most {figures['rss_mb']:.0f} MB")
+    console.print(
+        f"a picture to a decision: {figures['whole_ms']:.3f} ms, that is {figures['coins_per_s']:.0f} coins a second, one picture a coin"
+    )
+    console.print(
+        f"its bare kernels: {figures['kernels_ms']:.3f} ms; the whole is {figures['kernel_ratio']:.2f} times that"
+    )
+    console.print(
+        f"ready after {figures['ready_s']:.2f} s; resident memory at most {figures['rss_mb']:.0f} MB"
+    )
     console.print(", ".join(f"{name} {version}" for name, version in figures["versions"].items()))
 
 
@@ -97,26 +109,54 @@ def _frames(bundle: Bundle) -> list[Frame]:
 
     rng = np.random.default_rng(1)
     view = bundle.view
-    camera = VirtualCamera(Optics(view.width_px, view.height_px, view.px_per_mm, SPEED_MM_S * 0.0015), rng)
-    reach_x, reach_y = (0.5 * size / view.px_per_mm - 20 for size in (view.width_px, view.height_px))
-    places = ((rng.uniform(-reach_x, reach_x), rng.uniform(-reach_y, reach_y)) for _ in range(PICTURES))
-    return [Frame(camera.picture([(camera.draw(genuine(rng)), x, y)], 30.0 * i), i, i * FRAME_S) for i, (x, y) in enumerate(places)]
+    camera = VirtualCamera(
+        Optics(view.width_px, view.height_px, view.px_per_mm, SPEED_MM_S * 0.0015), rng
+    )
+    reach_x, reach_y = (
+        0.5 * size / view.px_per_mm - 20 for size in (view.width_px, view.height_px)
+    )
+    places = (
+        (rng.uniform(-reach_x, reach_x), rng.uniform(-reach_y, reach_y)) for _ in range(PICTURES)
+    )
+    return [
+        Frame(camera.picture([(camera.draw(genuine(rng)), x, y)], 30.0 * i), i, i * FRAME_S)
+        for i, (x, y) in enumerate(places)
+    ]
 
 
 def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[str, float]]:
     circles = [segment.find_things(frame.pixels, line.search)[0] for frame in frames]
-    crops = [line.cut(frame.pixels, circle, line.plane.diameter_mm(circle)) for frame, circle in zip(frames, circles)]
-    coins = [track.single(frame, [circle], line.plane, line.cut) for frame, circle in zip(frames, circles)]
-    judged = [(line.classifier.evidence(c), coin.diameter_mm) for c, coin in zip(crops, coins) if coin]
-    events = [Event(0, 0.0, d, SPEED_MM_S, line.classifier.fuse(told, d), None, Decision("reject", "unsure")) for told, d in judged]
+    crops = [
+        line.cut(frame.pixels, circle, line.plane.diameter_mm(circle))
+        for frame, circle in zip(frames, circles)
+    ]
+    coins = [
+        track.single(frame, [circle], line.plane, line.cut)
+        for frame, circle in zip(frames, circles)
+    ]
+    judged = [
+        (line.classifier.evidence(c), coin.diameter_mm) for c, coin in zip(crops, coins) if coin
+    ]
+    events = [
+        Event(
+            0, 0.0, d, SPEED_MM_S, line.classifier.fuse(told, d), None, Decision("reject", "unsure")
+        )
+        for told, d in judged
+    ]
     ledger = Ledger(folder / "bench.db", RunFacts("bench", "", ""))
     numbers = iter(range(1, 10**9))
     stages = {
         "segment": _times(lambda frame: segment.find_things(frame.pixels, line.search), frames),
         "track": _times(*_tracking(line, frames[0], circles[0])),
-        "crop": _times(lambda pair: line.cut(pair[0].pixels, pair[1], line.plane.diameter_mm(pair[1])), list(zip(frames, circles))),
+        "crop": _times(
+            lambda pair: line.cut(pair[0].pixels, pair[1], line.plane.diameter_mm(pair[1])),
+            list(zip(frames, circles)),
+        ),
         **{name: _times(ask, crops) for name, ask in line.classifier.parts.items()},
-        "decide": _times(lambda i: decide(coins[i], line.classifier.fuse(*judged[i]), line.rules), range(len(judged))),  # type: ignore[arg-type]
+        "decide": _times(
+            lambda i: decide(coins[i], line.classifier.fuse(*judged[i]), line.rules),
+            range(len(judged)),
+        ),  # type: ignore[arg-type]
         "ledger": _times(lambda event: ledger.record(_renumbered(event, next(numbers))), events),
     }
     ledger.close()
@@ -124,10 +164,14 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
 
 
 def _renumbered(event: Event, number: int) -> Event:
-    return Event(number, *(getattr(event, name) for name in Event.__dataclass_fields__ if name != "coin"))
+    return Event(
+        number, *(getattr(event, name) for name in Event.__dataclass_fields__ if name != "coin")
+    )
 
 
-def _tracking(line: _Line, frame: Frame, circle: Circle) -> tuple[Callable[[tuple[Frame, list[Circle]]], Any], list]:
+def _tracking(
+    line: _Line, frame: Frame, circle: Circle
+) -> tuple[Callable[[tuple[Frame, list[Circle]]], Any], list]:
     """A coin that crosses the view over and over, as the tracker sees it."""
     tracker = track.BeltTracker(line.plane, SPEED_MM_S, FRAME_S, line.cut)
     step_px = SPEED_MM_S * FRAME_S * line.plane.px_per_mm
@@ -135,7 +179,9 @@ def _tracking(line: _Line, frame: Frame, circle: Circle) -> tuple[Callable[[tupl
     moved = []
     for number in range(PICTURES * 4):
         x_px = 2 * circle.radius_px + number % across * step_px
-        fields = {name: getattr(circle, name) for name in Circle.__dataclass_fields__} | {"x_px": x_px}
+        fields = {name: getattr(circle, name) for name in Circle.__dataclass_fields__} | {
+            "x_px": x_px
+        }
         # each crossing starts when the coin before it has long left
         taken_s = number * FRAME_S + number // across * 2.0
         moved.append((Frame(frame.pixels, number, taken_s), [Circle(**fields)]))
@@ -154,7 +200,10 @@ def _times(work: Callable[[Any], Any], inputs: Any) -> list[float]:
 
 
 def _spread(times: list[float]) -> dict[str, float]:
-    return {"median_ms": round(float(np.median(times)), 4), "p99_ms": round(float(np.percentile(times, 99)), 4)}
+    return {
+        "median_ms": round(float(np.median(times)), 4),
+        "p99_ms": round(float(np.percentile(times, 99)), 4),
+    }
 
 
 def _against_kernels(line: _Line, frames: list[Frame]) -> tuple[float, float]:
@@ -213,7 +262,9 @@ def _recorded_calls(line: _Line, frame: Frame) -> list[tuple[Callable, tuple, di
     return calls + [(invoke, (), {}) for invoke in line.classifier.invocations]
 
 
-def _start_up(bundle: Bundle, runtime_name: str, turns: int, frames: list[Frame], folder: Path) -> dict[str, float]:
+def _start_up(
+    bundle: Bundle, runtime_name: str, turns: int, frames: list[Frame], folder: Path
+) -> dict[str, float]:
     """Seconds from the start of a fresh process until it could sort, and its resident memory after it has sorted some pictures."""
     pictures = folder / "pictures"
     pictures.mkdir()
@@ -221,7 +272,15 @@ def _start_up(bundle: Bundle, runtime_name: str, turns: int, frames: list[Frame]
         cv2.imwrite(str(pictures / f"{frame.number:04d}.png"), frame.pixels[..., ::-1])
     program = "import sys; from coinsorter import bench; bench.fresh_process(*sys.argv[1:])"
     started = time.time()
-    command = [sys.executable, "-c", program, str(bundle.path.resolve()), runtime_name, str(turns), str(folder)]
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        str(bundle.path.resolve()),
+        runtime_name,
+        str(turns),
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     return {"ready_s": round(told["ready_at"] - started, 3), "rss_mb": told["rss_mb"]}
@@ -235,12 +294,24 @@ def fresh_process(bundle_path: str, runtime_name: str, turns: str, folder: str) 
     from coinsorter.devices.servos import PinServos
 
     bundle = bundles.load(Path(bundle_path))
-    settings = config.Config(bins=[config.Bin(name="all", labels=list(bundle.labels), flap=config.Flap(pin=5, distance_mm=300.0))])
-    settings = settings.model_copy(update={"runtime": settings.runtime.model_copy(update={"turns_per_crop": int(turns)})})
+    settings = config.Config(
+        bins=[
+            config.Bin(
+                name="all", labels=list(bundle.labels), flap=config.Flap(pin=5, distance_mm=300.0)
+            )
+        ]
+    )
+    settings = settings.model_copy(
+        update={"runtime": settings.runtime.model_copy(update={"turns_per_crop": int(turns)})}
+    )
     camera = FolderCamera(picture_paths(Path(folder) / "pictures"), FRAME_S)
-    ledger = Ledger(Path(folder) / "fresh.db", RunFacts(str(bundle.path), bundle.digest, runtime_name))
+    ledger = Ledger(
+        Path(folder) / "fresh.db", RunFacts(str(bundle.path), bundle.digest, runtime_name)
+    )
     flaps = Flaps(settings, PinServos(MockFactory(pin_class=MockPWMPin)))
-    machine = assembly.machine(settings, bundle, runtime_name, camera, flaps, ledger, MonotonicClock())
+    machine = assembly.machine(
+        settings, bundle, runtime_name, camera, flaps, ledger, MonotonicClock()
+    )
     machine.classifier.self_test()
     machine.start()
     ready_at = time.time()

@@ -173,7 +173,12 @@ class Bundle:
     @property
     def thresholds(self) -> dict[str, Thresholds]:
         return {
-            name: Thresholds(limits.min_confidence, limits.max_anomaly, self.labels[name].diameter_mm, limits.tolerance_mm)
+            name: Thresholds(
+                limits.min_confidence,
+                limits.max_anomaly,
+                self.labels[name].diameter_mm,
+                limits.tolerance_mm,
+            )
             for name, limits in self.facts.limits.items()
         }
 
@@ -206,7 +211,9 @@ def load(path: Path) -> Bundle:
         digest=hashlib.sha256(text).hexdigest(),
         reliefs=_reliefs(path / RELIEFS, contents[RELIEFS], facts) if RELIEFS in contents else None,
         inspector=contents.get(INSPECTOR),
-        embedding=_embedding(path / EMBEDDING, contents[EMBEDDING], facts) if EMBEDDING in contents else None,
+        embedding=_embedding(path / EMBEDDING, contents[EMBEDDING], facts)
+        if EMBEDDING in contents
+        else None,
     )
 
 
@@ -215,13 +222,17 @@ def _read(path: Path, name: str) -> bytes:
         return (path / name).read_bytes()
     except OSError as error:
         what = "no such bundle" if not path.is_dir() else f"{name} cannot be read: {error.strerror}"
-        raise BundleError(f"bundle {path}: {what}; set runtime.bundle, or copy the bundle again") from error
+        raise BundleError(
+            f"bundle {path}: {what}; set runtime.bundle, or copy the bundle again"
+        ) from error
 
 
 def _checked(path: Path, name: str, digest: str) -> bytes:
     content = _read(path, name)
     if hashlib.sha256(content).hexdigest() != digest:
-        raise BundleError(f"bundle {path}: {name} is damaged or was altered ({len(content)} bytes, wrong sha256); copy the bundle again")
+        raise BundleError(
+            f"bundle {path}: {name} is damaged or was altered ({len(content)} bytes, wrong sha256); copy the bundle again"
+        )
     return content
 
 
@@ -229,46 +240,80 @@ def _facts(path: Path, text: bytes) -> Facts:
     try:
         facts = Facts.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path}: is not YAML: {str(error).splitlines()[0]}; copy the bundle again") from error
+        raise BundleError(
+            f"{path}: is not YAML: {str(error).splitlines()[0]}; copy the bundle again"
+        ) from error
     except ValidationError as error:  # before ValueError, which it is
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "(file)"
         raise BundleError(f"{path}: {where}: {first['msg']}; export the bundle again") from error
     except ValueError as error:
-        raise BundleError(f"{path}: a value cannot be read: {error}; copy the bundle again") from error
+        raise BundleError(
+            f"{path}: a value cannot be read: {error}; copy the bundle again"
+        ) from error
     if facts.format != FORMAT:
-        raise BundleError(f"{path}: format {facts.format}, this coinsorter reads {FORMAT}; export the bundle again")
+        raise BundleError(
+            f"{path}: format {facts.format}, this coinsorter reads {FORMAT}; export the bundle again"
+        )
     names = {label.name for label in facts.labels}
     if names != set(facts.limits) or names != set(facts.anomaly) or len(names) != len(facts.labels):
-        raise BundleError(f"{path}: labels, limits and anomaly do not name the same labels; export the bundle again")
+        raise BundleError(
+            f"{path}: labels, limits and anomaly do not name the same labels; export the bundle again"
+        )
     return facts
 
 
 def _golden(path: Path, facts: Facts) -> Golden:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            errors, without = stored["errors"], np.zeros((len(stored["errors"]), len(facts.labels)), np.float32)
-            spoilt, distances = stored.get("blemishes", np.zeros_like(errors)), stored.get("distances", without)
+            errors, without = (
+                stored["errors"],
+                np.zeros((len(stored["errors"]), len(facts.labels)), np.float32),
+            )
+            spoilt, distances = (
+                stored.get("blemishes", np.zeros_like(errors)),
+                stored.get("distances", without),
+            )
             golden = Golden(stored["crops"], stored["logits"], errors, spoilt, distances)
     except NOT_ARRAYS as error:
-        raise BundleError(f"{path}: holds no golden answers: {error}; export the bundle again") from error
+        raise BundleError(
+            f"{path}: holds no golden answers: {error}; export the bundle again"
+        ) from error
     count, size, labels = len(golden.errors), facts.crop.size_px, len(facts.labels)
-    fit = golden.logits.shape == (count, labels + 1) and golden.distances.shape == (count, labels) and golden.blemishes.shape == (count,)
+    fit = (
+        golden.logits.shape == (count, labels + 1)
+        and golden.distances.shape == (count, labels)
+        and golden.blemishes.shape == (count,)
+    )
     if golden.crops.shape != (count, size, size, 3) or not fit:
-        raise BundleError(f"{path}: golden crops or answers do not fit the bundle's crops and labels; export the bundle again")
+        raise BundleError(
+            f"{path}: golden crops or answers do not fit the bundle's crops and labels; export the bundle again"
+        )
     return golden
 
 
 def _reliefs(path: Path, content: bytes, facts: Facts) -> Reliefs:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            known = Reliefs(stored["spectra"], stored["labels"], stored["projection"], float(stored["step"]))
+            known = Reliefs(
+                stored["spectra"], stored["labels"], stored["projection"], float(stored["step"])
+            )
     except NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no reliefs: {error}; export the bundle again") from error
     count, labels = len(known.spectra), len(facts.labels)
-    fit = known.spectra.shape == (count, DIMENSIONS, FREQUENCIES, 2) and known.projection.shape == (DIMENSIONS, CHANNELS * RADII)
-    if not (fit and known.labels.shape == (count,) and count and 0 <= known.labels.min() <= known.labels.max() < labels):
-        raise BundleError(f"{path}: its reliefs do not fit this coinsorter and the bundle's labels; export the bundle again")
+    fit = known.spectra.shape == (count, DIMENSIONS, FREQUENCIES, 2) and known.projection.shape == (
+        DIMENSIONS,
+        CHANNELS * RADII,
+    )
+    if not (
+        fit
+        and known.labels.shape == (count,)
+        and count
+        and 0 <= known.labels.min() <= known.labels.max() < labels
+    ):
+        raise BundleError(
+            f"{path}: its reliefs do not fit this coinsorter and the bundle's labels; export the bundle again"
+        )
     return known
 
 
@@ -277,8 +322,15 @@ def _embedding(path: Path, content: bytes, facts: Facts) -> Embedding:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             known = Embedding(stored["means"], stored["whitening"])
     except NOT_ARRAYS as error:
-        raise BundleError(f"{path}: holds no embeddings: {error}; export the bundle again") from error
+        raise BundleError(
+            f"{path}: holds no embeddings: {error}; export the bundle again"
+        ) from error
     length = known.whitening.shape[-1] if known.whitening.ndim else 0
-    if known.whitening.shape != (length, length) or known.means.shape != (len(facts.labels), length):
-        raise BundleError(f"{path}: its embeddings do not fit the bundle's labels; export the bundle again")
+    if known.whitening.shape != (length, length) or known.means.shape != (
+        len(facts.labels),
+        length,
+    ):
+        raise BundleError(
+            f"{path}: its embeddings do not fit the bundle's labels; export the bundle again"
+        )
     return known

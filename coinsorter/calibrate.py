@@ -41,18 +41,29 @@ class View:
     left_out: dict[Path, str]
 
 
-def view(paths: list[Path], bundle: Bundle, rough: ScalePlane, progress: Callable[[int], None] = lambda done: None) -> View:
+def view(
+    paths: list[Path],
+    bundle: Bundle,
+    rough: ScalePlane,
+    progress: Callable[[int], None] = lambda done: None,
+) -> View:
     """The scale plane, lens included, from pictures of one coin each, in folders named as the bundle's labels.
 
     rough: about the scale there is, and the size that the camera's pictures have. Raises InputError where the pictures cannot tell the scale.
     """
-    nominal: dict[str | None, float] = {name: label.diameter_mm for name, label in bundle.labels.items()}
+    nominal: dict[str | None, float] = {
+        name: label.diameter_mm for name, label in bundle.labels.items()
+    }
     found: list[tuple[Circle, float]] = []
     left_out: dict[Path, str] = {}
     search = _search(bundle, rough)
     for number, path in enumerate(paths):
         named = bundle.label_of(path.parent.name) in nominal
-        circle = _only_coin(path, search, rough) if named else f"folder {path.parent.name} is named as no label of the bundle"
+        circle = (
+            _only_coin(path, search, rough)
+            if named
+            else f"folder {path.parent.name} is named as no label of the bundle"
+        )
         if isinstance(circle, str):
             left_out[path] = circle
         else:
@@ -63,7 +74,11 @@ def view(paths: list[Path], bundle: Bundle, rough: ScalePlane, progress: Callabl
 
 def _search(bundle: Bundle, rough: ScalePlane) -> Search:
     usual = assembly.search(bundle, rough)
-    return replace(usual, min_radius_px=ROUGHLY[0] * usual.min_radius_px, max_radius_px=ROUGHLY[1] * usual.max_radius_px)
+    return replace(
+        usual,
+        min_radius_px=ROUGHLY[0] * usual.min_radius_px,
+        max_radius_px=ROUGHLY[1] * usual.max_radius_px,
+    )
 
 
 def _only_coin(path: Path, search: Search, rough: ScalePlane) -> Circle | str:
@@ -81,26 +96,41 @@ def _only_coin(path: Path, search: Search, rough: ScalePlane) -> Circle | str:
 
 def _fitted(found: list[tuple[Circle, float]], rough: ScalePlane) -> View:
     if len(found) < LEAST_COINS:
-        raise InputError(f"{len(found)} pictures show a lone coin of a known label; at least {LEAST_COINS} are needed, all over the view")
+        raise InputError(
+            f"{len(found)} pictures show a lone coin of a known label; at least {LEAST_COINS} are needed, all over the view"
+        )
     circles, diameters = zip(*found)
     plane = fit_plane(circles, diameters, rough.width_px, rough.height_px)
     off = np.array([plane.diameter_mm(circle) / diameter - 1 for circle, diameter in found])
     scatter = 1.4826 * float(np.median(np.abs(off)))
     if not scatter <= WORST_SCATTER:
-        raise InputError(f"the coins' sizes fit no one scale (half of them are off by {100 * scatter / 1.4826:.0f} %); are their folders named rightly?")
+        raise InputError(
+            f"the coins' sizes fit no one scale (half of them are off by {100 * scatter / 1.4826:.0f} %); are their folders named rightly?"
+        )
     error, corner = _least_known(circles, plane, scatter)
     if not error <= WORST_KNOWN:
-        raise InputError(f"{len(found)} coins tell the scale at the {corner} to {100 * error:.1f} % only; take pictures with coins there too")
+        raise InputError(
+            f"{len(found)} coins tell the scale at the {corner} to {100 * error:.1f} % only; take pictures with coins there too"
+        )
     return View(plane, len(found), scatter, error, {})
 
 
-def _least_known(circles: tuple[Circle, ...], plane: ScalePlane, scatter: float) -> tuple[float, str]:
+def _least_known(
+    circles: tuple[Circle, ...], plane: ScalePlane, scatter: float
+) -> tuple[float, str]:
     """The scale's relative standard error at the corner where it is largest, and that corner's name (linear regression's variance)."""
     size = plane.width_px, plane.height_px
     seen = np.array([terms(circle.x_px, circle.y_px, *size) for circle in circles])
     covariance = scatter**2 * np.linalg.inv(seen.T @ seen + PRIOR_PRECISION)
-    corners = {f"{down} {along}": terms(x, y, *size) for down, y in (("upper", 0), ("lower", size[1])) for along, x in (("left", 0), ("right", size[0]))}
-    errors = {name: float(np.sqrt(np.array(at) @ covariance @ np.array(at))) for name, at in corners.items()}
+    corners = {
+        f"{down} {along}": terms(x, y, *size)
+        for down, y in (("upper", 0), ("lower", size[1]))
+        for along, x in (("left", 0), ("right", size[0]))
+    }
+    errors = {
+        name: float(np.sqrt(np.array(at) @ covariance @ np.array(at)))
+        for name, at in corners.items()
+    }
     worst = max(errors, key=errors.__getitem__)
     return errors[worst], f"{worst} corner"
 
@@ -119,10 +149,14 @@ def belt_speed(coins: list[Coin]) -> BeltSpeed:
     """From coins that rode by alone. Raises InputError where they are too few, or ride at speeds of their own."""
     speeds = np.array([coin.speed_mm_s for coin in coins if coin.alone])
     if len(speeds) < LEAST_RIDES:
-        raise InputError(f"{len(speeds)} coins rode by alone; the belt's speed wants {LEAST_RIDES} or more")
+        raise InputError(
+            f"{len(speeds)} coins rode by alone; the belt's speed wants {LEAST_RIDES} or more"
+        )
     middle = float(np.median(speeds))
     spread = 1.4826 * float(np.median(np.abs(speeds / middle - 1)))
     tolerance = max(LEAST_TOLERANCE, SPEED_SPREADS * spread)
     if tolerance > WIDEST_TOLERANCE:
-        raise InputError(f"the coins' speeds are {100 * spread:.0f} % apart; see that they lie still on the belt and that it runs evenly")
+        raise InputError(
+            f"the coins' speeds are {100 * spread:.0f} % apart; see that they lie still on the belt and that it runs evenly"
+        )
     return BeltSpeed(middle, spread, tolerance, len(speeds))

@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from coinsorter.bundle import GOLDEN_BLEMISH, GOLDEN_DISTANCE, GOLDEN_ERROR, GOLDEN_LOGITS, AnomalyScale, Bundle, Fusion, Spread
+from coinsorter.bundle import (
+    GOLDEN_BLEMISH,
+    GOLDEN_DISTANCE,
+    GOLDEN_ERROR,
+    GOLDEN_LOGITS,
+    AnomalyScale,
+    Bundle,
+    Fusion,
+    Spread,
+)
 from coinsorter.crop import inside, quarter_turns
 from coinsorter.embedding import Distances
 from coinsorter.errors import BundleError
@@ -48,7 +57,12 @@ class Evidence:
 
 def mean(several: Sequence[Evidence]) -> Evidence:
     """Of several crops of one coin."""
-    return Evidence(*(sum(getattr(one, field.name) for one in several) / len(several) for field in fields(Evidence)))
+    return Evidence(
+        *(
+            sum(getattr(one, field.name) for one in several) / len(several)
+            for field in fields(Evidence)
+        )
+    )
 
 
 class Classifier:
@@ -58,15 +72,27 @@ class Classifier:
         self.bundle = bundle
         self.runtime = runtime
         self._turns = turns
-        self._classifier = _network(bundle, "classifier", bundle.classifier, turns, runtime, threads)
+        self._classifier = _network(
+            bundle, "classifier", bundle.classifier, turns, runtime, threads
+        )
         self._autoencoder = _network(bundle, "autoencoder", bundle.autoencoder, 1, runtime, threads)
-        self._inspector = _network(bundle, "inspector", bundle.inspector, 1, runtime, threads) if bundle.inspector else None
-        self._matcher = Matcher(bundle.reliefs, bundle.crop, len(bundle.facts.labels)) if bundle.reliefs else None
+        self._inspector = (
+            _network(bundle, "inspector", bundle.inspector, 1, runtime, threads)
+            if bundle.inspector
+            else None
+        )
+        self._matcher = (
+            Matcher(bundle.reliefs, bundle.crop, len(bundle.facts.labels))
+            if bundle.reliefs
+            else None
+        )
         self._distances = _distances(bundle, self._classifier) if bundle.embedding else None
         self._names = [label.name for label in bundle.facts.labels]
         self._nothing = np.zeros(len(self._names), np.float32)
         self._diameters_mm = [label.diameter_mm for label in bundle.facts.labels]
-        self._inside = cv2.resize(inside(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST)
+        self._inside = cv2.resize(
+            inside(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST
+        )
 
     def judge(self, coin: Coin, time_left: Callable[[], bool] = lambda: True) -> Verdict:
         """What the coin is, from as many of its pictures as there is time for, the sharpest first and at least one.
@@ -80,7 +106,9 @@ class Classifier:
             if not time_left():
                 break
             told.append(self.evidence(crop))
-        return self.fuse(mean(told) if len(told) > 1 else told[0], coin.diameter_mm, coin.diameter_spread)
+        return self.fuse(
+            mean(told) if len(told) > 1 else told[0], coin.diameter_mm, coin.diameter_spread
+        )
 
     def evidence(self, crop: np.ndarray) -> Evidence:
         """What one crop, uint8 (n, n, 3), tells."""
@@ -99,7 +127,9 @@ class Classifier:
 
     def _turned(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raw = self._classifier(quarter_turns(crop, self._turns))
-        return self._answer(0, raw), self._distances(self._answer(1, raw)) if self._distances else self._nothing
+        return self._answer(0, raw), self._distances(
+            self._answer(1, raw)
+        ) if self._distances else self._nothing
 
     def _answer(self, output: int, raw: list[np.ndarray]) -> np.ndarray:
         return self._classifier.real(output, raw[output].mean(axis=0, dtype=np.float32))
@@ -115,7 +145,9 @@ class Classifier:
             return 0.0
         found = self._inspector(crop[None])[0].reshape(-1)
         count = worst_places(len(found))
-        return float(self._inspector.real(0, np.partition(found, -count)[-count:].mean(dtype=np.float32)))
+        return float(
+            self._inspector.real(0, np.partition(found, -count)[-count:].mean(dtype=np.float32))
+        )
 
     def fuse(self, evidence: Evidence, diameter_mm: float, diameter_spread: float = 0.0) -> Verdict:
         """The verdict from what a coin's crops tell, its diameter and the relative spread of the view's scale."""
@@ -124,7 +156,12 @@ class Classifier:
         best, second, *_ = (*sorted(range(len(probabilities)), key=lambda i: -probabilities[i]), 0)
         label = self._names[best]
         facts = self.bundle.facts
-        told = Parts(evidence.error, float(evidence.likeness[best]), evidence.blemish, float(evidence.distances[best]))
+        told = Parts(
+            evidence.error,
+            float(evidence.likeness[best]),
+            evidence.blemish,
+            float(evidence.distances[best]),
+        )
         return Verdict(
             label=label,
             confidence=probabilities[best],
@@ -135,19 +172,29 @@ class Classifier:
             probabilities=probabilities,
         )
 
-    def posteriors(self, logits: np.ndarray, diameter_mm: float, diameter_spread: float = 0.0) -> tuple[list[float], list[float]]:
+    def posteriors(
+        self, logits: np.ndarray, diameter_mm: float, diameter_spread: float = 0.0
+    ) -> tuple[list[float], list[float]]:
         """Log probabilities of every label and "none of these": by pictures alone, and with the diameter, unless that is NaN (unknown)."""
         fusion = self.bundle.facts.fusion
         pictures = log_softmax([value / fusion.temperature for value in logits.tolist()])
         if diameter_mm != diameter_mm:
             return pictures, pictures
         diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion, diameter_spread)
-        return pictures, log_softmax([picture + fusion.diameter_weight * diameter for picture, diameter in zip(pictures, diameters)])
+        return pictures, log_softmax(
+            [
+                picture + fusion.diameter_weight * diameter
+                for picture, diameter in zip(pictures, diameters)
+            ]
+        )
 
     @property
     def parts(self) -> dict[str, Callable[[np.ndarray], Any]]:
         """What a crop is asked, by name, for the bench."""
-        parts: dict[str, Callable[[np.ndarray], Any]] = {"classifier": self._turned, "autoencoder": self._error}
+        parts: dict[str, Callable[[np.ndarray], Any]] = {
+            "classifier": self._turned,
+            "autoencoder": self._error,
+        }
         if self._matcher:
             parts["relief"] = self._matcher.likeness
         if self._inspector:
@@ -165,12 +212,24 @@ class Classifier:
         golden = self.bundle.golden
         for number, crop in enumerate(golden.crops):
             told = self.evidence(crop)
-            off, relative = np.abs(self.logits(told) - golden.logits[number]).max(), abs(told.error / golden.errors[number] - 1)
+            off, relative = (
+                np.abs(self.logits(told) - golden.logits[number]).max(),
+                abs(told.error / golden.errors[number] - 1),
+            )
             blemish = abs(told.blemish - golden.blemishes[number])
-            further = np.abs(told.distances - golden.distances[number]).max() / max(golden.distances[number].min(), 1e-9)
-            if not (off <= GOLDEN_LOGITS and relative <= GOLDEN_ERROR and blemish <= GOLDEN_BLEMISH and further <= GOLDEN_DISTANCE):
+            further = np.abs(told.distances - golden.distances[number]).max() / max(
+                golden.distances[number].min(), 1e-9
+            )
+            if not (
+                off <= GOLDEN_LOGITS
+                and relative <= GOLDEN_ERROR
+                and blemish <= GOLDEN_BLEMISH
+                and further <= GOLDEN_DISTANCE
+            ):
                 found = f"logits off by {off:.2f}, autoencoder's error by {100 * relative:.0f} %, inspector's by {blemish:.2f}, distance by {100 * further:.0f} %"
-                raise BundleError(f"bundle {self.bundle.path}: golden crop {number}: {found} on {self.runtime}; train or copy it again")
+                raise BundleError(
+                    f"bundle {self.bundle.path}: golden crop {number}: {found} on {self.runtime}; train or copy it again"
+                )
 
 
 class Parts(NamedTuple):
@@ -197,7 +256,9 @@ def anomaly(told: Parts, scale: AnomalyScale, fusion: Fusion) -> float:
     if fusion.blemish_weight and scale.blemish:
         total += fusion.blemish_weight * max(0.0, _off(told.blemish, scale.blemish))
     if fusion.distance_weight and scale.distance:
-        total += fusion.distance_weight * max(0.0, _off(log(max(told.distance, NEAREST)), scale.distance))
+        total += fusion.distance_weight * max(
+            0.0, _off(log(max(told.distance, NEAREST)), scale.distance)
+        )
     return _off(total, scale.together) if scale.together else total
 
 
@@ -215,7 +276,9 @@ def halved(crop: np.ndarray) -> np.ndarray:
     return cv2.resize(crop, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
 
 
-def diameter_likelihoods(diameter_mm: float, nominal_mm: Sequence[float], fusion: Fusion, scale_spread: float = 0.0) -> list[float]:
+def diameter_likelihoods(
+    diameter_mm: float, nominal_mm: Sequence[float], fusion: Fusion, scale_spread: float = 0.0
+) -> list[float]:
     """Log likelihood of a diameter under each label (Student-t about the nominal one), and under "none of these" (flat).
 
     scale_spread: how far the view's scale may be off, relative standard error; the diameter says the less for it.
@@ -223,7 +286,10 @@ def diameter_likelihoods(diameter_mm: float, nominal_mm: Sequence[float], fusion
     spread, freedom = hypot(fusion.diameter_spread, scale_spread), fusion.freedom
     peak = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - 0.5 * log(freedom * pi) - log(spread)
     offs = ((diameter_mm / nominal - 1) / spread for nominal in nominal_mm)
-    return [*(peak - (freedom + 1) / 2 * log1p(off * off / freedom) for off in offs), -log(FOREIGN_RANGE)]
+    return [
+        *(peak - (freedom + 1) / 2 * log1p(off * off / freedom) for off in offs),
+        -log(FOREIGN_RANGE),
+    ]
 
 
 def log_softmax(values: Sequence[float]) -> list[float]:
@@ -235,16 +301,24 @@ def log_softmax(values: Sequence[float]) -> list[float]:
 
 def _distances(bundle: Bundle, classifier: Network) -> Distances:
     if classifier.outputs != [len(bundle.facts.labels) + 1, len(bundle.embedding.whitening)]:
-        raise BundleError(f"bundle {bundle.path}: classifier answers {classifier.outputs} numbers, not logits and embedding; export it again")
+        raise BundleError(
+            f"bundle {bundle.path}: classifier answers {classifier.outputs} numbers, not logits and embedding; export it again"
+        )
     return Distances(bundle.embedding)
 
 
-def _network(bundle: Bundle, name: str, model: bytes, batch: int, runtime: str, threads: int) -> Network:
+def _network(
+    bundle: Bundle, name: str, model: bytes, batch: int, runtime: str, threads: int
+) -> Network:
     try:
         network = Network(model, batch, runtime, threads)
     except (ValueError, RuntimeError) as error:
-        raise BundleError(f"bundle {bundle.path}: {name} does not load on {runtime}: {error}; train it again for this runtime") from error
+        raise BundleError(
+            f"bundle {bundle.path}: {name} does not load on {runtime}: {error}; train it again for this runtime"
+        ) from error
     expected = (bundle.crop.size_px, bundle.crop.size_px, 3)
     if network.shape != expected:
-        raise BundleError(f"bundle {bundle.path}: {name} takes {network.shape}, the bundle's crops are {expected}; export it again")
+        raise BundleError(
+            f"bundle {bundle.path}: {name} takes {network.shape}, the bundle's crops are {expected}; export it again"
+        )
     return network

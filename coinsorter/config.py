@@ -123,7 +123,9 @@ class Config(Section):
     belt: Belt = Belt()
     servo: Servo = Servo()
     bins: Annotated[list[Bin], Field(min_length=1, max_length=26)]
-    reject_bin: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)] = "reject"
+    reject_bin: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)] = (
+        "reject"
+    )
     panel: Panel = Panel()
     acceptance: Acceptance = Acceptance()
     ledger: LedgerFile = LedgerFile()
@@ -133,7 +135,9 @@ class Config(Section):
     def scale(self) -> ScalePlane:
         belt, camera = self.belt, self.camera
         tilts = belt.tilt_along_percent / 100, belt.tilt_across_percent / 100
-        return ScalePlane(belt.px_per_mm, *tilts, camera.width_px, camera.height_px, belt.barrel_percent / 100)
+        return ScalePlane(
+            belt.px_per_mm, *tilts, camera.width_px, camera.height_px, belt.barrel_percent / 100
+        )
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,10 @@ def load(path: Path) -> Config:
 
 def render(path: Path, mistakes: list[Mistake]) -> list[str]:
     """The mistakes as a technician reads them, in the order of the file."""
-    return [f"{path}:{m.line}: {m.option}: {m.what}" for m in sorted(mistakes, key=lambda m: (m.line, m.option))]
+    return [
+        f"{path}:{m.line}: {m.option}: {m.what}"
+        for m in sorted(mistakes, key=lambda m: (m.line, m.option))
+    ]
 
 
 def mistake_in(path: Path, at: tuple, what: str) -> Mistake:
@@ -185,7 +192,9 @@ def changed(path: Path, numbers: dict[tuple, float]) -> str:
         text = _with_number(text, at, number)
     mistakes = _read(text, None)[1]
     if mistakes:
-        raise ConfigError("\n".join(["with the new numbers there would be mistakes:", *render(path, mistakes)]))
+        raise ConfigError(
+            "\n".join(["with the new numbers there would be mistakes:", *render(path, mistakes)])
+        )
     return text
 
 
@@ -193,7 +202,11 @@ def _with_number(text: str, at: tuple, number: float) -> str:
     *sections, name = at
     node = yaml.compose(text, yaml.SafeLoader)
     for part in sections:
-        inner = node.value[part] if isinstance(part, int) else {key.value: value for key, value in node.value}.get(part)
+        inner = (
+            node.value[part]
+            if isinstance(part, int)
+            else {key.value: value for key, value in node.value}.get(part)
+        )
         if inner is None:  # the section is not there yet
             return f"{text.rstrip()}\n\n{part}:\n  {name}: {number:g}\n"
         node = inner
@@ -218,7 +231,9 @@ def _read(text: str, labels: dict[str, Any] | None) -> tuple[Config | None, list
     for detail in wrong:  # so that contradictions among the rest come to light in the same run
         _forget(values, detail["loc"])
     rest = _validated(values)[0] if wrong else config
-    mistakes += [lines.mistake(at, what) for at, what in _contradictions(rest, labels)] if rest else []
+    mistakes += (
+        [lines.mistake(at, what) for at, what in _contradictions(rest, labels)] if rest else []
+    )
     return config, mistakes
 
 
@@ -263,14 +278,26 @@ class _Lines:
         try:
             node = yaml.compose(text, yaml.SafeLoader)
             if not isinstance(node, MappingNode):
-                raise _Unreadable(Mistake(1, "(file)", "holds no options; start from the config.yaml that came with coinsorter"))
+                raise _Unreadable(
+                    Mistake(
+                        1,
+                        "(file)",
+                        "holds no options; start from the config.yaml that came with coinsorter",
+                    )
+                )
             return self._value(node, (), yaml.SafeLoader(text))
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             what = getattr(error, "problem", None) or "is not YAML"
-            raise _Unreadable(Mistake(mark.line + 1 if mark else 1, "(file)", f"is not YAML: {what}")) from error
+            raise _Unreadable(
+                Mistake(mark.line + 1 if mark else 1, "(file)", f"is not YAML: {what}")
+            ) from error
         except RecursionError as error:
-            raise _Unreadable(Mistake(1, "(file)", "is nested too deeply; nothing in it needs more than four levels")) from error
+            raise _Unreadable(
+                Mistake(
+                    1, "(file)", "is nested too deeply; nothing in it needs more than four levels"
+                )
+            ) from error
 
     def line(self, at: tuple) -> int:
         """The line of an option, or of the nearest part around it that the file has."""
@@ -283,16 +310,32 @@ class _Lines:
 
     def _value(self, node: Node, at: tuple, loader: yaml.SafeLoader) -> Any:
         self._lines.setdefault(at, node.start_mark.line + 1)
-        if len(at) > MOST_NESTED or len(self._lines) > MOST_OPTIONS:  # aliases can make a short file endless
-            raise _Unreadable(Mistake(node.start_mark.line + 1, "(file)", "is nested too deeply or too long; write it without aliases"))
+        if (
+            len(at) > MOST_NESTED or len(self._lines) > MOST_OPTIONS
+        ):  # aliases can make a short file endless
+            raise _Unreadable(
+                Mistake(
+                    node.start_mark.line + 1,
+                    "(file)",
+                    "is nested too deeply or too long; write it without aliases",
+                )
+            )
         if isinstance(node, SequenceNode):
-            return [self._value(child, (*at, index), loader) for index, child in enumerate(node.value)]
+            return [
+                self._value(child, (*at, index), loader) for index, child in enumerate(node.value)
+            ]
         if isinstance(node, MappingNode):
             return self._mapping(node, at, loader)
         try:
             return loader.construct_object(node)
         except (ValueError, OverflowError) as error:  # such as a date that does not exist
-            raise _Unreadable(Mistake(node.start_mark.line + 1, option(at), f"{node.value!r} cannot be read: {error}; put it in quotes")) from error
+            raise _Unreadable(
+                Mistake(
+                    node.start_mark.line + 1,
+                    option(at),
+                    f"{node.value!r} cannot be read: {error}; put it in quotes",
+                )
+            ) from error
 
     def _mapping(self, node: MappingNode, at: tuple, loader: yaml.SafeLoader) -> dict:
         values: dict = {}
@@ -301,7 +344,11 @@ class _Lines:
             here = (*at, key)
             if key in values:
                 line = key_node.start_mark.line + 1
-                self.mistakes.append(Mistake(line, option(here), f"is given twice, first in line {self._lines[here]}"))
+                self.mistakes.append(
+                    Mistake(
+                        line, option(here), f"is given twice, first in line {self._lines[here]}"
+                    )
+                )
                 continue
             self._lines[here] = key_node.start_mark.line + 1
             values[key] = self._value(value_node, here, loader)
@@ -373,26 +420,49 @@ def _contradictions(config: Config, labels: dict[str, Any] | None) -> list[tuple
 
 def _missing_folder(config: Config) -> list[tuple[tuple, str]]:
     lost = config.camera.source == "folder" and config.camera.folder is None
-    return [(("camera", "folder"), "is missing; source: folder shows the pictures that lie in it")] if lost else []
+    return (
+        [(("camera", "folder"), "is missing; source: folder shows the pictures that lie in it")]
+        if lost
+        else []
+    )
 
 
 def _servo_without_range(config: Config) -> list[tuple[tuple, str]]:
     low, high = config.servo.min_pulse_us, config.servo.max_pulse_us
-    return [] if low < high else [(("servo", "max_pulse_us"), f"{high} is not above min_pulse_us {low}: the servos could not turn")]
+    return (
+        []
+        if low < high
+        else [
+            (
+                ("servo", "max_pulse_us"),
+                f"{high} is not above min_pulse_us {low}: the servos could not turn",
+            )
+        ]
+    )
 
 
 def _used_twice(config: Config) -> list[tuple[tuple, str]]:
     found, owners = [], {}
-    names = {config.reject_bin: "the reject bin", UNCERTAIN: "the ledger's word for coins that may lie anywhere"}
+    names = {
+        config.reject_bin: "the reject bin",
+        UNCERTAIN: "the ledger's word for coins that may lie anywhere",
+    }
     if config.reject_bin == UNCERTAIN:
         found.append((("reject_bin",), f"{UNCERTAIN!r} is {names[UNCERTAIN]}; take another name"))
     for index, bin_ in enumerate(config.bins):
         name = f"bins[{index}]"
         if bin_.name in names:
-            found.append((("bins", index, "name"), f"{bin_.name!r} is {names[bin_.name]} already; take another name"))
+            found.append(
+                (
+                    ("bins", index, "name"),
+                    f"{bin_.name!r} is {names[bin_.name]} already; take another name",
+                )
+            )
         for place, label in enumerate(bin_.labels):
             if label in owners:
-                found.append((("bins", index, "labels", place), f"{label!r} goes to {owners[label]} already"))
+                found.append(
+                    (("bins", index, "labels", place), f"{label!r} goes to {owners[label]} already")
+                )
             owners.setdefault(label, name)
         names.setdefault(bin_.name, name)
     return [*found, *_pins_used_twice(config)]
@@ -400,11 +470,18 @@ def _used_twice(config: Config) -> list[tuple[tuple, str]]:
 
 def _pins_used_twice(config: Config) -> list[tuple[tuple, str]]:
     """Of the Pi's own header; the outputs of a board of their own are numbered apart, and its bus takes two pins."""
-    found, owners = [], dict.fromkeys([(False, 2), (False, 3)], "the servo board's I2C bus") if config.servo.driver == "pca9685" else {}
+    found, owners = (
+        [],
+        dict.fromkeys([(False, 2), (False, 3)], "the servo board's I2C bus")
+        if config.servo.driver == "pca9685"
+        else {},
+    )
     for at, pin, what in pins(config):
         apart = config.servo.driver == "pca9685" and at[-1] == "pin"
         if (apart, pin) in owners:
-            found.append((at, f"{'output' if apart else 'GPIO'} {pin} {what} {owners[apart, pin]} already"))
+            found.append(
+                (at, f"{'output' if apart else 'GPIO'} {pin} {what} {owners[apart, pin]} already")
+            )
         owners.setdefault((apart, pin), option(at if at[0] == "panel" else at[:2]))
     return found
 
@@ -427,7 +504,12 @@ def _channels_used_twice(config: Config) -> list[tuple[tuple, str]]:
     for index, bin_ in enumerate(config.bins if config.servo.driver == "hardware-pwm" else []):
         channel = PWM_CHANNELS.get(bin_.flap.pin)
         if channel in owners:
-            found.append((("bins", index, "flap", "pin"), f"GPIO {bin_.flap.pin} has the PWM channel of {owners[channel]}; for more than two servos take gpio or pca9685"))
+            found.append(
+                (
+                    ("bins", index, "flap", "pin"),
+                    f"GPIO {bin_.flap.pin} has the PWM channel of {owners[channel]}; for more than two servos take gpio or pca9685",
+                )
+            )
         owners.setdefault(channel, f"bins[{index}]")
     return found
 
@@ -436,9 +518,15 @@ def _pins_without_servo(config: Config) -> list[tuple[tuple, str]]:
     """Servos at pins that their driver has no pulses for."""
     first, last, which = PINS_OF[config.servo.driver]
     return [
-        (("bins", index, "flap", "pin"), f"{bin_.flap.pin} is none of {config.servo.driver}'s: {which}")
+        (
+            ("bins", index, "flap", "pin"),
+            f"{bin_.flap.pin} is none of {config.servo.driver}'s: {which}",
+        )
         for index, bin_ in enumerate(config.bins)
-        if not (first <= bin_.flap.pin <= last and (config.servo.driver != "hardware-pwm" or bin_.flap.pin in PWM_CHANNELS))
+        if not (
+            first <= bin_.flap.pin <= last
+            and (config.servo.driver != "hardware-pwm" or bin_.flap.pin in PWM_CHANNELS)
+        )
     ]
 
 
@@ -446,7 +534,10 @@ def _unknown_labels(config: Config, labels: dict[str, Any] | None) -> list[tuple
     if labels is None:
         return []
     return [
-        (("bins", index, "labels", place), f"{label!r} is no label of {config.runtime.bundle}; it knows {', '.join(labels)}")
+        (
+            ("bins", index, "labels", place),
+            f"{label!r} is no label of {config.runtime.bundle}; it knows {', '.join(labels)}",
+        )
         for index, bin_ in enumerate(config.bins)
         for place, label in enumerate(bin_.labels)
         if label not in labels
@@ -455,15 +546,32 @@ def _unknown_labels(config: Config, labels: dict[str, Any] | None) -> list[tuple
 
 def _impossible_flaps(config: Config) -> list[tuple[tuple, str]]:
     found, ends = [], {}
-    for index, flap in sorted(((i, b.flap) for i, b in enumerate(config.bins)), key=lambda pair: pair[1].distance_mm):
+    for index, flap in sorted(
+        ((i, b.flap) for i, b in enumerate(config.bins)), key=lambda pair: pair[1].distance_mm
+    ):
         at = ("bins", index, "flap")
         if abs(flap.open_deg - flap.rest_deg) < 10:
-            found.append(((*at, "open_deg"), f"{flap.open_deg:g} is within 10 degrees of rest_deg {flap.rest_deg:g}: the flap would not open"))
+            found.append(
+                (
+                    (*at, "open_deg"),
+                    f"{flap.open_deg:g} is within 10 degrees of rest_deg {flap.rest_deg:g}: the flap would not open",
+                )
+            )
         if flap.distance_mm < (nearest := _nearest_mm(config, flap)):
-            found.append(((*at, "distance_mm"), f"{flap.distance_mm:g} is too near: no decision is in time before {nearest:.0f}"))
+            found.append(
+                (
+                    (*at, "distance_mm"),
+                    f"{flap.distance_mm:g} is too near: no decision is in time before {nearest:.0f}",
+                )
+            )
         for end, other in ends.items():
             if flap.distance_mm - flap.length_mm / 2 < end:
-                found.append(((*at, "distance_mm"), f"{flap.distance_mm:g} overlaps the flap of {other}, which ends at {end:g}"))
+                found.append(
+                    (
+                        (*at, "distance_mm"),
+                        f"{flap.distance_mm:g} overlaps the flap of {other}, which ends at {end:g}",
+                    )
+                )
         ends[flap.distance_mm + flap.length_mm / 2] = f"bins[{index}]"
     return found
 
@@ -473,4 +581,8 @@ def _nearest_mm(config: Config, flap: Flap) -> float:
     belt, camera = config.belt, config.camera
     fastest = belt.speed_mm_s * (1 + belt.speed_tolerance_percent / 100)
     border = config.scale.position_mm(camera.width_px - 1, camera.height_px / 2)[0]
-    return border + fastest * (flap.travel_ms / 1000 + DECISION_FRAMES / camera.frames_per_s) + flap.length_mm / 2
+    return (
+        border
+        + fastest * (flap.travel_ms / 1000 + DECISION_FRAMES / camera.frames_per_s)
+        + flap.length_mm / 2
+    )

@@ -43,12 +43,18 @@ def cut(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropSpec) 
     share = spec.share(diameter_mm)
     scale = share * spec.size_px / 2 / (spec.margin * circle.radius_px)
     middle = (spec.size_px - 1) / 2
-    place = np.array([[scale, 0, middle - scale * circle.x_px], [0, scale, middle - scale * circle.y_px]])
+    place = np.array(
+        [[scale, 0, middle - scale * circle.x_px], [0, scale, middle - scale * circle.y_px]]
+    )
     size = (spec.size_px, spec.size_px)
-    crop = cv2.warpAffine(pixels, place, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.warpAffine(
+        pixels, place, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     grey = np.full((*size, 3), FILL, np.uint8)
     lit = cv2.multiply(crop, _gains(circle, spec))
-    return cv2.copyTo(cv2.LUT(lit, lifted(spec.gamma)) if spec.gamma != 1 else lit, _disc(spec, share), grey)
+    return cv2.copyTo(
+        cv2.LUT(lit, lifted(spec.gamma)) if spec.gamma != 1 else lit, _disc(spec, share), grey
+    )
 
 
 def inside(spec: CropSpec) -> np.ndarray:
@@ -92,5 +98,8 @@ def _gains(circle: Circle, spec: CropSpec) -> tuple[float, float, float, float]:
     if not spec.correct_light:
         return 1.0, 1.0, 1.0, 1.0
     low, high = GAIN_LIMITS
-    red, green, blue = (min(high, max(low, want / max(have, 1.0))) for want, have in zip(spec.surround, circle.surround))
+    red, green, blue = (
+        min(high, max(low, want / max(have, 1.0)))
+        for want, have in zip(spec.surround, circle.surround)
+    )
     return red, green, blue, 1.0

@@ -7,8 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from coinsorter.records import ANOMALY, DIAMETER, NO_BIN, NOT_ALONE, SORTED, UNSURE, Coin, Decision, Thresholds, Verdict
-
+from coinsorter.records import (
+    ANOMALY,
+    DIAMETER,
+    NO_BIN,
+    NOT_ALONE,
+    SORTED,
+    UNSURE,
+    Coin,
+    Decision,
+    Thresholds,
+    Verdict,
+)
 
 # By its pictures alone, a coin's label is to be likelier than not, or it is told by the very scale that it would tell, and a burst of such
 # coins leads astray. Chosen on the held-out coins of brl-frames/day1, of two trainings: without it 5 and 19 are named wrongly, with it 5 and 6.
@@ -46,11 +56,19 @@ def decide(coin: Coin, verdict: Verdict, rules: Rules) -> Decision:
 def tells_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresholds]) -> bool:
     """Whether the view's scale may be followed by a coin: it lies alone, was measured, looks genuine, and its pictures say which it is."""
     limits = thresholds.get(verdict.label)
-    looks = limits is not None and verdict.anomaly <= limits.max_anomaly and verdict.by_picture >= PLAIN
+    looks = (
+        limits is not None and verdict.anomaly <= limits.max_anomaly and verdict.by_picture >= PLAIN
+    )
     return coin.alone and looks and 0 < verdict.diameter_mm < inf
 
 
-def in_force(bundled: Thresholds, min_confidence: float | None, max_anomaly: float | None, max_error_mm: float | None, loosen: bool) -> Thresholds:
+def in_force(
+    bundled: Thresholds,
+    min_confidence: float | None,
+    max_anomaly: float | None,
+    max_error_mm: float | None,
+    loosen: bool,
+) -> Thresholds:
     """A label's limits as the bundle has them, made stricter by the settings that are not None; looser too, if `loosen`."""
     stricter_high, stricter_low = (_replaced, _replaced) if loosen else (max, min)
     return Thresholds(

@@ -30,7 +30,10 @@ SERVICE = "coinsorter.service"
 FEWEST_MB = 500  # of disk: rows are small, but SQLite's log and the journal share it
 FEWEST_MEMORY_MB = 150  # beside what runs: the machine itself takes some 170
 FEWEST_CMA_MB = 24  # contiguous memory: four 640x480 pictures and libcamera's own
-HOT_C, TOO_HOT_C = 75.0, 80.0  # at 80 degrees a Pi slows down (Raspberry Pi documentation, "Frequency management and thermal control")
+HOT_C, TOO_HOT_C = (
+    75.0,
+    80.0,
+)  # at 80 degrees a Pi slows down (Raspberry Pi documentation, "Frequency management and thermal control")
 SLOWEST_FRAMES = 0.8  # of the frames a second that config.yaml asks for
 COUNTED_FRAMES = 20
 # Bits of what the firmware says of its supply (Raspberry Pi documentation, "vcgencmd get_throttled").
@@ -44,12 +47,23 @@ RESULTS = {
     "oom-kill": "memory ran out",
 }
 GROUPS = "video", "gpio", "render"
-PACKAGES = "coinsorter", "numpy", "opencv-python-headless", "gpiozero", "lgpio", "picamera2", "ai-edge-litert", "tflite-runtime"
+PACKAGES = (
+    "coinsorter",
+    "numpy",
+    "opencv-python-headless",
+    "gpiozero",
+    "lgpio",
+    "picamera2",
+    "ai-edge-litert",
+    "tflite-runtime",
+)
 
 
 def _asked(words: list[str]) -> str | None:
     try:
-        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=10, check=False
+        ).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return None
 
@@ -121,7 +135,11 @@ def _settings(patient: Patient) -> Told:
         config.load(patient.config_path)
     except ConfigError as error:
         count = len(str(error).splitlines())
-        return FAULT, f"{count} mistakes, the first: {str(error).splitlines()[0]}", f"run `coinsorter check {patient.config_path}`"
+        return (
+            FAULT,
+            f"{count} mistakes, the first: {str(error).splitlines()[0]}",
+            f"run `coinsorter check {patient.config_path}`",
+        )
     return OK, str(patient.config_path)
 
 
@@ -133,37 +151,81 @@ def _models(patient: Patient) -> Told:
     took_s = time.monotonic() - began_s
     mistakes = config.read(patient.config_path, models.labels)[1]
     if mistakes:
-        return FAULT, config.render(patient.config_path, mistakes)[0], "correct config.yaml, or name another bundle"
-    return OK, f"{models.path}: {len(models.golden.crops)} golden crops answered on {name} {runtime.version(name)} in {took_s:.1f} s"
+        return (
+            FAULT,
+            config.render(patient.config_path, mistakes)[0],
+            "correct config.yaml, or name another bundle",
+        )
+    return (
+        OK,
+        f"{models.path}: {len(models.golden.crops)} golden crops answered on {name} {runtime.version(name)} in {took_s:.1f} s",
+    )
 
 
 def _packages(patient: Patient) -> Told:
     """What the servos' driver needs beside what comes with every release."""
     driver = patient.settings.servo.driver
     if missing := servos.missing_packages(driver):
-        return FAULT, f"servo.driver {driver} lacks {', '.join(missing)}", "run `sudo make install` again, which adds it"
+        return (
+            FAULT,
+            f"servo.driver {driver} lacks {', '.join(missing)}",
+            "run `sudo make install` again, which adds it",
+        )
     return OK, f"all that servo.driver {driver} needs"
 
 
 def _service(patient: Patient) -> Told:
-    state = patient.ask(["systemctl", "show", "--property=ActiveState,SubState,NRestarts,Result,StatusText", SERVICE])
+    state = patient.ask(
+        [
+            "systemctl",
+            "show",
+            "--property=ActiveState,SubState,NRestarts,Result,StatusText",
+            SERVICE,
+        ]
+    )
     if not state:
         return WARNING, "systemd does not answer", "start the machine by hand: coinsorter run"
     facts = dict(line.split("=", 1) for line in state.splitlines() if "=" in line)
-    active, restarts, doing = facts.get("ActiveState", "?"), facts.get("NRestarts", "0"), facts.get("StatusText") or facts.get("SubState", "?")
+    active, restarts, doing = (
+        facts.get("ActiveState", "?"),
+        facts.get("NRestarts", "0"),
+        facts.get("StatusText") or facts.get("SubState", "?"),
+    )
     if active == "failed":
-        return FAULT, f"failed: {_end(patient)}", "read `journalctl -u coinsorter -n 50`, mend that, then `systemctl restart coinsorter`"
+        return (
+            FAULT,
+            f"failed: {_end(patient)}",
+            "read `journalctl -u coinsorter -n 50`, mend that, then `systemctl restart coinsorter`",
+        )
     elif doing.startswith("fault"):
         return FAULT, f"{active}: {doing}", "mend that, then `systemctl restart coinsorter`"
     elif int(restarts or 0) > 0:
-        return WARNING, f"{active}, started again {restarts} times, the last time since {_end(patient)}", "read `journalctl -u coinsorter`: it says why"
+        return (
+            WARNING,
+            f"{active}, started again {restarts} times, the last time since {_end(patient)}",
+            "read `journalctl -u coinsorter`: it says why",
+        )
     else:
         return OK, f"{active}: {doing}"
 
 
 def _end(patient: Patient) -> str:
     """How the service last failed since the Pi was switched on, by systemd's own words for it (systemd.exec(5), $SERVICE_RESULT)."""
-    told = patient.ask(["journalctl", "--unit", SERVICE, "--boot", "--output=cat", "--no-pager", "--grep", "Failed with result '(?!start-limit)"]) or ""
+    told = (
+        patient.ask(
+            [
+                "journalctl",
+                "--unit",
+                SERVICE,
+                "--boot",
+                "--output=cat",
+                "--no-pager",
+                "--grep",
+                "Failed with result '(?!start-limit)",
+            ]
+        )
+        or ""
+    )
     result = told.splitlines()[-1].split("'")[1] if "'" in told else ""
     return RESULTS.get(result, result or "why is in a journal that this user may not read")
 
@@ -188,9 +250,17 @@ def _watched(camera: Camera, settings: Config) -> Told:
     size = (settings.camera.width_px, settings.camera.height_px)
     shown = " and ".join(f"{width}x{height}" for width, height in sorted(sizes))
     if sizes != {size}:
-        return FAULT, f"delivers {shown}, not {size[0]}x{size[1]}", "set camera.width_px and camera.height_px to what it delivers"
+        return (
+            FAULT,
+            f"delivers {shown}, not {size[0]}x{size[1]}",
+            "set camera.width_px and camera.height_px to what it delivers",
+        )
     if rate < SLOWEST_FRAMES * wanted:
-        return WARNING, f"{shown}, {rate:.0f} frames a second, not {wanted:g}", "lower camera.frames_per_s, or exposure_us"
+        return (
+            WARNING,
+            f"{shown}, {rate:.0f} frames a second, not {wanted:g}",
+            "lower camera.frames_per_s, or exposure_us",
+        )
     return OK, f"{settings.camera.source}: {shown}, {rate:.0f} frames a second"
 
 
@@ -204,11 +274,21 @@ def _gpio(patient: Patient) -> Told:
         return OK, "no pin is in use, as servo.driver is mock"
     found = chip.find()
     held = chip.holders(found)
-    wanted = {pin: config.option(at) for at, pin, _ in config.pins(patient.settings) if at[-1] != "pin" or patient.settings.servo.driver != "pca9685"}
+    wanted = {
+        pin: config.option(at)
+        for at, pin, _ in config.pins(patient.settings)
+        if at[-1] != "pin" or patient.settings.servo.driver != "pca9685"
+    }
     taken = {pin: holder for pin, holder in held.items() if pin in wanted}
     if taken and not _running(patient):
-        which = ", ".join(f"GPIO {pin} ({wanted[pin]}) by {holder}" for pin, holder in sorted(taken.items()))
-        return FAULT, f"held by another program: {which}", "stop that program, or take another pin in config.yaml"
+        which = ", ".join(
+            f"GPIO {pin} ({wanted[pin]}) by {holder}" for pin, holder in sorted(taken.items())
+        )
+        return (
+            FAULT,
+            f"held by another program: {which}",
+            "stop that program, or take another pin in config.yaml",
+        )
     else:
         return OK, f"gpiochip{found}, {len(wanted)} pins in use"
 
@@ -217,11 +297,23 @@ def _pulses(patient: Patient) -> Told:
     """What makes the servo pulses."""
     driver = patient.settings.servo.driver
     if driver == "mock":
-        return WARNING, "servo.driver is mock: no flap moves", "set servo.driver in config.yaml once the servos are wired"
+        return (
+            WARNING,
+            "servo.driver is mock: no flap moves",
+            "set servo.driver in config.yaml once the servos are wired",
+        )
     elif driver == "hardware-pwm" and not list((patient.root / "sys/class/pwm").glob("pwmchip*")):
-        return FAULT, "no hardware PWM", "run `sudo make install` once more, or put firmware/coinsorter.txt into /boot/firmware/config.txt, and start again"
+        return (
+            FAULT,
+            "no hardware PWM",
+            "run `sudo make install` once more, or put firmware/coinsorter.txt into /boot/firmware/config.txt, and start again",
+        )
     elif driver == "pca9685" and not list((patient.root / "dev").glob("i2c-*")):
-        return FAULT, "no I2C bus", "set dtparam=i2c_arm=on in /boot/firmware/config.txt and start again"
+        return (
+            FAULT,
+            "no I2C bus",
+            "set dtparam=i2c_arm=on in /boot/firmware/config.txt and start again",
+        )
     else:
         return OK, f"pulses by {driver}"
 
@@ -231,16 +323,28 @@ def _permissions(patient: Patient) -> Told:
     if os.geteuid() == 0:
         return OK, "root"
     own = {grp.getgrgid(number).gr_name for number in os.getgroups()}
-    closed = [str(path) for path in _devices(patient.root) if not os.access(path, os.R_OK | os.W_OK)]
+    closed = [
+        str(path) for path in _devices(patient.root) if not os.access(path, os.R_OK | os.W_OK)
+    ]
     if closed:
         missing = ", ".join(group for group in GROUPS if group not in own) or "none"
-        return FAULT, f"may not use {', '.join(closed[:4])} (groups missing: {missing})", "sudo usermod -aG video,gpio,render $USER, then log in again"
+        return (
+            FAULT,
+            f"may not use {', '.join(closed[:4])} (groups missing: {missing})",
+            "sudo usermod -aG video,gpio,render $USER, then log in again",
+        )
     else:
         return OK, f"groups {', '.join(sorted(own & set(GROUPS))) or 'none needed'}"
 
 
 def _devices(root: Path) -> list[Path]:
-    return sorted([*(root / "dev").glob("gpiochip*"), *(root / "dev").glob("video*"), *(root / "dev").glob("media*")])
+    return sorted(
+        [
+            *(root / "dev").glob("gpiochip*"),
+            *(root / "dev").glob("video*"),
+            *(root / "dev").glob("media*"),
+        ]
+    )
 
 
 def _ledger(patient: Patient) -> Told:
@@ -249,11 +353,23 @@ def _ledger(patient: Patient) -> Told:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     free_mb = shutil.disk_usage(folder).free / 1e6
     if path.exists() and (what := _unsound(path)):
-        return FAULT, f"{path}: {what}", f"copy {path} away, then delete it; a new one is begun at the next start"
+        return (
+            FAULT,
+            f"{path}: {what}",
+            f"copy {path} away, then delete it; a new one is begun at the next start",
+        )
     elif not os.access(folder, os.W_OK):
-        return FAULT, f"{folder} cannot be written by this user", "run this as the user of the service: sudo -u coinsorter coinsorter doctor"
+        return (
+            FAULT,
+            f"{folder} cannot be written by this user",
+            "run this as the user of the service: sudo -u coinsorter coinsorter doctor",
+        )
     elif free_mb < FEWEST_MB:
-        return FAULT, f"{free_mb:.0f} MB free where {path} is", "free some space: `journalctl --vacuum-size=50M`, old exports"
+        return (
+            FAULT,
+            f"{free_mb:.0f} MB free where {path} is",
+            "free some space: `journalctl --vacuum-size=50M`, old exports",
+        )
     else:
         return OK, f"{path}: {free_mb / 1000:.1f} GB free"
 
@@ -275,7 +391,11 @@ def _clock(patient: Patient) -> Told:
     if synchronised == "yes":
         return OK, f"{now}, synchronised"
     else:
-        return WARNING, f"{now}, not synchronised: dates in the ledger may be wrong", "connect the network once, or fit a clock battery"
+        return (
+            WARNING,
+            f"{now}, not synchronised: dates in the ledger may be wrong",
+            "connect the network once, or fit a clock battery",
+        )
 
 
 def _temperature(patient: Patient) -> Told:
@@ -284,12 +404,21 @@ def _temperature(patient: Patient) -> Told:
         return WARNING, "this computer tells none"
     celsius = int(told) / 1000
     state = FAULT if celsius >= TOO_HOT_C else WARNING if celsius >= HOT_C else OK
-    return state, f"{celsius:.0f} degrees", "" if state == OK else "fit a fan or a heat sink: at 80 degrees it slows down and coins are late"
+    return (
+        state,
+        f"{celsius:.0f} degrees",
+        ""
+        if state == OK
+        else "fit a fan or a heat sink: at 80 degrees it slows down and coins are late",
+    )
 
 
 def _supply(patient: Patient) -> Told:
     """Under-voltage, as the firmware has seen it."""
-    told = patient.read("/sys/devices/platform/soc/soc:firmware/get_throttled") or (patient.ask(["vcgencmd", "get_throttled"]) or "").rpartition("=")[2]
+    told = (
+        patient.read("/sys/devices/platform/soc/soc:firmware/get_throttled")
+        or (patient.ask(["vcgencmd", "get_throttled"]) or "").rpartition("=")[2]
+    )
     try:
         bits = int(told, 16)
     except ValueError:
@@ -304,14 +433,34 @@ def _supply(patient: Patient) -> Told:
 
 
 def _memory(patient: Patient) -> Told:
-    facts = dict(line.split(":", 1) for line in (patient.read("/proc/meminfo") or "").splitlines() if ":" in line)
-    free_mb = {name: int(facts[name].split()[0]) / 1024 for name in ("MemAvailable", "CmaFree") if name in facts}
+    facts = dict(
+        line.split(":", 1)
+        for line in (patient.read("/proc/meminfo") or "").splitlines()
+        if ":" in line
+    )
+    free_mb = {
+        name: int(facts[name].split()[0]) / 1024
+        for name in ("MemAvailable", "CmaFree")
+        if name in facts
+    }
     if "MemAvailable" not in free_mb:
         return WARNING, "this computer does not tell"
     elif free_mb["MemAvailable"] < FEWEST_MEMORY_MB:
-        return FAULT, f"{free_mb['MemAvailable']:.0f} MB free", "stop what else runs here: `ps aux --sort=-rss | head`"
-    elif int(facts.get("CmaTotal", "0").split()[0]) and free_mb["CmaFree"] < FEWEST_CMA_MB and not _running(patient):
-        return FAULT, f"{free_mb['CmaFree']:.0f} MB of contiguous memory free: too little for a camera", "see firmware/cmdline.md, then start again"
+        return (
+            FAULT,
+            f"{free_mb['MemAvailable']:.0f} MB free",
+            "stop what else runs here: `ps aux --sort=-rss | head`",
+        )
+    elif (
+        int(facts.get("CmaTotal", "0").split()[0])
+        and free_mb["CmaFree"] < FEWEST_CMA_MB
+        and not _running(patient)
+    ):
+        return (
+            FAULT,
+            f"{free_mb['CmaFree']:.0f} MB of contiguous memory free: too little for a camera",
+            "see firmware/cmdline.md, then start again",
+        )
     else:
         return OK, f"{free_mb['MemAvailable']:.0f} MB free"
 
@@ -319,9 +468,17 @@ def _memory(patient: Patient) -> Told:
 def _watchdog(patient: Patient) -> Told:
     told = patient.ask(["systemctl", "show", "--property=RuntimeWatchdogUSec", "--value"])
     if not list((patient.root / "dev").glob("watchdog*")):
-        return WARNING, "no hardware watchdog: a hanging kernel is not restarted", "run `sudo make install`, or put firmware/coinsorter.txt into /boot/firmware/config.txt"
+        return (
+            WARNING,
+            "no hardware watchdog: a hanging kernel is not restarted",
+            "run `sudo make install`, or put firmware/coinsorter.txt into /boot/firmware/config.txt",
+        )
     elif told in (None, "", "0", "infinity"):
-        return WARNING, "the hardware watchdog is not in use", "install systemd/coinsorter-watchdog.conf, then start again"
+        return (
+            WARNING,
+            "the hardware watchdog is not in use",
+            "install systemd/coinsorter-watchdog.conf, then start again",
+        )
     else:
         return OK, f"hardware watchdog, {told}"
 
@@ -341,7 +498,24 @@ def _version(name: str) -> str | None:
 
 BY_THEMSELVES: dict[str, Check] = {"settings": _settings, "models": _models, "packages": _packages}
 HARDWARE: dict[str, Check] = {
-    "service": _service, "camera": _camera, "gpio": _gpio, "servos": _pulses, "permissions": _permissions, "ledger": _ledger,
-    "watchdog": _watchdog, "clock": _clock, "temperature": _temperature, "supply": _supply, "memory": _memory, "versions": _versions,
-}  # fmt: skip
-WITH_SETTINGS = _models, _packages, _camera, _gpio, _pulses, _ledger  # which cannot be asked without
+    "service": _service,
+    "camera": _camera,
+    "gpio": _gpio,
+    "servos": _pulses,
+    "permissions": _permissions,
+    "ledger": _ledger,
+    "watchdog": _watchdog,
+    "clock": _clock,
+    "temperature": _temperature,
+    "supply": _supply,
+    "memory": _memory,
+    "versions": _versions,
+}
+WITH_SETTINGS = (
+    _models,
+    _packages,
+    _camera,
+    _gpio,
+    _pulses,
+    _ledger,
+)  # which cannot be asked without

@@ -30,7 +30,10 @@ class FlapTrial:
     servo: ServoSettings
 
     def __post_init__(self) -> None:
-        self.found = {"rest": pulse_us(self.bin.flap.rest_deg, self.servo), "open": pulse_us(self.bin.flap.open_deg, self.servo)}
+        self.found = {
+            "rest": pulse_us(self.bin.flap.rest_deg, self.servo),
+            "open": pulse_us(self.bin.flap.open_deg, self.servo),
+        }
         self.us = self.found["rest"]
 
     def obey(self, word: str) -> str:
@@ -57,10 +60,20 @@ class FlapTrial:
     def angles_deg(self) -> dict[str, float]:
         """What belongs into config.yaml, as far as it is another than before."""
         now = {f"{name}_deg": round(degrees(us, self.servo), 1) for name, us in self.found.items()}
-        return {name: angle for name, angle in now.items() if abs(angle - getattr(self.bin.flap, name)) > 0.05}
+        return {
+            name: angle
+            for name, angle in now.items()
+            if abs(angle - getattr(self.bin.flap, name)) > 0.05
+        }
 
 
-def calibrated(config: Config, flaps: Jogged, bins: list[str], ask: Callable[[str], str], tell: Callable[[str], None]) -> dict[tuple, float]:
+def calibrated(
+    config: Config,
+    flaps: Jogged,
+    bins: list[str],
+    ask: Callable[[str], str],
+    tell: Callable[[str], None],
+) -> dict[tuple, float]:
     """What a technician finds for some flaps, one after the other, as `config.changed` wants it; rest is shown first.
 
     ask: prompts for a line, "" or EOFError at its end.
@@ -75,7 +88,9 @@ def calibrated(config: Config, flaps: Jogged, bins: list[str], ask: Callable[[st
         while word not in ("next", "end"):
             tell(trial.obey(word))
             word = ask(f"{bin_.name} > ").strip()
-        numbers |= {("bins", index, "flap", name): angle for name, angle in trial.angles_deg.items()}
+        numbers |= {
+            ("bins", index, "flap", name): angle for name, angle in trial.angles_deg.items()
+        }
         if word == "end":
             break
     return numbers

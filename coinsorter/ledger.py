@@ -74,7 +74,9 @@ class Receipt:
         return self.durable
 
 
-Change = Callable[[sqlite3.Connection, int, str], None]  # given the connection, the run and the wall time
+Change = Callable[
+    [sqlite3.Connection, int, str], None
+]  # given the connection, the run and the wall time
 
 
 class Ledger:
@@ -83,7 +85,12 @@ class Ledger:
     Raises LedgerError wherever the file cannot be used; a row that could not be written whole is not there at all.
     """
 
-    def __init__(self, path: Path, facts: RunFacts, wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        path: Path,
+        facts: RunFacts,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.path = path
         self._wall_clock = wall_clock
         with _plainly(path), contextlib.ExitStack() as undo:
@@ -129,7 +136,9 @@ class Ledger:
     def _recover(self) -> int:
         """Calls rows that a crash left open uncertain; returns how many."""
         with self._connection:
-            return self._connection.execute("UPDATE coins SET landed = ? WHERE landed IS NULL", (UNCERTAIN,)).rowcount
+            return self._connection.execute(
+                "UPDATE coins SET landed = ? WHERE landed IS NULL", (UNCERTAIN,)
+            ).rowcount
 
     def _begin(self, facts: RunFacts) -> int:
         row = (self._now(), facts.bundle, facts.bundle_hash, facts.runtime, facts.note)
@@ -146,7 +155,10 @@ def recorded(event: Event) -> Change:
 
     def change(connection: sqlite3.Connection, run: int, now: str) -> None:
         row = {"run": run, "coin": event.coin, "at": now, **_columns(event)}
-        connection.execute(f"INSERT INTO coins ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+        connection.execute(
+            f"INSERT INTO coins ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+            tuple(row.values()),
+        )
 
     return change
 
@@ -155,9 +167,14 @@ def completed(coin: int, landed: str, late_to: str | None) -> Change:
     """A coin's row, closed."""
 
     def change(connection: sqlite3.Connection, run: int, now: str) -> None:
-        connection.execute("UPDATE coins SET landed = ? WHERE run = ? AND coin = ?", (landed, run, coin))
+        connection.execute(
+            "UPDATE coins SET landed = ? WHERE run = ? AND coin = ?", (landed, run, coin)
+        )
         if late_to is not None:
-            connection.execute("UPDATE coins SET bin = ?, reason = ? WHERE run = ? AND coin = ?", (late_to, LATE, run, coin))
+            connection.execute(
+                "UPDATE coins SET bin = ?, reason = ? WHERE run = ? AND coin = ?",
+                (late_to, LATE, run, coin),
+            )
 
     return change
 
@@ -187,7 +204,9 @@ class BackgroundLedger:
         self._fault: LedgerError | None = None
         self._told = False
         opened: queue.Queue[Ledger | LedgerError] = queue.Queue()
-        self._thread = threading.Thread(target=self._write, args=(open_ledger, opened), name="ledger", daemon=True)
+        self._thread = threading.Thread(
+            target=self._write, args=(open_ledger, opened), name="ledger", daemon=True
+        )
         self._thread.start()
         ledger = opened.get()
         if isinstance(ledger, LedgerError):
@@ -224,7 +243,9 @@ class BackgroundLedger:
 
     def _write(self, open_ledger: Callable[[], Ledger], opened: queue.Queue) -> None:
         try:
-            ledger = open_ledger()  # here, because SQLite's connections belong to the thread that opened them
+            ledger = (
+                open_ledger()
+            )  # here, because SQLite's connections belong to the thread that opened them
         except LedgerError as error:
             opened.put(error)
             return
@@ -288,9 +309,13 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
-        connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        connection.executescript(
+            f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
     elif version != SCHEMA_VERSION:
-        raise LedgerError(f"{path}: written by a newer coinsorter (format {version}, this one knows {SCHEMA_VERSION}); update coinsorter")
+        raise LedgerError(
+            f"{path}: written by a newer coinsorter (format {version}, this one knows {SCHEMA_VERSION}); update coinsorter"
+        )
 
 
 @contextmanager
@@ -302,7 +327,10 @@ def _plainly(path: Path) -> Iterator[None]:
         reason = str(error)
         if "full" in reason:
             advice = "free some space, then start again"
-        elif any(word in reason for word in ("readonly", "Read-only", "ermission", "No such", "unable to open")):
+        elif any(
+            word in reason
+            for word in ("readonly", "Read-only", "ermission", "No such", "unable to open")
+        ):
             advice = "check that the folder exists and may be written, or set ledger.path"
         else:
             advice = "check the disk, then start again"
@@ -315,14 +343,18 @@ def _plainly(path: Path) -> Iterator[None]:
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
-        raise InputError(f"ledger {path}: there is none yet; `coinsorter run` writes it, and `--ledger FILE` reads another")
+        raise InputError(
+            f"ledger {path}: there is none yet; `coinsorter run` writes it, and `--ledger FILE` reads another"
+        )
     with _plainly(path):
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         connection.row_factory = sqlite3.Row
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version != SCHEMA_VERSION:
-                raise InputError(f"{path}: is no ledger that this coinsorter reads (format {version}, not {SCHEMA_VERSION})")
+                raise InputError(
+                    f"{path}: is no ledger that this coinsorter reads (format {version}, not {SCHEMA_VERSION})"
+                )
             yield connection
         finally:
             connection.close()
@@ -334,8 +366,15 @@ def totals(path: Path, run: int | None = None) -> dict[str, Any]:
     where, given = ("WHERE run = ?", (run,)) if run is not None else ("", ())
     with _reading(path) as connection:
         connection.execute("BEGIN")  # one moment of a machine that is running
-        landed = dict(connection.execute(f"SELECT ifnull(landed, ''), count(*) FROM coins {where} GROUP BY 1 ORDER BY 1", given).fetchall())
-        reasons = connection.execute(f"SELECT reason, count(*) FROM coins {where} GROUP BY 1 ORDER BY 1", given).fetchall()
+        landed = dict(
+            connection.execute(
+                f"SELECT ifnull(landed, ''), count(*) FROM coins {where} GROUP BY 1 ORDER BY 1",
+                given,
+            ).fetchall()
+        )
+        reasons = connection.execute(
+            f"SELECT reason, count(*) FROM coins {where} GROUP BY 1 ORDER BY 1", given
+        ).fetchall()
         sql = f"""SELECT currency, label, sum(value) FROM coins {where or "WHERE 1"} AND landed = bin AND reason = ? GROUP BY 1, 2 ORDER BY 1, 2"""
         value: dict[str, dict[str, float]] = {}
         for currency, label, amount in connection.execute(sql, (*given, SORTED)):

@@ -17,7 +17,9 @@ from coinsorter.track import BeltTracker
 ALONE, NOT_ALONE = (40, 200, 60), (220, 60, 40)  # RGB
 
 
-def snap(camera: Camera, search: Search, scale: ScalePlane) -> tuple[Frame, list[Circle], np.ndarray]:
+def snap(
+    camera: Camera, search: Search, scale: ScalePlane
+) -> tuple[Frame, list[Circle], np.ndarray]:
     """One frame, what stands out in it, and the frame with that drawn: uint8 (h, w, 3) RGB. Raises CameraError where there is none."""
     frame = camera.next_frame()
     if frame is None:
@@ -35,7 +37,10 @@ def drawn(pixels: np.ndarray, circles: list[Circle], scale: ScalePlane) -> np.nd
         cv2.circle(picture, middle, round(circle.radius_px), colour, 2, cv2.LINE_AA)
         cv2.drawMarker(picture, middle, colour, cv2.MARKER_CROSS, 8)
         text = f"{scale.diameter_mm(circle):.2f} mm"
-        below = middle[0] - round(circle.radius_px), min(middle[1] + round(circle.radius_px) + 16, picture.shape[0] - 4)
+        below = (
+            middle[0] - round(circle.radius_px),
+            min(middle[1] + round(circle.radius_px) + 16, picture.shape[0] - 4),
+        )
         cv2.putText(picture, text, below, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
     return picture
 
@@ -45,12 +50,16 @@ def write(path: Path, pixels: np.ndarray) -> None:
     try:
         whole, content = cv2.imencode(path.suffix, pixels[..., ::-1])
     except cv2.error as error:
-        raise InputError(f"{path}: pictures are not written as {path.suffix or 'nothing'}; name a .jpg or .png") from error
+        raise InputError(
+            f"{path}: pictures are not written as {path.suffix or 'nothing'}; name a .jpg or .png"
+        ) from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.tobytes())
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; name another file"
+        ) from error
 
 
 def rides(camera: Camera, tracker: BeltTracker, search: Search) -> Iterator[Coin]:
@@ -65,7 +74,14 @@ class Capture:
     folder: they are written there, named by the milliseconds of the wall clock, so that bursts can be told apart later.
     """
 
-    def __init__(self, camera: Camera, tracker: BeltTracker, search: Search, folder: Path, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        tracker: BeltTracker,
+        search: Search,
+        folder: Path,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
         self._camera, self._search, self._folder, self._now_s = camera, search, folder, now_s
         self._tracker = tracker
         self.left_out = 0
@@ -87,4 +103,6 @@ class Capture:
 
 def tracker(scale: ScalePlane, speed_mm_s: float, frame_s: float) -> BeltTracker:
     """A tracker that keeps the whole picture in which each coin is sharpest."""
-    return BeltTracker(scale, speed_mm_s, frame_s, cut=lambda pixels, circle, diameter_mm: pixels.copy(), crops=1)
+    return BeltTracker(
+        scale, speed_mm_s, frame_s, cut=lambda pixels, circle, diameter_mm: pixels.copy(), crops=1
+    )

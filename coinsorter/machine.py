@@ -14,7 +14,18 @@ from coinsorter.decide import Rules, decide, tells_scale
 from coinsorter.devices.camera import Camera
 from coinsorter.errors import CameraError, CoinsorterError, FlapError, FrameError, LedgerError
 from coinsorter.ledger import Receipt
-from coinsorter.records import FAULT, LATE, PAUSED, SORTED, UNCERTAIN, Coin, Decision, Event, Frame, Verdict
+from coinsorter.records import (
+    FAULT,
+    LATE,
+    PAUSED,
+    SORTED,
+    UNCERTAIN,
+    Coin,
+    Decision,
+    Event,
+    Frame,
+    Verdict,
+)
 from coinsorter.scale import MAX_DRIFT, ScaleFollower
 from coinsorter.schedule import Motion, Outcome, Schedule
 from coinsorter.segment import Search, find_things
@@ -187,7 +198,9 @@ class Machine:
         if frame.pixels.shape[:2] != wanted:
             height, width = frame.pixels.shape[:2]
             how = "set camera.width_px and camera.height_px to what the camera delivers"
-            raise FrameError(f"frame {frame.number} is {width}x{height}, not {wanted[1]}x{wanted[0]}; {how}")
+            raise FrameError(
+                f"frame {frame.number} is {width}x{height}, not {wanted[1]}x{wanted[0]}; {how}"
+            )
 
     def _open_again(self, error: CameraError) -> None:
         """The loop that closes flaps waits for frames: without any, flaps go to rest, and where coins on their way went nobody knows.
@@ -206,7 +219,10 @@ class Machine:
         """Brings flaps to rest; coins on their way may lie anywhere."""
         if self.failure:
             return
-        on_their_way, self._receipts = [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])], {}
+        on_their_way, self._receipts = (
+            [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])],
+            {},
+        )
         try:
             for coin in on_their_way:  # first, since a flap that fails must not keep them open
                 self.ledger.complete(coin, UNCERTAIN)
@@ -221,10 +237,16 @@ class Machine:
             log.info("%s by the stop button", "paused" if self.paused else "going on")
         self._show()
         busy = self.schedule.busy or bool(self.tracker.following())
-        unseen = self._entries.unseen(self.panel.beam_breaks(), self.seen - self._told, busy, self.clock.now_s())
+        unseen = self._entries.unseen(
+            self.panel.beam_breaks(), self.seen - self._told, busy, self.clock.now_s()
+        )
         self._told = self.seen
         if unseen:
-            self._tell(f"{unseen} more things broke the light beam than were seen", "panel.beam_pin", "look at lamp, camera and beam sensor")
+            self._tell(
+                f"{unseen} more things broke the light beam than were seen",
+                "panel.beam_pin",
+                "look at lamp, camera and beam sensor",
+            )
 
     def _show(self) -> None:
         if self.state != self._shown:
@@ -247,9 +269,17 @@ class Machine:
         for fall in settled:
             self.ledger.complete(fall.coin, fall.bin if fall.seen else UNCERTAIN)
             if not fall.seen:
-                self._tell(f"coin {fall.coin} was not seen to fall into {fall.bin}", f"bin {fall.bin}", "look at its flap and its drop sensor")
+                self._tell(
+                    f"coin {fall.coin} was not seen to fall into {fall.bin}",
+                    f"bin {fall.bin}",
+                    "look at its flap and its drop sensor",
+                )
         for bin_ in strange:
-            self._tell(f"something fell into {bin_} that was not sent there", f"bin {bin_}", "look into the bin, at its flap and its drop sensor")
+            self._tell(
+                f"something fell into {bin_} that was not sent there",
+                f"bin {bin_}",
+                "look into the bin, at its flap and its drop sensor",
+            )
 
     def _decide_on(self, coin: Coin) -> None:
         self.seen += 1
@@ -260,8 +290,15 @@ class Machine:
             decision = Decision(self.rules.reject, LATE)
         if decision.reason != SORTED and not self.failure:
             self.schedule.let_pass(coin.number, _motion(coin))
-        log.debug("coin %d: %s %.3f, anomaly %.1f, %.2f mm: %s", coin.number, verdict.label, verdict.confidence, verdict.anomaly,
-                  coin.diameter_mm, decision.reason)  # fmt: skip
+        log.debug(
+            "coin %d: %s %.3f, anomaly %.1f, %.2f mm: %s",
+            coin.number,
+            verdict.label,
+            verdict.confidence,
+            verdict.anomaly,
+            coin.diameter_mm,
+            decision.reason,
+        )
         self._record(coin, verdict, decision)
         self._follow(coin, verdict)
         self.onlooker(Judged(coin, verdict, decision))
@@ -274,8 +311,13 @@ class Machine:
         return decide(coin, verdict, self.rules)
 
     def _planned(self, coin: Coin, decision: Decision) -> bool:
-        others = [Motion(f.x_mm, f.seen_s, f.radius_mm, f.speed_mm_s, f.speed_spread_mm_s) for f in self.tracker.following()]
-        return self.schedule.sort(coin.number, _motion(coin), decision.bin, others, self.clock.now_s())
+        others = [
+            Motion(f.x_mm, f.seen_s, f.radius_mm, f.speed_mm_s, f.speed_spread_mm_s)
+            for f in self.tracker.following()
+        ]
+        return self.schedule.sort(
+            coin.number, _motion(coin), decision.bin, others, self.clock.now_s()
+        )
 
     def _record(self, coin: Coin, verdict: Verdict, decision: Decision) -> None:
         """Writes the coin's row; without a ledger nothing more is accepted, and nothing can be written."""
@@ -284,11 +326,23 @@ class Machine:
         label = self.classifier.bundle.labels.get(verdict.label)
         value, currency = (label.value, label.currency) if label else (0.0, "")
         limits = self.rules.thresholds.get(verdict.label)
-        event = Event(coin.number, coin.seen_s, coin.diameter_mm, coin.speed_mm_s, verdict, limits, decision, value, currency)
+        event = Event(
+            coin.number,
+            coin.seen_s,
+            coin.diameter_mm,
+            coin.speed_mm_s,
+            verdict,
+            limits,
+            decision,
+            value,
+            currency,
+        )
         try:
             receipt = self.ledger.record(event)
             if self.failure:
-                self.ledger.complete(coin.number, self.rules.reject if self._at_rest else UNCERTAIN)  # no flap moves any more
+                self.ledger.complete(
+                    coin.number, self.rules.reject if self._at_rest else UNCERTAIN
+                )  # no flap moves any more
             else:
                 self._receipts[coin.number] = receipt
         except LedgerError as error:
@@ -306,11 +360,19 @@ class Machine:
         if self.follower is None or not tells_scale(coin, verdict, self.rules.thresholds):
             return
         diameters_mm = [label.diameter_mm for label in self.classifier.bundle.facts.labels]
-        self.tracker.scale = self.follower.follow(coin.circles[0], diameters_mm, verdict.probabilities)
+        self.tracker.scale = self.follower.follow(
+            coin.circles[0], diameters_mm, verdict.probabilities
+        )
         if self.follower.lost:
-            remedy = "look whether the camera was moved and what coins came, then calibrate the view"
+            remedy = (
+                "look whether the camera was moved and what coins came, then calibrate the view"
+            )
             self.follower = None
-            self._tell(f"the view's scale has drifted by more than {100 * MAX_DRIFT:.0f} %", "camera", remedy)
+            self._tell(
+                f"the view's scale has drifted by more than {100 * MAX_DRIFT:.0f} %",
+                "camera",
+                remedy,
+            )
 
     def _tell(self, what: str, place: str, remedy: str) -> None:
         log.warning("%s: %s; %s", place, what, remedy)
@@ -323,7 +385,10 @@ class Machine:
         """Stops accepting, for a reason that a person has to deal with; coins run on to the reject bin."""
         self.failure = error
         log.warning("stopped accepting coins: %s", error)
-        on_their_way, self._receipts = [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])], {}
+        on_their_way, self._receipts = (
+            [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])],
+            {},
+        )
         try:
             self.flaps.park()
         except FlapError as worse:
@@ -343,4 +408,11 @@ class Machine:
 
 
 def _motion(coin: Coin) -> Motion:
-    return Motion(coin.x_mm, coin.seen_s, coin.diameter_mm / 2, coin.speed_mm_s, coin.speed_spread_mm_s, coin.behind_mm)
+    return Motion(
+        coin.x_mm,
+        coin.seen_s,
+        coin.diameter_mm / 2,
+        coin.speed_mm_s,
+        coin.speed_spread_mm_s,
+        coin.behind_mm,
+    )

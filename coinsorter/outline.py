@@ -21,10 +21,14 @@ from coinsorter.records import Circle
 RAYS = 64
 _REACH = np.linspace(0.55, 1.5, 41, dtype=np.float32)
 _STEP = float(_REACH[1] - _REACH[0])
-_FIRST = float(_REACH[1])  # an edge lies between its two neighbours: the first and last samples have none
+_FIRST = float(
+    _REACH[1]
+)  # an edge lies between its two neighbours: the first and last samples have none
 _EDGES = len(_REACH) - 2
 _ANGLES = np.arange(RAYS) * (2 * np.pi / RAYS)
-_RAY = np.exp(1j * _ANGLES).astype(np.complex64)  # points in the picture are complex numbers: x + iy
+_RAY = np.exp(1j * _ANGLES).astype(
+    np.complex64
+)  # points in the picture are complex numbers: x + iy
 _RAY_BACK = _RAY.conj()
 _RAY_X, _RAY_Y = _RAY.real[:, None] * _REACH, _RAY.imag[:, None] * _REACH
 _ROWS = np.arange(RAYS) * _EDGES  # where each ray starts in an array of edges laid flat
@@ -34,27 +38,42 @@ _SURROUND = int(np.searchsorted(_REACH, 1.3))
 # Three rays a third of a turn apart: the circles that RANSAC tries. More triples found no more coins on euro-trays/train.
 _TRIPLES = np.array([(i, (i + 21) % RAYS, (i + 42) % RAYS) for i in range(0, RAYS, 4)]).T.copy()
 # An outline r(angle): a circle, off the rays' centre, pressed to an ellipse; the ellipse is held back where edges are missing.
-_HARMONICS = np.stack([np.ones(RAYS), np.cos(_ANGLES), np.sin(_ANGLES), np.cos(2 * _ANGLES), np.sin(2 * _ANGLES)], 1).astype(np.float32)
+_HARMONICS = np.stack(
+    [np.ones(RAYS), np.cos(_ANGLES), np.sin(_ANGLES), np.cos(2 * _ANGLES), np.sin(2 * _ANGLES)], 1
+).astype(np.float32)
 _HOLD_BACK = np.diag([1e-3, 1e-3, 1e-3, 0.3, 0.3]).astype(np.float32)
 _EVENLY = np.ones(RAYS, np.float32)
 _NEXT = np.roll(np.arange(RAYS), -1)
-_BANDS = [np.arange(2 * steps + 1) for steps in (3, 2)]  # how far either side of the outline edges are looked for, first and then
-_POLYGON = float(np.sqrt(RAYS / 2 * np.sin(2 * np.pi / RAYS)))  # radius of a circle = root of its polygon's area over this
+_BANDS = [
+    np.arange(2 * steps + 1) for steps in (3, 2)
+]  # how far either side of the outline edges are looked for, first and then
+_POLYGON = float(
+    np.sqrt(RAYS / 2 * np.sin(2 * np.pi / RAYS))
+)  # radius of a circle = root of its polygon's area over this
 
 # Chosen on euro-trays/train and brl-frames/day1 (`python -m tests.perf.sweep_segment`).
 MIN_EDGE = 12.0  # grey levels over two steps along a ray: below is noise
 EDGE_SHARE = 0.25  # of the median ray's strongest edge: what counts as an edge at all
 STRONG_EDGE = 2.5  # times that: what counts in full
 EQUAL_SUPPORT = 0.94  # of the best circle's support: the largest such circle is taken
-UNDISPUTED, NOTHING_BEYOND = 0.8, 0.5  # shares of the rays: so many on one outline, and so many that end there, and no circles are tried
+UNDISPUTED, NOTHING_BEYOND = (
+    0.8,
+    0.5,
+)  # shares of the rays: so many on one outline, and so many that end there, and no circles are tried
 SETTLED_STEPS = 0.5  # an outline that moves by less, in steps along a ray, is refined no further
-SETTLED_SHIFT, SETTLED_RATIO = 0.2, 1.2  # a candidate that was further off its outline than this is measured again from there
+SETTLED_SHIFT, SETTLED_RATIO = (
+    0.2,
+    1.2,
+)  # a candidate that was further off its outline than this is measured again from there
 # Chosen on brl-frames/day1 by the diameters' spread within bursts: 0.8 % by extent (half of all coins), 1.3 % by edges. On days made of its
 # bursts in other orders, with the camera set up anew, the two halfway leave fewest coins unsure at the same risk.
 EXTENT_SHARE = 0.18  # of the coin's own contrast with the belt: less is belt
 EXTENT_FROM = 0.85  # of the outline: from there the extent is looked for
 # Set by eye, no photograph at hand decides between values near them.
-EXTENT_RANGE = 0.8, 1.25  # of the median ray's: what a gap in the rim or a neighbour makes of a ray is cut to this
+EXTENT_RANGE = (
+    0.8,
+    1.25,
+)  # of the median ray's: what a gap in the rim or a neighbour makes of a ray is cut to this
 MIN_CONTRAST = 8  # grey levels: less is noise
 
 
@@ -75,10 +94,19 @@ def measure(pixels: np.ndarray, candidates: np.ndarray, by_extent: bool = False)
     """
     if not len(candidates):
         return []
-    circles = [_measure(*candidate, samples, by_extent) for candidate, samples in zip(candidates.tolist(), _sample(pixels, candidates))]
-    off = [i for i, (circle, candidate) in enumerate(zip(circles, candidates)) if circle and not _settled(circle, *candidate)]
+    circles = [
+        _measure(*candidate, samples, by_extent)
+        for candidate, samples in zip(candidates.tolist(), _sample(pixels, candidates))
+    ]
+    off = [
+        i
+        for i, (circle, candidate) in enumerate(zip(circles, candidates))
+        if circle and not _settled(circle, *candidate)
+    ]
     if off:
-        nearer = np.array([(circles[i].x_px, circles[i].y_px, circles[i].radius_px) for i in off], np.float32)
+        nearer = np.array(
+            [(circles[i].x_px, circles[i].y_px, circles[i].radius_px) for i in off], np.float32
+        )
         for i, candidate, samples in zip(off, nearer.tolist(), _sample(pixels, nearer)):
             circles[i] = _measure(*candidate, samples, by_extent) or circles[i]
     return [circle for circle in circles if circle]
@@ -87,7 +115,10 @@ def measure(pixels: np.ndarray, candidates: np.ndarray, by_extent: bool = False)
 def _sample(pixels: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """The picture along the rays of each candidate: uint8 (n, RAYS, steps, 3)."""
     x, y, radius = candidates.T[:, :, None, None]
-    map_x, map_y = (x + radius * _RAY_X).reshape(-1, len(_REACH)), (y + radius * _RAY_Y).reshape(-1, len(_REACH))
+    map_x, map_y = (
+        (x + radius * _RAY_X).reshape(-1, len(_REACH)),
+        (y + radius * _RAY_Y).reshape(-1, len(_REACH)),
+    )
     rays = cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return cv2.blur(rays, (3, 1)).reshape(len(candidates), RAYS, len(_REACH), 3)
 
@@ -97,7 +128,9 @@ def _settled(circle: Circle, x: float, y: float, radius: float) -> bool:
     return near and 1 / SETTLED_RATIO < circle.radius_px / radius < SETTLED_RATIO
 
 
-def _measure(x: float, y: float, radius: float, samples: np.ndarray, by_extent: bool) -> Circle | None:
+def _measure(
+    x: float, y: float, radius: float, samples: np.ndarray, by_extent: bool
+) -> Circle | None:
     """The outline of one candidate, or None where no circle fits its edges."""
     edges = _edges(samples)
     outline = _first_outline(edges)
@@ -124,7 +157,11 @@ def _measure(x: float, y: float, radius: float, samples: np.ndarray, by_extent: 
 
 def _edges(samples: np.ndarray) -> _Edges:
     difference = cv2.absdiff(samples[:, 2:], samples[:, :-2])
-    strength = cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(RAYS, _EDGES).astype(np.float32)
+    strength = (
+        cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX)
+        .reshape(RAYS, _EDGES)
+        .astype(np.float32)
+    )
     return _Edges(strength, max(MIN_EDGE, EDGE_SHARE * float(_median(strength.max(axis=1)))))
 
 
@@ -144,7 +181,11 @@ def _undisputed(strongest: np.ndarray, outermost: np.ndarray) -> np.ndarray | No
     if np.count_nonzero(outermost) < NOTHING_BEYOND * RAYS:
         return None
     outline = _HARMONICS @ _fitted(strongest, _EVENLY)
-    return outline if np.count_nonzero(np.abs(strongest - outline) < 1.5 * _STEP) >= UNDISPUTED * RAYS else None
+    return (
+        outline
+        if np.count_nonzero(np.abs(strongest - outline) < 1.5 * _STEP) >= UNDISPUTED * RAYS
+        else None
+    )
 
 
 def _best_circle(edges: _Edges, reach: np.ndarray) -> np.ndarray | None:
@@ -154,9 +195,13 @@ def _best_circle(edges: _Edges, reach: np.ndarray) -> np.ndarray | None:
     centre, radius = centre[sane, None], radius[sane]
     if not len(radius):
         return None
-    off = centre * _RAY_BACK  # the centre as seen from each ray: how far along it, and how far aside
+    off = (
+        centre * _RAY_BACK
+    )  # the centre as seen from each ray: how far along it, and how far aside
     outlines = off.real + np.sqrt(np.maximum(radius[:, None] ** 2 - off.imag**2, 0))
-    weight = np.minimum(cv2.dilate(edges.strength, _NEIGHBOURS) * (1 / (STRONG_EDGE * edges.threshold)), 1)
+    weight = np.minimum(
+        cv2.dilate(edges.strength, _NEIGHBOURS) * (1 / (STRONG_EDGE * edges.threshold)), 1
+    )
     support = (weight * weight).ravel().take(_ROWS + _steps(outlines)).sum(axis=1)
     equals = np.flatnonzero(support >= EQUAL_SUPPORT * support.max())
     return outlines[equals[radius[equals].argmax()]]
@@ -178,7 +223,9 @@ def _through_triples(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centre + first, np.abs(centre)
 
 
-def _refine(edges: _Edges, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _refine(
+    edges: _Edges, outline: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The outline moved onto the edges near it, its harmonics, the edges' strength per ray, and the rays that agree."""
     for band in _BANDS:
         step, strength = _nearest_edges(edges.strength, outline, band)
@@ -197,10 +244,14 @@ def _refine(edges: _Edges, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray,
 def _fitted(reach: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """The harmonics of the outline nearest to one point on each ray, by weighted least squares: (5,)."""
     weighted = _HARMONICS * weight[:, None]
-    return cv2.solve(weighted.T @ _HARMONICS + _HOLD_BACK, weighted.T @ reach, flags=cv2.DECOMP_CHOLESKY)[1][:, 0]
+    return cv2.solve(
+        weighted.T @ _HARMONICS + _HOLD_BACK, weighted.T @ reach, flags=cv2.DECOMP_CHOLESKY
+    )[1][:, 0]
 
 
-def _nearest_edges(strength: np.ndarray, outline: np.ndarray, band: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _nearest_edges(
+    strength: np.ndarray, outline: np.ndarray, band: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Per ray the strongest edge within the steps of `band` from the outline: its step, to a fraction by a parabola, and strength."""
     flat, reach = strength.ravel(), (len(band) - 1) // 2
     first = np.minimum(np.maximum(_steps(outline) - reach, 1), _EDGES - 2 - 2 * reach)
@@ -220,13 +271,23 @@ def _centroid(outline: np.ndarray) -> tuple[complex, float]:
     return complex(((corners + following) * cross).sum()) / (6 * area), area**0.5 / _POLYGON
 
 
-def _extent(samples: np.ndarray, outline: np.ndarray, surround: tuple[float, float, float]) -> np.ndarray:
+def _extent(
+    samples: np.ndarray, outline: np.ndarray, surround: tuple[float, float, float]
+) -> np.ndarray:
     """How far along each ray what stands out from the belt reaches without a gap, to a fraction of a step by interpolation."""
     difference = cv2.absdiff(samples, (*surround, 0.0))
-    contrast = cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(RAYS, -1).astype(np.float32)
+    contrast = (
+        cv2.reduce(difference.reshape(-1, 3), 1, cv2.REDUCE_MAX)
+        .reshape(RAYS, -1)
+        .astype(np.float32)
+    )
     nearest = EXTENT_FROM * outline[:, None]
-    on_coin = contrast[_REACH < nearest]  # none, where the candidate was so much too large that the rays begin outside the coin
-    least = max(MIN_CONTRAST, EXTENT_SHARE * float(_median(on_coin))) if len(on_coin) else MIN_CONTRAST
+    on_coin = contrast[
+        nearest > _REACH
+    ]  # none, where the candidate was so much too large that the rays begin outside the coin
+    least = (
+        max(MIN_CONTRAST, EXTENT_SHARE * float(_median(on_coin))) if len(on_coin) else MIN_CONTRAST
+    )
     belt = (contrast <= least) & (nearest <= _REACH)
     belt[:, -1] = True
     first = np.maximum(belt.argmax(axis=1), 1)

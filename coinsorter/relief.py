@@ -15,11 +15,17 @@ import numpy as np
 from coinsorter.crop import CropSpec
 
 RADII, ANGLES = 24, 128  # of the polar grid
-INNERMOST, OUTERMOST = 0.12, 0.97  # of the coin's radius: within, few pixels are many samples; without lies the belt
+INNERMOST, OUTERMOST = (
+    0.12,
+    0.97,
+)  # of the coin's radius: within, few pixels are many samples; without lies the belt
 CHANNELS = 3  # of a gradient: its strength, and that by the cosine and the sine of twice its angle
 # Chosen on brl-frames/day1, bursts held out, by the likelihood of the right label; near these values it hardly changes.
 DARK = 30.0  # grey levels: log(grey + this) is compared; where it is darker, noise is most of what there is
-SMOOTH, STRENGTH = 3.0, 5.0  # samples: what is smoother than the one is no relief; over the other it is brought to one strength
+SMOOTH, STRENGTH = (
+    3.0,
+    5.0,
+)  # samples: what is smoother than the one is no relief; over the other it is brought to one strength
 FAINTEST = 0.02  # in log(grey): relief that is fainter is not strengthened any further
 STRONGEST = 3.0  # a gradient counts for no more
 NEAREST = 3  # known coins of each label that a coin is as like as, on average
@@ -50,22 +56,31 @@ class Matcher:
 
     def __init__(self, known: Reliefs, spec: CropSpec, labels: int) -> None:
         order = np.argsort(known.labels, kind="stable")
-        spectra = known.step * known.spectra[order].astype(np.float32)  # (coin, dimension, frequency, real and imaginary part)
-        self._known = np.ascontiguousarray(spectra.transpose(2, 3, 1, 0).reshape(FREQUENCIES, 2 * DIMENSIONS, len(order)))
+        spectra = known.step * known.spectra[order].astype(
+            np.float32
+        )  # (coin, dimension, frequency, real and imaginary part)
+        self._known = np.ascontiguousarray(
+            spectra.transpose(2, 3, 1, 0).reshape(FREQUENCIES, 2 * DIMENSIONS, len(order))
+        )
         self._ends = np.searchsorted(known.labels[order], np.arange(labels + 1))
         self._projection, self._spec = known.projection, spec
 
     def likeness(self, crop: np.ndarray) -> np.ndarray:
         """How like each label's nearest known coins a crop, uint8 (n, n, 3), is, as a cosine: float32 (labels,)."""
         likeness = self._likeness(crop)
-        return np.array([_nearest(likeness[first:end]) for first, end in zip(self._ends[:-1], self._ends[1:])], np.float32)
+        return np.array(
+            [_nearest(likeness[first:end]) for first, end in zip(self._ends[:-1], self._ends[1:])],
+            np.float32,
+        )
 
     def _likeness(self, crop: np.ndarray) -> np.ndarray:
         """The greatest cosine between the crop and each known coin over all rotations: float32 (n,)."""
         spectrum = spectra(edges(crop, self._spec), self._projection).T
         real, imaginary = spectrum.real, spectrum.imag
         # With the conjugate of each known coin's: real and imaginary part of the product, (frequency, 2, coin).
-        both = np.stack((np.concatenate((real, imaginary), 1), np.concatenate((imaginary, -real), 1)), 1)
+        both = np.stack(
+            (np.concatenate((real, imaginary), 1), np.concatenate((imaginary, -real), 1)), 1
+        )
         products = np.matmul(both, self._known).reshape(2 * FREQUENCIES, -1)
         return (_TURNS @ products).max(axis=0)
 
@@ -86,11 +101,19 @@ def edges(crop: np.ndarray, spec: CropSpec) -> np.ndarray:
     relief = unwrapped - cv2.GaussianBlur(unwrapped, (0, 0), SMOOTH)
     strength = cv2.GaussianBlur(relief * relief, (0, 0), STRENGTH)
     relief /= cv2.sqrt(strength + np.float32(FAINTEST**2))
-    along, outward = (cv2.Sobel(relief, cv2.CV_32F, *order)[:, _WRAP:-_WRAP] for order in ((1, 0), (0, 1)))
+    along, outward = (
+        cv2.Sobel(relief, cv2.CV_32F, *order)[:, _WRAP:-_WRAP] for order in ((1, 0), (0, 1))
+    )
     squares = along * along + outward * outward + np.float32(1e-9)
     size = cv2.sqrt(squares)
     share = np.minimum(size, np.float32(STRONGEST)) / squares
-    found = np.stack((share * squares, share * (along * along - outward * outward), share * (2 * along * outward)))
+    found = np.stack(
+        (
+            share * squares,
+            share * (along * along - outward * outward),
+            share * (2 * along * outward),
+        )
+    )
     found = (found - found.mean(axis=(1, 2), keepdims=True)) * _AREA
     return (found / max(float(np.linalg.norm(found)), 1e-9)).reshape(-1, ANGLES)
 
@@ -132,4 +155,6 @@ def _turns() -> np.ndarray:
 
 _TURNS = _turns()
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
-_AREA = np.sqrt(np.linspace(INNERMOST, OUTERMOST, RADII, dtype=np.float32))[None, :, None]  # outer samples stand for more of the coin
+_AREA = np.sqrt(np.linspace(INNERMOST, OUTERMOST, RADII, dtype=np.float32))[
+    None, :, None
+]  # outer samples stand for more of the coin

@@ -66,22 +66,42 @@ class Replay:
     the settings say.
     """
 
-    def __init__(self, bundle: Bundle, classifier: Classifier, settings: Config | None = None, follow: bool = True) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        classifier: Classifier,
+        settings: Config | None = None,
+        follow: bool = True,
+    ) -> None:
         self._bundle = bundle
         self._classifier = classifier
-        self._follower = ScaleFollower(settings.scale if settings else bundle.view, bundle.facts.fusion.diameter_spread)
+        self._follower = ScaleFollower(
+            settings.scale if settings else bundle.view, bundle.facts.fusion.diameter_spread
+        )
         self._follow = follow
         self._scale = self._follower.plane if follow else self._follower.calibrated
-        self._rules = assembly.rules(settings, bundle) if settings else Rules(bundle.thresholds, {name: name for name in bundle.labels}, REJECT)
+        self._rules = (
+            assembly.rules(settings, bundle)
+            if settings
+            else Rules(bundle.thresholds, {name: name for name in bundle.labels}, REJECT)
+        )
         self._cut = partial(crop.cut, spec=bundle.crop)
 
-    def pictures(self, paths: list[Path], folder: Path, progress: Callable[[int], None] = lambda done: None) -> tuple[list[Replayed], list[Path]]:
+    def pictures(
+        self, paths: list[Path], folder: Path, progress: Callable[[int], None] = lambda done: None
+    ) -> tuple[list[Replayed], list[Path]]:
         """What the pipeline makes of every readable picture, in order; and those that cannot be read."""
         camera = FolderCamera(paths, frame_s=1.0)
         results = []
         while frame := camera.next_frame():
             path = paths[frame.number]
-            results.append(self.picture(frame, path, self._bundle.label_of(path.parent.name) if path.parent != folder else None))
+            results.append(
+                self.picture(
+                    frame,
+                    path,
+                    self._bundle.label_of(path.parent.name) if path.parent != folder else None,
+                )
+            )
             progress(frame.number + 1)
         for path in camera.unreadable:
             log.warning("%s: is no picture that can be read; left out", path)
@@ -92,34 +112,66 @@ class Replay:
         start = time.perf_counter()
         calibrated = self._follower.calibrated
         if not _same_view(frame, calibrated):
-            log.warning("%s: is %dx%d, the camera's view is %dx%d; rejected", path, *frame.pixels.shape[1::-1], calibrated.width_px, calibrated.height_px)
-            return Replayed(path, label, 0, None, None, Decision(self._rules.reject, WRONG_SIZE), 0.0)
+            log.warning(
+                "%s: is %dx%d, the camera's view is %dx%d; rejected",
+                path,
+                *frame.pixels.shape[1::-1],
+                calibrated.width_px,
+                calibrated.height_px,
+            )
+            return Replayed(
+                path, label, 0, None, None, Decision(self._rules.reject, WRONG_SIZE), 0.0
+            )
         plane = _sized(self._scale, frame)
         # As on the machine, coins are looked for by the calibrated scale: what is found must not hang on the hundredths of a followed one.
-        circles = find_things(frame.pixels, assembly.search(self._bundle, _sized(calibrated, frame)))
+        circles = find_things(
+            frame.pixels, assembly.search(self._bundle, _sized(calibrated, frame))
+        )
         coin = track.single(frame, circles, plane, self._cut)
         found = sum(circle.quality > 0 for circle in circles)
         if coin is None:
-            return Replayed(path, label, found, None, None, Decision(self._rules.reject, NO_COIN), time.perf_counter() - start)
+            return Replayed(
+                path,
+                label,
+                found,
+                None,
+                None,
+                Decision(self._rules.reject, NO_COIN),
+                time.perf_counter() - start,
+            )
         verdict = self._classifier.judge(coin)
         decision = decide(coin, verdict, self._rules)
         took_s = time.perf_counter() - start
-        if self._follow and plane is self._follower.plane and tells_scale(coin, verdict, self._rules.thresholds):
+        if (
+            self._follow
+            and plane is self._follower.plane
+            and tells_scale(coin, verdict, self._rules.thresholds)
+        ):
             self._take_in(coin, verdict)
         return Replayed(path, label, found, coin, verdict, decision, took_s)
 
     def _take_in(self, coin: Coin, verdict: Verdict) -> None:
         """Follows the scale by a coin, as the machine does."""
-        self._scale = self._follower.follow(coin.circles[0], [label.diameter_mm for label in self._bundle.facts.labels], verdict.probabilities)
+        self._scale = self._follower.follow(
+            coin.circles[0],
+            [label.diameter_mm for label in self._bundle.facts.labels],
+            verdict.probabilities,
+        )
         if self._follower.lost:
-            log.warning("the view's scale has drifted by more than %.0f %%: it is followed no more", 100 * MAX_DRIFT)
+            log.warning(
+                "the view's scale has drifted by more than %.0f %%: it is followed no more",
+                100 * MAX_DRIFT,
+            )
             self._follow = False
 
 
 def _same_view(frame: Frame, plane: ScalePlane) -> bool:
     """Whether a picture may be the camera's view, in its own resolution or another."""
     height, width = frame.pixels.shape[:2]
-    return min(width, height) >= MIN_SIDE_PX and abs(width * plane.height_px - height * plane.width_px) <= 0.02 * width * plane.height_px
+    return (
+        min(width, height) >= MIN_SIDE_PX
+        and abs(width * plane.height_px - height * plane.width_px) <= 0.02 * width * plane.height_px
+    )
 
 
 def _sized(plane: ScalePlane, frame: Frame) -> ScalePlane:
@@ -127,7 +179,9 @@ def _sized(plane: ScalePlane, frame: Frame) -> ScalePlane:
     height, width = frame.pixels.shape[:2]
     if (width, height) == (plane.width_px, plane.height_px):
         return plane
-    return replace(plane, px_per_mm=plane.px_per_mm * width / plane.width_px, width_px=width, height_px=height)
+    return replace(
+        plane, px_per_mm=plane.px_per_mm * width / plane.width_px, width_px=width, height_px=height
+    )
 
 
 def summary(replayed: Iterable[Replayed], bundle: Bundle, unreadable: list[Path]) -> dict[str, Any]:
@@ -147,7 +201,9 @@ def summary(replayed: Iterable[Replayed], bundle: Bundle, unreadable: list[Path]
         "rejected": dict(Counter(r.decision.reason for r in results if not r.accepted)),
         "foreign": len(foreign),
         "foreign_accepted": sum(r.accepted for r in foreign),
-        "per_class": {name: _counts([r for r in genuine if r.label == name]) for name in bundle.labels},
+        "per_class": {
+            name: _counts([r for r in genuine if r.label == name]) for name in bundle.labels
+        },
         "confusion": _confusion(results),
         "ms_per_coin": {"median": _percentile(took_ms, 50), "p99": _percentile(took_ms, 99)},
     }
@@ -170,7 +226,11 @@ def event(replayed: Replayed) -> dict[str, Any]:
 
 
 def _right(replayed: Replayed) -> bool:
-    return replayed.accepted and replayed.verdict is not None and replayed.verdict.label == replayed.label
+    return (
+        replayed.accepted
+        and replayed.verdict is not None
+        and replayed.verdict.label == replayed.label
+    )
 
 
 def _counts(results: list[Replayed]) -> dict[str, int]:
@@ -198,30 +258,52 @@ def _percentile(values: list[float], share: float) -> float | None:
 
 def show(result: dict[str, Any], console: Console) -> None:
     """The numbers as a person reads them."""
-    table = Table("label", "pictures with a coin", "accepted", "correct", "wrong", title="What became of the coins", title_justify="left")
+    table = Table(
+        "label",
+        "pictures with a coin",
+        "accepted",
+        "correct",
+        "wrong",
+        title="What became of the coins",
+        title_justify="left",
+    )
     for name, row in result["per_class"].items():
         table.add_row(name, *(str(row[key]) for key in ("seen", "accepted", "correct", "wrong")))
     console.print(table)
-    rejected = ", ".join(f"{reason} {count}" for reason, count in result["rejected"].items()) or "none"
-    console.print(f"{result['pictures']} pictures, {result['one_coin']} with exactly one coin found, {len(result['unreadable'])} unreadable")
+    rejected = (
+        ", ".join(f"{reason} {count}" for reason, count in result["rejected"].items()) or "none"
+    )
+    console.print(
+        f"{result['pictures']} pictures, {result['one_coin']} with exactly one coin found, {len(result['unreadable'])} unreadable"
+    )
     console.print(f"accepted {result['accepted']}, wrong {result['wrong']}, rejected: {rejected}")
     if result["foreign"]:
-        console.print(f"foreign {result['foreign']}, of which accepted {result['foreign_accepted']}")
+        console.print(
+            f"foreign {result['foreign']}, of which accepted {result['foreign_accepted']}"
+        )
     if result["ms_per_coin"]["median"] is not None:
-        console.print(f"{result['ms_per_coin']['median']:.2f} ms a coin (median), {result['ms_per_coin']['p99']:.2f} ms (99 %)")
+        console.print(
+            f"{result['ms_per_coin']['median']:.2f} ms a coin (median), {result['ms_per_coin']['p99']:.2f} ms (99 %)"
+        )
 
 
-def belt(settings: Config, bundle: Bundle, interpreter: str, paths: list[Path], ledger_path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def belt(
+    settings: Config, bundle: Bundle, interpreter: str, paths: list[Path], ledger_path: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Recorded frames of the moving belt through the whole machine, with mock pins: what its ledger says, and a row per coin."""
     clock, camera = ManualClock(), FolderCamera(paths, 1 / settings.camera.frames_per_s)
     flaps = Flaps(settings, PinServos(MockFactory(pin_class=MockPWMPin)))
     book = Ledger(ledger_path, RunFacts(str(bundle.path), bundle.digest, interpreter, "replay"))
-    machine = assembly.machine(settings, bundle, interpreter, _Clocked(camera, clock), flaps, book, clock)
+    machine = assembly.machine(
+        settings, bundle, interpreter, _Clocked(camera, clock), flaps, book, clock
+    )
     try:
         machine.classifier.self_test()
         machine.start()
         machine.run()
-        while machine.schedule.busy:  # the recording is over: let what is still on the belt come to its end
+        while (
+            machine.schedule.busy
+        ):  # the recording is over: let what is still on the belt come to its end
             clock.advance_to(clock.now_s() + 1 / settings.camera.frames_per_s)
             machine.tick()
     finally:
@@ -229,7 +311,11 @@ def belt(settings: Config, bundle: Bundle, interpreter: str, paths: list[Path], 
     if machine.failure:
         raise machine.failure
     result = totals(ledger_path)
-    return {**result, "pictures": len(paths), "unreadable": [str(path) for path in camera.unreadable]}, rows(ledger_path)
+    return {
+        **result,
+        "pictures": len(paths),
+        "unreadable": [str(path) for path in camera.unreadable],
+    }, rows(ledger_path)
 
 
 class _Clocked:

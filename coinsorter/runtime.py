@@ -23,8 +23,14 @@ def pick(wanted: str) -> str:
     found = available()
     if wanted in found or (wanted == "auto" and found):
         return found[0] if wanted == "auto" else wanted
-    how = "run `pip install ai-edge-litert`" if wanted != TFLITE_RUNTIME else "it needs Python 3.11 and numpy below 2"
-    raise BundleError(f"runtime.interpreter: {wanted} is not installed (there is {', '.join(found) or 'none'}); {how}")
+    how = (
+        "run `pip install ai-edge-litert`"
+        if wanted != TFLITE_RUNTIME
+        else "it needs Python 3.11 and numpy below 2"
+    )
+    raise BundleError(
+        f"runtime.interpreter: {wanted} is not installed (there is {', '.join(found) or 'none'}); {how}"
+    )
 
 
 def version(name: str) -> str:
@@ -38,12 +44,18 @@ class Network:
 
     def __init__(self, model: bytes, batch: int, runtime: str, threads: int = 1) -> None:
         with _quiet():
-            self._interpreter = _interpreter_class(runtime)(model_content=model, num_threads=threads)
+            self._interpreter = _interpreter_class(runtime)(
+                model_content=model, num_threads=threads
+            )
             (self._input,) = self._interpreter.get_input_details()
             if batch != self._input["shape"][0]:
-                self._interpreter.resize_tensor_input(self._input["index"], [batch, *self._input["shape"][1:]])
+                self._interpreter.resize_tensor_input(
+                    self._input["index"], [batch, *self._input["shape"][1:]]
+                )
             self._interpreter.allocate_tensors()
-        self._outputs = sorted(self._interpreter.get_output_details(), key=lambda output: output["name"])
+        self._outputs = sorted(
+            self._interpreter.get_output_details(), key=lambda output: output["name"]
+        )
         _check_pictures(self._input)
 
     @property
@@ -76,14 +88,18 @@ def _check_pictures(details: dict) -> None:
     """The networks take pictures as they are: int8 = uint8 - 128."""
     scale, zero = details["quantization"]
     if details["dtype"] is not np.int8 or zero != -128 or abs(scale - 1) > 1e-3:
-        raise BundleError(f"network takes {details['dtype'].__name__} pictures with scale {scale:g} and zero {zero}, not int8 with 1 and -128")
+        raise BundleError(
+            f"network takes {details['dtype'].__name__} pictures with scale {scale:g} and zero {zero}, not int8 with 1 and -128"
+        )
 
 
 def _interpreter_class(name: str) -> Any:
     try:
         if name == LITERT:
             from ai_edge_litert.interpreter import Interpreter
-        elif int(np.__version__.split(".")[0]) >= 2:  # it imports under numpy 2, and breaks at the first Interpreter()
+        elif (
+            int(np.__version__.split(".")[0]) >= 2
+        ):  # it imports under numpy 2, and breaks at the first Interpreter()
             return None
         else:
             from tflite_runtime.interpreter import Interpreter

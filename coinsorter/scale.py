@@ -44,12 +44,16 @@ class ScalePlane:
 
     def __post_init__(self) -> None:
         if not (self.px_per_mm > 0 and self.width_px > 0 and self.height_px > 0):
-            raise ValueError(f"a view of {self.width_px}x{self.height_px} pixels at {self.px_per_mm:g} px per mm cannot be")
+            raise ValueError(
+                f"a view of {self.width_px}x{self.height_px} pixels at {self.px_per_mm:g} px per mm cannot be"
+            )
 
     def at(self, x_px: float, y_px: float) -> float:
         """Pixels per mm at one point."""
         _, u, v, outward = terms(x_px, y_px, self.width_px, self.height_px)
-        return self.px_per_mm * (1 + self.tilt_along * u + self.tilt_across * v + self.barrel * outward)
+        return self.px_per_mm * (
+            1 + self.tilt_along * u + self.tilt_across * v + self.barrel * outward
+        )
 
     def diameter_mm(self, circle: Circle) -> float:
         return 2 * circle.radius_px / self.at(circle.x_px, circle.y_px)
@@ -66,16 +70,26 @@ class ScalePlane:
         _, u, v, outward = terms(x_px, y_px, self.width_px, self.height_px)
         u, v = (part / (1 + self.barrel * outward / 2) for part in (u, v))
         across = 1 + self.tilt_across * v
-        along = np.log1p(self.tilt_along * u / across) / self.tilt_along if abs(self.tilt_along) > 1e-9 else u / across
-        return float(along) * self.width_px / 2 / self.px_per_mm, v * self.height_px / 2 / (self.px_per_mm * (across + self.tilt_along * u))
+        along = (
+            np.log1p(self.tilt_along * u / across) / self.tilt_along
+            if abs(self.tilt_along) > 1e-9
+            else u / across
+        )
+        return float(along) * self.width_px / 2 / self.px_per_mm, v * self.height_px / 2 / (
+            self.px_per_mm * (across + self.tilt_along * u)
+        )
 
     def radii_px(self, min_mm: float, max_mm: float) -> tuple[float, float]:
         """The smallest and largest radius, anywhere in the picture, of discs with diameters in the given range."""
-        scales = [self.at(x * self.width_px, y * self.height_px) for x in (0, 0.5, 1) for y in (0, 0.5, 1)]
+        scales = [
+            self.at(x * self.width_px, y * self.height_px) for x in (0, 0.5, 1) for y in (0, 0.5, 1)
+        ]
         return min(scales) * min_mm / 2, max(scales) * max_mm / 2
 
 
-def fit_plane(circles: Iterable[Circle], diameters_mm: Iterable[float], width_px: int, height_px: int) -> ScalePlane:
+def fit_plane(
+    circles: Iterable[Circle], diameters_mm: Iterable[float], width_px: int, height_px: int
+) -> ScalePlane:
     """The plane that best explains circles of coins whose diameters are known; outliers count less and less (Huber's weights)."""
     circles, diameters = list(circles), np.fromiter(diameters_mm, float)
     scales = 2 * np.array([circle.radius_px for circle in circles]) / diameters
@@ -88,7 +102,9 @@ def fit_plane(circles: Iterable[Circle], diameters_mm: Iterable[float], width_px
         limit = max(1.4826 * np.median(miss), 1e-4) * 1.5
         weights = np.minimum(1, limit / np.maximum(miss, 1e-9))
     px_per_mm, along, across, barrel = plane.tolist()
-    return ScalePlane(px_per_mm, along / px_per_mm, across / px_per_mm, width_px, height_px, barrel / px_per_mm)
+    return ScalePlane(
+        px_per_mm, along / px_per_mm, across / px_per_mm, width_px, height_px, barrel / px_per_mm
+    )
 
 
 @dataclass(frozen=True)
@@ -111,14 +127,18 @@ class ScaleFollower:
 
     def __init__(self, calibrated: ScalePlane, scatter: float) -> None:
         self.calibrated, self._scatter = calibrated, scatter
-        self._state = np.array([1.0, calibrated.tilt_along, calibrated.tilt_across]) * calibrated.px_per_mm
+        self._state = (
+            np.array([1.0, calibrated.tilt_along, calibrated.tilt_across]) * calibrated.px_per_mm
+        )
         self._first = np.diag((np.array(PRIOR) * scatter * calibrated.px_per_mm) ** 2)
         self._covariance = self._first
         self.plane: ScalePlane = self._followed()
         self._start = self.plane
         self.lost = False
 
-    def follow(self, circle: Circle, diameters_mm: Sequence[float], probabilities: Sequence[float]) -> ScalePlane:
+    def follow(
+        self, circle: Circle, diameters_mm: Sequence[float], probabilities: Sequence[float]
+    ) -> ScalePlane:
         """Takes in the circle of one coin; returns the plane from now on.
 
         diameters_mm: those that it may have. probabilities: of each; what they lack to 1 is that it is no such coin, and tells nothing.
@@ -129,19 +149,27 @@ class ScaleFollower:
             self.plane = self._start if self.lost else self.plane
         return self.plane
 
-    def _take_in(self, circle: Circle, diameters_mm: Sequence[float], probabilities: Sequence[float]) -> None:
+    def _take_in(
+        self, circle: Circle, diameters_mm: Sequence[float], probabilities: Sequence[float]
+    ) -> None:
         shares = np.array(probabilities)
         at = _at(self.plane, circle.x_px, circle.y_px)
         expected, reach = at @ self._state, self._covariance @ at
         misses = 2 * circle.radius_px / np.array(diameters_mm) - expected
-        scatters = self._scatter * expected * np.maximum(1.0, np.abs(misses) / (OUTLIER * self._scatter * expected))
+        scatters = (
+            self._scatter
+            * expected
+            * np.maximum(1.0, np.abs(misses) / (OUTLIER * self._scatter * expected))
+        )
         gains = reach[:, None] / (at @ reach + scatters**2)  # of the state, for each diameter
         moves = gains * misses
         move = moves @ shares
         apart = moves - move[:, None]
         disagreement = (apart * shares) @ apart.T + (1 - shares.sum()) * np.outer(move, move)
         self._state = self._state + move
-        self._covariance = self._wandered(self._covariance - np.outer(gains @ shares, reach) + disagreement)
+        self._covariance = self._wandered(
+            self._covariance - np.outer(gains @ shares, reach) + disagreement
+        )
         self.plane = self._followed()
 
     @property
@@ -164,10 +192,18 @@ class ScaleFollower:
         px_per_mm, along, across = self._state
         covariance = self._covariance / px_per_mm**2
         view = self.calibrated.width_px, self.calibrated.height_px, self.calibrated.barrel
-        return FollowedPlane(float(px_per_mm), float(along / px_per_mm), float(across / px_per_mm), *view, covariance=covariance)
+        return FollowedPlane(
+            float(px_per_mm),
+            float(along / px_per_mm),
+            float(across / px_per_mm),
+            *view,
+            covariance=covariance,
+        )
 
 
-def terms(x_px: float, y_px: float, width_px: int, height_px: int) -> tuple[float, float, float, float]:
+def terms(
+    x_px: float, y_px: float, width_px: int, height_px: int
+) -> tuple[float, float, float, float]:
     """What centre, tilt along, tilt across and barrel count for at one point."""
     u, v = 2 * x_px / width_px - 1, 2 * y_px / height_px - 1
     return 1.0, u, v, u * u + (v * height_px / width_px) ** 2

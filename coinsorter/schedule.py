@@ -67,7 +67,9 @@ class _Ride:
 
     @property
     def over_s(self) -> float:
-        return max((window.leaves_s for window in self.windows.values()), default=self.motion.seen_s)
+        return max(
+            (window.leaves_s for window in self.windows.values()), default=self.motion.seen_s
+        )
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ class Schedule:
         windows = self._windows(motion, None)
         return min(windows[site.bin].enters_s - site.travel_s - self.tick_s for site in self.sites)
 
-    def sort(self, coin: int, motion: Motion, bin: str, others: Iterable[Motion], now_s: float) -> bool:
+    def sort(
+        self, coin: int, motion: Motion, bin: str, others: Iterable[Motion], now_s: float
+    ) -> bool:
         """Plans to turn a coin into `bin`; False, and nothing planned, if that cannot be proven safe.
 
         others: everything else in view that is not decided on yet.
@@ -118,7 +122,11 @@ class Schedule:
         away = self._away(site, windows[bin])
         in_time = now_s + self.tick_s + site.travel_s <= windows[bin].enters_s
         in_the_way = [*self._passing(bin), *(self._window(other, site) for other in others)]
-        if not in_time or self._caught(windows, bin) or any(window.meets(away) for window in in_the_way):
+        if (
+            not in_time
+            or self._caught(windows, bin)
+            or any(window.meets(away) for window in in_the_way)
+        ):
             return False
         self._rides.append(_Ride(coin, motion, bin, windows))
         return True
@@ -170,19 +178,30 @@ class Schedule:
         fastest = motion.speed_mm_s * (1 + self.speed_tolerance) + spread
         slowest = max(motion.speed_mm_s * (1 - self.speed_tolerance) - spread, 1e-3)
         near = site.distance_mm - site.length_mm / 2 - motion.radius_mm - motion.x_mm
-        far = site.distance_mm + site.length_mm / 2 + motion.radius_mm + motion.behind_mm - motion.x_mm
+        far = (
+            site.distance_mm
+            + site.length_mm / 2
+            + motion.radius_mm
+            + motion.behind_mm
+            - motion.x_mm
+        )
         return Window(motion.seen_s + near / fastest, motion.seen_s + far / slowest)
 
     def _away(self, site: Site, window: Window) -> Window:
         """How long the flap is not at rest for a coin with this window, ticks of the loop included."""
-        return Window(window.enters_s - site.travel_s - EARLY_TICKS * self.tick_s, window.leaves_s + self.tick_s + site.travel_s)
+        return Window(
+            window.enters_s - site.travel_s - EARLY_TICKS * self.tick_s,
+            window.leaves_s + self.tick_s + site.travel_s,
+        )
 
     def _turned_at(self, bin: str) -> list[_Ride]:
         return [ride for ride in self._rides if ride.bin == bin]
 
     def _passing(self, bin: str) -> list[Window]:
         """The windows of the decided coins that have to get past this flap."""
-        return [ride.windows[bin] for ride in self._rides if bin in ride.windows and ride.bin != bin]
+        return [
+            ride.windows[bin] for ride in self._rides if bin in ride.windows and ride.bin != bin
+        ]
 
     def _caught(self, windows: dict[str, Window], bin: str | None) -> bool:
         """Whether a flap on the way to `bin` is away from rest, for another coin, while this one passes it."""
@@ -197,7 +216,10 @@ class Schedule:
         for ride in self._turned_at(site.bin):
             if not ride.opened and now_s >= self._away(site, ride.windows[site.bin]).enters_s:
                 self._try_to_open(ride, site, now_s)
-        wanted = any(ride.opened and now_s < ride.windows[site.bin].leaves_s for ride in self._turned_at(site.bin))
+        wanted = any(
+            ride.opened and now_s < ride.windows[site.bin].leaves_s
+            for ride in self._turned_at(site.bin)
+        )
         is_open = site.bin in self._open_since_s
         if wanted == is_open:
             return []
@@ -223,8 +245,12 @@ class Schedule:
 
     def _keep_clear(self, ride: _Ride) -> None:
         """Gives up the plans whose flap would be in the way of a coin that rides to the end; it is uncertain where the flap is open already."""
-        for other in [other for other in self._rides if other.bin is not None and other is not ride]:
-            if other.bin is None or not self._away(self._site(other.bin), other.windows[other.bin]).meets(ride.windows[other.bin]):
+        for other in [
+            other for other in self._rides if other.bin is not None and other is not ride
+        ]:
+            if other.bin is None or not self._away(
+                self._site(other.bin), other.windows[other.bin]
+            ).meets(ride.windows[other.bin]):
                 continue
             if other.opened:
                 ride.uncertain = True
@@ -234,5 +260,9 @@ class Schedule:
     def _look_back(self, site: Site, away: Window) -> None:
         """The flap closes: whoever else was at it in the meantime may have been turned, which happens only if the loop was held up."""
         for ride in self._rides:
-            if ride.bin != site.bin and site.bin in ride.windows and ride.windows[site.bin].meets(away):
+            if (
+                ride.bin != site.bin
+                and site.bin in ride.windows
+                and ride.windows[site.bin].meets(away)
+            ):
                 ride.uncertain = True

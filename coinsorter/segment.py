@@ -23,7 +23,9 @@ MIN_SIDE_PX = 16  # of a picture
 MAX_CANDIDATES = 24  # best first; more are patterns, not coins
 
 MIN_QUALITY = 0.68  # share of the outline with an edge: below, it is a pattern and no circle,
-DOUBTFUL_QUALITY = 0.5  # or a doubtful circle, believed where a patch of about its size stands out from the belt
+DOUBTFUL_QUALITY = (
+    0.5  # or a doubtful circle, believed where a patch of about its size stands out from the belt
+)
 MAX_CUT = 0.18  # of the radius: a circle that leaves the picture further is not measured
 EXTENT = 1.06  # times the edges' radius: what a coin measured so may be (nine in ten on brl-frames/day1 below)
 SAME_THING = 0.35  # of two radii's sum: centres nearer than this are one thing found twice
@@ -32,9 +34,13 @@ TOUCHING_GAP = 0.08  # of the radius: things nearer than this touch
 # Patches that stand out, looked for with the smallest coin reduced to this radius.
 PATCH_RADIUS_PX = 3.5
 PATCH_CONTRAST = 14  # grey levels from the belt around, in any channel
-PATCH_SURROUND = 6.4  # of the smallest radius: width of the median that tells what belt would be there
+PATCH_SURROUND = (
+    6.4  # of the smallest radius: width of the median that tells what belt would be there
+)
 MIN_PATCH = 0.3  # of the smallest coin's area
-SAME_PATCH = 0.6  # of the circle's area, at least: smaller patches do not make a doubtful circle a coin
+SAME_PATCH = (
+    0.6  # of the circle's area, at least: smaller patches do not make a doubtful circle a coin
+)
 MOST_OFF_PATCH = 0.25  # in radii: a coin further from the middle of its patch is not alone, whatever the bundle allows
 LONE_PATCH = 1.6  # times the circle's area: a larger patch (shadows included) is more than the coin (99.3 % of brl-frames/day1 below)
 
@@ -70,17 +76,31 @@ def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
     scale = half.shape[1] / width
     patches = _patches(half, search, scale)
     found = outline.measure(pixels, _candidates(half, search, scale), search.by_extent)
-    circles = [circle for circle in found if _plausible(circle, search, patches) and _whole(circle, search, width, height)]
+    circles = [
+        circle
+        for circle in found
+        if _plausible(circle, search, patches) and _whole(circle, search, width, height)
+    ]
     things = _with_patches(_mark_touching(_once_each(circles)), patches)
-    return sorted((thing if _sound(thing, search) else replace(thing, alone=False) for thing in things), key=lambda thing: thing.x_px)
+    return sorted(
+        (thing if _sound(thing, search) else replace(thing, alone=False) for thing in things),
+        key=lambda thing: thing.x_px,
+    )
 
 
 def check_pixels(pixels: np.ndarray) -> None:
     """Raises FrameError unless `pixels` is uint8 (h, w, 3)."""
     if not isinstance(pixels, np.ndarray):
         raise FrameError(f"frame is a {type(pixels).__name__}, not an array; check the camera")
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < MIN_SIDE_PX:
-        raise FrameError(f"frame is {pixels.dtype} {pixels.shape}, not uint8 (height, width, 3); check the camera's format")
+    if (
+        pixels.dtype != np.uint8
+        or pixels.ndim != 3
+        or pixels.shape[2] != 3
+        or min(pixels.shape[:2]) < MIN_SIDE_PX
+    ):
+        raise FrameError(
+            f"frame is {pixels.dtype} {pixels.shape}, not uint8 (height, width, 3); check the camera's format"
+        )
 
 
 def _halved(pixels: np.ndarray, search: Search) -> np.ndarray:
@@ -94,21 +114,34 @@ def _halved(pixels: np.ndarray, search: Search) -> np.ndarray:
 def _reduced(picture: np.ndarray, from_radius_px: float, to_radius_px: float) -> np.ndarray:
     """The picture made smaller until a coin of the one radius has the other."""
     scale = to_radius_px / from_radius_px
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+    return (
+        cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        if scale < 1
+        else picture
+    )
 
 
 def _candidates(picture: np.ndarray, search: Search, scale: float) -> np.ndarray:
     """Hough's circles in a picture at `scale`, most votes first: float32 (n, 3) of x, y, radius in pixels of the full picture."""
-    small = _reduced(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), search.min_radius_px * scale, HOUGH_RADIUS_PX)
+    small = _reduced(
+        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), search.min_radius_px * scale, HOUGH_RADIUS_PX
+    )
     scale *= small.shape[1] / picture.shape[1]
     small = cv2.medianBlur(small, HOUGH_BLUR_PX)
-    radii = {"minRadius": int(search.min_radius_px * scale), "maxRadius": int(np.ceil(search.max_radius_px * scale))}
+    radii = {
+        "minRadius": int(search.min_radius_px * scale),
+        "maxRadius": int(np.ceil(search.max_radius_px * scale)),
+    }
     apart = 0.8 * search.min_radius_px * scale
-    found = cv2.HoughCircles(small, cv2.HOUGH_GRADIENT, 1, apart, param1=HOUGH_CANNY, param2=HOUGH_VOTES, **radii)
+    found = cv2.HoughCircles(
+        small, cv2.HOUGH_GRADIENT, 1, apart, param1=HOUGH_CANNY, param2=HOUGH_VOTES, **radii
+    )
     if found is None:
         return np.empty((0, 3), np.float32)
     circles = found[0, :MAX_CANDIDATES, :3] / np.float32(scale)
-    circles[:, :2] += np.float32(0.5 / scale - 0.5)  # pixel centres are whole numbers in both pictures
+    circles[:, :2] += np.float32(
+        0.5 / scale - 0.5
+    )  # pixel centres are whole numbers in both pictures
     return circles
 
 
@@ -116,7 +149,9 @@ def _plausible(circle: Circle, search: Search, patches: list[Circle]) -> bool:
     """Of the right size, and with enough of its outline seen."""
     if not search.min_radius_px <= circle.radius_px <= search.max_radius_px:
         return False
-    return circle.quality >= MIN_QUALITY or (circle.quality >= DOUBTFUL_QUALITY and any(_same_patch(circle, patch) for patch in patches))
+    return circle.quality >= MIN_QUALITY or (
+        circle.quality >= DOUBTFUL_QUALITY and any(_same_patch(circle, patch) for patch in patches)
+    )
 
 
 def _same_patch(circle: Circle, patch: Circle) -> bool:
@@ -126,7 +161,11 @@ def _same_patch(circle: Circle, patch: Circle) -> bool:
 
 def _whole(circle: Circle, search: Search, width: int, height: int) -> bool:
     """Not cut by the picture's border, or by next to nothing."""
-    x, y, reach = circle.x_px, circle.y_px, (1 - MAX_CUT) * circle.radius_px / (EXTENT if search.by_extent else 1)
+    x, y, reach = (
+        circle.x_px,
+        circle.y_px,
+        (1 - MAX_CUT) * circle.radius_px / (EXTENT if search.by_extent else 1),
+    )
     return x >= reach and y >= reach and x + reach <= width - 1 and y + reach <= height - 1
 
 
@@ -134,7 +173,10 @@ def _once_each(circles: list[Circle]) -> list[Circle]:
     """Of circles that are the same thing found twice, the one with more of its outline seen."""
     kept: list[Circle] = []
     for circle in sorted(circles, key=lambda c: -c.quality):
-        if not any(_distance(circle, other) < SAME_THING * (circle.radius_px + other.radius_px) for other in kept):
+        if not any(
+            _distance(circle, other) < SAME_THING * (circle.radius_px + other.radius_px)
+            for other in kept
+        ):
             kept.append(circle)
     return kept
 
@@ -146,11 +188,17 @@ def _sound(circle: Circle, search: Search) -> bool:
 
 
 def _mark_touching(circles: list[Circle]) -> list[Circle]:
-    return [replace(circle, alone=False) if _touches_any(circle, circles) else circle for circle in circles]
+    return [
+        replace(circle, alone=False) if _touches_any(circle, circles) else circle
+        for circle in circles
+    ]
 
 
 def _touches_any(circle: Circle, circles: list[Circle]) -> bool:
-    return any(other is not circle and _gap(circle, other) < TOUCHING_GAP * circle.radius_px for other in circles)
+    return any(
+        other is not circle and _gap(circle, other) < TOUCHING_GAP * circle.radius_px
+        for other in circles
+    )
 
 
 def _gap(a: Circle, b: Circle) -> float:
@@ -169,12 +217,18 @@ def _patches(picture: np.ndarray, search: Search, scale: float) -> list[Circle]:
     tiny = _reduced(picture, search.min_radius_px * scale, PATCH_RADIUS_PX)
     scale *= tiny.shape[1] / picture.shape[1]
     belt = cv2.medianBlur(tiny, int(PATCH_SURROUND * PATCH_RADIUS_PX) | 1)
-    contrast = cv2.reduce(cv2.absdiff(tiny, belt).reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(tiny.shape[:2])
+    contrast = cv2.reduce(cv2.absdiff(tiny, belt).reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(
+        tiny.shape[:2]
+    )
     mask = cv2.threshold(contrast, PATCH_CONTRAST, 255, cv2.THRESH_BINARY)[1]
     _, _, boxes, centres = cv2.connectedComponentsWithStats(mask, connectivity=4)
     least = MIN_PATCH * np.pi * (search.min_radius_px * scale) ** 2
     found = zip(boxes[1:].tolist(), centres[1:].tolist())  # the first is the belt
-    return [_as_circle(box, centre, belt, scale) for box, centre in found if box[4] >= least and _inside(box, *tiny.shape[:2])]
+    return [
+        _as_circle(box, centre, belt, scale)
+        for box, centre in found
+        if box[4] >= least and _inside(box, *tiny.shape[:2])
+    ]
 
 
 def _inside(box: list[int], height: int, width: int) -> bool:
@@ -186,14 +240,27 @@ def _as_circle(box: list[int], centre: list[float], belt: np.ndarray, scale: flo
     _, _, wide, tall, area = box
     x, y = ((v + 0.5) / scale - 0.5 for v in centre)
     surround = tuple(belt[int(centre[1]), int(centre[0])].tolist())
-    return Circle(x, y, (area / np.pi) ** 0.5 / scale, 0.0, min(wide, tall) / max(wide, tall), 0.0, surround, alone=False)
+    return Circle(
+        x,
+        y,
+        (area / np.pi) ** 0.5 / scale,
+        0.0,
+        min(wide, tall) / max(wide, tall),
+        0.0,
+        surround,
+        alone=False,
+    )
 
 
 def _with_patches(circles: list[Circle], patches: list[Circle]) -> list[Circle]:
     """The circles, each set against the patch that it lies on, and the patches without one."""
     things = list(circles)
     for patch in patches:
-        on_it = [i for i, circle in enumerate(circles) if _distance(circle, patch) < max(circle.radius_px, patch.radius_px)]
+        on_it = [
+            i
+            for i, circle in enumerate(circles)
+            if _distance(circle, patch) < max(circle.radius_px, patch.radius_px)
+        ]
         if not on_it:
             things.append(patch)
         crowded = patch.radius_px**2 > LONE_PATCH * sum(circles[i].radius_px ** 2 for i in on_it)

@@ -17,7 +17,12 @@ STATUS_S = 5.0
 class Service:
     """Tells systemd, or nobody. notify: sends a message; now_s: seconds on a monotonic clock; interval_s: of the watchdog, None without."""
 
-    def __init__(self, notify: Callable[[str], object], now_s: Callable[[], float] = time.monotonic, interval_s: float | None = None) -> None:
+    def __init__(
+        self,
+        notify: Callable[[str], object],
+        now_s: Callable[[], float] = time.monotonic,
+        interval_s: float | None = None,
+    ) -> None:
         self._notify, self._now_s, self._interval_s = notify, now_s, interval_s
         self._pinged_s = self._told_s = self._beat_s = float("-inf")
 
@@ -29,7 +34,11 @@ class Service:
     def alive(self, beat_s: float, status: Callable[[], str]) -> None:
         """The machine's loop goes round. beat_s: when the last frame came; the watchdog hears of new ones only. As often as you like."""
         now_s = self._now_s()
-        if self._interval_s and beat_s > self._beat_s and now_s >= self._pinged_s + self._interval_s / PINGS:
+        if (
+            self._interval_s
+            and beat_s > self._beat_s
+            and now_s >= self._pinged_s + self._interval_s / PINGS
+        ):
             self._pinged_s, self._beat_s = now_s, beat_s
             self._notify("WATCHDOG=1")
         if now_s >= self._told_s + STATUS_S:
@@ -53,11 +62,17 @@ def service() -> Service:
         from systemd import daemon
     except ImportError as error:
         how = "install it with `sudo apt install python3-systemd`"
-        raise ServiceError(f"systemd asks to be told when the machine is ready, but python3-systemd is not there; {how}") from error
+        raise ServiceError(
+            f"systemd asks to be told when the machine is ready, but python3-systemd is not there; {how}"
+        ) from error
     return Service(daemon.notify, interval_s=_interval_s())
 
 
 def _interval_s() -> float | None:
     """The watchdog's, if it is this process that is watched."""
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    return int(os.environ["WATCHDOG_USEC"]) / 1e6 if watched and os.environ.get("WATCHDOG_USEC") else None
+    return (
+        int(os.environ["WATCHDOG_USEC"]) / 1e6
+        if watched and os.environ.get("WATCHDOG_USEC")
+        else None
+    )

@@ -18,7 +18,9 @@ MIN_SIGHTINGS = 3  # fewer are reflections and noise
 ALONE_SHARE = 0.75  # of its sightings that must call a coin alone
 REACH = 0.5  # of the radius: how far from where it is expected a thing may be found
 TOUCHING_GAP = 0.08  # of the smaller radius: things that come nearer than this are one
-PLACE_SPREAD_MM = 0.15  # of one measured place (0.1 mm on the simulated machine; more where the lamp flickers)
+PLACE_SPREAD_MM = (
+    0.15  # of one measured place (0.1 mm on the simulated machine; more where the lamp flickers)
+)
 BELT_SPEED_SPREAD = 0.05  # relative: what is believed of a coin's speed before it has been measured
 
 Cut = Callable[[np.ndarray, Circle, float], np.ndarray]
@@ -57,7 +59,9 @@ class _Track:
         self._sum_tx += t * sighting.x_mm
         if sighting.circle.quality and not self.done:
             worth = sighting.circle.sharpness * sighting.circle.quality
-            self.best = sorted([*self.best, (worth, pixels, sighting.circle)], key=lambda b: -b[0])[:keep]
+            self.best = sorted([*self.best, (worth, pixels, sighting.circle)], key=lambda b: -b[0])[
+                :keep
+            ]
 
     @property
     def last(self) -> _Sighting:
@@ -72,7 +76,11 @@ class _Track:
         prior = 1 / (BELT_SPEED_SPREAD * self._belt_mm_s) ** 2
         measured = (self._sum_tx - n * mean_t * mean_x) / scatter if scatter > 0 else 0.0
         speed = (measured * trust + self._belt_mm_s * prior) / (trust + prior)
-        return speed, 1 / sqrt(trust + prior), mean_x + speed * (self.last.taken_s - self.sightings[0].taken_s - mean_t)
+        return (
+            speed,
+            1 / sqrt(trust + prior),
+            mean_x + speed * (self.last.taken_s - self.sightings[0].taken_s - mean_t),
+        )
 
     def x_mm_at(self, now_s: float) -> float:
         speed, _, x_mm = self.motion()
@@ -111,7 +119,11 @@ class BeltTracker:
         self._assign(frame, circles)
         self._join_lumps(frame.taken_s)
         coins = [self._coin(track) for track in self._leaving(frame.taken_s)]
-        self._tracks = [track for track in self._tracks if track.x_mm_at(frame.taken_s) - track.last.radius_mm < self._border_mm]
+        self._tracks = [
+            track
+            for track in self._tracks
+            if track.x_mm_at(frame.taken_s) - track.last.radius_mm < self._border_mm
+        ]
         return coins
 
     def following(self) -> list[Follower]:
@@ -135,7 +147,9 @@ class BeltTracker:
             self._tracks.append(_Track(self.speed_mm_s))
             self._tracks[-1].add(sighting, frame.pixels, self.crops)
 
-    def _near(self, now_s: float, sightings: list[_Sighting]) -> list[tuple[float, _Track, _Sighting]]:
+    def _near(
+        self, now_s: float, sightings: list[_Sighting]
+    ) -> list[tuple[float, _Track, _Sighting]]:
         """Every pair of a track and a sighting where the track might be by now, with their distance."""
         pairs = []
         for track in self._tracks:
@@ -166,7 +180,11 @@ class BeltTracker:
         leaving = []
         for track in self._tracks:
             ahead_mm = track.x_mm_at(now_s + self.frame_s) + track.last.radius_mm
-            if not track.done and len(track.sightings) >= MIN_SIGHTINGS and ahead_mm > self._border_mm:
+            if (
+                not track.done
+                and len(track.sightings) >= MIN_SIGHTINGS
+                and ahead_mm > self._border_mm
+            ):
                 leaving.append(track)
                 for other in track.lump:
                     other.done = True
@@ -203,7 +221,9 @@ def _behind_mm(first: _Track) -> float:
 
 def _touch(a: _Track, b: _Track, now_s: float) -> bool:
     distance = hypot(a.x_mm_at(now_s) - b.x_mm_at(now_s), a.last.y_mm - b.last.y_mm)
-    return distance - a.last.radius_mm - b.last.radius_mm < TOUCHING_GAP * min(a.last.radius_mm, b.last.radius_mm)
+    return distance - a.last.radius_mm - b.last.radius_mm < TOUCHING_GAP * min(
+        a.last.radius_mm, b.last.radius_mm
+    )
 
 
 def _follower(track: _Track) -> Follower:

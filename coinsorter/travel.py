@@ -19,7 +19,9 @@ GRAVITY_MM_S2 = 9806.65  # standard gravity
 # Rules of thumb.
 LEAST_TRAVELS = 8
 MOST_UNSEEN = 3  # coins that may ride by before something falls past the sensor
-WORST_SPREAD_MM = 10.0  # standard deviation of single coins: more, and they do not all take the same way
+WORST_SPREAD_MM = (
+    10.0  # standard deviation of single coins: more, and they do not all take the same way
+)
 SPREADS = 3.0  # of single coins that drop_ms allows for: 0.3 % of a normal distribution lie beyond
 LEAST_DROP_MS = 20  # config.yaml's own
 
@@ -62,7 +64,13 @@ def refuse_without_sensor(config: Config, bins: list[str]) -> None:
             raise InputError(f"bin {bin_.name} has no drop sensor that could see coins fall; {how}")
 
 
-def travels(camera: Camera, tracker: BeltTracker, search: Search, bin: str, fallen_s: Callable[[], list[float]]) -> Iterator[Travel]:
+def travels(
+    camera: Camera,
+    tracker: BeltTracker,
+    search: Search,
+    bin: str,
+    fallen_s: Callable[[], list[float]],
+) -> Iterator[Travel]:
     """Coins that ride one by one into a bin, until the camera has no more frames.
 
     Coins that had company on their way are left out: nobody can tell which of them fell.
@@ -81,10 +89,14 @@ def travels(camera: Camera, tracker: BeltTracker, search: Search, bin: str, fall
             riding = []
         if len(riding) > MOST_UNSEEN:
             how = "lay them one by one, and look at the flap and at its sensor"
-            raise InputError(f"bin {bin}: {len(riding)} coins rode by and none was seen to fall; {how}")
+            raise InputError(
+                f"bin {bin}: {len(riding)} coins rode by and none was seen to fall; {how}"
+            )
 
 
-def through(flaps: Flaps, bin: str, found: Iterator[Travel], count: int, progress: Callable[[int], None]) -> list[Travel]:
+def through(
+    flaps: Flaps, bin: str, found: Iterator[Travel], count: int, progress: Callable[[int], None]
+) -> list[Travel]:
     """The first so many travels through a bin's flap, which is open meanwhile and goes to rest afterwards, whatever happens."""
     flaps.move(bin, open=True)
     try:
@@ -115,14 +127,32 @@ def place(bin: str, found: list[Travel], speed_mm_s: float, fall_mm: float) -> P
     the flap, later than its middle was there: that much is to spare.
     """
     if len(found) < LEAST_TRAVELS:
-        raise InputError(f"bin {bin}: {len(found)} coins were seen to fall; its flap's place wants {LEAST_TRAVELS} or more, laid one by one")
+        raise InputError(
+            f"bin {bin}: {len(found)} coins were seen to fall; its flap's place wants {LEAST_TRAVELS} or more, laid one by one"
+        )
     fall_s = sqrt(2 * fall_mm / GRAVITY_MM_S2)
-    ways_mm = np.array([travel.coin.x_mm + speed_mm_s * (travel.fell_s - travel.coin.seen_s - fall_s) for travel in found])
+    ways_mm = np.array(
+        [
+            travel.coin.x_mm + speed_mm_s * (travel.fell_s - travel.coin.seen_s - fall_s)
+            for travel in found
+        ]
+    )
     distance_mm = float(np.median(ways_mm))
     spread_mm = 1.4826 * float(np.median(np.abs(ways_mm - distance_mm)))
     if not spread_mm <= WORST_SPREAD_MM:
         how = "see that the flap opens wholly, that coins lie still, and that nothing else trips its sensor"
-        raise InputError(f"bin {bin}: single coins put its flap {spread_mm:.0f} mm apart (standard deviation); {how}")
+        raise InputError(
+            f"bin {bin}: single coins put its flap {spread_mm:.0f} mm apart (standard deviation); {how}"
+        )
     drop_ms = max(LEAST_DROP_MS, ceil(1000 * (fall_s + SPREADS * spread_mm / speed_mm_s)))
-    known_to_mm = 1.2533 * spread_mm / sqrt(len(found))  # of a median, in large samples of a normal distribution
-    return Place(distance_mm, drop_ms, 1000 * (distance_mm / speed_mm_s + fall_s), spread_mm, known_to_mm, len(found))
+    known_to_mm = (
+        1.2533 * spread_mm / sqrt(len(found))
+    )  # of a median, in large samples of a normal distribution
+    return Place(
+        distance_mm,
+        drop_ms,
+        1000 * (distance_mm / speed_mm_s + fall_s),
+        spread_mm,
+        known_to_mm,
+        len(found),
+    )

@@ -45,7 +45,9 @@ class Falls:
     def settle(self, now_s: float) -> tuple[list[Fall], list[str]]:
         """What became of coins that were expected to fall, and the bins into which something fell that nobody expected there."""
         self._fallen += [(bin, now_s) for bin in self.within_s for _ in range(self.asked(bin))]
-        settled = [fall for expected in list(self._falling) if (fall := self._settled(*expected, now_s))]
+        settled = [
+            fall for expected in list(self._falling) if (fall := self._settled(*expected, now_s))
+        ]
         strange = [(bin, at_s) for bin, at_s in self._fallen if now_s > at_s + UNEXPECTED_AFTER_S]
         self._fallen = [fallen for fallen in self._fallen if fallen not in strange]
         return settled, [bin for bin, _ in strange]

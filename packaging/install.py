@@ -28,11 +28,29 @@ FIRMWARE = Path("/boot/firmware/config.txt")
 # Our lines in config.txt stand between these: a Pi 5's bootloader reads no file that config.txt includes.
 BEGIN, END = f"# coinsorter begin: made by make install from {SETTINGS}", "# coinsorter end"
 MARKS = re.compile(rb"^# coinsorter (begin|end)\b", re.MULTILINE)
-OURS = re.compile(rb"\r?\n?^# coinsorter begin\b.*^# coinsorter end\b[^\n]*\n?", re.MULTILINE | re.DOTALL)
+OURS = re.compile(
+    rb"\r?\n?^# coinsorter begin\b.*^# coinsorter end\b[^\n]*\n?", re.MULTILINE | re.DOTALL
+)
 
-PACKAGES = ["python3-venv", "python3-picamera2", "python3-systemd", "python3-gpiozero", "python3-lgpio", "device-tree-compiler"]
+PACKAGES = [
+    "python3-venv",
+    "python3-picamera2",
+    "python3-systemd",
+    "python3-gpiozero",
+    "python3-lgpio",
+    "device-tree-compiler",
+]
 # Parts of a release, and what of it has its place elsewhere.
-PARTS = ["coinsorter", "models", "systemd", "config.yaml", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"]
+PARTS = [
+    "coinsorter",
+    "models",
+    "systemd",
+    "config.yaml",
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+]
 PLACES = {
     "systemd/coinsorter-sysusers.conf": Path("/etc/sysusers.d/coinsorter.conf"),
     "systemd/coinsorter.service": Path("/etc/systemd/system/coinsorter.service"),
@@ -62,7 +80,9 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in actions:
         print(f"usage: install.py {'|'.join(actions)}", file=sys.stderr)
         return 2
-    sys.stdout.reconfigure(line_buffering=True)  # in step with the words of the commands that it runs
+    sys.stdout.reconfigure(
+        line_buffering=True
+    )  # in step with the words of the commands that it runs
     os.umask(0o022)  # the service's user is to read what root installs
     try:
         _check_machine(arguments[0])
@@ -75,13 +95,19 @@ def main(arguments: list[str]) -> int:
 
 def _check_machine(action: str) -> None:
     if not sys.platform.startswith("linux"):
-        raise InstallError(f"this is {sys.platform}, not Linux; run it on the Raspberry Pi, or try `make demo` here")
+        raise InstallError(
+            f"this is {sys.platform}, not Linux; run it on the Raspberry Pi, or try `make demo` here"
+        )
     if os.geteuid() != 0:
         raise InstallError(f"only root may change the system; run `sudo make {action}`")
     if shutil.which("systemctl") is None:
-        raise InstallError("this system has no systemd, which starts and watches the machine; run it on Raspberry Pi OS")
+        raise InstallError(
+            "this system has no systemd, which starts and watches the machine; run it on Raspberry Pi OS"
+        )
     if sys.version_info < (3, 11):
-        raise InstallError(f"Python {sys.version.split()[0]} is too old; coinsorter needs Raspberry Pi OS Bookworm (Python 3.11) or newer")
+        raise InstallError(
+            f"Python {sys.version.split()[0]} is too old; coinsorter needs Raspberry Pi OS Bookworm (Python 3.11) or newer"
+        )
 
 
 # -- install --------------------------------------------------------------------------------------------------------------------------
@@ -94,7 +120,9 @@ def install() -> None:
     if os.environ.get("APT", "yes") != "no":
         _install_packages()
     if FIRMWARE.exists() and shutil.which("dtc") is None:
-        raise InstallError("dtc is not there, which compiles the device-tree overlay; run `sudo apt install device-tree-compiler`")
+        raise InstallError(
+            "dtc is not there, which compiles the device-tree overlay; run `sudo apt install device-tree-compiler`"
+        )
     before, release = _current(), _build()
     _keep_settings(release, before)
     _add_what_driver_needs(release)
@@ -116,9 +144,18 @@ def _install_packages() -> None:
     if not missing:
         return
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    how = "check the network and `apt-get update`, or install them yourself and run again with APT=no"
+    how = (
+        "check the network and `apt-get update`, or install them yourself and run again with APT=no"
+    )
     _run(f"apt could not install {' '.join(missing)}; {how}", "apt-get", "update", "--quiet")
-    _run(f"apt could not install {' '.join(missing)}; {how}", "apt-get", "install", "--yes", "--no-install-recommends", *missing)
+    _run(
+        f"apt could not install {' '.join(missing)}; {how}",
+        "apt-get",
+        "install",
+        "--yes",
+        "--no-install-recommends",
+        *missing,
+    )
 
 
 def _build() -> Path:
@@ -143,42 +180,73 @@ def _name() -> str:
     digest = hashlib.sha256(f"{sys.version_info[:2]} {os.environ.get('PIP_ARGS', '')}".encode())
     for part in PARTS:
         for path in sorted(_files(SOURCE / part)):
-            digest.update(f"{path.relative_to(SOURCE)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+            digest.update(
+                f"{path.relative_to(SOURCE)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()
+            )
     return f"{_version()}-{digest.hexdigest()[:12]}"
 
 
 def _files(part: Path) -> list[Path]:
     """The files of a part of the sources, without what Python or an editor has left in it."""
     found = [part] if part.is_file() else [path for path in part.rglob("*") if path.is_file()]
-    return [path for path in found if not any(name.startswith((".", "__pycache__")) for name in path.relative_to(SOURCE).parts)]
+    return [
+        path
+        for path in found
+        if not any(name.startswith((".", "__pycache__")) for name in path.relative_to(SOURCE).parts)
+    ]
 
 
 def _version() -> str:
-    (line,) = [line for line in (SOURCE / "coinsorter/__init__.py").read_text(encoding="utf-8").splitlines() if line.startswith("__version__")]
+    (line,) = [
+        line
+        for line in (SOURCE / "coinsorter/__init__.py").read_text(encoding="utf-8").splitlines()
+        if line.startswith("__version__")
+    ]
     return line.split('"')[1]
 
 
 def _settings_text() -> str:
     """The settings that come with the release, with the places of an installed machine in them."""
     text = (SOURCE / "config.yaml").read_text(encoding="utf-8")
-    for old, new in (("path: var/ledger.db", f"path: {STATE}/ledger.db"), ("bundle: models/", f"bundle: {CURRENT}/models/")):
+    for old, new in (
+        ("path: var/ledger.db", f"path: {STATE}/ledger.db"),
+        ("bundle: models/", f"bundle: {CURRENT}/models/"),
+    ):
         if text.count(f"  {old}") != 1:
-            raise InstallError(f"{SOURCE}/config.yaml: `{old}` is not in it once; take the config.yaml that came with coinsorter")
+            raise InstallError(
+                f"{SOURCE}/config.yaml: `{old}` is not in it once; take the config.yaml that came with coinsorter"
+            )
         text = text.replace(f"  {old}", f"  {new}")
     return text
 
 
 def _make_environment(folder: Path) -> None:
     """A virtual environment that sees the system's packages: picamera2 and systemd come from apt only."""
-    _run("no virtual environment could be made; install python3-venv", sys.executable, "-m", "venv", "--system-site-packages", str(folder))
-    with tempfile.TemporaryDirectory(prefix="coinsorter-") as stage:  # pip writes into the folder that it builds from
+    _run(
+        "no virtual environment could be made; install python3-venv",
+        sys.executable,
+        "-m",
+        "venv",
+        "--system-site-packages",
+        str(folder),
+    )
+    with tempfile.TemporaryDirectory(
+        prefix="coinsorter-"
+    ) as stage:  # pip writes into the folder that it builds from
         for part in PARTS:
             _copy(part, Path(stage))
         _pip(folder, "pip could not install coinsorter", stage)
 
 
 def _pip(environment: Path, otherwise: str, *what: str) -> None:
-    pip = [str(environment / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        str(environment / "bin/python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     how = "check the network and run it again, or name a folder of wheels with PIP_ARGS='--no-index --find-links FOLDER'"
     _run(f"{otherwise}; {how}", *pip, *shlex.split(os.environ.get("PIP_ARGS", "")), *what)
 
@@ -209,7 +277,11 @@ def _add_what_driver_needs(release: Path) -> None:
     driver, *missing = done.stdout.splitlines()
     if missing:
         print(f"adding what servo.driver {driver} needs: {', '.join(missing)}")
-        _pip(release / "venv", f"pip could not install what servo.driver {driver} needs ({', '.join(missing)}), so {_kept()}", *missing)
+        _pip(
+            release / "venv",
+            f"pip could not install what servo.driver {driver} needs ({', '.join(missing)}), so {_kept()}",
+            *missing,
+        )
         os.sync()
 
 
@@ -222,7 +294,9 @@ def _self_test(release: Path) -> None:
     if release == _current():
         _try(release, SETTINGS)
         return
-    TRIAL.write_text(SETTINGS.read_text(encoding="utf-8").replace(f"{CURRENT}/", f"{release}/"), encoding="utf-8")
+    TRIAL.write_text(
+        SETTINGS.read_text(encoding="utf-8").replace(f"{CURRENT}/", f"{release}/"), encoding="utf-8"
+    )
     try:
         _try(release, TRIAL)
     finally:
@@ -234,7 +308,9 @@ def _try(release: Path, settings: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=_environment())
     if done.returncode != 0:
         said = (done.stdout + done.stderr).strip().replace(str(TRIAL), str(SETTINGS))
-        raise InstallError(f"{release.name} does not pass its self-test, so {_kept()}; mend this and run it again:\n{said}")
+        raise InstallError(
+            f"{release.name} does not pass its self-test, so {_kept()}; mend this and run it again:\n{said}"
+        )
 
 
 def _change(before: Path | None, release: Path) -> None:
@@ -244,10 +320,15 @@ def _change(before: Path | None, release: Path) -> None:
     if sorting and not _systemctl("restart"):
         _activate(before)
         _systemctl("restart")
-        raise InstallError(f"{release.name} does not start, so {before.name} is in use again; `journalctl -u coinsorter` has the reason")
+        raise InstallError(
+            f"{release.name} does not start, so {before.name} is in use again; `journalctl -u coinsorter` has the reason"
+        )
     if before:
         _point(PREVIOUS, before)
-    print(f"{release.name} is in use" + (f"; {before.name} is there to go back to, with `sudo make rollback`" if before else ""))
+    print(
+        f"{release.name} is in use"
+        + (f"; {before.name} is there to go back to, with `sudo make rollback`" if before else "")
+    )
 
 
 def _activate(release: Path) -> None:
@@ -256,22 +337,51 @@ def _activate(release: Path) -> None:
     _point(COMMAND, CURRENT / "venv/bin/coinsorter")
     changed = [_write(place, (release / name).read_bytes()) for name, place in PLACES.items()]
     if not _succeeds("id", "--user", "coinsorter"):
-        _run("the user coinsorter could not be made", "systemd-sysusers", str(PLACES["systemd/coinsorter-sysusers.conf"]))
+        _run(
+            "the user coinsorter could not be made",
+            "systemd-sysusers",
+            str(PLACES["systemd/coinsorter-sysusers.conf"]),
+        )
     if any(changed):
         _reload()
     if not _systemctl("is-enabled"):
-        _run("the service could not be enabled", "systemctl", "--quiet", "enable", "coinsorter.service")
+        _run(
+            "the service could not be enabled",
+            "systemctl",
+            "--quiet",
+            "enable",
+            "coinsorter.service",
+        )
 
 
 def _for_firmware(release: Path) -> dict[Path, bytes]:
     """What firmware and Linux have to know of this machine's pins, made from its own settings: the shipped ones may drive what is no output here."""
     with tempfile.TemporaryDirectory(prefix="coinsorter-") as folder:
-        command = [str(release / "venv/bin/coinsorter"), "wiring", "--config", str(SETTINGS), "--out", folder]
+        command = [
+            str(release / "venv/bin/coinsorter"),
+            "wiring",
+            "--config",
+            str(SETTINGS),
+            "--out",
+            folder,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, env=_environment())
         if done.returncode != 0:
-            raise InstallError(f"{SETTINGS} cannot be wired; mend this and run it again:\n{done.stderr.strip()}")
+            raise InstallError(
+                f"{SETTINGS} cannot be wired; mend this and run it again:\n{done.stderr.strip()}"
+            )
         compiled = Path(folder) / OVERLAY.name
-        compiler = ["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", str(compiled), f"{folder}/coinsorter-overlay.dts"]
+        compiler = [
+            "dtc",
+            "-@",
+            "-I",
+            "dts",
+            "-O",
+            "dtb",
+            "-o",
+            str(compiled),
+            f"{folder}/coinsorter-overlay.dts",
+        ]
         _run("the device-tree overlay could not be compiled; its message is above", *compiler)
         lines = (Path(folder) / "coinsorter.txt").read_bytes()
         return {OVERLAY: compiled.read_bytes(), FIRMWARE: with_ours(FIRMWARE.read_bytes(), lines)}
@@ -297,7 +407,9 @@ def rollback() -> None:
     """The release before is the current one again, and the other way round."""
     before, release = _current(), _release(PREVIOUS)
     if release is None:
-        raise InstallError(f"{PREVIOUS} is not there: no other release has been in use; `sudo make install` of the sources that you want")
+        raise InstallError(
+            f"{PREVIOUS} is not there: no other release has been in use; `sudo make install` of the sources that you want"
+        )
     _self_test(release)
     _change(before, release)
 
@@ -307,7 +419,14 @@ def uninstall() -> None:
     if FIRMWARE.exists():
         _write(FIRMWARE, without_ours(FIRMWARE.read_bytes()))
     if PLACES["systemd/coinsorter.service"].exists():
-        _run("the service could not be stopped", "systemctl", "--quiet", "disable", *(["--now"] if _booted() else []), "coinsorter.service")
+        _run(
+            "the service could not be stopped",
+            "systemctl",
+            "--quiet",
+            "disable",
+            *(["--now"] if _booted() else []),
+            "coinsorter.service",
+        )
     for path in (*PLACES.values(), OVERLAY, COMMAND, NEWER_SETTINGS, TRIAL):
         path.unlink(missing_ok=True)
     for folder in {place.parent for place in PLACES.values()}:
@@ -326,7 +445,9 @@ def _remove_user() -> None:
     if not _succeeds("id", "--user", "coinsorter"):
         return
     if STATE.exists():  # or the ledger would belong to whoever gets the number next; the next installation's service takes it over
-        _run("the ledger could not be given to root", "chown", "--recursive", "root:root", str(STATE))
+        _run(
+            "the ledger could not be given to root", "chown", "--recursive", "root:root", str(STATE)
+        )
     _run("the user coinsorter could not be removed", "userdel", "coinsorter")
 
 
@@ -358,7 +479,9 @@ def _around_ours(text: bytes) -> tuple[bytes, bytes]:
         return text, b""
     if marks != [b"begin", b"end"]:
         how = "delete what is left of coinsorter's lines, with both marks, and run it again"
-        raise InstallError(f"{FIRMWARE}: `{BEGIN}` and `{END}` are not there once each, in this order, so nothing was changed; {how}")
+        raise InstallError(
+            f"{FIRMWARE}: `{BEGIN}` and `{END}` are not there once each, in this order, so nothing was changed; {how}"
+        )
     before, after = OURS.split(text)
     return before, after
 
@@ -419,7 +542,10 @@ def _environment() -> dict[str, str]:
 
 
 def _succeeds(*command: str) -> bool:
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+    return (
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+        == 0
+    )
 
 
 def _run(otherwise: str, *command: str) -> None:

@@ -27,7 +27,10 @@ def data_folder() -> Path | None:
 def needs_training() -> None:
     """Skips the test, or the module, that calls it where training's packages are not installed: TensorFlow stands for all of them."""
     if importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("training's packages are not installed: pip install -e '.[train]'", allow_module_level=True)
+        pytest.skip(
+            "training's packages are not installed: pip install -e '.[train]'",
+            allow_module_level=True,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -68,8 +71,14 @@ def recording(tmp_path_factory, config, crowns):
 @pytest.fixture(scope="session")
 def without_hardware(recording) -> str:
     """The shipped settings for a machine whose camera shows that recording and whose servos are mock ones."""
-    text = CONFIG.read_text().replace("models/crowns", str(CROWNS)).replace("driver: gpio ", "driver: mock ")
-    return text.replace("source: pi ", "source: folder ").replace("folder: null ", f"folder: {recording} ")
+    text = (
+        CONFIG.read_text()
+        .replace("models/crowns", str(CROWNS))
+        .replace("driver: gpio ", "driver: mock ")
+    )
+    return text.replace("source: pi ", "source: folder ").replace(
+        "folder: null ", f"folder: {recording} "
+    )
 
 
 @pytest.fixture
@@ -84,7 +93,16 @@ def command(capsys, request):
     return run
 
 
-def disc_picture(x: float, y: float, radius: float, width: int = 320, height: int = 240, coin: int = 190, belt: int = 90, ratio: float = 1.0) -> np.ndarray:
+def disc_picture(
+    x: float,
+    y: float,
+    radius: float,
+    width: int = 320,
+    height: int = 240,
+    coin: int = 190,
+    belt: int = 90,
+    ratio: float = 1.0,
+) -> np.ndarray:
     """A plain bright ellipse with an exact outline on a plain belt, anti-aliased: uint8 (height, width, 3).
 
     radius is that of the longer axis, along x; ratio the shorter over the longer.
@@ -94,7 +112,11 @@ def disc_picture(x: float, y: float, radius: float, width: int = 320, height: in
     cover = np.clip(distance + 0.5, 0, 1)[..., None]
     picture = belt * (1 - cover) + coin * cover
     noise = np.random.default_rng(0).normal(0, 1.5, picture.shape)
-    return np.clip(cv2.GaussianBlur(picture, (0, 0), 0.7)[..., None] + noise, 0, 255).astype(np.uint8).repeat(3, axis=2)
+    return (
+        np.clip(cv2.GaussianBlur(picture, (0, 0), 0.7)[..., None] + noise, 0, 255)
+        .astype(np.uint8)
+        .repeat(3, axis=2)
+    )
 
 
 class Opened(HTMLParser):

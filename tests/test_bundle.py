@@ -28,7 +28,10 @@ def copy(tmp_path):
 def test_a_shipped_bundle_is_whole_and_small(name):
     models = bundle.load(BUNDLES[name])
     assert models.facts.name == name
-    assert sum((BUNDLES[name] / file).stat().st_size for file in (bundle.FACTS, *models.facts.files)) < 1_500_000
+    assert (
+        sum((BUNDLES[name] / file).stat().st_size for file in (bundle.FACTS, *models.facts.files))
+        < 1_500_000
+    )
 
 
 @pytest.mark.parametrize("name", BUNDLES)
@@ -47,7 +50,13 @@ def test_a_harmed_file_is_named_in_one_line(copy, name, harm):
     if harm == "missing":
         path.unlink()
     else:
-        path.write_bytes({"truncated": content[:1000], "empty": b"", "altered": content[:500] + b"?" + content[501:]}[harm])
+        path.write_bytes(
+            {
+                "truncated": content[:1000],
+                "empty": b"",
+                "altered": content[:500] + b"?" + content[501:],
+            }[harm]
+        )
     with pytest.raises(BundleError, match=name) as error:
         bundle.load(copy)
     assert str(copy) in str(error.value) and "\n" not in str(error.value)
@@ -92,17 +101,23 @@ def test_networks_that_answer_otherwise_than_where_they_were_trained_are_refused
 
 def test_a_file_that_is_no_network_is_refused_without_a_crash(crowns):
     with pytest.raises(BundleError, match="classifier does not load"):
-        Classifier(replace(crowns, classifier=b"\x1c\x00\x00\x00TFL3" + bytes(200)), runtime.pick("auto"))
+        Classifier(
+            replace(crowns, classifier=b"\x1c\x00\x00\x00TFL3" + bytes(200)), runtime.pick("auto")
+        )
 
 
 def test_the_other_network_in_its_place_is_refused(crowns):
-    other = replace(crowns, facts=crowns.facts.model_copy(update={"crop": replace(crowns.crop, size_px=96)}))
+    other = replace(
+        crowns, facts=crowns.facts.model_copy(update={"crop": replace(crowns.crop, size_px=96)})
+    )
     with pytest.raises(BundleError, match="export it again"):
         Classifier(other, runtime.pick("auto"))
 
 
 def test_a_coin_without_pictures_gets_a_verdict_that_no_limit_lets_through(crowns):
-    verdict = Classifier(crowns, runtime.pick("auto")).judge(Coin(1, (), (), 23.0, 0, 0, 0, 250, 1, 9, alone=True))
+    verdict = Classifier(crowns, runtime.pick("auto")).judge(
+        Coin(1, (), (), 23.0, 0, 0, 0, 250, 1, 9, alone=True)
+    )
     assert verdict.label == "" and verdict.confidence == 0 and verdict.anomaly == inf
 
 
@@ -120,7 +135,9 @@ def test_a_diameter_between_two_coins_speaks_for_the_nearer_one(crowns):
     nominal = [label.diameter_mm for label in crowns.facts.labels]
     likelihoods = diameter_likelihoods(22.9, nominal, crowns.facts.fusion)
     assert np.argmax(likelihoods[:-1]) == list(crowns.labels).index("crown_2")
-    assert np.argmax(diameter_likelihoods(40.0, nominal, crowns.facts.fusion)) == len(nominal)  # none of these
+    assert np.argmax(diameter_likelihoods(40.0, nominal, crowns.facts.fusion)) == len(
+        nominal
+    )  # none of these
 
 
 def test_a_runtime_that_is_not_installed_is_named(monkeypatch):
@@ -138,7 +155,9 @@ def altered(tmp_path):
         copy = shutil.copytree(BRL, tmp_path / "brl")
         with np.load(BRL / name) as stored:
             arrays = {**stored, **changes}
-        np.savez(copy / "new.npz", **{name: array for name, array in arrays.items() if array is not None})
+        np.savez(
+            copy / "new.npz", **{name: array for name, array in arrays.items() if array is not None}
+        )
         (copy / "new.npz").replace(copy / name)
         facts = yaml.safe_load((copy / bundle.FACTS).read_text())
         facts["files"][name] = hashlib.sha256((copy / name).read_bytes()).hexdigest()
@@ -162,7 +181,11 @@ def altered(tmp_path):
         (bundle.EMBEDDING, {"whitening": np.zeros((104, 103), np.float32)}),
         (bundle.EMBEDDING, {"whitening": np.array("far")}),
     ],
-    ids=lambda given: given if isinstance(given, str) else " ".join(f"{name} {getattr(value, 'shape', value)}" for name, value in given.items()),
+    ids=lambda given: (
+        given
+        if isinstance(given, str)
+        else " ".join(f"{name} {getattr(value, 'shape', value)}" for name, value in given.items())
+    ),
 )
 def test_what_is_known_of_coins_and_does_not_fit_is_refused_by_name(altered, name, changes):
     with pytest.raises(BundleError, match=name):
@@ -173,14 +196,18 @@ def test_other_reliefs_than_it_was_trained_with_do_not_pass_the_golden_crops(alt
     with np.load(BRL / bundle.RELIEFS) as stored:
         turned = np.roll(stored["spectra"], 1, axis=1)
     with pytest.raises(BundleError, match="golden crop"):
-        Classifier(bundle.load(altered(bundle.RELIEFS, spectra=turned)), runtime.pick("auto")).self_test()
+        Classifier(
+            bundle.load(altered(bundle.RELIEFS, spectra=turned)), runtime.pick("auto")
+        ).self_test()
 
 
 def test_other_embeddings_than_it_was_trained_with_do_not_pass_the_golden_crops(altered):
     with np.load(BRL / bundle.EMBEDDING) as stored:
         stretched = 1.2 * stored["whitening"]
     with pytest.raises(BundleError, match="golden crop .*distance by [1-9]"):
-        Classifier(bundle.load(altered(bundle.EMBEDDING, whitening=stretched)), runtime.pick("auto")).self_test()
+        Classifier(
+            bundle.load(altered(bundle.EMBEDDING, whitening=stretched)), runtime.pick("auto")
+        ).self_test()
 
 
 def test_a_classifier_that_tells_no_embedding_is_refused_where_one_is_wanted(crowns):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from coinsorter import calibrate, cli, config
+from coinsorter import calibrate, config
 from coinsorter.errors import InputError
 from coinsorter.records import Coin
 from coinsorter.scale import ScalePlane
@@ -67,30 +67,55 @@ def test_written_numbers_are_in_force_and_every_comment_is_still_there(command, 
     assert status == 0 and f"{settings}: written" in out
     assert config.load(settings).scale.at(70, 70) == pytest.approx(TRUTH.at(70, 70), rel=0.008)
     changed = [(a, b) for a, b in zip(before, after) if a != b]
-    assert len(before) == len(after) and len(changed) == 4 and all(a.split("#")[1] == b.split("#")[1] for a, b in changed)
+    assert (
+        len(before) == len(after)
+        and len(changed) == 4
+        and all(a.split("#")[1] == b.split("#")[1] for a, b in changed)
+    )
 
 
-@pytest.mark.parametrize("text", ["belt: {speed_mm_s: 250}", "belt: {}", "belt:\n  # how fast\n  speed_mm_s: 250\n", "", "belt:\n    px_per_mm: 4.0 # rough\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "belt: {speed_mm_s: 250}",
+        "belt: {}",
+        "belt:\n  # how fast\n  speed_mm_s: 250\n",
+        "",
+        "belt:\n    px_per_mm: 4.0 # rough\n",
+    ],
+)
 def test_options_that_config_yaml_leaves_out_are_added(tmp_path, text):
     bins = "bins: [{name: all, labels: [a], flap: {pin: 5, distance_mm: 400}}]\n"
     path = tmp_path / "config.yaml"
     path.write_text(f"{text}\n{bins}" if text else bins)
-    changed = config.changed(path, {("belt", "px_per_mm"): 3.25, ("belt", "tilt_along_percent"): -7.0})
+    changed = config.changed(
+        path, {("belt", "px_per_mm"): 3.25, ("belt", "tilt_along_percent"): -7.0}
+    )
     expected = yaml.safe_load(path.read_text())
     expected["belt"] = {**expected.get("belt", {}), "px_per_mm": 3.25, "tilt_along_percent": -7.0}
     assert yaml.safe_load(changed) == expected
     assert changed.count("#") == text.count("#")
 
 
-def test_what_belongs_into_config_yaml_is_told_option_by_option_and_what_to_do_with_it(command, settings, coins):
+def test_what_belongs_into_config_yaml_is_told_option_by_option_and_what_to_do_with_it(
+    command, settings, coins
+):
     out = command("calibrate", "view", coins, "--config", settings)[1].splitlines()
     assert out[0].startswith("12 coins; one diameter is off by ")
-    assert [line.partition(": ")[0] for line in out[1:5]] == ["belt.px_per_mm", "belt.tilt_along_percent", "belt.tilt_across_percent", "belt.barrel_percent"]
+    assert [line.partition(": ")[0] for line in out[1:5]] == [
+        "belt.px_per_mm",
+        "belt.tilt_along_percent",
+        "belt.tilt_across_percent",
+        "belt.barrel_percent",
+    ]
     assert out[5:] == [f"put this into {settings}, or run this again with --write"]
 
 
 def test_numbers_that_would_be_a_mistake_are_not_written(settings):
-    with pytest.raises(config.ConfigError, match=r"(?s)there would be mistakes:.*config.yaml:19: belt.px_per_mm: 70 is above 50"):
+    with pytest.raises(
+        config.ConfigError,
+        match=r"(?s)there would be mistakes:.*config.yaml:19: belt.px_per_mm: 70 is above 50",
+    ):
         config.changed(settings, {("belt", "px_per_mm"): 70})
 
 
@@ -116,19 +141,30 @@ def test_pictures_that_cannot_be_used_are_left_out_with_their_reasons(command, s
     found = json.loads(command("calibrate", "view", coins, "--config", settings, "--json")[1])
     why = {path.rpartition("/")[2]: reason for path, reason in found["left_out"].items()}
     assert found["coins"] == 12 and why == {
-        "1.png": "folder token is named as no label of the bundle", "empty.png": "shows no coin", "two.png": "shows 2 coins, not one",
-        "small.png": "is 320x240, the camera's pictures are 640x480", "broken.png": "cannot be read",
-    }  # fmt: skip
+        "1.png": "folder token is named as no label of the bundle",
+        "empty.png": "shows no coin",
+        "two.png": "shows 2 coins, not one",
+        "small.png": "is 320x240, the camera's pictures are 640x480",
+        "broken.png": "cannot be read",
+    }
 
 
 @pytest.mark.parametrize(
     "places, complaint",
     [
-        (PLACES[:11], "11 pictures show a lone coin of a known label; at least 12 are needed, all over the view"),
-        ([(70 + 3 * i, 70 + 2 * i) for i in range(14)], r"14 coins tell the scale at the lower (left|right) corner to [\d.]+ % only"),
+        (
+            PLACES[:11],
+            "11 pictures show a lone coin of a known label; at least 12 are needed, all over the view",
+        ),
+        (
+            [(70 + 3 * i, 70 + 2 * i) for i in range(14)],
+            r"14 coins tell the scale at the lower (left|right) corner to [\d.]+ % only",
+        ),
     ],
 )
-def test_too_few_coins_or_all_in_one_place_are_refused(command, settings, tmp_path, places, complaint):
+def test_too_few_coins_or_all_in_one_place_are_refused(
+    command, settings, tmp_path, places, complaint
+):
     photograph(tmp_path / "few", places=places)
     status, out, err = command("calibrate", "view", tmp_path / "few", "--config", settings)
     assert status == 66 and not out and re.search(complaint, err)
@@ -144,9 +180,15 @@ def test_mixed_up_folders_are_noticed(command, settings, coins):
 
 def test_a_camera_that_was_moved_far_needs_a_hint(command, settings, tmp_path):
     near = ScalePlane(8.0, 0.0, 0.0, 640, 480)
-    photograph(tmp_path / "near", near, [(x, y) for x in (130, 320, 510) for y in (130, 200, 280, 350)])
+    photograph(
+        tmp_path / "near", near, [(x, y) for x in (130, 320, 510) for y in (130, 200, 280, 350)]
+    )
     assert command("calibrate", "view", tmp_path / "near", "--config", settings)[0] == 66
-    found = json.loads(command("calibrate", "view", tmp_path / "near", "--config", settings, "--px-per-mm", 8, "--json")[1])
+    found = json.loads(
+        command(
+            "calibrate", "view", tmp_path / "near", "--config", settings, "--px-per-mm", 8, "--json"
+        )[1]
+    )
     assert found["px_per_mm"] == pytest.approx(8.0, rel=0.006)
 
 
@@ -156,17 +198,29 @@ def rode_by(speed_mm_s: float, alone: bool = True) -> Coin:
 
 def test_the_belts_speed_is_that_of_the_median_coin_and_its_tolerance_allows_for_all_but_outliers():
     rng = np.random.default_rng(1)
-    coins_ = [rode_by(speed) for speed in rng.normal(240, 2.4, 200)] + [rode_by(90), rode_by(500)] + [rode_by(100, alone=False)] * 100
+    coins_ = (
+        [rode_by(speed) for speed in rng.normal(240, 2.4, 200)]
+        + [rode_by(90), rode_by(500)]
+        + [rode_by(100, alone=False)] * 100
+    )
     found = calibrate.belt_speed(coins_)
     assert found.coins == 202 and found.speed_mm_s == pytest.approx(240, rel=0.002)
-    assert found.spread == pytest.approx(0.01, rel=0.15) and found.tolerance == pytest.approx(3 * found.spread)
+    assert found.spread == pytest.approx(0.01, rel=0.15) and found.tolerance == pytest.approx(
+        3 * found.spread
+    )
 
 
 def test_an_even_belt_is_still_given_some_tolerance():
     assert calibrate.belt_speed([rode_by(250.0)] * 8).tolerance == 0.005
 
 
-@pytest.mark.parametrize("coins_, complaint", [([rode_by(250)] * 7 + [rode_by(250, alone=False)] * 9, "7 coins rode by alone"), ([rode_by(s) for s in range(100, 500, 40)], "% apart")])
+@pytest.mark.parametrize(
+    "coins_, complaint",
+    [
+        ([rode_by(250)] * 7 + [rode_by(250, alone=False)] * 9, "7 coins rode by alone"),
+        ([rode_by(s) for s in range(100, 500, 40)], "% apart"),
+    ],
+)
 def test_coins_that_tell_no_speed_are_refused(coins_, complaint):
     with pytest.raises(InputError, match=complaint):
         calibrate.belt_speed(coins_)

@@ -33,19 +33,43 @@ class Sensor:
     """
 
     LATE = 3
-    CONTROLS = "AeEnable", "AwbEnable", "FrameDurationLimits", "ExposureTime", "AnalogueGain", "ColourGains"
+    CONTROLS = (
+        "AeEnable",
+        "AwbEnable",
+        "FrameDurationLimits",
+        "ExposureTime",
+        "AnalogueGain",
+        "ColourGains",
+    )
 
     def __init__(self):
-        self.controls, self.caps, self.fault, self.silent, self.settled = set(self.CONTROLS), {}, None, False, (2.0, 1.5)
+        self.controls, self.caps, self.fault, self.silent, self.settled = (
+            set(self.CONTROLS),
+            {},
+            None,
+            False,
+            (2.0, 1.5),
+        )
         self.user, self.clock_ns, self.frames = None, 5_000_000_000, 0
         self.close_fails = None
 
     def power_up(self):
-        self.now = {"AeEnable": True, "AwbEnable": True, "FrameDurationLimits": (33333, 33333), "ExposureTime": 9000, "AnalogueGain": 1.0}
+        self.now = {
+            "AeEnable": True,
+            "AwbEnable": True,
+            "FrameDurationLimits": (33333, 33333),
+            "ExposureTime": 9000,
+            "AnalogueGain": 1.0,
+        }
         self.coming, self.frames = [], 0
 
     def set(self, values):
-        self.coming.append((self.frames + self.LATE, {name: self.caps.get(name, lambda v: v)(value) for name, value in values.items()}))
+        self.coming.append(
+            (
+                self.frames + self.LATE,
+                {name: self.caps.get(name, lambda v: v)(value) for name, value in values.items()},
+            )
+        )
 
     def expose(self):
         self.frames += 1
@@ -56,8 +80,15 @@ class Sensor:
             done = min(1.0, self.frames / 20)
             self.now["ColourGains"] = tuple(1 + done * (gain - 1) for gain in self.settled)
         self.clock_ns += self.now["FrameDurationLimits"][0] * 1000
-        told = {name: self.now[name] for name in ("ExposureTime", "AnalogueGain", "ColourGains") if name in self.controls}
-        return told | {"SensorTimestamp": self.clock_ns, "FrameDuration": self.now["FrameDurationLimits"][0]}
+        told = {
+            name: self.now[name]
+            for name in ("ExposureTime", "AnalogueGain", "ColourGains")
+            if name in self.controls
+        }
+        return told | {
+            "SensorTimestamp": self.clock_ns,
+            "FrameDuration": self.now["FrameDurationLimits"][0],
+        }
 
 
 class Request:
@@ -87,13 +118,15 @@ def picamera2_of(sensor: Sensor) -> ModuleType:
             if isinstance(sensor.fault, IndexError):
                 raise sensor.fault
             if sensor.fault or sensor.user:
-                why = sensor.fault or RuntimeError("Failed to acquire camera: Device or resource busy")
+                why = sensor.fault or RuntimeError(
+                    "Failed to acquire camera: Device or resource busy"
+                )
                 raise RuntimeError("Camera __init__ sequence did not complete.") from why
             sensor.user, self.owed, self.requests, self.config = self, 0, [], None
 
         @property
         def camera_controls(self):
-            return {name: (None, None, None) for name in sensor.controls}
+            return dict.fromkeys(sensor.controls, (None, None, None))
 
         def create_video_configuration(self, main, buffer_count):
             return {"main": main, "buffer_count": buffer_count}
@@ -156,13 +189,22 @@ def test_a_frames_time_is_the_sensors_own(sensor):
 def test_no_frame_from_before_the_settings_took_effect_is_delivered(sensor, caplog):
     camera = PiCamera(settings(exposure_us=1500, gain=2.5, frames_per_s=100))
     camera.next_frame()
-    assert (sensor.now["ExposureTime"], sensor.now["AnalogueGain"], sensor.now["FrameDurationLimits"]) == (1500, 2.5, (10000, 10000))
+    assert (
+        sensor.now["ExposureTime"],
+        sensor.now["AnalogueGain"],
+        sensor.now["FrameDurationLimits"],
+    ) == (1500, 2.5, (10000, 10000))
     assert not sensor.now["AeEnable"] and not caplog.records
 
 
 @pytest.mark.parametrize(
     "options, locked",
-    [({}, (2.0, 1.5)), ({"red_gain": 1.7, "blue_gain": 1.9}, (1.7, 1.9)), ({"red_gain": 1.7}, (1.7, 1.5)), ({"blue_gain": 1.9}, (2.0, 1.9))],
+    [
+        ({}, (2.0, 1.5)),
+        ({"red_gain": 1.7, "blue_gain": 1.9}, (1.7, 1.9)),
+        ({"red_gain": 1.7}, (1.7, 1.5)),
+        ({"blue_gain": 1.9}, (2.0, 1.9)),
+    ],
 )
 def test_colours_are_fixed_as_set_or_as_white_balance_found_them(sensor, options, locked):
     camera = PiCamera(settings(**options))
@@ -177,7 +219,9 @@ def test_each_control_that_the_camera_has_not_is_warned_of_by_name_and_once(sens
     camera = PiCamera(settings())
     camera.next_frame()
     camera.reopen()
-    assert sorted(record.message for record in caplog.records if record.levelno == logging.WARNING) == [
+    assert sorted(
+        record.message for record in caplog.records if record.levelno == logging.WARNING
+    ) == [
         "the camera has no control AeEnable: it chooses exposure itself",
         "the camera has no control AnalogueGain: it chooses camera.gain itself",
         "the camera has no control AwbEnable: it chooses white balance itself",
@@ -188,7 +232,11 @@ def test_each_control_that_the_camera_has_not_is_warned_of_by_name_and_once(sens
 
 def test_a_camera_that_tells_no_colour_gains_keeps_its_own(sensor, monkeypatch):
     told = sensor.expose
-    monkeypatch.setattr(sensor, "expose", lambda: {name: value for name, value in told().items() if name != "ColourGains"})
+    monkeypatch.setattr(
+        sensor,
+        "expose",
+        lambda: {name: value for name, value in told().items() if name != "ColourGains"},
+    )
     PiCamera(settings()).next_frame()
     assert sensor.now["ColourGains"] == sensor.settled and not sensor.now["AwbEnable"]
 
@@ -197,9 +245,17 @@ def test_a_camera_that_tells_no_colour_gains_keeps_its_own(sensor, monkeypatch):
     "control, brought_to, warning",
     [
         ("ExposureTime", lambda us: us + 59, None),
-        ("ExposureTime", lambda us: 4000, "the camera does not follow camera.exposure_us: ExposureTime is 4000, not 1500"),
+        (
+            "ExposureTime",
+            lambda us: 4000,
+            "the camera does not follow camera.exposure_us: ExposureTime is 4000, not 1500",
+        ),
         ("AnalogueGain", lambda gain: gain * 1.05, None),
-        ("AnalogueGain", lambda gain: 1.0, "the camera does not follow camera.gain: AnalogueGain is 1.0, not 2.0"),
+        (
+            "AnalogueGain",
+            lambda gain: 1.0,
+            "the camera does not follow camera.gain: AnalogueGain is 1.0, not 2.0",
+        ),
         (
             "FrameDurationLimits",
             lambda us: (33333, 33333),
@@ -212,7 +268,9 @@ def test_a_camera_that_tells_no_colour_gains_keeps_its_own(sensor, monkeypatch):
         ),
     ],
 )
-def test_what_the_camera_does_not_take_is_warned_of_by_name_and_once(sensor, caplog, control, brought_to, warning):
+def test_what_the_camera_does_not_take_is_warned_of_by_name_and_once(
+    sensor, caplog, control, brought_to, warning
+):
     sensor.caps[control] = brought_to
     camera = PiCamera(settings())
     for _ in range(3):
@@ -234,7 +292,10 @@ def test_a_silent_camera_is_an_error_and_sends_again_once_it_was_reopened(sensor
 def test_a_camera_that_stays_silent_when_it_is_reopened_says_so_and_is_let_go_of(sensor):
     camera = PiCamera(settings())
     sensor.silent = True
-    with pytest.raises(CameraError, match="no camera: it is found, but sends no frame for 2 s; check its cable at both ends"):
+    with pytest.raises(
+        CameraError,
+        match="no camera: it is found, but sends no frame for 2 s; check its cable at both ends",
+    ):
         camera.reopen()
     assert sensor.user is None
 
@@ -242,18 +303,37 @@ def test_a_camera_that_stays_silent_when_it_is_reopened_says_so_and_is_let_go_of
 @pytest.mark.parametrize(
     "fault, said",
     [
-        (RuntimeError("Failed to acquire camera: Device or resource busy"), "another program uses it; end that one"),
+        (
+            RuntimeError("Failed to acquire camera: Device or resource busy"),
+            "another program uses it; end that one",
+        ),
         (RuntimeError("camera.acquire() returned unexpected code: -16"), "another program uses it"),
         (IndexError("list index out of range"), "none is found; check its cable at both ends"),
-        (RuntimeError('No camera number 0 found - use "rpicam-hello --list-cameras"'), "none is found"),
-        (RuntimeError("Camera(s) not found (Do not forget to disable legacy camera with raspi-config)."), "none is found"),
-        (PermissionError(13, "Permission denied"), "this user may not open it; add the user to the groups video and render"),
+        (
+            RuntimeError('No camera number 0 found - use "rpicam-hello --list-cameras"'),
+            "none is found",
+        ),
+        (
+            RuntimeError(
+                "Camera(s) not found (Do not forget to disable legacy camera with raspi-config)."
+            ),
+            "none is found",
+        ),
+        (
+            PermissionError(13, "Permission denied"),
+            "this user may not open it; add the user to the groups video and render",
+        ),
         (OSError(12, "Cannot allocate memory"), "there is no memory for its frames"),
         (OSError(121, "Remote I/O error"), "it does not answer; check its cable at both ends"),
-        (RuntimeError("something new"), "something new; check its cable, and that no other program uses it"),
+        (
+            RuntimeError("something new"),
+            "something new; check its cable, and that no other program uses it",
+        ),
     ],
 )
-def test_known_failures_are_said_in_plain_words_and_with_the_reason_that_was_given(sensor, fault, said):
+def test_known_failures_are_said_in_plain_words_and_with_the_reason_that_was_given(
+    sensor, fault, said
+):
     sensor.fault = fault
     with pytest.raises(CameraError) as raised:
         PiCamera(settings())
@@ -281,7 +361,9 @@ def test_a_camera_that_fails_to_close_is_told_of_and_opened_again(sensor, caplog
     sensor.close_fails = RuntimeError("Failed to release camera")
     camera.reopen()
     assert camera.next_frame().number == 0
-    assert [record.message for record in caplog.records] == ["the camera does not close: Failed to release camera"]
+    assert [record.message for record in caplog.records] == [
+        "the camera does not close: Failed to release camera"
+    ]
 
 
 def test_the_heartbeat_is_that_of_the_last_frame(sensor, monkeypatch):
@@ -364,7 +446,9 @@ def test_a_usb_cameras_frames_are_red_green_blue_and_follow_one_another(webcams)
     frames = [camera.next_frame() for _ in range(4)]
     assert [frame.number for frame in frames] == [0, 1, 2, 3]
     assert frames[0].pixels.shape == (240, 320, 3) and tuple(frames[0].pixels[0, 0, :2]) == (30, 20)
-    assert np.all(np.diff([int(frame.pixels[0, 0, 2]) for frame in frames]) > 0), "none is delivered twice"
+    assert np.all(np.diff([int(frame.pixels[0, 0, 2]) for frame in frames]) > 0), (
+        "none is delivered twice"
+    )
     assert before_s - 1 < frames[0].taken_s < frames[1].taken_s < time.monotonic()
     assert camera.heartbeat_s == frames[-1].taken_s
     camera.close()
@@ -373,9 +457,14 @@ def test_a_usb_cameras_frames_are_red_green_blue_and_follow_one_another(webcams)
 def test_a_usb_camera_gets_its_settings_and_keeps_its_colours(webcams, caplog):
     usb_camera(webcams, frames_per_s=30, exposure_us=1500, gain=4).close()
     wanted = {
-        cv2.CAP_PROP_FRAME_WIDTH: 320, cv2.CAP_PROP_FRAME_HEIGHT: 240, cv2.CAP_PROP_FPS: 30, cv2.CAP_PROP_AUTO_EXPOSURE: 1,
-        cv2.CAP_PROP_EXPOSURE: 15, cv2.CAP_PROP_GAIN: 4, cv2.CAP_PROP_AUTO_WB: 0,
-    }  # fmt: skip
+        cv2.CAP_PROP_FRAME_WIDTH: 320,
+        cv2.CAP_PROP_FRAME_HEIGHT: 240,
+        cv2.CAP_PROP_FPS: 30,
+        cv2.CAP_PROP_AUTO_EXPOSURE: 1,
+        cv2.CAP_PROP_EXPOSURE: 15,
+        cv2.CAP_PROP_GAIN: 4,
+        cv2.CAP_PROP_AUTO_WB: 0,
+    }
     assert wanted.items() <= webcams[0].values.items()
     assert not caplog.records
 
@@ -383,11 +472,23 @@ def test_a_usb_camera_gets_its_settings_and_keeps_its_colours(webcams, caplog):
 @pytest.mark.parametrize(
     "fixed, warning",
     [
-        ({cv2.CAP_PROP_FRAME_WIDTH: 640}, "the USB camera does not follow camera.width_px: it is at 640, not 320"),
-        ({cv2.CAP_PROP_FPS: 30}, "the USB camera does not follow camera.frames_per_s: it is at 30, not 60"),
-        ({cv2.CAP_PROP_EXPOSURE: 157}, "the USB camera does not follow camera.exposure_us: it is at 157, not 15"),
+        (
+            {cv2.CAP_PROP_FRAME_WIDTH: 640},
+            "the USB camera does not follow camera.width_px: it is at 640, not 320",
+        ),
+        (
+            {cv2.CAP_PROP_FPS: 30},
+            "the USB camera does not follow camera.frames_per_s: it is at 30, not 60",
+        ),
+        (
+            {cv2.CAP_PROP_EXPOSURE: 157},
+            "the USB camera does not follow camera.exposure_us: it is at 157, not 15",
+        ),
         ({cv2.CAP_PROP_GAIN: 0}, "the USB camera does not follow camera.gain: it is at 0, not 2"),
-        ({cv2.CAP_PROP_AUTO_WB: 1}, "the USB camera does not let go of its white balance: colours may drift"),
+        (
+            {cv2.CAP_PROP_AUTO_WB: 1},
+            "the USB camera does not let go of its white balance: colours may drift",
+        ),
     ],
 )
 def test_what_a_usb_camera_does_not_take_is_warned_of_by_name(webcams, caplog, fixed, warning):
@@ -398,7 +499,9 @@ def test_what_a_usb_camera_does_not_take_is_warned_of_by_name(webcams, caplog, f
 def test_a_silent_usb_camera_is_an_error_in_time_although_reading_it_blocks(webcams):
     camera = usb_camera(webcams, frames_per_s=120)
     webcams[0].flows.clear()
-    with pytest.raises(CameraError, match="/dev/video0 has sent no frame for 0.12 s; check its plug"):
+    with pytest.raises(
+        CameraError, match="/dev/video0 has sent no frame for 0.12 s; check its plug"
+    ):
         for _ in range(2):  # one may have come before
             camera.next_frame()
     webcams[0].flows.set()
@@ -448,16 +551,23 @@ def test_a_closed_usb_camera_is_released_and_closing_twice_does_no_harm(webcams)
 
 
 def test_a_usb_camera_that_is_not_there_is_named(webcams):
-    with pytest.raises(CameraError, match="no camera: /dev/video63 is not there; plug the camera in, and set camera.usb_device"):
+    with pytest.raises(
+        CameraError,
+        match="no camera: /dev/video63 is not there; plug the camera in, and set camera.usb_device",
+    ):
         usb_camera(webcams, Webcam(opened=False), usb_device=63)
 
 
 def test_opencvs_own_capture_is_read_to_its_end(tmp_path):
-    video = cv2.VideoWriter(str(tmp_path / "belt.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 30, (320, 240))
+    video = cv2.VideoWriter(
+        str(tmp_path / "belt.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 30, (320, 240)
+    )
     for _ in range(400):
         video.write(np.full((240, 320, 3), (10, 20, 200), np.uint8))
     video.release()
-    camera = UsbCamera(settings(source="usb"), lambda device: cv2.VideoCapture(str(tmp_path / "belt.avi")))
+    camera = UsbCamera(
+        settings(source="usb"), lambda device: cv2.VideoCapture(str(tmp_path / "belt.avi"))
+    )
     red, green, blue = camera.next_frame().pixels[120, 160].astype(int)
     assert abs(red - 200) < 8 and abs(green - 20) < 8 and abs(blue - 10) < 8
     with pytest.raises(CameraError, match="has stopped delivering frames"):
@@ -491,7 +601,12 @@ def folder(tmp_path):
 
 
 def shown(folder, clock: Clock, frames_per_s: float = 10) -> ShownCamera:
-    return ShownCamera([folder / f"frame-{grey}.png" for grey in (10, 20, 100)], frames_per_s, clock.now_s, clock.sleep)
+    return ShownCamera(
+        [folder / f"frame-{grey}.png" for grey in (10, 20, 100)],
+        frames_per_s,
+        clock.now_s,
+        clock.sleep,
+    )
 
 
 def greys(camera, count: int) -> list[int]:
@@ -525,7 +640,10 @@ def test_a_picture_that_cannot_be_read_is_named(folder):
     (folder / "frame-20.png").write_text("no picture")
     camera = shown(folder, Clock())
     camera.next_frame()
-    with pytest.raises(CameraError, match="frame-20.png: is no picture that can be read; take it out of camera.folder"):
+    with pytest.raises(
+        CameraError,
+        match="frame-20.png: is no picture that can be read; take it out of camera.folder",
+    ):
         camera.next_frame()
 
 
@@ -542,10 +660,14 @@ def test_reopening_and_closing_pictures_does_no_harm(folder):
 
 
 def test_a_folder_is_shown_from_beside_the_settings_in_the_order_of_its_numbers(folder):
-    camera = open_camera(settings(source="folder", folder=folder.name, frames_per_s=120), folder.parent)
+    camera = open_camera(
+        settings(source="folder", folder=folder.name, frames_per_s=120), folder.parent
+    )
     assert isinstance(camera, ShownCamera)
     frames = [camera.next_frame() for _ in range(4)]
-    assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [(10, 20, 100)[frame.number % 3] for frame in frames]
+    assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [
+        (10, 20, 100)[frame.number % 3] for frame in frames
+    ]
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path):
@@ -559,7 +681,9 @@ def test_the_pis_camera_is_opened_where_the_settings_name_it(sensor, tmp_path):
     camera.close()
 
 
-def test_a_usb_camera_is_opened_where_the_settings_name_it_and_no_other_in_its_place(sensor, tmp_path):
+def test_a_usb_camera_is_opened_where_the_settings_name_it_and_no_other_in_its_place(
+    sensor, tmp_path
+):
     with pytest.raises(CameraError, match="/dev/video63"):
         open_camera(settings(source="usb", usb_device=63), tmp_path)
     assert sensor.user is None

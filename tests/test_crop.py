@@ -51,12 +51,17 @@ def test_light_is_left_as_it_is_where_a_spec_says_so():
     pixels = np.full((100, 100, 3), (200, 40, 40), np.uint8)
     cv2.circle(pixels, (50, 50), 40, (120, 120, 120), -1)
     seen = Circle(50, 50, 40, 1, 1, 20, (200.0, 40.0, 40.0), True)
-    as_lit, corrected = (cut(pixels, seen, 20, CropSpec(64, 1.06, (136.0,) * 3, correct_light=said))[32, 32].tolist() for said in (False, True))
+    as_lit, corrected = (
+        cut(pixels, seen, 20, CropSpec(64, 1.06, (136.0,) * 3, correct_light=said))[32, 32].tolist()
+        for said in (False, True)
+    )
     assert as_lit == [120, 120, 120] and corrected[1] > 2 * corrected[0]
 
 
 @pytest.mark.parametrize("diameter_mm, reach_px", [(27.0, 30.2), (18.0, 20.1), (40.0, 30.2)])
-def test_in_crops_of_true_size_a_smaller_coin_is_smaller_and_nothing_is_too_large(diameter_mm, reach_px):
+def test_in_crops_of_true_size_a_smaller_coin_is_smaller_and_nothing_is_too_large(
+    diameter_mm, reach_px
+):
     """27 mm fill the crop: 64 / 2 / 1.06 = 30.2 px."""
     spec = CropSpec(64, 1.06, (90.0, 90.0, 90.0), full_mm=27.0)
     crop = cut(disc_picture(160, 120, 40), around(160, 120, 40), diameter_mm, spec)
@@ -67,7 +72,12 @@ def test_in_crops_of_true_size_a_smaller_coin_is_smaller_and_nothing_is_too_larg
 
 def test_a_gamma_below_one_lifts_the_dark_and_leaves_black_white_and_the_outside():
     picture = disc_picture(160, 120, 40, coin=64, belt=90)
-    plain, lifted = (cut(picture, around(160, 120, 40), 20.0, CropSpec(64, 1.06, (90.0, 90.0, 90.0), gamma=gamma)) for gamma in (1.0, 0.5))
+    plain, lifted = (
+        cut(
+            picture, around(160, 120, 40), 20.0, CropSpec(64, 1.06, (90.0, 90.0, 90.0), gamma=gamma)
+        )
+        for gamma in (1.0, 0.5)
+    )
     on = inside(SPEC) > 0
     assert np.abs(lifted[on] - (255 * plain[on].astype(float)) ** 0.5).max() <= 1
     assert (lifted[~on] == FILL).all()

@@ -41,8 +41,7 @@ from PIL import Image
 
 from coinsorter.training import cli, page
 from coinsorter.training.data import sources, split
-from coinsorter.training.data.clean import REASONS
-from coinsorter.training.data.clean import LENIENT
+from coinsorter.training.data.clean import LENIENT, REASONS
 from coinsorter.training.data.dataset import Dataset, Row
 from coinsorter.training.data.journal import Journal
 
@@ -58,7 +57,13 @@ def frames() -> dict[str, list[np.ndarray]]:
     rng = np.random.default_rng(4)
     camera = VirtualCamera(Optics(200, 160, PX_PER_MM, 0.0), rng)
     return {
-        label: [camera.picture([(camera.draw(coins.genuine(rng, label)), *rng.uniform(-8, 8, 2))], 30.0 * number) for number in range(EACH)] for label in COINS
+        label: [
+            camera.picture(
+                [(camera.draw(coins.genuine(rng, label)), *rng.uniform(-8, 8, 2))], 30.0 * number
+            )
+            for number in range(EACH)
+        ]
+        for label in COINS
     }
 
 
@@ -108,7 +113,11 @@ def rows() -> dict[str, Row]:
 
 
 def files(folder: str | Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file()
+    }
 
 
 def as_crop(pixels: np.ndarray) -> np.ndarray:
@@ -133,11 +142,22 @@ def test_every_picture_is_a_row_and_every_coin_a_picture(photographs):
     made = prepare(photographs)
     loaded = Dataset.load(Path("set"))
     assert loaded.labels == ["bit_10", "crown_20"] and loaded.frame == (200, 160)
-    assert made["counts"]["kept"] == made["counts"]["pictures"] == len(loaded.rows) == 2 * EACH and made["looked_at"] == 2 * EACH
+    assert (
+        made["counts"]["kept"] == made["counts"]["pictures"] == len(loaded.rows) == 2 * EACH
+        and made["looked_at"] == 2 * EACH
+    )
     assert Counter(row.label for row in loaded.kept()) == dict.fromkeys(COINS, EACH)
-    assert all(row.source == str(photographs / row.label / Path(row.source).name) for row in loaded.rows)
-    assert {path for path in files("set") if path.startswith("pictures/")} == {row.picture for row in loaded.rows}
-    assert set(files("set")) - {row.picture for row in loaded.rows} == {"dataset.yaml", "table.csv", "report.html"}
+    assert all(
+        row.source == str(photographs / row.label / Path(row.source).name) for row in loaded.rows
+    )
+    assert {path for path in files("set") if path.startswith("pictures/")} == {
+        row.picture for row in loaded.rows
+    }
+    assert set(files("set")) - {row.picture for row in loaded.rows} == {
+        "dataset.yaml",
+        "table.csv",
+        "report.html",
+    }
     assert files(photographs) == before
 
 
@@ -148,7 +168,12 @@ def test_a_crop_cut_from_the_data_set_is_the_crop_cut_from_the_photograph(photog
         in_set, frame = loaded.circle(row), read_picture(Path(row.source))
         assert abs(2 * row.radius_px / PX_PER_MM / COINS[row.label] - 1) < 0.02
         in_frame = type(in_set)(row.frame_x_px, row.frame_y_px, *list(vars(in_set).values())[2:])
-        assert np.abs(crop.cut(pixels, in_set, 20, SPEC).astype(int) - crop.cut(frame, in_frame, 20, SPEC)).max() <= 1
+        assert (
+            np.abs(
+                crop.cut(pixels, in_set, 20, SPEC).astype(int) - crop.cut(frame, in_frame, 20, SPEC)
+            ).max()
+            <= 1
+        )
         assert pixels.shape[0] == pixels.shape[1] >= 3 * row.radius_px
 
 
@@ -183,7 +208,11 @@ def test_a_ready_crop_is_kept_as_it_is_with_the_coin_measured_in_it(here, frames
     for row, pixels in Dataset.load(Path("set")):
         assert (pixels == read_picture(Path(row.source))).all()
         edge = min(pixels.shape[:2])
-        assert row.quality > 0.8 and 0.42 < row.radius_px / edge < 0.47 and abs(row.x_px - edge / 2) < 2
+        assert (
+            row.quality > 0.8
+            and 0.42 < row.radius_px / edge < 0.47
+            and abs(row.x_px - edge / 2) < 2
+        )
         assert (row.frame_x_px, row.frame_y_px) == (row.x_px, row.y_px)
 
 
@@ -259,14 +288,22 @@ def test_what_is_no_good_is_left_out_with_its_reason(photographs, frames, reason
     content = path.read_bytes()
     made = prepare(photographs)
     row = rows()["spoiled_9000.png"]
-    assert (row.reason, row.picture, row.split, row.label) == (reason, "", "", "crown_20") and row.detail
+    assert (row.reason, row.picture, row.split, row.label) == (
+        reason,
+        "",
+        "",
+        "crown_20",
+    ) and row.detail
     assert made["counts"]["left_out"] == {reason: 1} and made["counts"]["kept"] == 2 * EACH
     assert path.read_bytes() == content
 
 
 def test_a_coin_of_too_few_pixels_is_tiny(photographs, frames):
     small = cv2.resize(frames["bit_10"][0], None, fx=0.38, fy=0.38, interpolation=cv2.INTER_AREA)
-    write("photographs/bit_10/small_9000.png", cv2.copyMakeBorder(small, 40, 40, 40, 40, cv2.BORDER_REPLICATE))
+    write(
+        "photographs/bit_10/small_9000.png",
+        cv2.copyMakeBorder(small, 40, 40, 40, 40, cv2.BORDER_REPLICATE),
+    )
     prepare(photographs)
     row = rows()["small_9000.png"]
     assert row.reason == "tiny" and "10 pixels radius" in row.detail
@@ -294,13 +331,18 @@ def test_what_cannot_be_read_is_left_out(photographs, frames, name, content):
 def test_a_picture_of_a_kind_that_is_not_taken_is_not_passed_over(photographs, frames):
     write("photographs/bit_10/phone.webp", frames["bit_10"][0][::-1])
     prepare(photographs)
-    assert rows()["phone.webp"].reason == "unreadable" and "save it as one of them" in rows()["phone.webp"].detail
+    assert (
+        rows()["phone.webp"].reason == "unreadable"
+        and "save it as one of them" in rows()["phone.webp"].detail
+    )
 
 
 def test_a_picture_that_claims_to_be_huge_is_not_unpacked(photographs):
     content = (photographs / "bit_10" / "b_1000.png").read_bytes()
     header = b"IHDR" + struct.pack(">II", 30000, 30000) + content[24:29]
-    (photographs / "bit_10" / "huge.png").write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+    (photographs / "bit_10" / "huge.png").write_bytes(
+        content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+    )
     prepare(photographs)
     row = rows()["huge.png"]
     assert row.reason == "unreadable" and "megapixels" in row.detail
@@ -319,7 +361,10 @@ def test_equal_pictures_are_kept_once_whatever_their_files_are(photographs, fram
     prepare(photographs)
     row = rows()["again_9000.bmp"]
     assert row.reason + rows()["b_1200.png"].reason == "duplicate"
-    assert {row.detail, rows()["b_1200.png"].detail} == {"", "of photographs/bit_10/" + ("b_1200.png" if row.reason else "again_9000.bmp")}
+    assert {row.detail, rows()["b_1200.png"].detail} == {
+        "",
+        "of photographs/bit_10/" + ("b_1200.png" if row.reason else "again_9000.bmp"),
+    }
 
 
 def test_equal_pictures_with_two_labels_are_both_left_out(photographs, frames):
@@ -327,7 +372,9 @@ def test_equal_pictures_with_two_labels_are_both_left_out(photographs, frames):
     prepare(photographs)
     assert rows()["same_9000.png"].reason == rows()["b_1200.png"].reason == "duplicate"
     left = [row for row in Dataset.load(Path("set")).rows if row.reason]
-    assert [row.label for row in left] == ["bit_10", "crown_20"] and all("neither can be trusted" in row.detail for row in left)
+    assert [row.label for row in left] == ["bit_10", "crown_20"] and all(
+        "neither can be trusted" in row.detail for row in left
+    )
 
 
 @pytest.mark.parametrize("copy", ["saved again", "smaller", "brighter"])
@@ -336,20 +383,29 @@ def test_nearly_equal_pictures_are_kept_once(photographs, frames, copy):
     if copy == "saved again":
         write("photographs/crown_20/y_9000.jpg", pixels, cv2.IMWRITE_JPEG_QUALITY, 75)
     elif copy == "smaller":
-        write("photographs/crown_20/y_9000.png", cv2.resize(pixels, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA))
+        write(
+            "photographs/crown_20/y_9000.png",
+            cv2.resize(pixels, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA),
+        )
     else:
         write("photographs/crown_20/y_9000.png", cv2.convertScaleAbs(pixels, alpha=1.15))
     made = prepare(photographs)
     assert made["counts"]["left_out"] == {"near-duplicate": 1}
     row = next(row for row in rows().values() if row.reason)
-    assert re.fullmatch(r"\d+ of 256 bits from photographs/crown_20/c_1300.png", row.detail) and row.phash
+    assert (
+        re.fullmatch(r"\d+ of 256 bits from photographs/crown_20/c_1300.png", row.detail)
+        and row.phash
+    )
     prepare(photographs, "--near-bits", -1, "--force")
     assert not any(row.reason for row in rows().values())
 
 
 def test_other_coins_of_a_label_are_no_near_duplicates(photographs, frames):
     for turns in (1, 2, 3):
-        write(f"photographs/crown_20/turned_{9000 + 100 * turns}.png", np.rot90(frames["crown_20"][0], turns))
+        write(
+            f"photographs/crown_20/turned_{9000 + 100 * turns}.png",
+            np.rot90(frames["crown_20"][0], turns),
+        )
     assert prepare(photographs)["counts"]["left_out"] == {}
 
 
@@ -374,13 +430,23 @@ FORMATS = {
     "8 bit.JPG": lambda rgb, path: saved(Image.fromarray(rgb), path, quality=98, subsampling=0),
     "16 bit.png": lambda rgb, path: cv2.imwrite(path, rgb[..., ::-1].astype(np.uint16) * 257),
     "16 bit.tiff": lambda rgb, path: cv2.imwrite(path, rgb[..., ::-1].astype(np.uint16) * 257),
-    "cmyk.jpg": lambda rgb, path: saved(Image.fromarray(rgb).convert("CMYK"), path, quality=98, subsampling=0),
+    "cmyk.jpg": lambda rgb, path: saved(
+        Image.fromarray(rgb).convert("CMYK"), path, quality=98, subsampling=0
+    ),
     "cmyk.tif": lambda rgb, path: saved(Image.fromarray(rgb).convert("CMYK"), path),
-    "palette.png": lambda rgb, path: saved(Image.fromarray(rgb).convert("P", palette=Image.Palette.ADAPTIVE, colors=256), path),
+    "palette.png": lambda rgb, path: saved(
+        Image.fromarray(rgb).convert("P", palette=Image.Palette.ADAPTIVE, colors=256), path
+    ),
     "alpha.png": lambda rgb, path: saved(Image.fromarray(rgb).convert("RGBA"), path),
-    "lying.jpg": lambda rgb, path: saved(Image.fromarray(np.rot90(rgb).copy()), path, quality=98, subsampling=0, exif=orientation(6)),
-    "head down.png": lambda rgb, path: saved(Image.fromarray(rgb[::-1, ::-1].copy()), path, exif=orientation(3)),
-    "lying.tif": lambda rgb, path: saved(Image.fromarray(np.rot90(rgb, -1).copy()), path, exif=orientation(8)),
+    "lying.jpg": lambda rgb, path: saved(
+        Image.fromarray(np.rot90(rgb).copy()), path, quality=98, subsampling=0, exif=orientation(6)
+    ),
+    "head down.png": lambda rgb, path: saved(
+        Image.fromarray(rgb[::-1, ::-1].copy()), path, exif=orientation(3)
+    ),
+    "lying.tif": lambda rgb, path: saved(
+        Image.fromarray(np.rot90(rgb, -1).copy()), path, exif=orientation(8)
+    ),
 }
 
 
@@ -420,20 +486,28 @@ def collection(here, frames) -> list[str]:
     for label, pictures in frames.items():
         for number, pixels in enumerate(pictures):
             write(f"faces/{label[0]}{number}.png", pixels)
-            lines.append(f"faces/{label[0]}{number}.png,{label},{'obverse' if number < 3 else 'reverse'},{label[0]}{number % 3}")
+            lines.append(
+                f"faces/{label[0]}{number}.png,{label},{'obverse' if number < 3 else 'reverse'},{label[0]}{number % 3}"
+            )
     return lines
 
 
 def test_a_table_says_label_side_coin_and_group(collection):
-    table = listed([line + end for line, end in zip(collection, [",group", *[",g"] * 2, *[","] * 10])])
+    table = listed(
+        [line + end for line, end in zip(collection, [",group", *[",g"] * 2, *[","] * 10])]
+    )
     prepare(table)
     found = rows()
-    assert [(found[name].label, found[name].side, found[name].coin_id) for name in ("b0.png", "c4.png")] == [
+    assert [
+        (found[name].label, found[name].side, found[name].coin_id) for name in ("b0.png", "c4.png")
+    ] == [
         ("bit_10", "obverse", "b0"),
         ("crown_20", "reverse", "c1"),
     ]
     assert found["c1.png"].group == found["c4.png"].group != found["c2.png"].group
-    assert len({found[name].group for name in ("b0.png", "b1.png", "b3.png", "b4.png")}) == 1, "coins b0 and b1 are on one photograph"
+    assert len({found[name].group for name in ("b0.png", "b1.png", "b3.png", "b4.png")}) == 1, (
+        "coins b0 and b1 are on one photograph"
+    )
     assert found["b2.png"].group == found["b5.png"].group != found["b0.png"].group
 
 
@@ -448,13 +522,18 @@ def test_two_faces_become_one_picture(collection):
     listed(collection)
     made = prepare("list.csv", "--join-sides")
     loaded = Dataset.load(Path("set"))
-    assert made["counts"]["kept"] == len(loaded.rows) == 6 and {row.side for row in loaded.rows} == {"both"}
+    assert made["counts"]["kept"] == len(loaded.rows) == 6 and {
+        row.side for row in loaded.rows
+    } == {"both"}
     shutil.copytree("set", "joined")
     prepare("list.csv", "--force")
     faces, single = rows(), Dataset.load(Path("set"))
     for row in loaded.rows:
         obverse, reverse = (faces[Path(part).name] for part in row.source.split(" + "))
-        assert obverse.coin_id == reverse.coin_id == row.coin_id and (obverse.side, reverse.side) == ("obverse", "reverse")
+        assert obverse.coin_id == reverse.coin_id == row.coin_id and (
+            obverse.side,
+            reverse.side,
+        ) == ("obverse", "reverse")
         left, both = single.read(obverse), read_picture(Path("joined") / row.picture)
         height = left.shape[0]
         assert (both[:, :height] == left).all()
@@ -469,7 +548,9 @@ def test_a_coin_with_a_face_missing_is_left_out(collection):
     assert made["counts"]["left_out"] == {"one-side": 1} and made["counts"]["kept"] == 5
     row = rows()["b0.png"]
     assert row.reason == "one-side" and "no reverse of coin b0" in row.detail
-    assert not [path for path in files("set") if path.startswith("pictures/") and "both" not in path]
+    assert not [
+        path for path in files("set") if path.startswith("pictures/") and "both" not in path
+    ]
 
 
 def zipped(path: str, content: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
@@ -480,18 +561,42 @@ def zipped(path: str, content: dict[str, bytes], compression: int = zipfile.ZIP_
 
 
 def test_a_zip_is_as_good_as_what_is_in_it(photographs, collection):
-    zipped("folders.zip", {f"coins/{name}": content for name, content in files(photographs).items()} | {"__MACOSX/coins/._x.png": b"?"})
+    zipped(
+        "folders.zip",
+        {f"coins/{name}": content for name, content in files(photographs).items()}
+        | {"__MACOSX/coins/._x.png": b"?"},
+    )
     listed(collection)
-    zipped("listed.zip", {f"deep/{name}": content for name, content in files(".").items() if name.startswith(("list.csv", "faces/"))})
+    zipped(
+        "listed.zip",
+        {
+            f"deep/{name}": content
+            for name, content in files(".").items()
+            if name.startswith(("list.csv", "faces/"))
+        },
+    )
 
     def made(source):
         prepare(source, "--force")
-        found = {re.sub(r".*\.zip/(coins|deep)/|photographs/", "", row.source): row for row in rows().values()}
-        return {name: (row.label, row.side, row.coin_id, row.sha256, row.split) for name, row in found.items()}
+        found = {
+            re.sub(r".*\.zip/(coins|deep)/|photographs/", "", row.source): row
+            for row in rows().values()
+        }
+        return {
+            name: (row.label, row.side, row.coin_id, row.sha256, row.split)
+            for name, row in found.items()
+        }
 
     assert made("folders.zip") == made(photographs)
     assert made("listed.zip") == made("list.csv")
-    assert sorted(path.name for path in Path(".").iterdir()) == ["faces", "folders.zip", "list.csv", "listed.zip", "photographs", "set"]
+    assert sorted(path.name for path in Path().iterdir()) == [
+        "faces",
+        "folders.zip",
+        "list.csv",
+        "listed.zip",
+        "photographs",
+        "set",
+    ]
 
 
 def test_a_damaged_picture_in_a_zip_is_unreadable(photographs):
@@ -527,11 +632,21 @@ def test_links_in_a_zip_are_refused(photographs, capsys):
     assert "is a link" in refused(capsys, path)
 
 
-@pytest.mark.parametrize("spoil", [lambda content: content[: len(content) // 2], lambda content: b"PK" + bytes(100), lambda content: b""])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: b"PK" + bytes(100),
+        lambda content: b"",
+    ],
+)
 def test_a_corrupt_zip_is_refused(photographs, capsys, spoil):
     path = zipped("corrupt.zip", files(photographs))
     path.write_bytes(spoil(path.read_bytes()))
-    assert "corrupt.zip: is no ZIP that can be read" in refused(capsys, path) and not Path("set").exists()
+    assert (
+        "corrupt.zip: is no ZIP that can be read" in refused(capsys, path)
+        and not Path("set").exists()
+    )
 
 
 # Bad input.
@@ -546,13 +661,22 @@ def test_a_corrupt_zip_is_refused(photographs, capsys, spoil):
         (["photographs/bit_10"], "only one label, 'bit_10': at least two are needed"),
         (["photographs", "--px-per-mm", "3"], "give both or neither"),
         (["photographs", "--validation", "0.7", "--test", "0.3"], "leave nothing to train on"),
-        (["photographs", "--px-per-mm", "0.01", "--diameters", "18-28"], "coins of 0 pixels radius"),
+        (
+            ["photographs", "--px-per-mm", "0.01", "--diameters", "18-28"],
+            "coins of 0 pixels radius",
+        ),
         (["photographs", "--seed", "-1"], "--seed -1: must be 0 or more"),
         (["photographs", "--validation", "nan"], "leave nothing to train on"),
         (["photographs", "--group-by", "name"], "needs --group-pattern"),
-        (["photographs", "--group-by", "name", "--group-pattern", "x_[0-9]"], "one pair of brackets"),
+        (
+            ["photographs", "--group-by", "name", "--group-pattern", "x_[0-9]"],
+            "one pair of brackets",
+        ),
         (["photographs", "--group-by", "name", "--group-pattern", "("], "no regular expression"),
-        (["photographs", "--group-by", "name", "--group-pattern", "y_([0-9])"], "does not fit photographs/bit_10/b_1000.png and 11 others"),
+        (
+            ["photographs", "--group-by", "name", "--group-pattern", "y_([0-9])"],
+            "does not fit photographs/bit_10/b_1000.png and 11 others",
+        ),
         (["photographs", "--join-sides"], "no coin has both faces"),
     ],
 )
@@ -566,7 +690,11 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(photographs, capsys, wo
 def test_labels_that_differ_by_case_or_space_are_refused(photographs, capsys, other):
     shutil.copytree(photographs / "crown_20", photographs / other)
     message = refused(capsys, photographs)
-    assert repr(other) in message and "'bit_10'" in message and "only by case or space; spell them alike if they are one" in message
+    assert (
+        repr(other) in message
+        and "'bit_10'" in message
+        and "only by case or space; spell them alike if they are one" in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -607,7 +735,11 @@ def test_nothing_but_a_data_set_is_ever_replaced(photographs, capsys):
 def test_the_data_set_is_never_made_within_its_sources(photographs, capsys, place):
     before = files(photographs)
     status = cli.main(["prepare", "photographs", "--out", place])
-    assert status == 66 and "name a folder beside it" in capsys.readouterr().err and files(photographs) == before
+    assert (
+        status == 66
+        and "name a folder beside it" in capsys.readouterr().err
+        and files(photographs) == before
+    )
 
 
 def test_coins_larger_than_the_pictures_are_in_none_of_them(photographs, capsys):
@@ -620,7 +752,11 @@ def test_where_nothing_is_fit_to_train_on_the_reasons_are_told(photographs, fram
         cut = round(0.2 * len(coin))
         write(path, coin[cut:-cut, cut:-cut])
     message = refused(capsys, photographs)
-    assert "pictures of no label are left" in message and "12 no-coin" in message and "--crops --force" in message
+    assert (
+        "pictures of no label are left" in message
+        and "12 no-coin" in message
+        and "--crops --force" in message
+    )
     assert prepare(photographs, "--crops", "--force")["counts"]["kept"] == 12
 
 
@@ -629,16 +765,27 @@ def test_a_label_of_two_pictures_is_in_two_splits_and_that_is_said(photographs, 
         path.unlink()
     assert cli.main(["prepare", "photographs", "--out", "set", "--test", "0.2"]) == 0
     assert "note: bit_10: 2 groups of 2 pictures, none left for test" in capsys.readouterr().out
-    assert {row.split for row in rows().values() if row.label == "bit_10"} == {"train", "validation"}
-    assert {row.split for row in rows().values() if row.label == "crown_20"} == {"train", "validation", "test"}
+    assert {row.split for row in rows().values() if row.label == "bit_10"} == {
+        "train",
+        "validation",
+    }
+    assert {row.split for row in rows().values() if row.label == "crown_20"} == {
+        "train",
+        "validation",
+        "test",
+    }
 
 
 def test_pictures_that_are_all_one_burst_cannot_be_split(here, frames, capsys):
     for label, pictures in frames.items():
         for number, pixels in enumerate(pictures):
             write(f"counted/{label}/IMG_{number:04}.png", pixels)
-    assert "all one group" in (message := refused(capsys, "counted")) and "--group-by none" in message
-    assert prepare("counted", "--group-by", "none")["looked_at"] == 0, "nothing is looked at twice for it"
+    assert (
+        "all one group" in (message := refused(capsys, "counted")) and "--group-by none" in message
+    )
+    assert prepare("counted", "--group-by", "none")["looked_at"] == 0, (
+        "nothing is looked at twice for it"
+    )
 
 
 # Later runs.
@@ -648,14 +795,19 @@ def test_a_finished_data_set_is_left_alone(photographs, capsys):
     prepare(photographs)
     before = {path: path.stat().st_mtime_ns for path in Path("set").rglob("*")}
     assert cli.main(["prepare", "photographs", "--out", "set"]) == 0
-    assert "set: is finished, and nothing has changed; 12 of 12 pictures kept" in capsys.readouterr().out
+    assert (
+        "set: is finished, and nothing has changed; 12 of 12 pictures kept"
+        in capsys.readouterr().out
+    )
     assert {path: path.stat().st_mtime_ns for path in Path("set").rglob("*")} == before
 
 
 def test_other_settings_need_force(photographs, capsys):
     prepare(photographs)
     before = files("set")
-    assert "was made with other settings (test, seed)" in refused(capsys, photographs, "--seed", 2, "--test", 0.1)
+    assert "was made with other settings (test, seed)" in refused(
+        capsys, photographs, "--seed", 2, "--test", 0.1
+    )
     assert files("set") == before
     assert prepare(photographs, "--seed", 2, "--test", 0.1, "--force")["seed"] == 2
 
@@ -672,7 +824,9 @@ def test_sources_that_changed_since_are_noticed(photographs, frames, capsys, cha
         path.unlink()
     else:
         path.rename(path.with_name("z_1000.png"))
-    assert "set: its sources have changed since it was made; make it anew with --force" in refused(capsys, photographs)
+    assert "set: its sources have changed since it was made; make it anew with --force" in refused(
+        capsys, photographs
+    )
 
 
 def test_sources_touched_but_not_changed_are_the_same(photographs):
@@ -686,7 +840,9 @@ def test_sources_touched_but_not_changed_are_the_same(photographs):
 def test_a_data_set_that_changed_since_is_refused_by_name(photographs, change):
     prepare(photographs)
     row = Dataset.load(Path("set")).kept()[3]
-    name = {"picture": row.picture, "picture gone": row.picture, "table": "table.csv"}.get(change, "dataset.yaml")
+    name = {"picture": row.picture, "picture gone": row.picture, "table": "table.csv"}.get(
+        change, "dataset.yaml"
+    )
     path = Path("set") / name
     if change == "facts":
         path.write_text(path.read_text().replace("format: 1", "format: 7"))
@@ -698,14 +854,21 @@ def test_a_data_set_that_changed_since_is_refused_by_name(photographs, change):
         write(path, 255 - read_picture(path))
     with pytest.raises(InputError) as caught:
         Dataset.load(Path("set"))
-    assert ("set: holds no finished data set" if change == "facts gone" else str(path)) in str(caught.value) and "coinsorter-train prepare" in str(caught.value)
+    assert ("set: holds no finished data set" if change == "facts gone" else str(path)) in str(
+        caught.value
+    ) and "coinsorter-train prepare" in str(caught.value)
 
 
 def killed_at(table: Path, pipe: Path) -> None:
     """Runs the command in a process of its own, and kills it while it reads `pipe`, whose end stays out of its sight until it is dead."""
     words = ["prepare", str(table), "--out", "set", "--json", "--group-by", "none"]
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from coinsorter.training.cli import main; sys.exit(main({words!r}))"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process, contextlib.ExitStack() as held:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process,
+        contextlib.ExitStack() as held,
+    ):
         held.callback(process.wait)
         held.callback(process.kill)
         for _ in range(6000):
@@ -729,7 +892,10 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_as_if_it_had_not_been(photog
     killed_at(table, paths[7])
     paths[7].unlink()
     paths[7].write_bytes(content)
-    assert not Path("set/dataset.yaml").exists() and len(Path("set/journal.jsonl").read_text().splitlines()) == 1 + 7
+    assert (
+        not Path("set/dataset.yaml").exists()
+        and len(Path("set/journal.jsonl").read_text().splitlines()) == 1 + 7
+    )
     with pytest.raises(InputError, match="holds no finished data set"):
         Dataset.load(Path("set"))
 
@@ -798,20 +964,38 @@ def test_a_full_disk_is_one_line(stopped, photographs, capsys, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", "set/table.csv")
 
     monkeypatch.setattr("coinsorter.training.data.dataset.write_table", full)
-    assert "set/table.csv: No space left on device; what is finished is kept" in refused(capsys, photographs)
+    assert "set/table.csv: No space left on device; what is finished is kept" in refused(
+        capsys, photographs
+    )
 
 
 # Groups and splits.
 
 
 def test_bursts_go_by_folder_and_by_the_last_number():
-    paths = [Path(name) for name in ("a/x2_100.png", "a/x1_140.png", "b/x1_150.png", "a/x3_181.png", "a/noon.png", "a/night.png", "b/5_190.png")]
+    paths = [
+        Path(name)
+        for name in (
+            "a/x2_100.png",
+            "a/x1_140.png",
+            "b/x1_150.png",
+            "a/x3_181.png",
+            "a/noon.png",
+            "a/night.png",
+            "b/5_190.png",
+        )
+    ]
     assert split.bursts(paths, 40) == [1, 1, 2, 3, 4, 5, 2]
 
 
 @pytest.mark.parametrize(
     "words, groups",
-    [([], 2), (["--burst-gap-s", 9], 12), (["--group-by", "none"], 12), (["--group-by", "name", "--group-pattern", r"x_(\d)"], 6)],
+    [
+        ([], 2),
+        (["--burst-gap-s", 9], 12),
+        (["--group-by", "none"], 12),
+        (["--group-by", "name", "--group-pattern", r"x_(\d)"], 6),
+    ],
 )
 def test_pictures_are_kept_together_as_told(here, frames, words, groups):
     for label, pictures in frames.items():
@@ -823,19 +1007,30 @@ def test_pictures_are_kept_together_as_told(here, frames, words, groups):
 def test_a_near_duplicate_ties_the_bursts_that_it_is_in_together(photographs, frames):
     """A coin that lies unmoved over a pause is one coin."""
     for number in (1, 2):
-        write(f"photographs/crown_20/x_{9000 + number}.png", frames["bit_10"][0] if number == 1 else cv2.flip(frames["crown_20"][5], 1))
+        write(
+            f"photographs/crown_20/x_{9000 + number}.png",
+            frames["bit_10"][0] if number == 1 else cv2.flip(frames["crown_20"][5], 1),
+        )
     write("photographs/crown_20/x_9003.jpg", frames["crown_20"][3])
     prepare(photographs)
-    found = {Path(row.source).name: row for row in Dataset.load(Path("set")).rows if row.label == "crown_20"}
+    found = {
+        Path(row.source).name: row
+        for row in Dataset.load(Path("set")).rows
+        if row.label == "crown_20"
+    }
     assert found["x_9003.jpg"].reason == "near-duplicate"
     assert found["x_9002.png"].group == found["c_1300.png"].group != found["c_1400.png"].group
     assert found["x_9002.png"].split == found["c_1300.png"].split
 
 
 PICTURES = st.integers(1, 6).flatmap(
-    lambda labels: st.lists(st.tuples(st.integers(1, labels), st.integers(1, 30)), min_size=1, max_size=40)
+    lambda labels: st.lists(
+        st.tuples(st.integers(1, labels), st.integers(1, 30)), min_size=1, max_size=40
+    )
 )  # groups: the label of each, and how many pictures it has
-SHARES = st.tuples(st.floats(0, 0.45), st.floats(0, 0.45)).map(lambda two: {"train": 1 - sum(two), "validation": two[0], "test": two[1]})
+SHARES = st.tuples(st.floats(0, 0.45), st.floats(0, 0.45)).map(
+    lambda two: {"train": 1 - sum(two), "validation": two[0], "test": two[1]}
+)
 
 
 @settings(deadline=None, max_examples=200)
@@ -853,26 +1048,41 @@ def test_no_group_is_in_two_splits_and_each_label_is_in_all_about_as_wanted(grou
         sizes = [count for own, count in groups if str(own) == label]
         found = Counter(name for own, name in zip(labels, dealt) if own == label)
         wanted = {name for name, share in shares.items() if share > 0}
-        assert set(found) <= wanted and (set(found) == wanted if len(sizes) >= len(wanted) else len(found) == len(sizes))
+        assert set(found) <= wanted and (
+            set(found) == wanted if len(sizes) >= len(wanted) else len(found) == len(sizes)
+        )
         if len(sizes) >= len(wanted):
-            assert all(abs(found[name] - share * sum(sizes)) <= 2 * max(sizes) for name, share in shares.items())
+            assert all(
+                abs(found[name] - share * sum(sizes)) <= 2 * max(sizes)
+                for name, share in shares.items()
+            )
 
 
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.lists(st.integers(0, 12), max_size=3), max_size=30))
 def test_what_shares_a_key_shares_a_group(keys):
     found = split.groups(keys)
-    assert all(found[i] == found[j] for i, own in enumerate(keys) for j, other in enumerate(keys) if set(own) & set(other))
+    assert all(
+        found[i] == found[j]
+        for i, own in enumerate(keys)
+        for j, other in enumerate(keys)
+        if set(own) & set(other)
+    )
     assert list(dict.fromkeys(found)) == list(range(1, len(set(found)) + 1))
     for number in set(found):
         members = {key for own, group in zip(keys, found) if group == number for key in own}
-        assert not members & {key for own, group in zip(keys, found) if group != number for key in own}
+        assert not members & {
+            key for own, group in zip(keys, found) if group != number for key in own
+        }
 
 
 def test_a_photograph_of_many_labels_is_in_one_split():
     labels, grouped = ["a", "b", "c"] * 20, [i // 6 for i in range(60)]
     dealt = split.split(labels, grouped, {"train": 0.6, "validation": 0.2, "test": 0.2}, 1)
-    assert Counter(dealt) == {"train": 36, "validation": 12, "test": 12} and len(set(zip(grouped, dealt))) == 10
+    assert (
+        Counter(dealt) == {"train": 36, "validation": 12, "test": 12}
+        and len(set(zip(grouped, dealt))) == 10
+    )
 
 
 # The report.
@@ -885,26 +1095,47 @@ def test_the_report_shows_counts_reasons_pictures_and_how_it_was_made(photograph
     text = Path("set/report.html").read_text()
     assert "12 of 14 pictures kept" in text
     cells = re.findall(r"<tr><td>(\w+)</td>((?:<td class=\"number\">\d+</td>){5})", text)
-    assert {label: [int(n) for n in re.findall(r">(\d+)<", numbers)] for label, numbers in cells} == {
-        "bit_10": [5, 1, 6, 6, 1], "crown_20": [5, 1, 6, 6, 1], "all": [10, 2, 12, 12, 2],
-    }  # fmt: skip
+    assert {
+        label: [int(n) for n in re.findall(r">(\d+)<", numbers)] for label, numbers in cells
+    } == {
+        "bit_10": [5, 1, 6, 6, 1],
+        "crown_20": [5, 1, 6, 6, 1],
+        "all": [10, 2, 12, 12, 2],
+    }
     for reason in ("blurred", "unreadable"):
-        assert re.search(rf"<td>{reason}</td><td class=\"number\">1</td><td>{re.escape(REASONS[reason])}", text)
-    assert text.count("data:image/jpeg;base64,") == 12 + 1 and "torn &amp; &lt;b&gt;.jpg" in text and "<b>.jpg" not in text
+        assert re.search(
+            rf"<td>{reason}</td><td class=\"number\">1</td><td>{re.escape(REASONS[reason])}", text
+        )
+    assert (
+        text.count("data:image/jpeg;base64,") == 12 + 1
+        and "torn &amp; &lt;b&gt;.jpg" in text
+        and "<b>.jpg" not in text
+    )
     assert "<pre>coinsorter-train prepare photographs --out set</pre>" in text
 
 
 def test_the_report_needs_nothing_but_itself(photographs):
     prepare(photographs)
     text = Path("set/report.html").read_text()
-    assert not re.findall(r"https?:|//[a-z]|<script|<link|@import|url\(", re.sub(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+", "", text))
+    assert not re.findall(
+        r"https?:|//[a-z]|<script|<link|@import|url\(",
+        re.sub(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+", "", text),
+    )
 
 
 def test_an_embedded_picture_is_the_picture_made_no_larger_than_wanted(frames):
     uri = page.photograph_uri(frames["bit_10"][0], 80)
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/jpeg;base64,")))))
+    pixels = np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/jpeg;base64,"))))
+    )
     assert pixels.shape == (80, 100, 3)
-    assert np.abs(pixels.astype(int) - cv2.resize(frames["bit_10"][0], (100, 80), interpolation=cv2.INTER_AREA)).mean() < 3
+    assert (
+        np.abs(
+            pixels.astype(int)
+            - cv2.resize(frames["bit_10"][0], (100, 80), interpolation=cv2.INTER_AREA)
+        ).mean()
+        < 3
+    )
 
 
 # The rest.
@@ -919,11 +1150,20 @@ def test_the_table_has_the_columns_that_it_promises(photographs):
         "x_px,y_px,radius_px,quality,roundness,sharpness,surround_r,surround_g,surround_b,off_patch,alone"
     )
     facts = yaml.safe_load(Path("set/dataset.yaml").read_text())
-    assert (facts["format"], facts["crops"], facts["splits"], facts["sources"]) == (1, False, {"train": 0.8, "validation": 0.2, "test": 0.0}, ["photographs"])
+    assert (facts["format"], facts["crops"], facts["splits"], facts["sources"]) == (
+        1,
+        False,
+        {"train": 0.8, "validation": 0.2, "test": 0.0},
+        ["photographs"],
+    )
 
 
 def test_help_teaches_with_an_example(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["prepare", "--help"])
     said = capsys.readouterr().out
-    assert caught.value.code == 0 and "coinsorter-train prepare photographs --out coins" in said and max(map(len, said.splitlines())) <= 100
+    assert (
+        caught.value.code == 0
+        and "coinsorter-train prepare photographs --out coins" in said
+        and max(map(len, said.splitlines())) <= 100
+    )

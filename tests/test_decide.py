@@ -72,7 +72,11 @@ def test_the_scale_is_followed_by_what_was_measured_and_looks_genuine(change, te
 
 @given(st.floats(), st.floats(), st.floats(), st.booleans())
 def test_only_a_coin_that_passes_every_limit_gets_past_reject(confidence, anomaly, diameter, alone):
-    decision = decide(replace(COIN, alone=alone), replace(SURE, confidence=confidence, anomaly=anomaly, diameter_mm=diameter), RULES)
+    decision = decide(
+        replace(COIN, alone=alone),
+        replace(SURE, confidence=confidence, anomaly=anomaly, diameter_mm=diameter),
+        RULES,
+    )
     proven = alone and confidence >= 0.9 and anomaly <= 4.0 and abs(diameter - 23.0) <= 0.5
     assert (decision.bin != "reject") == bool(proven)
 

@@ -16,10 +16,15 @@ from tests.conftest import needs_training
 SPEC = CropSpec(16, 1.06, (136.0,) * 3, 0.0, 1.0)
 RECIPE = Recipe.model_validate(
     {
-        "name": "grey", "seed": 1, "source": "frames", "labels": [{"name": n, "value": 1, "currency": "EUR", "diameter_mm": 20} for n in "ab"],
-        "augment": Augment(zoom=0, shift_px=0, brightness=0, colour=0, contrast=0, blur_px=0, noise=0).model_dump(),
+        "name": "grey",
+        "seed": 1,
+        "source": "frames",
+        "labels": [{"name": n, "value": 1, "currency": "EUR", "diameter_mm": 20} for n in "ab"],
+        "augment": Augment(
+            zoom=0, shift_px=0, brightness=0, colour=0, contrast=0, blur_px=0, noise=0
+        ).model_dump(),
     }
-)  # fmt: skip
+)
 
 
 def embed(crop: np.ndarray) -> np.ndarray:
@@ -32,11 +37,15 @@ def samples(seed: int, count: int = 200) -> Samples:
     """Coins of one colour each: those of one label nearly alike; every tenth is a strange thing."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 2
-    colours = np.array([[180, 120, 90], [90, 130, 180]])[labels] + rng.normal(0, [6, 3, 1], (count, 3))
+    colours = np.array([[180, 120, 90], [90, 130, 180]])[labels] + rng.normal(
+        0, [6, 3, 1], (count, 3)
+    )
     crops = np.tile(np.clip(colours, 0, 255).astype(np.uint8)[:, None, None], (1, 16, 16, 1))
     strange = np.arange(count) % 10 == 9
     crops[strange] = 255
-    return Samples(crops, np.where(strange, NONE, labels), (None,) * count, np.zeros(count), np.arange(count))
+    return Samples(
+        crops, np.where(strange, NONE, labels), (None,) * count, np.zeros(count), np.arange(count)
+    )
 
 
 def learn(seen: Samples, labels: int, seen_as: Callable[[np.ndarray], np.ndarray]) -> Embedding:
@@ -55,7 +64,9 @@ def test_a_distance_is_mahalanobis_own(seed, labels, length):
     means, picture = rng.normal(0, 5, (labels, length)), rng.normal(0, 5, length)
     known = Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float32))
     expected = [np.sqrt((picture - mean) @ precision @ (picture - mean)) for mean in means]
-    assert Distances(known)(picture.astype(np.float32)) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    assert Distances(known)(picture.astype(np.float32)) == pytest.approx(
+        expected, rel=1e-3, abs=1e-3
+    )
 
 
 def test_known_coins_lie_about_their_label_and_strange_things_far_from_all():
@@ -72,7 +83,9 @@ def test_known_coins_lie_about_their_label_and_strange_things_far_from_all():
 def test_an_embedding_that_is_the_same_for_all_known_coins_makes_no_distance_infinite():
     known = learn(samples(1), 2, lambda crop: np.zeros(6))
     distances = Distances(known)
-    assert (distances(np.zeros(6, np.float32)) == 0).all() and np.isfinite(distances(np.full(6, 3, np.float32))).all()
+    assert (distances(np.zeros(6, np.float32)) == 0).all() and np.isfinite(
+        distances(np.full(6, 3, np.float32))
+    ).all()
 
 
 def test_a_few_coins_of_one_colour_are_enough_for_a_covariance():

@@ -38,7 +38,9 @@ class BrokenPin(MockPWMPin):
 
 
 def with_release(config, release_ms: int):
-    return config.model_copy(update={"servo": config.servo.model_copy(update={"release_ms": release_ms})})
+    return config.model_copy(
+        update={"servo": config.servo.model_copy(update={"release_ms": release_ms})}
+    )
 
 
 def pin_of(config, name: str) -> int:
@@ -62,7 +64,9 @@ def test_a_pin_that_fails_keeps_no_other_flap_from_its_rest(config, pins, flaps)
     broken = config.bins[0].flap.pin
 
     pins.pin(broken).__class__ = BrokenPin
-    with pytest.raises(FlapError, match=f"bin bit_10: GPIO {broken} does not take pulses: no such chip"):
+    with pytest.raises(
+        FlapError, match=f"bin bit_10: GPIO {broken} does not take pulses: no such chip"
+    ):
         flaps.close()
     assert carried_us(pins, pin_of(config, "crown_20")) == [0.0, 1500.0, 2000.0, 1500.0, 0.0]
 
@@ -77,7 +81,9 @@ def test_a_moved_flap_carries_its_pulse_and_the_others_do_not_move(config, pins,
     flaps.move("crown_2", open=True)
     flaps.move("crown_2", open=False)
     assert carried_us(pins, pin_of(config, "crown_2")) == [0.0, 1500.0, 2000.0, 1500.0]
-    assert all(carried_us(pins, b.flap.pin) == [0.0, 1500.0] for b in config.bins if b.name != "crown_2")
+    assert all(
+        carried_us(pins, b.flap.pin) == [0.0, 1500.0] for b in config.bins if b.name != "crown_2"
+    )
 
 
 def test_closing_parks_then_lets_go_and_may_be_done_twice(config, pins, flaps):
@@ -140,7 +146,9 @@ def test_a_released_servo_moves_again_when_it_is_wanted(config, pins, released):
 
 
 def test_no_servo_is_released_on_its_way(config, pins):
-    slow = config.bins[0].model_copy(update={"flap": config.bins[0].flap.model_copy(update={"travel_ms": 2000.0})})
+    slow = config.bins[0].model_copy(
+        update={"flap": config.bins[0].flap.model_copy(update={"travel_ms": 2000.0})}
+    )
     flaps = Flaps(with_release(config.model_copy(update={"bins": [slow]}), 100), PinServos(pins))
     flaps.park()
     flaps.tick(0.0)
@@ -155,7 +163,9 @@ def test_no_servo_is_released_on_its_way(config, pins):
 def test_jogging_turns_one_flap_to_a_pulse(config, pins, flaps, us):
     flaps.jog("crown_2", us)
     assert carried_us(pins, pin_of(config, "crown_2")) == [0.0, 1500.0, us]
-    assert all(carried_us(pins, b.flap.pin) == [0.0, 1500.0] for b in config.bins if b.name != "crown_2")
+    assert all(
+        carried_us(pins, b.flap.pin) == [0.0, 1500.0] for b in config.bins if b.name != "crown_2"
+    )
 
 
 def test_a_jogged_flap_is_held_where_it_is(config, pins, released):
@@ -174,7 +184,9 @@ def test_a_jogged_flap_is_held_where_it_is(config, pins, released):
         ("crown_3", 1500, "crown_3: no such bin; there are bit_10, bit_20"),
     ],
 )
-def test_what_cannot_be_jogged_is_refused_and_nothing_moves(config, pins, flaps, bin_, us, complaint):
+def test_what_cannot_be_jogged_is_refused_and_nothing_moves(
+    config, pins, flaps, bin_, us, complaint
+):
     with pytest.raises(InputError, match=complaint):
         flaps.jog(bin_, us)
     assert all(carried_us(pins, b.flap.pin) == [0.0, 1500.0] for b in config.bins)

@@ -29,9 +29,15 @@ def test_our_lines_come_last_and_for_every_model_of_pi(text):
     changed = install.with_ours(text, LINES)
     assert changed.startswith(text)
     ours = changed.removeprefix(text).decode().split("\n")
-    assert ours[:3] == ["", "# coinsorter begin: made by make install from /etc/coinsorter/config.yaml", "[all]"]
+    assert ours[:3] == [
+        "",
+        "# coinsorter begin: made by make install from /etc/coinsorter/config.yaml",
+        "[all]",
+    ]
     assert ours[-3:] == ["dtoverlay=coinsorter", "# coinsorter end", ""]
-    assert [line for line in ours if line.startswith("gpio=")] == [line for line in LINES.decode().split("\n") if line.startswith("gpio=")]
+    assert [line for line in ours if line.startswith("gpio=")] == [
+        line for line in LINES.decode().split("\n") if line.startswith("gpio=")
+    ]
 
 
 def test_no_mark_is_longer_than_the_firmware_reads():
@@ -42,7 +48,9 @@ def test_no_mark_is_longer_than_the_firmware_reads():
 def test_the_same_lines_again_change_nothing_and_others_take_their_place(text):
     changed = install.with_ours(text, LINES)
     assert install.with_ours(changed, LINES) == changed
-    assert install.with_ours(changed, OTHER_LINES) == install.with_ours(text, OTHER_LINES) != changed
+    assert (
+        install.with_ours(changed, OTHER_LINES) == install.with_ours(text, OTHER_LINES) != changed
+    )
 
 
 @every_text
@@ -54,7 +62,10 @@ def test_without_our_lines_it_is_as_it_was_byte_for_byte(text):
 @every_text
 def test_lines_that_somebody_has_added_below_ours_stay_below_and_whole(text):
     changed = install.with_ours(text, LINES) + b"gpu_mem=64\n"
-    assert install.with_ours(changed, OTHER_LINES) == install.with_ours(text, OTHER_LINES) + b"gpu_mem=64\n"
+    assert (
+        install.with_ours(changed, OTHER_LINES)
+        == install.with_ours(text, OTHER_LINES) + b"gpu_mem=64\n"
+    )
     left = install.without_ours(changed)
     assert left.startswith(text) and left.splitlines() == [*text.splitlines(), b"gpu_mem=64"]
 
@@ -65,10 +76,25 @@ def test_our_lines_are_found_in_a_file_that_an_editor_of_windows_has_saved():
     assert install.with_ours(saved, LINES) == install.with_ours(b"arm_boost=1\r\n", LINES)
 
 
-@pytest.mark.parametrize("marks", [["begin"], ["end"], ["end", "begin"], ["begin", "begin", "end"], ["begin", "end", "begin", "end"]])
-@pytest.mark.parametrize("change", [lambda text: install.with_ours(text, LINES), install.without_ours], ids=["install", "uninstall"])
+@pytest.mark.parametrize(
+    "marks",
+    [
+        ["begin"],
+        ["end"],
+        ["end", "begin"],
+        ["begin", "begin", "end"],
+        ["begin", "end", "begin", "end"],
+    ],
+)
+@pytest.mark.parametrize(
+    "change",
+    [lambda text: install.with_ours(text, LINES), install.without_ours],
+    ids=["install", "uninstall"],
+)
 def test_marks_that_are_amiss_are_refused_in_one_line(marks, change):
     text = "arm_boost=1\n" + "".join(f"# coinsorter {mark}\n[all]\n" for mark in marks)
-    with pytest.raises(install.InstallError, match=re.escape("/boot/firmware/config.txt: `# coinsorter begin")) as refused:
+    with pytest.raises(
+        install.InstallError, match=re.escape("/boot/firmware/config.txt: `# coinsorter begin")
+    ) as refused:
         change(text.encode())
     assert "\n" not in str(refused.value) and "nothing was changed; delete" in str(refused.value)

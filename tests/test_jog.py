@@ -23,7 +23,11 @@ def trial(config):
 
 def test_steps_and_pulses_turn_the_flap(trial):
     assert trial.obey("show rest") == "1500 us, 90.0 degrees"
-    assert [trial.obey(word) for word in ("+20", "-5", "1400")] == ["1520 us, 91.8 degrees", "1515 us, 91.3 degrees", "1400 us, 81.0 degrees"]
+    assert [trial.obey(word) for word in ("+20", "-5", "1400")] == [
+        "1520 us, 91.8 degrees",
+        "1515 us, 91.3 degrees",
+        "1400 us, 81.0 degrees",
+    ]
     assert trial.flaps.at_us == {"bit_10": [1500, 1520, 1515, 1400]}
 
 
@@ -46,7 +50,13 @@ def test_no_number_at_all_moves_nothing(trial):
 def test_what_was_found_is_what_config_yaml_needs_and_no_more(config):
     flaps, told = TurnedByHand(), []
     words = iter(["+20", "rest", "2100", "open", "next", "next", "1450", "rest", "end"])
-    numbers = jog.calibrated(config, flaps, [b.name for b in config.bins], lambda prompt: next(words), told.append)
-    assert numbers == {("bins", 0, "flap", "rest_deg"): 91.8, ("bins", 0, "flap", "open_deg"): 144.0, ("bins", 2, "flap", "rest_deg"): 85.5}
+    numbers = jog.calibrated(
+        config, flaps, [b.name for b in config.bins], lambda prompt: next(words), told.append
+    )
+    assert numbers == {
+        ("bins", 0, "flap", "rest_deg"): 91.8,
+        ("bins", 0, "flap", "open_deg"): 144.0,
+        ("bins", 2, "flap", "rest_deg"): 85.5,
+    }
     assert list(flaps.at_us) == ["bit_10", "bit_20", "bit_50"] and flaps.at_us["bit_20"] == [1500]
     assert "bit_50: 1500 us, 90.0 degrees" in told

@@ -23,14 +23,30 @@ VERDICT = Verdict("crown_2", 0.999, 0.99, "crown_5", 1.2, 23.01)
 LIMITS = Thresholds(0.9, 4.0, 23.0, 0.5)
 
 
-def event(coin: int, bin: str = "crown_2", reason: str = "sorted", verdict: Verdict | None = VERDICT) -> Event:
-    return Event(coin, 1.5 * coin, 23.01, 250.0, verdict, LIMITS if verdict else None, Decision(bin, reason), 2.0, "CRN")
+def event(
+    coin: int, bin: str = "crown_2", reason: str = "sorted", verdict: Verdict | None = VERDICT
+) -> Event:
+    return Event(
+        coin,
+        1.5 * coin,
+        23.01,
+        250.0,
+        verdict,
+        LIMITS if verdict else None,
+        Decision(bin, reason),
+        2.0,
+        "CRN",
+    )
 
 
 @pytest.fixture(params=["direct", "background"])
 def book(request, tmp_path):
     path = tmp_path / "ledger.db"
-    made = Ledger(path, FACTS) if request.param == "direct" else BackgroundLedger(lambda: Ledger(path, FACTS))
+    made = (
+        Ledger(path, FACTS)
+        if request.param == "direct"
+        else BackgroundLedger(lambda: Ledger(path, FACTS))
+    )
     yield made
     made.close()
 
@@ -39,14 +55,31 @@ def test_a_row_is_durable_when_its_receipt_says_so(book):
     receipt = book.record(event(1))
     assert receipt.wait(5)
     (row,) = ledger.rows(book.path)
-    assert (row["coin"], row["label"], row["confidence"], row["bin"], row["reason"], row["landed"]) == (1, "crown_2", 0.999, "crown_2", "sorted", None)
-    assert (row["min_confidence"], row["max_anomaly"], row["nominal_mm"], row["tolerance_mm"]) == (0.9, 4.0, 23.0, 0.5)
+    assert (
+        row["coin"],
+        row["label"],
+        row["confidence"],
+        row["bin"],
+        row["reason"],
+        row["landed"],
+    ) == (1, "crown_2", 0.999, "crown_2", "sorted", None)
+    assert (row["min_confidence"], row["max_anomaly"], row["nominal_mm"], row["tolerance_mm"]) == (
+        0.9,
+        4.0,
+        23.0,
+        0.5,
+    )
     assert (row["value"], row["currency"]) == (2.0, "CRN")
 
 
 def test_totals_account_for_every_coin(book):
     for coin, (bin_, reason, landed, late) in enumerate(
-        [("crown_2", "sorted", "crown_2", False), ("reject", "anomaly", "reject", False), ("crown_2", "sorted", "reject", True), ("crown_2", "sorted", "crown_2", False)]
+        [
+            ("crown_2", "sorted", "crown_2", False),
+            ("reject", "anomaly", "reject", False),
+            ("crown_2", "sorted", "reject", True),
+            ("crown_2", "sorted", "crown_2", False),
+        ]
     ):
         book.record(event(coin, bin_, reason))
         book.complete(coin, landed, landed if late else None)
@@ -72,7 +105,12 @@ def test_what_a_crash_left_open_is_called_uncertain_at_the_next_start(tmp_path):
     second = Ledger(path, FACTS)  # the first never said good-bye
     assert second.recovered == 1
     found = ledger.totals(path)
-    assert (found["seen"], found["bins"], found["uncertain"], found["open"]) == (2, {"crown_2": 1}, 1, 0)
+    assert (found["seen"], found["bins"], found["uncertain"], found["open"]) == (
+        2,
+        {"crown_2": 1},
+        1,
+        0,
+    )
 
 
 SORTING = """
@@ -93,7 +131,11 @@ SORTING = """
 def test_no_coin_whose_flap_moved_is_missing_after_the_process_is_killed(tmp_path, rounds):
     path, moved, recovered = tmp_path / "ledger.db", 0, 0
     for number in range(rounds):
-        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(SORTING), str(path)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(SORTING), str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(5 + 7 * number % 40):
             process.stdout.readline()
         os.kill(process.pid, signal.SIGKILL)
@@ -106,12 +148,16 @@ def test_no_coin_whose_flap_moved_is_missing_after_the_process_is_killed(tmp_pat
         found = ledger.totals(path)
         # the killed process may have written one more row than it told of
         assert moved <= found["seen"] <= moved + number + 1
-        assert found["seen"] == sum(found["bins"].values()) + found["uncertain"] and found["open"] == 0
+        assert (
+            found["seen"] == sum(found["bins"].values()) + found["uncertain"] and found["open"] == 0
+        )
     assert found["uncertain"] == recovered > 0
 
 
 def test_a_folder_that_cannot_be_written_is_one_line_that_says_what_to_do():
-    with pytest.raises(LedgerError, match="ledger /proc/nowhere/ledger.db: .*set ledger.path") as error:
+    with pytest.raises(
+        LedgerError, match="ledger /proc/nowhere/ledger.db: .*set ledger.path"
+    ) as error:
         Ledger(Path("/proc/nowhere/ledger.db"), FACTS)
     assert "\n" not in str(error.value)
 
@@ -159,7 +205,12 @@ FULL = """
 @pytest.mark.parametrize("kind", ["direct", "background"])
 def test_a_full_disk_stops_it_with_a_reason_and_leaves_no_half_row(tmp_path, kind):
     path = tmp_path / "ledger.db"
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(FULL), str(path), kind], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FULL), str(path), kind],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 74, done.stderr
     durable, line = done.stdout.strip().split(" ", 1)
     assert line.startswith(f"ledger {path}: ") and "\n" not in line
@@ -202,5 +253,3 @@ def test_only_the_last_rows_are_listed_the_oldest_first(book):
     for coin in range(5):
         book.record(event(coin)).wait(5)
     assert [row["coin"] for row in ledger.rows(book.path, last=2)] == [3, 4]
-
-

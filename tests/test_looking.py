@@ -15,7 +15,9 @@ from coinsorter.simulator.machine import SimulatedMachine
 @pytest.fixture
 def belt(config, crowns, tmp_path):
     """A camera over a simulated belt; the rest of the machine stands still."""
-    return SimulatedMachine(config, crowns, tmp_path / "ledger.db", 6, 1, runtime.pick("auto")).camera
+    return SimulatedMachine(
+        config, crowns, tmp_path / "ledger.db", 6, 1, runtime.pick("auto")
+    ).camera
 
 
 def test_a_snap_draws_each_coin_where_it_is_and_says_its_size(config, crowns, belt):
@@ -27,7 +29,10 @@ def test_a_snap_draws_each_coin_where_it_is_and_says_its_size(config, crowns, be
     circle = circles[0]
     on_rim = round(circle.y_px - circle.radius_px), round(circle.x_px)
     assert tuple(picture[on_rim]) == looking.ALONE != tuple(frame.pixels[on_rim])
-    far = np.hypot(*np.ogrid[-circle.y_px : 480 - circle.y_px, -circle.x_px : 640 - circle.x_px]) > circle.radius_px + 60
+    far = (
+        np.hypot(*np.ogrid[-circle.y_px : 480 - circle.y_px, -circle.x_px : 640 - circle.x_px])
+        > circle.radius_px + 60
+    )
     assert (picture[far] == frame.pixels[far]).all()
 
 
@@ -37,7 +42,9 @@ def test_a_camera_without_frames_is_said(config, crowns, belt):
         looking.snap(belt, assembly.search(crowns, config.scale), config.scale)
 
 
-def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(config, crowns, belt, tmp_path):
+def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(
+    config, crowns, belt, tmp_path
+):
     search = assembly.search(crowns, config.scale)
     tracker = looking.tracker(config.scale, config.belt.speed_mm_s, 1 / config.camera.frames_per_s)
     capture = looking.Capture(belt, tracker, search, tmp_path / "crown_1", now_s=lambda: 12.5)
@@ -45,10 +52,14 @@ def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(config, 
     riders = belt._belt.riders
     alone = sum(rider.thing.label is not None for rider in riders)
     assert alone <= len(paths) <= len(riders) and len(paths) + capture.left_out == len(riders)
-    assert len(set(paths)) == len(paths) and all(path.name.startswith("crown_1_12500_") for path in paths)
+    assert len(set(paths)) == len(paths) and all(
+        path.name.startswith("crown_1_12500_") for path in paths
+    )
     for path in paths:
         pixels = read_picture(path)
-        assert pixels.shape == (480, 640, 3) and [c for c in looking.find_things(pixels, search) if c.alone]
+        assert pixels.shape == (480, 640, 3) and [
+            c for c in looking.find_things(pixels, search) if c.alone
+        ]
 
 
 def test_a_picture_is_written_as_its_name_says(tmp_path):
@@ -70,4 +81,7 @@ def test_circles_that_do_not_lie_alone_are_red(config, crowns, belt):
             break
     circle = replace(circles[0], alone=False)
     picture = looking.drawn(frame.pixels, [circle], config.scale)
-    assert tuple(picture[round(circle.y_px - circle.radius_px), round(circle.x_px)]) == looking.NOT_ALONE
+    assert (
+        tuple(picture[round(circle.y_px - circle.radius_px), round(circle.x_px)])
+        == looking.NOT_ALONE
+    )

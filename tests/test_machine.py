@@ -19,7 +19,9 @@ from coinsorter.witnesses import Falls
 def build(config, crowns, tmp_path):
     def make(count: int = 12, seed: int = 1, **changes) -> SimulatedMachine:
         settings = config.model_copy(update=changes)
-        return SimulatedMachine(settings, crowns, tmp_path / f"ledger-{seed}.db", count, seed, runtime.pick("auto"))
+        return SimulatedMachine(
+            settings, crowns, tmp_path / f"ledger-{seed}.db", count, seed, runtime.pick("auto")
+        )
 
     return make
 
@@ -27,13 +29,22 @@ def build(config, crowns, tmp_path):
 def moved_bins(simulated: SimulatedMachine) -> set[str]:
     """Bins whose servo ever carried anything but its rest pulse."""
     rest = 1500
-    return {name for name, servo in simulated.belt.servos.items() if any(round(pulse) not in (0, rest) for _, pulse in servo.pulses)}
+    return {
+        name
+        for name, servo in simulated.belt.servos.items()
+        if any(round(pulse) not in (0, rest) for _, pulse in servo.pulses)
+    }
 
 
 def test_coins_land_in_their_own_bins_and_everything_else_is_rejected(build):
     simulated = build(count=30)
     truth = simulated.run()
-    assert truth.wrong == 0 and truth.foreign_accepted == 0 and truth.ledger_matches and truth.fault is None
+    assert (
+        truth.wrong == 0
+        and truth.foreign_accepted == 0
+        and truth.ledger_matches
+        and truth.fault is None
+    )
     assert truth.correct >= truth.genuine_alone - 1
     assert moved_bins(simulated) == {rider.landed for rider in simulated.belt.riders} - {"reject"}
 
@@ -44,7 +55,10 @@ def test_the_same_seed_is_the_same_run_bit_for_bit(build, tmp_path):
         simulated.ledger_path.unlink()
         simulated = build(count=15, seed=4)
         truth = simulated.run()
-        rows = [{key: row[key] for key in row if key != "at"} for row in ledger.rows(simulated.ledger_path)]
+        rows = [
+            {key: row[key] for key in row if key != "at"}
+            for row in ledger.rows(simulated.ledger_path)
+        ]
         pulses = {bin_: servo.pulses for bin_, servo in simulated.belt.servos.items()}
         simulated.ledger_path.unlink()
         return replace(truth, cpu_ms_per_coin=0.0), rows, pulses
@@ -61,7 +75,11 @@ def test_every_row_holds_the_evidence_and_the_limits_it_was_judged_by(build, cro
             limits = crowns.thresholds[row["label"]]
             assert row["confidence"] >= row["min_confidence"] == limits.min_confidence
             assert row["anomaly"] <= row["max_anomaly"] == limits.max_anomaly
-            assert abs(row["diameter_mm"] - row["nominal_mm"]) <= row["tolerance_mm"] == limits.tolerance_mm
+            assert (
+                abs(row["diameter_mm"] - row["nominal_mm"])
+                <= row["tolerance_mm"]
+                == limits.tolerance_mm
+            )
             assert (row["value"], row["currency"]) == (crowns.labels[row["label"]].value, "CRN")
 
 
@@ -78,7 +96,9 @@ def test_a_coin_judged_too_late_falls_to_reject(build):
 
     def slow():
         frame = read()
-        simulated.clock.advance_to(simulated.clock.now_s() + 0.4)  # as if judging had taken that long
+        simulated.clock.advance_to(
+            simulated.clock.now_s() + 0.4
+        )  # as if judging had taken that long
         return frame
 
     simulated.camera.next_frame = slow
@@ -109,7 +129,9 @@ def test_a_ledger_that_cannot_be_written_stops_accepting_and_says_why(build, cap
     def full(event):
         calls.append(event)
         if len(calls) > 3:
-            raise LedgerError("ledger x: database or disk is full; free some space, then start again")
+            raise LedgerError(
+                "ledger x: database or disk is full; free some space, then start again"
+            )
         return record(event)
 
     simulated.machine.ledger.record = full
@@ -128,7 +150,9 @@ def test_a_flap_that_fails_stops_accepting_but_not_the_accounts(build, caplog):
     def breaks(bin_, open):
         opened.extend([bin_] if open else [])
         if open and len(opened) == 3:
-            raise FlapError(f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again")
+            raise FlapError(
+                f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again"
+            )
         move(bin_, open)
 
     simulated.machine.flaps.move = breaks
@@ -137,8 +161,14 @@ def test_a_flap_that_fails_stops_accepting_but_not_the_accounts(build, caplog):
     assert truth.wrong == truth.foreign_accepted == 0 and truth.rejected["fault"] > 0
     found = ledger.totals(simulated.ledger_path)
     assert found["seen"] == 12 and found["open"] == 0
-    assert found["bins"].get("reject", 0) <= sum(rider.landed == "reject" for rider in simulated.belt.riders) <= found["bins"]["reject"] + found["uncertain"]
-    assert all(servo.pulses[-2][1] == pytest.approx(1500) for servo in simulated.belt.servos.values())
+    assert (
+        found["bins"].get("reject", 0)
+        <= sum(rider.landed == "reject" for rider in simulated.belt.riders)
+        <= found["bins"]["reject"] + found["uncertain"]
+    )
+    assert all(
+        servo.pulses[-2][1] == pytest.approx(1500) for servo in simulated.belt.servos.values()
+    )
 
 
 def test_coins_that_meet_a_flap_that_cannot_be_brought_to_rest_are_uncertain(build):
@@ -148,21 +178,29 @@ def test_coins_that_meet_a_flap_that_cannot_be_brought_to_rest_are_uncertain(bui
     def sticks(bin_, open):
         stuck.extend([bin_] if open and not stuck else [])
         if open or bin_ in stuck:
-            raise FlapError(f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again")
+            raise FlapError(
+                f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again"
+            )
         move(bin_, open)
 
     simulated.machine.flaps.move = sticks
     simulated.machine.close = simulated.machine.ledger.close  # parking would say so once more
     simulated.run()
     found = ledger.totals(simulated.ledger_path)
-    assert found["seen"] == 12 and found["open"] == 0 and found["uncertain"] == 12 - found["bins"].get("reject", 0) > 6
+    assert (
+        found["seen"] == 12
+        and found["open"] == 0
+        and found["uncertain"] == 12 - found["bins"].get("reject", 0) > 6
+    )
 
 
 def test_a_paused_machine_rejects_everything_and_writes_it_down(build):
     simulated = build(count=6)
     simulated.machine.paused = True
     truth = simulated.run()
-    assert truth.rejected == {"paused": 6} and truth.ledger_matches and moved_bins(simulated) == set()
+    assert (
+        truth.rejected == {"paused": 6} and truth.ledger_matches and moved_bins(simulated) == set()
+    )
 
 
 def test_coins_that_have_no_bin_are_rejected_by_that_name(build, config):
@@ -173,7 +211,11 @@ def test_coins_that_have_no_bin_are_rejected_by_that_name(build, config):
 
 
 def test_one_bin_may_take_several_labels(build, config):
-    joined = [config.bins[0].model_copy(update={"name": "all", "labels": [label for b in config.bins for label in b.labels]})]
+    joined = [
+        config.bins[0].model_copy(
+            update={"name": "all", "labels": [label for b in config.bins for label in b.labels]}
+        )
+    ]
     simulated = build(count=15, bins=joined)
     truth = simulated.run()
     assert truth.wrong == truth.foreign_accepted == 0 and truth.correct >= truth.genuine_alone - 1
@@ -181,7 +223,9 @@ def test_one_bin_may_take_several_labels(build, config):
 
 
 def test_stricter_settings_reject_more(build, config):
-    strict = build(count=12, acceptance=config.acceptance.model_copy(update={"max_diameter_error_mm": 0.0}))
+    strict = build(
+        count=12, acceptance=config.acceptance.model_copy(update={"max_diameter_error_mm": 0.0})
+    )
     assert strict.run().correct == 0
 
 
@@ -189,7 +233,9 @@ def test_stricter_settings_reject_more(build, config):
 def test_a_frame_of_the_wrong_size_is_refused_with_both_sizes(build, shape):
     simulated = build(count=1)
     simulated.camera.next_frame = lambda: Frame(np.zeros(shape, np.uint8), 0, 0.0)
-    with pytest.raises(FrameError, match=f"{shape[1]}x{shape[0]}, not 640x480; set camera.width_px"):
+    with pytest.raises(
+        FrameError, match=f"{shape[1]}x{shape[0]}, not 640x480; set camera.width_px"
+    ):
         simulated.machine.step()
 
 
@@ -199,7 +245,6 @@ def test_closing_leaves_every_flap_at_rest_and_limp(build):
     simulated.machine.close()
     for servo in simulated.belt.servos.values():
         assert [round(pulse) for _, pulse in servo.pulses[-2:]] == [1500, 0]
-
 
 
 class WiredPanel:
@@ -268,7 +313,9 @@ def test_coins_that_sensors_see_fall_are_in_their_bins(build):
     wired(simulated)
     drain(simulated)
     landed = Counter(rider.landed for rider in simulated.belt.riders)
-    assert ledger.totals(simulated.ledger_path)["bins"] == dict(landed) and incidents(simulated) == []
+    assert (
+        ledger.totals(simulated.ledger_path)["bins"] == dict(landed) and incidents(simulated) == []
+    )
 
 
 def test_a_coin_that_no_sensor_saw_fall_is_uncertain_and_told(build):
@@ -277,7 +324,10 @@ def test_a_coin_that_no_sensor_saw_fall_is_uncertain_and_told(build):
     blind = expected.most_common(1)[0][0]
     wired(simulated, blind=(blind,))
     drain(simulated)
-    found, landed = ledger.totals(simulated.ledger_path), Counter(rider.landed for rider in simulated.belt.riders)
+    found, landed = (
+        ledger.totals(simulated.ledger_path),
+        Counter(rider.landed for rider in simulated.belt.riders),
+    )
     assert found["uncertain"] == landed[blind] > 0 and blind not in found["bins"]
     assert found["seen"] == 12 == sum(found["bins"].values()) + found["uncertain"]
     assert [what for what in incidents(simulated) if f"was not seen to fall into {blind}" in what]
@@ -298,7 +348,12 @@ def test_the_stop_button_pauses_and_goes_on(build):
         pass
     run_on(simulated, 5.0)
     simulated.machine.close()
-    assert panel.shown == ["sorting", "paused", "sorting"] and panel.feeding == [True, False, True, False]
+    assert panel.shown == ["sorting", "paused", "sorting"] and panel.feeding == [
+        True,
+        False,
+        True,
+        False,
+    ]
     rejected = ledger.totals(simulated.ledger_path)["rejected"]
     assert 4 <= rejected["paused"] < 20 - 4
 
@@ -308,7 +363,9 @@ def test_a_fault_stops_the_feeder_and_shows_itself(build):
     panel = wired(simulated)
 
     def breaks(bin_, open):
-        raise FlapError(f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again")
+        raise FlapError(
+            f"bin {bin_}: GPIO 5 does not take pulses: gone; check the wiring, then start again"
+        )
 
     simulated.machine.start()
     simulated.machine.flaps.move = breaks
@@ -322,7 +379,11 @@ def test_things_that_pass_the_beam_and_not_the_camera_are_told(build):
     panel = wired(simulated)
     panel.entered = 5
     drain(simulated)
-    assert [what for what in incidents(simulated) if what.startswith("2 more things broke the light beam")]
+    assert [
+        what
+        for what in incidents(simulated)
+        if what.startswith("2 more things broke the light beam")
+    ]
 
 
 class Silent:
@@ -353,14 +414,21 @@ def test_a_camera_that_falls_silent_is_opened_again_with_flaps_at_rest_and_the_a
     simulated.machine.camera = camera = Silent(simulated.camera, at={150, 400})
     rest_at = []
     reopen = camera.reopen
-    camera.reopen = lambda: (rest_at.append([round(servo.pulses[-1][1]) for servo in simulated.belt.servos.values()]), reopen())
+    camera.reopen = lambda: (
+        rest_at.append([round(servo.pulses[-1][1]) for servo in simulated.belt.servos.values()]),
+        reopen(),
+    )
     simulated.run()
     assert camera.reopened == 2 and rest_at == [[1500] * 8] * 2
     found = ledger.totals(simulated.ledger_path)
     assert found["seen"] == 12 and found["open"] == 0
-    assert [what for what in incidents(simulated) if what.startswith("no frame for 0.25 s")] == incidents(simulated)
+    assert [
+        what for what in incidents(simulated) if what.startswith("no frame for 0.25 s")
+    ] == incidents(simulated)
     landed = Counter(rider.landed for rider in simulated.belt.riders)
-    assert all(found["bins"].get(name, 0) <= count for name, count in landed.items() if name != "reject")
+    assert all(
+        found["bins"].get(name, 0) <= count for name, count in landed.items() if name != "reject"
+    )
 
 
 def test_a_flap_that_fails_while_the_camera_is_silent_leaves_no_row_open(build):
@@ -368,14 +436,20 @@ def test_a_flap_that_fails_while_the_camera_is_silent_leaves_no_row_open(build):
     simulated.machine.camera = Silent(simulated.camera, at={250})
 
     def breaks():
-        raise FlapError("bin bit_10: GPIO 5 does not take pulses: gone; check the wiring, then start again")
+        raise FlapError(
+            "bin bit_10: GPIO 5 does not take pulses: gone; check the wiring, then start again"
+        )
 
     simulated.machine.start()
     simulated.machine.flaps.park = breaks
     while simulated.machine.step():
         pass
     found = ledger.totals(simulated.ledger_path)
-    assert found["seen"] == 12 and found["open"] == 0 < found["uncertain"] and "check the wiring" in str(simulated.machine.failure)
+    assert (
+        found["seen"] == 12
+        and found["open"] == 0 < found["uncertain"]
+        and "check the wiring" in str(simulated.machine.failure)
+    )
 
 
 def test_a_camera_that_cannot_be_opened_again_ends_the_run_with_flaps_at_rest(build):

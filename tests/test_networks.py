@@ -26,7 +26,12 @@ def discs() -> Samples:
     """Of two colours, as bright or dark as each other."""
     rng = np.random.default_rng(1)
     labels = np.arange(48) % 2
-    crops = np.clip(COLOURS[labels][:, None, None] * rng.uniform(0.8, 1.2, (48, 1, 1, 1)) + rng.normal(0, 8, (48, 64, 64, 3)), 0, 255).astype(np.uint8)
+    crops = np.clip(
+        COLOURS[labels][:, None, None] * rng.uniform(0.8, 1.2, (48, 1, 1, 1))
+        + rng.normal(0, 8, (48, 64, 64, 3)),
+        0,
+        255,
+    ).astype(np.uint8)
     crops[:, inside(SPEC) == 0] = FILL
     circle = Circle(320, 240, 40, 1, 1, 20, (95, 95, 95), True)
     return Samples(crops, labels, (circle,) * 48, np.full(48, 20.0), np.arange(48))
@@ -39,17 +44,31 @@ def coloured() -> Samples:
 
 def a_recipe(**knobs) -> Recipe:
     labels = [Label(name=name, value=1, currency="X", diameter_mm=20.0) for name in "ab"]
-    return Recipe.model_validate({"name": "coloured", "source": "frames", "labels": labels, **knobs})
+    return Recipe.model_validate(
+        {"name": "coloured", "source": "frames", "labels": labels, **knobs}
+    )
 
 
-@pytest.mark.parametrize("network", ["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"])
+@pytest.mark.parametrize(
+    "network", ["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"]
+)
 def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(network, coloured):
     import keras
 
     from coinsorter.training.making import export, fit, parity
 
     keras.utils.set_random_seed(1)
-    wanted = a_recipe(classifier={"network": network, "width": 8, "epochs": 9, "batch": 8, "repeat": 4, "learning_rate": 0.001}, augment={"colour": 0.0})
+    wanted = a_recipe(
+        classifier={
+            "network": network,
+            "width": 8,
+            "epochs": 9,
+            "batch": 8,
+            "repeat": 4,
+            "learning_rate": 0.001,
+        },
+        augment={"colour": 0.0},
+    )
     model = fit.fit_classifier(coloured, 2, SPEC, wanted, lambda *told: None).model
     assert model.count_params() < (3_000_000 if network == "three-conv" else 1_000_000)
     floats = model.predict(coloured.crops[:].astype(np.float32), verbose=0)[:, :-1].argmax(axis=1)
@@ -67,7 +86,16 @@ def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured)
     from coinsorter.training.making import export, fit
 
     keras.utils.set_random_seed(1)
-    wanted = a_recipe(autoencoder={"network": network, "width": 4, "code": 8, "epochs": 8, "batch": 8, "repeat": 4})
+    wanted = a_recipe(
+        autoencoder={
+            "network": network,
+            "width": 4,
+            "code": 8,
+            "epochs": 8,
+            "batch": 8,
+            "repeat": 4,
+        }
+    )
     model = fit.fit_autoencoder(coloured, SPEC, wanted, lambda *told: None).model
     network_ = Network(export.int8(model, coloured.crops[:]), 1, runtime.LITERT)
     wanted_copies = np.array([halved(crop) for crop in coloured.crops[:8]]).astype(float)
@@ -84,9 +112,18 @@ def test_half_a_point_may_be_lost_to_int8_and_no_more():
     from coinsorter.training.making import export
 
     worst = iter(["conv (layer 7)"])
-    export.check({export.FLOAT: right(990), "litert": right(985), "tflite-runtime": right(995)}, lambda: next(worst))
-    with pytest.raises(ExportError, match=r"99.00 % of 1000 .* as floats, 98.40 % as int8 on tflite-runtime; most is lost in layer conv \(layer 7\)"):
-        export.check({export.FLOAT: right(990), "litert": right(990), "tflite-runtime": right(984)}, lambda: next(worst))
+    export.check(
+        {export.FLOAT: right(990), "litert": right(985), "tflite-runtime": right(995)},
+        lambda: next(worst),
+    )
+    with pytest.raises(
+        ExportError,
+        match=r"99.00 % of 1000 .* as floats, 98.40 % as int8 on tflite-runtime; most is lost in layer conv \(layer 7\)",
+    ):
+        export.check(
+            {export.FLOAT: right(990), "litert": right(990), "tflite-runtime": right(984)},
+            lambda: next(worst),
+        )
 
 
 def test_the_layer_that_loses_most_is_found(coloured):
@@ -98,9 +135,13 @@ def test_the_layer_that_loses_most_is_found(coloured):
 
     keras.utils.set_random_seed(1)
     pictures = layers.Input((64, 64, 3))
-    x = layers.Conv2D(4, 3, strides=4, activation="relu", name="sound")(layers.Rescaling(1 / 127.5, -1)(pictures))
+    x = layers.Conv2D(4, 3, strides=4, activation="relu", name="sound")(
+        layers.Rescaling(1 / 127.5, -1)(pictures)
+    )
     x = layers.Conv2D(4, 3, strides=4, name="spoilt")(x)
-    model = keras.Model(pictures, layers.Dense(3, name="logits")(layers.GlobalAveragePooling2D()(x)))
+    model = keras.Model(
+        pictures, layers.Dense(3, name="logits")(layers.GlobalAveragePooling2D()(x))
+    )
     sound, spoilt = model.get_layer("sound"), model.get_layer("spoilt")
     (same, zero), (weights, bias) = sound.get_weights(), spoilt.get_weights()
     same[..., 1] = same[..., 0] = np.abs(same[..., 0])
@@ -128,5 +169,7 @@ print("on", strategy.num_replicas_in_sync, "right", right.mean(), "told", len(to
 
 def test_networks_are_trained_unchanged_under_a_distribution_strategy():
     """In a process of its own: devices are divided before anything is computed."""
-    done = subprocess.run([sys.executable, "-c", TWO_DEVICES], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.split()
     assert done[1] == "2" and float(done[3]) >= 0.95 and done[5] == "2"

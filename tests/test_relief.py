@@ -27,7 +27,10 @@ LABELS = len(currency.CROWNS)
 def struck() -> Samples:
     """Simulated coins of every denomination, their colours taken away and their sizes not told."""
     found = drawn.simulated(coins.GENUINE, 480, SPEC, (), [5], lambda done: None)
-    return replace(found, crops=np.repeat(found.crops[:].mean(axis=3, keepdims=True).astype(np.uint8), 3, axis=3))
+    return replace(
+        found,
+        crops=np.repeat(found.crops[:].mean(axis=3, keepdims=True).astype(np.uint8), 3, axis=3),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +95,25 @@ def test_the_gamma_of_crops_is_taken_out_again(known, matcher, others):
 def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, others, grey):
     blank = np.where(inside(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(3, axis=2)
     scores = telling(matcher.likeness(blank))
-    assert np.abs(scores).max() < 0.3 * np.median([telling(matcher.likeness(crop)).max() for crop in others.crops])
+    assert np.abs(scores).max() < 0.3 * np.median(
+        [telling(matcher.likeness(crop)).max() for crop in others.crops]
+    )
 
 
 def test_foreign_coins_are_less_like_any_label(matcher, others):
-    tokens = drawn.simulated("token", 60, SPEC, ("gear", "cross", "letters"), [6], lambda done: None)
+    tokens = drawn.simulated(
+        "token", 60, SPEC, ("gear", "cross", "letters"), [6], lambda done: None
+    )
     best = [telling(matcher.likeness(crop)).max() for crop in others.crops]
-    assert np.median([telling(matcher.likeness(crop)).max() for crop in tokens.crops]) < np.quantile(best, 0.1)
+    assert np.median(
+        [telling(matcher.likeness(crop)).max() for crop in tokens.crops]
+    ) < np.quantile(best, 0.1)
 
 
 def test_a_label_without_known_coins_and_one_with_a_single_one(struck, others):
-    few = struck.where((struck.labels == 0) | (np.arange(len(struck)) == np.flatnonzero(struck.labels == 1)[0]))
+    few = struck.where(
+        (struck.labels == 0) | (np.arange(len(struck)) == np.flatnonzero(struck.labels == 1)[0])
+    )
     scores = telling(Matcher(reliefs.learn(few, SPEC, 40, 1), SPEC, 3).likeness(others.crops[0]))
     assert scores.shape == (4,) and np.isfinite(scores).all() and scores[2] < max(scores[:2])
 

@@ -54,22 +54,31 @@ def test_a_step_along_the_belt_is_as_long_as_the_scale_there_says(x, y, along, a
 
 def test_radii_cover_the_whole_tilted_view():
     low, high = TILTED.radii_px(20, 27)
-    assert low == pytest.approx(3.2 * (1 - 0.07 - 0.02) * 10) and high == pytest.approx(3.2 * (1 + 0.07 + 0.02) * 13.5)
+    assert low == pytest.approx(3.2 * (1 - 0.07 - 0.02) * 10) and high == pytest.approx(
+        3.2 * (1 + 0.07 + 0.02) * 13.5
+    )
 
 
 def test_a_plane_is_found_again_from_coins_of_known_size_though_one_in_ten_is_badly_measured():
     rng = np.random.default_rng(2)
     diameters = rng.choice([20.0, 23.0, 27.0], 200)
     errors = np.where(rng.random(200) < 0.1, 0.1, rng.normal(0, 0.01, 200))
-    circles = [circle(TILTED, *rng.uniform((40, 40), (600, 440)), d, e) for d, e in zip(diameters, errors)]
+    circles = [
+        circle(TILTED, *rng.uniform((40, 40), (600, 440)), d, e) for d, e in zip(diameters, errors)
+    ]
     found = fit_plane(circles, diameters, 640, 480)
     assert found.px_per_mm == pytest.approx(3.2, rel=0.003)
-    assert found.tilt_along == pytest.approx(-0.07, abs=0.006) and found.tilt_across == pytest.approx(0.02, abs=0.006)
+    assert found.tilt_along == pytest.approx(
+        -0.07, abs=0.006
+    ) and found.tilt_across == pytest.approx(0.02, abs=0.006)
 
 
 def test_the_lens_is_found_with_the_plane_and_stays_as_it_is_while_the_plane_is_followed():
     rng = np.random.default_rng(3)
-    places, diameters = rng.uniform((30, 30), (610, 450), (300, 2)), rng.choice([20.0, 23.0, 27.0], 300)
+    places, diameters = (
+        rng.uniform((30, 30), (610, 450), (300, 2)),
+        rng.choice([20.0, 23.0, 27.0], 300),
+    )
     circles = [circle(BARREL, x, y, d, rng.normal(0, 0.01)) for (x, y), d in zip(places, diameters)]
     found = fit_plane(circles, diameters, 640, 480)
     assert found.barrel == pytest.approx(-0.06, abs=0.006)
@@ -83,14 +92,20 @@ def test_the_lens_is_found_with_the_plane_and_stays_as_it_is_while_the_plane_is_
 
 def test_without_coins_near_the_corners_no_lens_is_made_up():
     rng = np.random.default_rng(4)
-    circles = [circle(LEVEL, x, y, 23, rng.normal(0, 0.02)) for x, y in rng.uniform((260, 180), (380, 300), (12, 2))]
+    circles = [
+        circle(LEVEL, x, y, 23, rng.normal(0, 0.02))
+        for x, y in rng.uniform((260, 180), (380, 300), (12, 2))
+    ]
     assert abs(fit_plane(circles, [23.0] * 12, 640, 480).barrel) < 0.03
 
 
 def coins_under(plane: ScalePlane, count: int, seed: int = 3) -> list[tuple[Circle, float]]:
     rng = np.random.default_rng(seed)
     sizes = rng.choice([20.0, 23.0, 27.0], count)
-    return [(circle(plane, *rng.uniform((40, 40), (600, 440)), d, e), d) for d, e in zip(sizes, rng.normal(0, 0.02, count))]
+    return [
+        (circle(plane, *rng.uniform((40, 40), (600, 440)), d, e), d)
+        for d, e in zip(sizes, rng.normal(0, 0.02, count))
+    ]
 
 
 def test_a_camera_that_was_moved_is_followed():
@@ -130,11 +145,15 @@ def test_one_wild_measurement_hardly_moves_the_plane():
 def test_where_no_coin_came_by_the_scale_is_the_less_known_and_says_so():
     follower, rng = ScaleFollower(TILTED, 0.02), np.random.default_rng(4)
     for y in np.linspace(60, 420, 60):
-        follower.follow(circle(TILTED, 500 + rng.uniform(-20, 20), y, 23, rng.normal(0, 0.02)), [23], [1.0])
+        follower.follow(
+            circle(TILTED, 500 + rng.uniform(-20, 20), y, 23, rng.normal(0, 0.02)), [23], [1.0]
+        )
     near, far = (follower.plane.spread_at(x, 240) for x in (500, 60))
     assert near < 0.03 < 0.05 < far
     for x in (60, 320, 500):
-        assert abs(follower.plane.at(x, 240) / TILTED.at(x, 240) - 1) <= 3 * follower.plane.spread_at(x, 240)
+        assert abs(
+            follower.plane.at(x, 240) / TILTED.at(x, 240) - 1
+        ) <= 3 * follower.plane.spread_at(x, 240)
 
 
 def test_a_coin_that_tells_nothing_leaves_the_plane_where_it_was_and_only_time_passes():
@@ -145,7 +164,9 @@ def test_a_coin_that_tells_nothing_leaves_the_plane_where_it_was_and_only_time_p
     assert follower.plane == waiting.plane
     before = follower.plane
     follower.follow(circle(TILTED, 320, 240, 23, error=0.1), [20.0, 25.0], [0.0, 0.0])
-    assert follower.plane == before and follower.plane.spread_at(320, 240) > before.spread_at(320, 240)
+    assert follower.plane == before and follower.plane.spread_at(320, 240) > before.spread_at(
+        320, 240
+    )
 
 
 def test_a_doubtful_label_makes_the_scale_doubtful_instead_of_wrong():
@@ -184,5 +205,10 @@ def test_a_replay_does_not_follow_the_scale_to_where_no_camera_was_moved(crowns)
     for number in range(60):
         pixels = disc_picture(320 + 3 * (number % 7), 240, 44, 640, 480)
         seen.append(replay.picture(Frame(pixels, number, float(number)), Path("x.png"), "other"))
-    assert list(crowns.labels)[7] == "crown_20" and max(one.coin.diameter_mm for one in seen) < 22 * 1.15
-    assert seen[-1].coin.diameter_mm == pytest.approx(22, rel=0.02) and not any(one.decision.reason == "sorted" for one in seen[10:])
+    assert (
+        list(crowns.labels)[7] == "crown_20"
+        and max(one.coin.diameter_mm for one in seen) < 22 * 1.15
+    )
+    assert seen[-1].coin.diameter_mm == pytest.approx(22, rel=0.02) and not any(
+        one.decision.reason == "sorted" for one in seen[10:]
+    )

@@ -18,7 +18,9 @@ def coin_at(x_mm: float, now_s: float = 0.0, speed: float = 250.0) -> Motion:
     return Motion(x_mm, now_s, 12.0, speed, 0.3)
 
 
-def play(plan: Schedule, until_s: float, start_s: float = 0.0, tick_s: float = TICK) -> tuple[list, list]:
+def play(
+    plan: Schedule, until_s: float, start_s: float = 0.0, tick_s: float = TICK
+) -> tuple[list, list]:
     """Every command with its time, and every outcome."""
     commands, outcomes, now = [], [], start_s
     while now < until_s:
@@ -58,7 +60,9 @@ def test_a_loop_that_stalls_past_the_last_moment_opens_nothing():
     assert outcomes[0].late and outcomes[0].bin is None
 
 
-@pytest.mark.parametrize("x_mm, possible", [(70, True), (112, True), (122, False), (150, False), (200, False)])
+@pytest.mark.parametrize(
+    "x_mm, possible", [(70, True), (112, True), (122, False), (150, False), (200, False)]
+)
 def test_a_coin_too_near_its_flap_is_refused(x_mm, possible):
     assert schedule().sort(1, coin_at(x_mm), "near", [], 0.0) is possible
 
@@ -89,7 +93,9 @@ def test_two_coins_for_one_flap_hold_it_open_between_them():
 
 
 def test_a_coin_whose_flap_was_late_takes_those_it_would_meet_with_it():
-    plan = Schedule([NEAR, Site("far", 300, 10, 0.3)], speed_tolerance=0.015, tick_s=TICK)  # slow: it opens long before its coin
+    plan = Schedule(
+        [NEAR, Site("far", 300, 10, 0.3)], speed_tolerance=0.015, tick_s=TICK
+    )  # slow: it opens long before its coin
     assert plan.sort(1, coin_at(70), "near", [], 0.0)
     assert plan.sort(2, coin_at(70, 0.4), "far", [], 0.4)
     plan.arm(2)  # the first is never armed
@@ -106,7 +112,11 @@ def test_abandoning_forgets_everything():
     assert play(plan, 3) == ([], [])
 
 
-rides = st.lists(st.tuples(st.floats(0.02, 0.8), st.sampled_from([None, "near", "far"]), st.floats(0.99, 1.01)), min_size=1, max_size=12)
+rides = st.lists(
+    st.tuples(st.floats(0.02, 0.8), st.sampled_from([None, "near", "far"]), st.floats(0.99, 1.01)),
+    min_size=1,
+    max_size=12,
+)
 
 
 @settings(deadline=None)
@@ -132,12 +142,17 @@ def test_whatever_comes_only_the_coin_a_flap_opens_for_meets_it_away_from_rest(g
     for number, bin_, seen, speed in coins:
         outcome = next(o for o in outcomes if o.coin == number)
         for site in (NEAR, FAR):
-            enters, leaves = seen + (site.distance_mm - 5 - 12 - 70) / speed, seen + (site.distance_mm + 5 + 12 - 70) / speed
+            enters, leaves = (
+                seen + (site.distance_mm - 5 - 12 - 70) / speed,
+                seen + (site.distance_mm + 5 + 12 - 70) / speed,
+            )
             away, full = stretches([c for c in commands if c[1] == site.bin], site.travel_s)
             if outcome.bin == site.bin:
                 assert any(start <= enters and leaves <= end for start, end in full)
                 break
-            assert outcome.uncertain or not any(start < leaves and enters < end for start, end in away)
+            assert outcome.uncertain or not any(
+                start < leaves and enters < end for start, end in away
+            )
 
 
 def test_a_coin_that_turns_up_close_behind_makes_the_machine_give_up_the_flap():
@@ -147,7 +162,10 @@ def test_a_coin_that_turns_up_close_behind_makes_the_machine_give_up_the_flap():
     plan.let_pass(2, coin_at(20))
     commands, outcomes = play(plan, 5)
     assert commands == []
-    assert [(o.coin, o.bin, o.late, o.uncertain) for o in outcomes] == [(1, None, True, False), (2, None, False, False)]
+    assert [(o.coin, o.bin, o.late, o.uncertain) for o in outcomes] == [
+        (1, None, True, False),
+        (2, None, False, False),
+    ]
 
 
 def test_a_coin_that_turns_up_when_the_flap_is_open_already_is_uncertain():
@@ -168,7 +186,10 @@ def test_a_coin_that_passes_while_the_loop_is_held_up_and_the_flap_open_is_uncer
     plan.let_pass(2, coin_at(-30))
     _, before = play(plan, 0.4)
     _, after = play(plan, 5, start_s=0.9)
-    assert {o.coin: (o.bin, o.uncertain) for o in before + after} == {1: ("near", False), 2: (None, True)}
+    assert {o.coin: (o.bin, o.uncertain) for o in before + after} == {
+        1: ("near", False),
+        2: (None, True),
+    }
 
 
 def test_what_touches_a_coin_from_behind_is_let_pass_with_it():

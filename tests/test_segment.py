@@ -38,7 +38,9 @@ def test_things_are_listed_from_left_to_right():
     assert left.x_px < right.x_px and left.alone and right.alone
 
 
-@pytest.mark.parametrize("gap_px, alone", [(-20, False), (0, False), (1, False), (3, False), (6, True)])
+@pytest.mark.parametrize(
+    "gap_px, alone", [(-20, False), (0, False), (1, False), (3, False), (6, True)]
+)
 def test_things_are_alone_only_with_a_gap_between_them(gap_px, alone):
     picture = np.maximum(disc_picture(100, 120, 40), disc_picture(180 + gap_px, 120, 40))
     circles = [c for c in find_things(picture, SEARCH) if c.quality]
@@ -81,7 +83,9 @@ def test_a_coin_that_another_peeps_out_from_beneath_is_not_alone(distance):
     """The upper one's outline is whole and round, and the lower one's is hardly seen."""
     lower = disc_picture(150 + distance * 0.8, 120 - distance * 0.6, 29, coin=140)
     picture = np.maximum(lower, disc_picture(150, 120, 45))
-    whole = max(find_things(picture, Search(24, 60, max_off_patch=0.13)), key=lambda thing: thing.quality)
+    whole = max(
+        find_things(picture, Search(24, 60, max_off_patch=0.13)), key=lambda thing: thing.quality
+    )
     assert whole.quality > 0.9 and whole.radius_px == pytest.approx(45, abs=1) and not whole.alone
 
 
@@ -128,7 +132,9 @@ def test_by_extent_a_shadow_counts_half_and_an_inner_edge_that_is_stronger_does_
 @pytest.mark.parametrize("guess", [0.7, 1.0, 1.6])
 def test_by_extent_a_candidate_may_be_far_off(guess):
     """Right to a third is what Hough promises; a coin of which no ray sees the inside is measured again from nearer."""
-    (circle,) = outline.measure(disc_picture(160, 120, 30), np.array([(160, 120, 30 * guess)], np.float32), by_extent=True)
+    (circle,) = outline.measure(
+        disc_picture(160, 120, 30), np.array([(160, 120, 30 * guess)], np.float32), by_extent=True
+    )
     assert circle.radius_px == pytest.approx(30, abs=1)
 
 

@@ -25,7 +25,9 @@ def pins():
 def wired(config):
     """Settings with everything wired, and a drop sensor at the third bin."""
     bins = list(config.bins)
-    bins[2] = bins[2].model_copy(update={"flap": bins[2].flap.model_copy(update={"drop_pin": DROP})})
+    bins[2] = bins[2].model_copy(
+        update={"flap": bins[2].flap.model_copy(update={"drop_pin": DROP})}
+    )
     pins = PanelSettings(feeder_pin=FEEDER, beam_pin=BEAM, stop_pin=STOP, status_led_pin=LED)
     return config.model_copy(update={"panel": pins, "bins": bins})
 
@@ -65,7 +67,10 @@ def pulse(pins: MockFactory, pin: int, times: int = 1) -> None:
 
 def test_opening_switches_nothing_on(pins, panel):
     assert [pins.pin(pin).function for pin in (FEEDER, LED)] == ["output", "output"]
-    assert [state.state for pin in (FEEDER, LED) for state in pins.pin(pin).states] == [False, False]
+    assert [state.state for pin in (FEEDER, LED) for state in pins.pin(pin).states] == [
+        False,
+        False,
+    ]
 
 
 def test_the_feeder_feeds_and_stops(pins, panel):
@@ -75,7 +80,14 @@ def test_the_feeder_feeds_and_stops(pins, panel):
     assert not pins.pin(FEEDER).state
 
 
-@pytest.mark.parametrize("asked, pin", [(Panel.presses, STOP), (Panel.beam_breaks, BEAM), (lambda panel: panel.fallen("bit_50"), DROP)])
+@pytest.mark.parametrize(
+    "asked, pin",
+    [
+        (Panel.presses, STOP),
+        (Panel.beam_breaks, BEAM),
+        (lambda panel: panel.fallen("bit_50"), DROP),
+    ],
+)
 def test_each_input_is_counted_once_a_pulse_and_told_once(pins, panel, asked, pin):
     assert asked(panel) == 0
     pulse(pins, pin, 3)
@@ -89,7 +101,12 @@ def test_each_input_is_counted_once_a_pulse_and_told_once(pins, panel, asked, pi
 
 def test_what_one_sensor_sees_is_not_told_of_another(pins, panel):
     pulse(pins, DROP, 2)
-    assert (panel.presses(), panel.beam_breaks(), panel.fallen("bit_20"), panel.fallen("bit_50")) == (0, 0, 0, 2)
+    assert (
+        panel.presses(),
+        panel.beam_breaks(),
+        panel.fallen("bit_20"),
+        panel.fallen("bit_50"),
+    ) == (0, 0, 0, 2)
 
 
 def test_it_is_told_when_things_fell(wired, pins):
@@ -133,7 +150,9 @@ def test_the_led_blinks_slowly_when_paused_and_fast_at_a_fault(wired, pins, stat
     panel.close()
 
 
-def test_closing_stops_the_feeder_and_the_led_and_lets_go_of_every_pin_and_may_be_done_twice(wired, pins):
+def test_closing_stops_the_feeder_and_the_led_and_lets_go_of_every_pin_and_may_be_done_twice(
+    wired, pins
+):
     panel = Panel(wired, pins)
     panel.feed(True)
     panel.show("fault")
@@ -203,20 +222,30 @@ def test_with_pins_but_without_a_pi_it_is_said_what_to_install(wired, monkeypatc
 )
 def test_a_pin_in_use_is_named_by_its_option_and_the_others_are_let_go(wired, pins, pin, option):
     holder = Holder(pin, pin_factory=pins)
-    with pytest.raises(FlapError, match=f"{option}: GPIO {pin} cannot be opened: .*; is another program using it"):
+    with pytest.raises(
+        FlapError, match=f"{option}: GPIO {pin} cannot be opened: .*; is another program using it"
+    ):
         Panel(wired, pins)
     holder.close()
     Panel(wired, pins).close()
 
 
 @pytest.mark.parametrize(
-    "pin, option, call", [(FEEDER, "panel.feeder_pin", lambda p: p.feed(True)), (LED, "panel.status_led_pin", lambda p: p.show("sorting"))]
+    "pin, option, call",
+    [
+        (FEEDER, "panel.feeder_pin", lambda p: p.feed(True)),
+        (LED, "panel.status_led_pin", lambda p: p.show("sorting")),
+    ],
 )
-def test_an_output_that_fails_is_named_and_keeps_the_other_from_nothing(pins, panel, pin, option, call):
+def test_an_output_that_fails_is_named_and_keeps_the_other_from_nothing(
+    pins, panel, pin, option, call
+):
     panel.feed(True)
     panel.show("sorting")
     pins.pin(pin).__class__ = BrokenPin
-    with pytest.raises(FlapError, match=f"{option} cannot be switched: no such chip; check the wiring"):
+    with pytest.raises(
+        FlapError, match=f"{option} cannot be switched: no such chip; check the wiring"
+    ):
         call(panel)
     panel.close()
     assert not pins.pin(LED if pin == FEEDER else FEEDER).state

@@ -18,7 +18,11 @@ class Heard:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.messages: list[tuple[float, str]] = []
-        self.service = Service(lambda message: self.messages.append((self.now_s, message)), lambda: self.now_s, interval_s=8.0)
+        self.service = Service(
+            lambda message: self.messages.append((self.now_s, message)),
+            lambda: self.now_s,
+            interval_s=8.0,
+        )
 
     def frames(self, until_s: float, every_s: float = 0.05) -> None:
         while self.now_s < until_s:

@@ -27,7 +27,14 @@ class Lgpio(ModuleType):
 
     def __init__(self, labels: dict[int, str]) -> None:
         super().__init__("lgpio")
-        self.labels, self.handles, self.held, self.pulses, self.levels, self.broken = labels, {}, {}, {}, {}, set()
+        self.labels, self.handles, self.held, self.pulses, self.levels, self.broken = (
+            labels,
+            {},
+            {},
+            {},
+            {},
+            set(),
+        )
 
     def gpiochip_open(self, number):
         if number not in self.labels:
@@ -89,9 +96,14 @@ def lgpio(monkeypatch, tmp_path):
 
 def driven_by(config, driver: str, *pins: int):
     """The settings with another driver, and as many bins as pins; the flaps are quick, so that no test waits for them."""
-    flaps = [b.flap.model_copy(update={"pin": pin, "travel_ms": 1.0}) for b, pin in zip(config.bins, pins or [b.flap.pin for b in config.bins])]
+    flaps = [
+        b.flap.model_copy(update={"pin": pin, "travel_ms": 1.0})
+        for b, pin in zip(config.bins, pins or [b.flap.pin for b in config.bins])
+    ]
     bins = [b.model_copy(update={"flap": flap}) for b, flap in zip(config.bins, flaps)]
-    return config.model_copy(update={"bins": bins, "servo": config.servo.model_copy(update={"driver": driver})})
+    return config.model_copy(
+        update={"bins": bins, "servo": config.servo.model_copy(update={"driver": driver})}
+    )
 
 
 # -- the chip -------------------------------------------------------------------------------------------------------------------------
@@ -114,7 +126,11 @@ def test_the_chip_is_found_by_its_label_whatever_its_number(lgpio, labels, numbe
 
 
 @pytest.mark.parametrize(
-    "labels, found", [({0: "gpio-sim", 3: "ftdi-cbus"}, "found: ftdi-cbus, gpio-sim; "), ({}, "found: none that this user may open; ")]
+    "labels, found",
+    [
+        ({0: "gpio-sim", 3: "ftdi-cbus"}, "found: ftdi-cbus, gpio-sim; "),
+        ({}, "found: none that this user may open; "),
+    ],
 )
 def test_where_no_chip_is_a_pis_the_labels_are_named(lgpio, labels, found):
     lgpio.labels = labels
@@ -138,7 +154,9 @@ def test_a_chip_that_is_gone_is_named(lgpio):
 def test_without_lgpio_it_is_said_how_to_install_it(monkeypatch, config, tmp_path):
     monkeypatch.setitem(sys.modules, "lgpio", None)
     monkeypatch.setenv("LG_WD", str(tmp_path))
-    with pytest.raises(FlapError, match="lgpio is not installed; install it with `sudo apt install python3-lgpio`"):
+    with pytest.raises(
+        FlapError, match="lgpio is not installed; install it with `sudo apt install python3-lgpio`"
+    ):
         open_servos(driven_by(config, "gpio"))
 
 
@@ -164,9 +182,18 @@ print(os.getcwd(), os.environ["LG_WD"], os.listdir(os.environ["LG_WD"]), sep="|"
 def found_in(folder: Path, lgpio_from: Path | None, **environment: str) -> list[str]:
     """What FINDER prints in a process of its own, started in a folder: the error, then where it worked."""
     search = os.pathsep.join(str(path) for path in (lgpio_from, ROOT) if path)
-    clean = {name: value for name, value in os.environ.items() if name not in ("LG_WD", "RUNTIME_DIRECTORY")}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("LG_WD", "RUNTIME_DIRECTORY")
+    }
     done = subprocess.run(
-        [sys.executable, "-c", FINDER], capture_output=True, text=True, check=True, cwd=folder, env=clean | environment | {"PYTHONPATH": search}
+        [sys.executable, "-c", FINDER],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=clean | environment | {"PYTHONPATH": search},
     )
     error, places = done.stdout.splitlines()
     assert error.startswith("no GPIO chip of a Raspberry Pi")
@@ -174,17 +201,38 @@ def found_in(folder: Path, lgpio_from: Path | None, **environment: str) -> list[
 
 
 @pytest.mark.parametrize(
-    "real", [False, pytest.param(True, marks=pytest.mark.skipif(not importlib.util.find_spec("lgpio"), reason="lgpio is not installed"))]
+    "real",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                not importlib.util.find_spec("lgpio"), reason="lgpio is not installed"
+            ),
+        ),
+    ],
 )
 @pytest.mark.parametrize("under_systemd", [True, False])
-def test_lgpios_pipe_lies_in_the_runtime_folder_and_the_process_stays_where_it_was(tmp_path, real, under_systemd):
+def test_lgpios_pipe_lies_in_the_runtime_folder_and_the_process_stays_where_it_was(
+    tmp_path, real, under_systemd
+):
     for name in ("here", "run", "more", "packages"):
         (tmp_path / name).mkdir()
     (tmp_path / "packages" / "lgpio.py").write_text(PIPE_MAKER)
-    told = {"RUNTIME_DIRECTORY": f"{tmp_path / 'run'}:{tmp_path / 'more'}"} if under_systemd else {"TMPDIR": str(tmp_path / "more")}
-    stays, works, files = found_in(tmp_path / "here", None if real else tmp_path / "packages", **told)
+    told = (
+        {"RUNTIME_DIRECTORY": f"{tmp_path / 'run'}:{tmp_path / 'more'}"}
+        if under_systemd
+        else {"TMPDIR": str(tmp_path / "more")}
+    )
+    stays, works, files = found_in(
+        tmp_path / "here", None if real else tmp_path / "packages", **told
+    )
     assert stays == str(tmp_path / "here") and os.listdir(stays) == []
-    assert Path(works) == tmp_path / "run" if under_systemd else Path(works).parent == tmp_path / "more"
+    assert (
+        Path(works) == tmp_path / "run"
+        if under_systemd
+        else Path(works).parent == tmp_path / "more"
+    )
     assert files == "['.lgd-nfy0']"
     assert os.listdir(tmp_path / "more") == [], "what was made for one process goes with it"
 
@@ -201,11 +249,15 @@ def test_a_runtime_folder_that_is_not_there_is_named(monkeypatch, tmp_path):
 def test_opening_claims_pins_and_pulses_none(lgpio, config):
     flaps = Flaps(driven_by(config, "gpio"), open_servos(driven_by(config, "gpio")))
     assert lgpio.pulses == {}
-    assert lgpio.held.keys() == {b.flap.pin for b in config.bins} and set(lgpio.levels.values()) == {0}
+    assert lgpio.held.keys() == {b.flap.pin for b in config.bins} and set(
+        lgpio.levels.values()
+    ) == {0}
     flaps.close()
 
 
-@pytest.mark.parametrize("us, high_us", [(1500.0, 1500), (500.4, 500), (2599.6, 2600), (400.0, 400)])
+@pytest.mark.parametrize(
+    "us, high_us", [(1500.0, 1500), (500.4, 500), (2599.6, 2600), (400.0, 400)]
+)
 def test_gpio_pulses_to_the_microsecond_fifty_times_a_second(lgpio, config, us, high_us):
     servos = open_servos(driven_by(config, "gpio"))
     servos.pulse(5, us)
@@ -245,7 +297,10 @@ def test_a_gpio_in_use_is_named_with_its_bin_and_the_others_are_let_go(lgpio, co
     settings = driven_by(config, "gpio")
     other = lgpio.gpiochip_open(0)
     lgpio.gpio_claim_output(other, 16)
-    with pytest.raises(FlapError, match="bin crown_1: GPIO 16 cannot be driven: GPIO busy; is another program using it"):
+    with pytest.raises(
+        FlapError,
+        match="bin crown_1: GPIO 16 cannot be driven: GPIO busy; is another program using it",
+    ):
         Flaps(settings, open_servos(settings))
     assert lgpio.held == {16: other} and lgpio.pulses == {}
 
@@ -289,7 +344,9 @@ class PwmPackage(ModuleType):
             def change_duty_cycle(self, duty):
                 if package.closed:
                     raise OSError(5, "Input/output error")
-                package.pulsed_us[self.at] = round(1e6 / self.hz * duty / 100, 3) if self.enabled else 0.0
+                package.pulsed_us[self.at] = (
+                    round(1e6 / self.hz * duty / 100, 3) if self.enabled else 0.0
+                )
 
             def stop(self):
                 self.change_duty_cycle(0)
@@ -309,9 +366,13 @@ def sysfs(folder: Path, chips: dict[int, str]) -> Path:
     """A tree like the kernel's, with PWM chips on devices of these names."""
     for number, device in chips.items():
         (folder / "devices" / device / "pwm" / f"pwmchip{number}").mkdir(parents=True)
-        (folder / "devices" / device / "pwm" / f"pwmchip{number}" / "device").symlink_to(Path("../.."))
+        (folder / "devices" / device / "pwm" / f"pwmchip{number}" / "device").symlink_to(
+            Path("../..")
+        )
         (folder / "class").mkdir(exist_ok=True)
-        (folder / "class" / f"pwmchip{number}").symlink_to(folder / "devices" / device / "pwm" / f"pwmchip{number}")
+        (folder / "class" / f"pwmchip{number}").symlink_to(
+            folder / "devices" / device / "pwm" / f"pwmchip{number}"
+        )
     return folder / "class"
 
 
@@ -330,7 +391,9 @@ def pwm_servos(folder: Path, chips: dict[int, str]):
         ({0: "1f00098000.pwm", 1: "1f0009c000.pwm"}, 19, (0, 3)),
     ],
 )
-def test_hardware_pulses_come_from_the_chip_and_channel_of_their_pin(tmp_path, pwm, chips, pin, output):
+def test_hardware_pulses_come_from_the_chip_and_channel_of_their_pin(
+    tmp_path, pwm, chips, pin, output
+):
     servos = pwm_servos(tmp_path, chips)
     servos.pulse(pin, 1234.5)
     assert pwm.pulsed_us == {output: 1234.5}
@@ -346,13 +409,18 @@ def test_hardware_pulses_come_from_the_chip_and_channel_of_their_pin(tmp_path, p
 
 def test_two_pins_of_one_channel_are_refused_by_name(tmp_path, pwm, config):
     servos = pwm_servos(tmp_path, {0: "fe20c000.pwm"})
-    with pytest.raises(FlapError, match="bin bit_20: GPIO 18 and GPIO 12 are one PWM channel of this Pi; take another pin"):
+    with pytest.raises(
+        FlapError,
+        match="bin bit_20: GPIO 18 and GPIO 12 are one PWM channel of this Pi; take another pin",
+    ):
         Flaps(driven_by(config, "hardware-pwm", 12, 18), servos)
     assert pwm.pulsed_us == {(0, 0): 0.0}
 
 
 def test_the_same_two_pins_are_two_channels_of_a_pi_5(tmp_path, pwm, config):
-    flaps = Flaps(driven_by(config, "hardware-pwm", 12, 18), pwm_servos(tmp_path, {0: "1f00098000.pwm"}))
+    flaps = Flaps(
+        driven_by(config, "hardware-pwm", 12, 18), pwm_servos(tmp_path, {0: "1f00098000.pwm"})
+    )
     flaps.park()
     assert pwm.pulsed_us == {(0, 0): 1500.0, (0, 2): 1500.0}
     flaps.close()
@@ -365,14 +433,19 @@ def test_a_pin_without_hardware_pwm_is_refused(tmp_path, pwm):
 
 @pytest.mark.parametrize("chips, found", [({}, "none"), ({0: "1f0009c000.pwm"}, "1f0009c000.pwm")])
 def test_a_pi_without_pwm_at_its_pins_is_told_what_to_add(tmp_path, pwm, chips, found):
-    with pytest.raises(FlapError, match=f"no hardware PWM at the pins .*found: {found}; add `dtoverlay=pwm-2chan`"):
+    with pytest.raises(
+        FlapError, match=f"no hardware PWM at the pins .*found: {found}; add `dtoverlay=pwm-2chan`"
+    ):
         pwm_servos(tmp_path, chips)
 
 
 def test_pwm_that_this_user_may_not_use_is_named(tmp_path, pwm):
     servos = pwm_servos(tmp_path, {0: "fe20c000.pwm"})
     pwm.closed = True
-    with pytest.raises(FlapError, match="GPIO 12 cannot be driven: .*Permission denied; add the user to the group gpio"):
+    with pytest.raises(
+        FlapError,
+        match="GPIO 12 cannot be driven: .*Permission denied; add the user to the group gpio",
+    ):
         servos.release(12)
 
 
@@ -410,7 +483,11 @@ class Board:
 
     def pulsed_us(self):
         """By output, the pulses that go out."""
-        return {output: round(1e6 / self.frequency * (duty >> 4) / 4096, 1) for output, duty in self.left.items() if duty}
+        return {
+            output: round(1e6 / self.frequency * (duty >> 4) / 4096, 1)
+            for output, duty in self.left.items()
+            if duty
+        }
 
 
 class Output:
@@ -451,7 +528,9 @@ def test_the_boards_pulses_are_true_to_its_step(board, config, us):
     assert board.opened.pulsed_us() == {}
 
 
-def test_what_the_board_still_pulses_from_before_is_stopped_when_the_flaps_are_opened(board, config):
+def test_what_the_board_still_pulses_from_before_is_stopped_when_the_flaps_are_opened(
+    board, config
+):
     settings = driven_by(config, "pca9685", 3, 4)
     Board.left[3] = 410 << 4
     flaps = Flaps(settings, open_servos(settings))
@@ -464,8 +543,12 @@ def test_what_the_board_still_pulses_from_before_is_stopped_when_the_flaps_are_o
 
 def test_a_board_that_does_not_answer_is_named(board, config):
     settings = driven_by(config, "pca9685", 3)
-    absent = settings.model_copy(update={"servo": settings.servo.model_copy(update={"i2c_address": 65})})
-    with pytest.raises(FlapError, match="no PCA9685 at 0x41: No I2C device at address: 0x41; switch I2C on with"):
+    absent = settings.model_copy(
+        update={"servo": settings.servo.model_copy(update={"i2c_address": 65})}
+    )
+    with pytest.raises(
+        FlapError, match="no PCA9685 at 0x41: No I2C device at address: 0x41; switch I2C on with"
+    ):
         open_servos(absent)
 
 
@@ -473,7 +556,10 @@ def test_a_board_that_is_gone_is_named_with_bin_and_output(board, config):
     settings = driven_by(config, "pca9685", 3)
     flaps = Flaps(settings, open_servos(settings))
     board.opened.gone = True
-    with pytest.raises(FlapError, match="bin bit_10: output 3 of the board at 0x40 does not take pulses: .*Remote I/O error"):
+    with pytest.raises(
+        FlapError,
+        match="bin bit_10: output 3 of the board at 0x40 does not take pulses: .*Remote I/O error",
+    ):
         flaps.park()
     with pytest.raises(FlapError):
         flaps.close()
@@ -486,11 +572,17 @@ def test_a_board_that_is_gone_is_named_with_bin_and_output(board, config):
     "driver, package, how",
     [
         ("gpio", "lgpio", "sudo apt install python3-lgpio"),
-        ("hardware-pwm", "rpi_hardware_pwm", "rpi-hardware-pwm is missing; run `sudo make install`"),
+        (
+            "hardware-pwm",
+            "rpi_hardware_pwm",
+            "rpi-hardware-pwm is missing; run `sudo make install`",
+        ),
         ("pca9685", "adafruit_pca9685", "run `sudo make install`"),
     ],
 )
-def test_a_driver_whose_package_is_missing_is_never_replaced_by_another(monkeypatch, config, tmp_path, driver, package, how):
+def test_a_driver_whose_package_is_missing_is_never_replaced_by_another(
+    monkeypatch, config, tmp_path, driver, package, how
+):
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setenv("LG_WD", str(tmp_path))
     with pytest.raises(FlapError, match=how):
@@ -505,14 +597,24 @@ def installed(tmp_path, monkeypatch):
         for name, requires in packages.items():
             folder = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
             folder.mkdir()
-            lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {one}" for one in requires)]
+            lines = [
+                "Metadata-Version: 2.1",
+                f"Name: {name}",
+                "Version: 1.0",
+                *(f"Requires-Dist: {one}" for one in requires),
+            ]
             (folder / "METADATA").write_text("\n".join(lines) + "\n")
         monkeypatch.syspath_prepend(str(tmp_path))
 
     return install
 
 
-NEEDS = ['pin-maker>=1.0; extra == "fine"', 'board-maker >= 2 ; extra == "board"', 'bus.maker[all]~=1; extra == "board"', "pip>=1"]
+NEEDS = [
+    'pin-maker>=1.0; extra == "fine"',
+    'board-maker >= 2 ; extra == "board"',
+    'bus.maker[all]~=1; extra == "board"',
+    "pip>=1",
+]
 
 
 @pytest.mark.parametrize(
@@ -535,7 +637,10 @@ def test_setup_cfg_tells_of_every_driver_what_it_needs():
     """Those of the others come with every release, or with apt."""
     project = configparser.ConfigParser()
     project.read(ROOT / "setup.cfg")
-    assert PINS_OF.keys() & project["options.extras_require"].keys() == PINS_OF.keys() - {"gpio", "mock"}
+    assert PINS_OF.keys() & project["options.extras_require"].keys() == PINS_OF.keys() - {
+        "gpio",
+        "mock",
+    }
 
 
 def test_the_mock_driver_says_that_nothing_moves(config, caplog):

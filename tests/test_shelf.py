@@ -25,7 +25,11 @@ def shelved(pictures: np.ndarray) -> Crops:
 def test_crops_are_indexed_as_an_array_of_them_is(places, split):
     crops = Crops.joined([shelved(PICTURES[:split]), Crops.of(PICTURES[split:])])
     index = np.array(places, int)
-    assert len(crops) == 12 and (crops[:] == PICTURES).all() and (np.stack(list(crops)) == PICTURES).all()
+    assert (
+        len(crops) == 12
+        and (crops[:] == PICTURES).all()
+        and (np.stack(list(crops)) == PICTURES).all()
+    )
     assert (crops[index] == PICTURES[index]).all() and crops[index].shape == (len(places), 8, 8, 3)
     assert (crops.at(index)[::-1] == PICTURES[index][::-1]).all()
     assert all((crops[place] == PICTURES[place]).all() for place in places)
@@ -39,9 +43,14 @@ def test_a_place_beyond_the_last_is_an_error():
 def test_a_disk_without_room_for_crops_is_named(monkeypatch):
     monkeypatch.setenv("TMPDIR", "/somewhere")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # a file as large as a full disk lets it be
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (1000, limits[1])
+    )  # a file as large as a full disk lets it be
     try:
-        with pytest.raises(InputError, match="/somewhere: cannot hold the coins' crops: File too large; free some space there"):
+        with pytest.raises(
+            InputError,
+            match="/somewhere: cannot hold the coins' crops: File too large; free some space there",
+        ):
             shelved(np.repeat(PICTURES, 10, axis=0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -28,22 +28,43 @@ def picture(thing: coins.Thing, seed: int = 0) -> np.ndarray:
 
 
 def test_the_currency_has_eight_denominations_with_two_different_faces_each():
-    faces = [currency.relief(coin.label, face) for coin in currency.CROWNS for face in ("obverse", "reverse")]
+    faces = [
+        currency.relief(coin.label, face)
+        for coin in currency.CROWNS
+        for face in ("obverse", "reverse")
+    ]
     assert len(faces) == 16
     assert all(np.abs(a - b).mean() > 0.005 for i, a in enumerate(faces) for b in faces[:i])
 
 
 def test_neither_size_nor_metal_alone_tells_every_coin_from_the_next():
     by_size = sorted(currency.CROWNS, key=lambda coin: coin.diameter_mm)
-    assert any(b.diameter_mm - a.diameter_mm <= 0.5 and a.alloy != b.alloy for a, b in zip(by_size, by_size[1:]))
-    assert any(a.alloy == b.alloy and a.core == b.core and a is not b for a in currency.CROWNS for b in currency.CROWNS)
+    assert any(
+        b.diameter_mm - a.diameter_mm <= 0.5 and a.alloy != b.alloy
+        for a, b in zip(by_size, by_size[1:])
+    )
+    assert any(
+        a.alloy == b.alloy and a.core == b.core and a is not b
+        for a in currency.CROWNS
+        for b in currency.CROWNS
+    )
 
 
 def test_turning_a_coin_changes_its_look_because_the_light_stays():
     def lit(turn_deg: float) -> np.ndarray:
         disc = coins.genuine(rng(1), "crown_2").discs[0][0]
-        turned = coins.Disc(**{**disc.__dict__, "turn_deg": turn_deg, "tarnish": 0.0, "scratches": disc.scratches[:0], "dirt": disc.dirt[:0]})
-        return coins.draw(coins.Thing(coins.GENUINE, "crown_2", ((turned, (0.0, 0.0)),)), 4.0).layers[..., :3]
+        turned = coins.Disc(
+            **{
+                **disc.__dict__,
+                "turn_deg": turn_deg,
+                "tarnish": 0.0,
+                "scratches": disc.scratches[:0],
+                "dirt": disc.dirt[:0],
+            }
+        )
+        return coins.draw(
+            coins.Thing(coins.GENUINE, "crown_2", ((turned, (0.0, 0.0)),)), 4.0
+        ).layers[..., :3]
 
     assert np.abs(np.rot90(lit(0.0)) - lit(-90.0)).mean() > 2.0
     assert np.abs(lit(0.0) - lit(0.0)).max() == 0
@@ -53,7 +74,9 @@ def test_turning_a_coin_changes_its_look_because_the_light_stays():
 def test_every_coin_is_found_alone_and_measured_to_a_hundredth(label):
     things = find_things(picture(coins.genuine(rng(2), label)), SEARCH)
     assert len(things) == 1 and things[0].alone
-    assert 2 * things[0].radius_px / 4.0 == pytest.approx(currency.BY_LABEL[label].diameter_mm, rel=0.01)
+    assert 2 * things[0].radius_px / 4.0 == pytest.approx(
+        currency.BY_LABEL[label].diameter_mm, rel=0.01
+    )
 
 
 @pytest.mark.parametrize("kind", ["bent", "clipped", "touching", "overlapping"])
@@ -119,15 +142,29 @@ def servo(*pulses: tuple[float, float], swift: float = 1.0) -> belt.ServoHistory
         ([(0, 1500), (1, 2000), (2, 0)], (2.1, 3), (0, 0)),
         ([(0, 1500), (1, 2000)], (0, 0.9), (0, 0)),
     ],
-    ids=["at rest", "open", "opening", "closing", "turned back half way", "limp falls to rest", "not yet"],
-)  # fmt: skip
+    ids=[
+        "at rest",
+        "open",
+        "opening",
+        "closing",
+        "turned back half way",
+        "limp falls to rest",
+        "not yet",
+    ],
+)
 def test_a_servo_turns_no_faster_than_it_can(pulses, span, expected):
     assert servo(*pulses).openness(*span) == pytest.approx(expected, abs=1e-6)
 
 
 def test_mock_pins_write_the_servos_history_on_the_simulated_clock():
     clock, history = ManualClock(), servo()
-    device = Servo(5, initial_value=None, min_pulse_width=0.0005, max_pulse_width=0.0025, pin_factory=SimulatedPins(clock, {5: history}))
+    device = Servo(
+        5,
+        initial_value=None,
+        min_pulse_width=0.0005,
+        max_pulse_width=0.0025,
+        pin_factory=SimulatedPins(clock, {5: history}),
+    )
     assert history.pulses == []
     clock.advance_to(1.5)
     device.value = 0
@@ -137,7 +174,9 @@ def test_mock_pins_write_the_servos_history_on_the_simulated_clock():
     assert history.pulses == [(1.5, pytest.approx(1500)), (2.5, pytest.approx(2000)), (2.5, 0)]
 
 
-def one_rider(config, thing: coins.Thing, opened: tuple[float, float] | None, bin_name: str = "bit_10") -> str:
+def one_rider(
+    config, thing: coins.Thing, opened: tuple[float, float] | None, bin_name: str = "bit_10"
+) -> str:
     """Where a lone thing lands if one flap is open over a span of time."""
     servos = {b.name: belt.ServoHistory(b.flap, 500, 2500, 1.0) for b in config.bins}
     for name, history in servos.items():
@@ -146,7 +185,9 @@ def one_rider(config, thing: coins.Thing, opened: tuple[float, float] | None, bi
             history.carry(opened[0], 2000 / 20_000)
             history.carry(opened[1], 1500 / 20_000)
     rider = belt.Rider(0, thing, 100.0, 0.0)
-    ride = belt.Belt(config, belt.BeltMotion(config.belt.speed_mm_s, rng(6)), [rider], servos, rng(7))
+    ride = belt.Belt(
+        config, belt.BeltMotion(config.belt.speed_mm_s, rng(6)), [rider], servos, rng(7)
+    )
     ride.land(10.0)
     return rider.landed
 

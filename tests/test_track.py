@@ -15,10 +15,23 @@ PIXELS = np.zeros((480, 640, 3), np.uint8)
 
 
 def tracker(crops: int = 3) -> BeltTracker:
-    return BeltTracker(PLANE, 250.0, FRAME_S, lambda pixels, circle, diameter_mm: np.full((2, 2, 3), int(circle.sharpness), np.uint8), crops)
+    return BeltTracker(
+        PLANE,
+        250.0,
+        FRAME_S,
+        lambda pixels, circle, diameter_mm: np.full((2, 2, 3), int(circle.sharpness), np.uint8),
+        crops,
+    )
 
 
-def circle(x_mm: float, y_mm: float = 0.0, radius_mm: float = 12.0, alone: bool = True, sharpness: float = 20.0, quality: float = 1.0) -> Circle:
+def circle(
+    x_mm: float,
+    y_mm: float = 0.0,
+    radius_mm: float = 12.0,
+    alone: bool = True,
+    sharpness: float = 20.0,
+    quality: float = 1.0,
+) -> Circle:
     x_px, y_px = 320 + 4 * x_mm, 240 + 4 * y_mm
     return Circle(x_px, y_px, 4 * radius_mm, quality, 1.0, sharpness, (90.0, 90.0, 90.0), alone)
 
@@ -27,7 +40,13 @@ def visible(x_mm: float, radius_mm: float = 12.0) -> bool:
     return abs(x_mm) + 0.85 * radius_mm < 80
 
 
-def ride(things, seconds: float = 3.0, speed: float = 250.0, seen=lambda number, thing: True, noise: float = 0.0) -> list[Coin]:
+def ride(
+    things,
+    seconds: float = 3.0,
+    speed: float = 250.0,
+    seen=lambda number, thing: True,
+    noise: float = 0.0,
+) -> list[Coin]:
     """things: (start x_mm, y_mm, radius_mm, alone); each moves at `speed`, and is seen in frame `number` if `seen` says so."""
     rng = np.random.default_rng(1)
     belt, coins = tracker(), []
@@ -55,12 +74,21 @@ def test_where_a_coin_was_seen_last_is_told_to_a_tenth_of_a_millimetre():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(27, 120), min_size=1, max_size=8), st.floats(225, 275), st.integers(0, 999))
-def test_every_coin_is_counted_once_however_they_follow_and_though_some_frames_miss_them(gaps, speed, seed):
+@given(
+    st.lists(st.floats(27, 120), min_size=1, max_size=8), st.floats(225, 275), st.integers(0, 999)
+)
+def test_every_coin_is_counted_once_however_they_follow_and_though_some_frames_miss_them(
+    gaps, speed, seed
+):
     starts = [-110 - sum(gaps[:i]) for i in range(len(gaps))]
     missed = np.random.default_rng(seed).random((600, len(gaps))) < 0.2
     seconds = (sum(gaps) + 300) / speed
-    coins = ride([(s, 0, 12, True) for s in starts], seconds, speed, lambda number, index: not missed[number, index])
+    coins = ride(
+        [(s, 0, 12, True) for s in starts],
+        seconds,
+        speed,
+        lambda number, index: not missed[number, index],
+    )
     assert len(coins) == len(gaps) and all(coin.alone for coin in coins)
     assert [coin.number for coin in coins] == list(range(1, len(gaps) + 1))
     assert all(coin.speed_mm_s == pytest.approx(speed, rel=0.02) for coin in coins)
@@ -70,14 +98,18 @@ def test_side_by_side_coins_are_two():
     assert len(ride([(-120, -15, 12, True), (-120, 15, 12, True)])) == 2
 
 
-@pytest.mark.parametrize("gap_mm, expected", [(24.0, [False]), (24.8, [False]), (25.5, [True, True])])
+@pytest.mark.parametrize(
+    "gap_mm, expected", [(24.0, [False]), (24.8, [False]), (25.5, [True, True])]
+)
 def test_things_that_touch_are_one_that_is_not_alone(gap_mm, expected):
     coins = ride([(-120, 0, 12, True), (-120 - gap_mm, 0, 12, True)])
     assert [coin.alone for coin in coins] == expected
 
 
 def test_an_overlapping_pair_seen_in_turns_is_still_one():
-    coins = ride([(-120, 0, 12, False), (-138, 0, 12, False)], seen=lambda number, index: number % 3 == index)
+    coins = ride(
+        [(-120, 0, 12, False), (-138, 0, 12, False)], seen=lambda number, index: number % 3 == index
+    )
     assert [coin.alone for coin in coins] == [False]
 
 
@@ -91,7 +123,9 @@ def test_a_coin_is_alone_if_most_of_its_sightings_say_so(share, alone):
     for number in range(120):
         x = -120 + 250 * number * FRAME_S
         lonely = number % 10 >= 10 * share
-        coins += belt.update(Frame(PIXELS, number, number * FRAME_S), [circle(x, alone=lonely)] if visible(x) else [])
+        coins += belt.update(
+            Frame(PIXELS, number, number * FRAME_S), [circle(x, alone=lonely)] if visible(x) else []
+        )
     assert [coin.alone for coin in coins] == [alone]
 
 
@@ -99,7 +133,10 @@ def test_the_sharpest_pictures_are_kept_best_first():
     belt, coins = tracker(crops=2), []
     for number in range(120):
         x = -120 + 250 * number * FRAME_S
-        coins += belt.update(Frame(PIXELS, number, number * FRAME_S), [circle(x, sharpness=100 - abs(number - 30))] if visible(x) else [])
+        coins += belt.update(
+            Frame(PIXELS, number, number * FRAME_S),
+            [circle(x, sharpness=100 - abs(number - 30))] if visible(x) else [],
+        )
     (coin,) = coins
     assert [crop[0, 0, 0] for crop in coin.crops] == [100, 99] and len(coin.circles) == 2
 
@@ -108,7 +145,10 @@ def test_what_was_never_round_has_no_pictures_and_is_not_alone():
     belt, coins = tracker(), []
     for number in range(120):
         x = -120 + 250 * number * FRAME_S
-        coins += belt.update(Frame(PIXELS, number, number * FRAME_S), [circle(x, quality=0.0, alone=False)] if visible(x) else [])
+        coins += belt.update(
+            Frame(PIXELS, number, number * FRAME_S),
+            [circle(x, quality=0.0, alone=False)] if visible(x) else [],
+        )
     (coin,) = coins
     assert coin.crops == () and not coin.alone
 
@@ -116,12 +156,16 @@ def test_what_was_never_round_has_no_pictures_and_is_not_alone():
 def test_what_follows_a_leaving_coin_is_known():
     belt = tracker()
     for number in range(60):
-        places = [x for x in (-110 + 250 * number * FRAME_S, -170 + 250 * number * FRAME_S) if visible(x)]
+        places = [
+            x for x in (-110 + 250 * number * FRAME_S, -170 + 250 * number * FRAME_S) if visible(x)
+        ]
         coins = belt.update(Frame(PIXELS, number, number * FRAME_S), [circle(x) for x in places])
         if coins:
             break
     (follower,) = belt.following()
-    assert follower.x_mm == pytest.approx(coins[0].x_mm - 60, abs=0.2) and follower.radius_mm == pytest.approx(12)
+    assert follower.x_mm == pytest.approx(
+        coins[0].x_mm - 60, abs=0.2
+    ) and follower.radius_mm == pytest.approx(12)
 
 
 def cut(pixels, circle, diameter_mm):
@@ -129,7 +173,9 @@ def cut(pixels, circle, diameter_mm):
 
 
 def test_a_single_picture_of_one_coin_is_that_coin():
-    coin = single(Frame(PIXELS, 4, 0.0), [circle(10), circle(30, quality=0.0, alone=False)], PLANE, cut)
+    coin = single(
+        Frame(PIXELS, 4, 0.0), [circle(10), circle(30, quality=0.0, alone=False)], PLANE, cut
+    )
     assert coin and coin.alone and coin.number == 5 and coin.diameter_mm == pytest.approx(24)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from coinsorter import assembly, cli, config, runtime, travel
+from coinsorter import assembly, config, runtime, travel
 from coinsorter.devices import camera as cameras
 from coinsorter.devices import sensors, servos
 from coinsorter.devices.servos import PinServos
@@ -30,14 +30,20 @@ TOLERANCE_MM = 1.5
 class SensedBelt:
     """The simulated belt's camera; whatever falls through an open flap trips that bin's drop sensor (simulated too) on its way."""
 
-    def __init__(self, simulated: SimulatedMachine, pins: MockFactory, rng: np.random.Generator) -> None:
+    def __init__(
+        self, simulated: SimulatedMachine, pins: MockFactory, rng: np.random.Generator
+    ) -> None:
         self._camera, self._belt, self._pins = simulated.camera, simulated.belt, pins
         self._frame_s, self._frames = 1 / simulated.config.camera.frames_per_s, 0
         self.now_s, self.interrupt_at, self.closed = 0.0, None, False
         at_mm = {bin_.name: bin_.flap.distance_mm for bin_ in simulated.config.bins}
         motion = self._belt.motion
         self._falls = sorted(
-            (motion.when(rider.offset_mm + at_mm[name]) + FALL_S + rng.normal(0, 0.004), name, rider.number)
+            (
+                motion.when(rider.offset_mm + at_mm[name]) + FALL_S + rng.normal(0, 0.004),
+                name,
+                rider.number,
+            )
             for rider in self._belt.riders
             for name in DROP_PINS
         )
@@ -66,9 +72,13 @@ def wired(text: str, moved: dict[str, float]) -> str:
         index = list(DROP_PINS).index(name)
         before = f"flap: {{pin: {5 + index}, rest_deg: 90, open_deg: 135, distance_mm: {160 + 40 * index},"
         assert text.count(before) == 1
-        after = before.replace("pin: ", f"drop_pin: {pin}, pin: ").replace(f"{160 + 40 * index},", f"{moved.get(name, 160 + 40 * index)},")
+        after = before.replace("pin: ", f"drop_pin: {pin}, pin: ").replace(
+            f"{160 + 40 * index},", f"{moved.get(name, 160 + 40 * index)},"
+        )
         text = text.replace(before, after)
-    return text.replace("models/crowns", str(CROWNS)).replace("frames_per_s: 60 ", "frames_per_s: 25 ")
+    return text.replace("models/crowns", str(CROWNS)).replace(
+        "frames_per_s: 60 ", "frames_per_s: 25 "
+    )
 
 
 @pytest.fixture
@@ -84,18 +94,25 @@ def belt(tmp_path, crowns, monkeypatch, settings):
     """A belt with coins 200 mm apart, flaps where they truly are, servos and sensors; what the command opens is this."""
     true = tmp_path / "true.yaml"
     true.write_text(wired(CONFIG.read_text(), TRUE_MM))
-    simulated = SimulatedMachine(config.load(true), crowns, tmp_path / "ledger.db", 24, 5, runtime.pick("auto"))
+    simulated = SimulatedMachine(
+        config.load(true), crowns, tmp_path / "ledger.db", 24, 5, runtime.pick("auto")
+    )
     riders = [rider for rider in simulated.belt.riders if rider.thing.label]
     for place, rider in enumerate(riders):
         rider.number, rider.offset_mm = place, 200.0 + 200.0 * place
     simulated.belt.riders[:] = riders
     pins = MockFactory()
     sensed = SensedBelt(simulated, pins, np.random.default_rng(2))
-    flaps = SimulatedPins(simulated.clock, {bin_.flap.pin: simulated.belt.servos[bin_.name] for bin_ in simulated.config.bins})
+    flaps = SimulatedPins(
+        simulated.clock,
+        {bin_.flap.pin: simulated.belt.servos[bin_.name] for bin_ in simulated.config.bins},
+    )
     monkeypatch.setattr(cameras, "open_camera", lambda *_: sensed)
     monkeypatch.setattr(servos, "open_servos", lambda _: PinServos(flaps))
     panel = sensors.Panel
-    monkeypatch.setattr(sensors, "Panel", lambda settings: panel(settings, pins, lambda: sensed.now_s))
+    monkeypatch.setattr(
+        sensors, "Panel", lambda settings: panel(settings, pins, lambda: sensed.now_s)
+    )
     sensed.servos = simulated.belt.servos
     return sensed
 
@@ -107,7 +124,18 @@ def at_rest(belt: SensedBelt) -> bool:
 
 
 def test_flaps_are_found_where_they_are_and_written(command, settings, belt):
-    status, out, err = command("calibrate", "belt", *DROP_PINS, "--fall-mm", FALL_MM, "--coins", 8, "--write", "--config", settings)
+    status, out, err = command(
+        "calibrate",
+        "belt",
+        *DROP_PINS,
+        "--fall-mm",
+        FALL_MM,
+        "--coins",
+        8,
+        "--write",
+        "--config",
+        settings,
+    )
     assert status == 0, err
     found, before = config.load(settings), config.load(CONFIG)
     for now, was in zip(found.bins, before.bins):
@@ -117,35 +145,61 @@ def test_flaps_are_found_where_they_are_and_written(command, settings, belt):
         else:
             assert now.flap == was.flap
     assert found.belt.speed_mm_s == pytest.approx(250, rel=0.01)
-    assert f"its flap is at {found.bins[0].flap.distance_mm} mm, known to" in out and "(config.yaml: 160)" in out
-    assert f"bins[1].flap.distance_mm: {found.bins[1].flap.distance_mm}\n" in out and out.splitlines()[-1] == f"{settings}: written"
+    assert (
+        f"its flap is at {found.bins[0].flap.distance_mm} mm, known to" in out
+        and "(config.yaml: 160)" in out
+    )
+    assert (
+        f"bins[1].flap.distance_mm: {found.bins[1].flap.distance_mm}\n" in out
+        and out.splitlines()[-1] == f"{settings}: written"
+    )
     assert at_rest(belt)
 
 
 def test_ctrl_c_brings_the_open_flap_to_rest_and_writes_nothing(command, settings, belt):
     before, belt.interrupt_at = settings.read_text(), 40
-    status, out, _ = command("calibrate", "belt", "bit_20", "--fall-mm", FALL_MM, "--write", "--config", settings)
+    status, out, _ = command(
+        "calibrate", "belt", "bit_20", "--fall-mm", FALL_MM, "--write", "--config", settings
+    )
     assert status == 130 and out == "" and settings.read_text() == before
-    assert [round(us) for _, us in belt.servos["bit_20"].pulses] == [1500, 2000, 1500, 0] and at_rest(belt)
+    assert [round(us) for _, us in belt.servos["bit_20"].pulses] == [
+        1500,
+        2000,
+        1500,
+        0,
+    ] and at_rest(belt)
 
 
 def test_a_sensor_that_sees_no_coin_fall_is_told_and_the_flap_goes_to_rest(command, settings, belt):
     belt._falls = []
-    status, out, err = command("calibrate", "belt", "bit_20", "--fall-mm", FALL_MM, "--json", "--config", settings)
-    assert status == 66 and out == "" and err.startswith("coinsorter: bin bit_20: 4 coins rode by and none was seen to fall; lay them one by one")
+    status, out, err = command(
+        "calibrate", "belt", "bit_20", "--fall-mm", FALL_MM, "--json", "--config", settings
+    )
+    assert (
+        status == 66
+        and out == ""
+        and err.startswith(
+            "coinsorter: bin bit_20: 4 coins rode by and none was seen to fall; lay them one by one"
+        )
+    )
     assert at_rest(belt)
 
 
 @pytest.mark.parametrize(
     "words, complaint",
     [
-        (["crown_1", "--fall-mm", "80"], "bin crown_1 has no drop sensor that could see coins fall; wire one and set its flap.drop_pin"),
+        (
+            ["crown_1", "--fall-mm", "80"],
+            "bin crown_1 has no drop sensor that could see coins fall; wire one and set its flap.drop_pin",
+        ),
         (["bit_10", "crown_1", "--fall-mm", "80"], "bin crown_1 has no drop sensor"),
         (["gold", "--fall-mm", "80"], "gold: no such bin; there are bit_10"),
         (["bit_10"], "--fall-mm is missing: how far below the belt the sensors look"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_before_anything_moves(command, settings, belt, words, complaint):
+def test_what_cannot_be_measured_is_refused_before_anything_moves(
+    command, settings, belt, words, complaint
+):
     status, out, err = command("calibrate", "belt", *words, "--config", settings)
     assert status == 66 and out == "" and complaint in err and len(err.splitlines()) == 1
     assert all(history.pulses == [] for history in belt.servos.values())
@@ -167,12 +221,18 @@ def coin(number: int, seen_s: float = 0.0, alone: bool = True) -> Coin:
 class Told:
     """Camera, tracker and sensor at once, a frame a second: which coins leave the view in each, and what is told to have fallen by then."""
 
-    def __init__(self, leaving: dict[int, list[Coin]], falls: dict[int, list[float]], frames: int) -> None:
+    def __init__(
+        self, leaving: dict[int, list[Coin]], falls: dict[int, list[float]], frames: int
+    ) -> None:
         self.leaving, self.falls, self.frames, self.now = leaving, falls, frames, -1
 
     def next_frame(self) -> Frame | None:
         self.now += 1
-        return Frame(np.zeros((120, 160, 3), np.uint8), self.now, float(self.now)) if self.now < self.frames else None
+        return (
+            Frame(np.zeros((120, 160, 3), np.uint8), self.now, float(self.now))
+            if self.now < self.frames
+            else None
+        )
 
     def update(self, frame: Frame, circles: list) -> list[Coin]:
         return self.leaving.get(frame.number, [])
@@ -185,18 +245,30 @@ class Told:
     "leaving, falls, expected",
     [
         ({1: [coin(1)], 5: [coin(2)]}, {2: [1.9], 7: [6.5]}, [(1, 1.9), (2, 6.5)]),
-        ({1: [coin(1)], 2: [coin(2)], 7: [coin(3)]}, {3: [2.9], 4: [3.9], 9: [8.5]}, [(3, 8.5)]),  # the first two had each other's company
+        (
+            {1: [coin(1)], 2: [coin(2)], 7: [coin(3)]},
+            {3: [2.9], 4: [3.9], 9: [8.5]},
+            [(3, 8.5)],
+        ),  # the first two had each other's company
         ({1: [coin(1)], 5: [coin(2)]}, {7: [6.5]}, []),  # the first was missed: whose fall was it?
         ({1: [coin(1, alone=False)], 5: [coin(2)]}, {2: [1.8, 1.9], 7: [6.5]}, [(2, 6.5)]),
-        ({1: [coin(1)], 5: [coin(2)]}, {2: [1.8, 1.9], 7: [6.5]}, [(1, 1.8), (2, 6.5)]),  # it bounced
+        (
+            {1: [coin(1)], 5: [coin(2)]},
+            {2: [1.8, 1.9], 7: [6.5]},
+            [(1, 1.8), (2, 6.5)],
+        ),  # it bounced
         ({2: [coin(1)]}, {-1: [-3.0], 4: [3.5]}, [(1, 3.5)]),  # something fell before
         ({6: [coin(1)]}, {2: [7.5]}, [(1, 7.5)]),  # pictures lag behind
         ({1: [coin(1)]}, {}, []),
     ],
 )
-def test_a_coin_counts_only_if_nobody_else_can_have_fallen(crowns, config, leaving, falls, expected):
+def test_a_coin_counts_only_if_nobody_else_can_have_fallen(
+    crowns, config, leaving, falls, expected
+):
     told = Told(leaving, falls, 12)
-    found = travel.travels(told, told, assembly.search(crowns, config.scale), "bit_10", told.fallen_s)
+    found = travel.travels(
+        told, told, assembly.search(crowns, config.scale), "bit_10", told.fallen_s
+    )
     assert [(one.coin.number, one.fell_s) for one in found] == expected
 
 
@@ -206,12 +278,19 @@ def test_a_coin_counts_only_if_nobody_else_can_have_fallen(crowns, config, leavi
 def fallen(ways_mm, speed_mm_s: float = 200.0, fall_mm: float = 50.0) -> list[Travel]:
     """Coins last seen at 60 mm that began to fall at these places."""
     fall_s = sqrt(2 * fall_mm / 9806.65)
-    return [Travel(coin(n, seen_s=n), n + (way - 60) / speed_mm_s + fall_s) for n, way in enumerate(ways_mm)]
+    return [
+        Travel(coin(n, seen_s=n), n + (way - 60) / speed_mm_s + fall_s)
+        for n, way in enumerate(ways_mm)
+    ]
 
 
 def test_the_place_is_the_median_coins_and_the_fall_is_no_part_of_it():
     found = travel.place("bit_10", fallen([300.0] * 7 + [302.0, 298.0, 340.0]), 200.0, 50.0)
-    assert found.distance_mm == pytest.approx(300) and found.coins == 10 and found.spread_mm == pytest.approx(0)
+    assert (
+        found.distance_mm == pytest.approx(300)
+        and found.coins == 10
+        and found.spread_mm == pytest.approx(0)
+    )
     assert found.took_ms == pytest.approx(1000 * (300 / 200 + sqrt(100 / 9806.65)))
     assert found.drop_ms == 101  # 100.98: the fall, without any allowance
 
@@ -225,7 +304,9 @@ def test_a_ruler_that_is_5_mm_off_matters_little(wrong_mm):
 def test_single_coins_spread_and_what_drop_ms_allows_for_it():
     ways_mm = 300 + np.random.default_rng(1).normal(0, 4, 400)
     found = travel.place("bit_10", fallen(ways_mm), 200.0, 50.0)
-    assert found.spread_mm == pytest.approx(4, rel=0.15) and found.known_to_mm == pytest.approx(0.25, rel=0.15)
+    assert found.spread_mm == pytest.approx(4, rel=0.15) and found.known_to_mm == pytest.approx(
+        0.25, rel=0.15
+    )
     assert found.distance_mm == pytest.approx(300, abs=3 * found.known_to_mm)
     assert found.drop_ms == pytest.approx(101 + 3 * 20, abs=10)
 
@@ -248,6 +329,10 @@ def test_coins_that_tell_no_place_are_refused(ways_mm, complaint):
 
 def test_coins_are_refused_only_beyond_the_limit():
     apart_mm = 10 / 1.4826
-    assert travel.place("bit_10", fallen([300 - 0.99 * apart_mm, 300 + 0.99 * apart_mm] * 8), 200.0, 50.0).spread_mm == pytest.approx(9.9)
+    assert travel.place(
+        "bit_10", fallen([300 - 0.99 * apart_mm, 300 + 0.99 * apart_mm] * 8), 200.0, 50.0
+    ).spread_mm == pytest.approx(9.9)
     with pytest.raises(InputError, match="see that the flap opens wholly"):
-        travel.place("bit_10", fallen([300 - 1.01 * apart_mm, 300 + 1.01 * apart_mm] * 8), 200.0, 50.0)
+        travel.place(
+            "bit_10", fallen([300 - 1.01 * apart_mm, 300 + 1.01 * apart_mm] * 8), 200.0, 50.0
+        )

@@ -19,11 +19,40 @@ from tests.conftest import ROOT
 
 # GPIO number: pin of the 40-pin header, as Raspberry Pi's documentation draws it ("GPIO and the 40-pin header").
 HEADER = {
-    2: 3, 3: 5, 4: 7, 5: 29, 6: 31, 7: 26, 8: 24, 9: 21, 10: 19, 11: 23, 12: 32, 13: 33, 14: 8,
-    15: 10, 16: 36, 17: 11, 18: 12, 19: 35, 20: 38, 21: 40, 22: 15, 23: 16, 24: 18, 25: 22, 26: 37, 27: 13,
-}  # fmt: skip
+    2: 3,
+    3: 5,
+    4: 7,
+    5: 29,
+    6: 31,
+    7: 26,
+    8: 24,
+    9: 21,
+    10: 19,
+    11: 23,
+    12: 32,
+    13: 33,
+    14: 8,
+    15: 10,
+    16: 36,
+    17: 11,
+    18: 12,
+    19: 35,
+    20: 38,
+    21: 40,
+    22: 15,
+    23: 16,
+    24: 18,
+    25: 22,
+    26: 37,
+    27: 13,
+}
 PANEL = {"feeder_pin": 17, "beam_pin": 27, "stop_pin": 22, "status_led_pin": 23}
-NAMES = {"feeder_pin": "feeder", "beam_pin": "beam", "stop_pin": "stop button", "status_led_pin": "status LED"}
+NAMES = {
+    "feeder_pin": "feeder",
+    "beam_pin": "beam",
+    "stop_pin": "stop button",
+    "status_led_pin": "status LED",
+}
 DROPS = [4, 14, 15, 18, 24, 25, 8, 7]
 SVG = "{http://www.w3.org/2000/svg}"
 # The height in the drawing where the header has ended and a servo board has not begun.
@@ -35,16 +64,36 @@ LETTER = 0.61
 def machine(pins, driver="gpio", drops=(), panel=None, names=None):
     """Settings of a machine with a flap at each of these pins."""
     bins = [
-        {"name": name, "labels": [f"label_{number}"], "flap": {"pin": pin, "distance_mm": 160 + 40 * number} | ({"drop_pin": drop} if drop else {})}
-        for number, (pin, drop, name) in enumerate(zip(pins, [*drops, *[None] * len(pins)], names or [f"bin_{pin}" for pin in pins], strict=False))
+        {
+            "name": name,
+            "labels": [f"label_{number}"],
+            "flap": {"pin": pin, "distance_mm": 160 + 40 * number}
+            | ({"drop_pin": drop} if drop else {}),
+        }
+        for number, (pin, drop, name) in enumerate(
+            zip(
+                pins,
+                [*drops, *[None] * len(pins)],
+                names or [f"bin_{pin}" for pin in pins],
+                strict=False,
+            )
+        )
     ]
-    return settings_file.Config.model_validate({"servo": {"driver": driver}, "bins": bins, "panel": panel or {}})
+    return settings_file.Config.model_validate(
+        {"servo": {"driver": driver}, "bins": bins, "panel": panel or {}}
+    )
 
 
 FULL = machine([5, 6, 13, 16, 19, 20, 21, 26], "gpio", DROPS, PANEL)
 BOARD = machine([0, 1, 2, 3, 8, 9, 14, 15], "pca9685", DROPS, PANEL)
 PWM = machine([13, 18], "hardware-pwm", [4, 7], PANEL)
-MACHINES = {"gpio": FULL, "pca9685": BOARD, "hardware-pwm": PWM, "one-flap": machine([2]), "board-alone": machine([0], "pca9685")}
+MACHINES = {
+    "gpio": FULL,
+    "pca9685": BOARD,
+    "hardware-pwm": PWM,
+    "one-flap": machine([2]),
+    "board-alone": machine([0], "pca9685"),
+}
 every_machine = pytest.mark.parametrize("of", MACHINES.values(), ids=MACHINES)
 
 
@@ -56,23 +105,45 @@ def machines(draw):
     if driver == "pca9685":
         pins = draw(st.lists(st.integers(0, 15), min_size=1, max_size=16, unique=True))
     elif driver == "hardware-pwm":
-        pins = draw(st.lists(st.sampled_from([12, 18]), max_size=1)) + [draw(st.sampled_from([13, 19]))]
+        pins = draw(st.lists(st.sampled_from([12, 18]), max_size=1)) + [
+            draw(st.sampled_from([13, 19]))
+        ]
     else:
         pins = free[: draw(st.integers(1, 26))]
     free = [gpio for gpio in free if driver == "pca9685" or gpio not in pins]
     panel = {name: free.pop() for name in draw(st.sets(st.sampled_from(sorted(PANEL)))) if free}
     drops = [free.pop() if free and draw(st.booleans()) else None for _ in pins]
-    word = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", fullmatch=True).filter(lambda name: name not in ("reject", "uncertain"))
-    return machine(pins, driver, drops, panel, draw(st.lists(word, min_size=len(pins), max_size=len(pins), unique=True)))
+    word = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", fullmatch=True).filter(
+        lambda name: name not in ("reject", "uncertain")
+    )
+    return machine(
+        pins,
+        driver,
+        drops,
+        panel,
+        draw(st.lists(word, min_size=len(pins), max_size=len(pins), unique=True)),
+    )
 
 
-any_machine = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+any_machine = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 def wired(of) -> dict[int, tuple[str, bool]]:
     """GPIO number: what is on it and whether it is driven, told from the settings alone; I2C left out."""
-    found = {} if of.servo.driver == "pca9685" else {bin_.flap.pin: (f"flap {bin_.name}", True) for bin_ in of.bins}
-    found |= {bin_.flap.drop_pin: (f"drop sensor {bin_.name}", False) for bin_ in of.bins if bin_.flap.drop_pin is not None}
+    found = (
+        {}
+        if of.servo.driver == "pca9685"
+        else {bin_.flap.pin: (f"flap {bin_.name}", True) for bin_ in of.bins}
+    )
+    found |= {
+        bin_.flap.drop_pin: (f"drop sensor {bin_.name}", False)
+        for bin_ in of.bins
+        if bin_.flap.drop_pin is not None
+    }
     for option, name in NAMES.items():
         if (gpio := getattr(of.panel, option)) is not None:
             found[gpio] = (name, option in ("feeder_pin", "status_led_pin"))
@@ -85,17 +156,24 @@ def drawn(of) -> ElementTree.Element:
 
 def words_of(svg: ElementTree.Element) -> list[tuple[str, float, float, float]]:
     """Every text of a drawing: its words, where it begins or ends, the height of its middle, its size."""
-    found = [(node.text, *(float(node.get(name)) for name in ("x", "y", "font-size"))) for node in svg.iter(f"{SVG}text")]
+    found = [
+        (node.text, *(float(node.get(name)) for name in ("x", "y", "font-size")))
+        for node in svg.iter(f"{SVG}text")
+    ]
     return [(words, x, round(y - 0.35 * size, 3), size) for words, x, y, size in found]
 
 
 # -- the files in the repository ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["coinsorter.txt", "coinsorter-overlay.dts", "pins.md", "wiring.svg", "bom.md"])
+@pytest.mark.parametrize(
+    "name", ["coinsorter.txt", "coinsorter-overlay.dts", "pins.md", "wiring.svg", "bom.md"]
+)
 def test_the_committed_file_is_what_the_shipped_settings_make(config, name):
     committed = (ROOT / "firmware" / name).read_text(encoding="utf-8")
-    assert committed == wiring.made(config)[name], f"firmware/{name} is stale; run `coinsorter wiring --config config.yaml --out firmware`"
+    assert committed == wiring.made(config)[name], (
+        f"firmware/{name} is stale; run `coinsorter wiring --config config.yaml --out firmware`"
+    )
 
 
 def test_every_file_is_written_and_written_again_the_same(tmp_path, config):
@@ -108,7 +186,10 @@ def test_every_file_is_written_and_written_again_the_same(tmp_path, config):
 
 def test_a_folder_that_cannot_be_is_named(tmp_path, config):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file/firmware: cannot be written: Not a directory; name another folder with --out"):
+    with pytest.raises(
+        InputError,
+        match=r"file/firmware: cannot be written: Not a directory; name another folder with --out",
+    ):
         wiring.write(config, tmp_path / "file" / "firmware")
 
 
@@ -124,7 +205,9 @@ def test_a_gpio_has_its_pin_of_the_header(gpio, header_pin):
 @given(machines())
 def test_the_firmware_sets_every_pin_in_use_and_no_other(of):
     found = dict(re.findall(r"^gpio=(\d+)=(.*)$", wiring.settings(of), re.MULTILINE))
-    assert found == {str(gpio): "op,dl,pd" if driven else "ip,pu" for gpio, (_, driven) in wired(of).items()}
+    assert found == {
+        str(gpio): "op,dl,pd" if driven else "ip,pu" for gpio, (_, driven) in wired(of).items()
+    }
 
 
 # As Linux' binding brcm,bcm2835-gpio counts: function 0 is an input, 1 an output; pull 1 is down, 2 is up.
@@ -137,7 +220,9 @@ STATES = {
 
 
 def settings_of(body: str) -> list[str]:
-    return sorted(part.strip() for part in body.split(";") if part.strip() and "pins = " not in part)
+    return sorted(
+        part.strip() for part in body.split(";") if part.strip() and "pins = " not in part
+    )
 
 
 @any_machine
@@ -146,23 +231,42 @@ def test_linux_sets_every_pin_in_use_and_no_other(of):
     text = re.sub(r"/\*.*?\*/", "", wiring.overlay(of), flags=re.DOTALL)
     states = dict(re.findall(r"(\w+): \w+ \{(.*?)\};", text, re.DOTALL))
     lists = {name: re.search(r"pins = (.*?);", body)[1] for name, body in states.items()}
-    pins = {name: [int(number) for number in re.findall(r"\d+", found)] for name, found in lists.items()}
+    pins = {
+        name: [int(number) for number in re.findall(r"\d+", found)] for name, found in lists.items()
+    }
     pwm = {bin_.flap.pin for bin_ in of.bins} if of.servo.driver == "hardware-pwm" else set()
     driven = {gpio for gpio, (_, is_driven) in wired(of).items() if is_driven}
-    assert set(pins.get("coinsorter_low", [])) == set(pins.get("coinsorter_level", [])) == driven - pwm
+    assert (
+        set(pins.get("coinsorter_low", [])) == set(pins.get("coinsorter_level", [])) == driven - pwm
+    )
     assert set(pins.get("coinsorter_pwm", [])) == pwm
     assert set(pins.get("coinsorter_up", [])) == set(wired(of)) - driven
     assert set(re.findall(r"<&(coinsorter_\w+)>", text)) == set(states)
-    assert {name: settings_of(body) for name, body in states.items()} == {name: STATES[name] for name in states}
+    assert {name: settings_of(body) for name, body in states.items()} == {
+        name: STATES[name] for name in states
+    }
 
 
 @any_machine
 @given(machines())
 def test_the_table_has_every_pin_in_use_with_its_place_and_name(of):
-    rows = [row.strip("| ").split(" | ") for row in wiring.table(of).split("## ")[0].splitlines() if row.startswith("| ")][2:]
-    buses = {(3, "GPIO 2", "I2C data", "both"), (5, "GPIO 3", "I2C clock", "both")} if of.servo.driver == "pca9685" else set()
-    used = {(HEADER[gpio], f"GPIO {gpio}", name, "output" if driven else "input") for gpio, (name, driven) in wired(of).items()}
-    assert {(int(pin), gpio, name, direction) for pin, gpio, name, direction, *_ in rows} == used | buses
+    rows = [
+        row.strip("| ").split(" | ")
+        for row in wiring.table(of).split("## ")[0].splitlines()
+        if row.startswith("| ")
+    ][2:]
+    buses = (
+        {(3, "GPIO 2", "I2C data", "both"), (5, "GPIO 3", "I2C clock", "both")}
+        if of.servo.driver == "pca9685"
+        else set()
+    )
+    used = {
+        (HEADER[gpio], f"GPIO {gpio}", name, "output" if driven else "input")
+        for gpio, (name, driven) in wired(of).items()
+    }
+    assert {
+        (int(pin), gpio, name, direction) for pin, gpio, name, direction, *_ in rows
+    } == used | buses
     assert [int(row[0]) for row in rows] == sorted(int(row[0]) for row in rows)
 
 
@@ -170,7 +274,11 @@ def test_the_table_has_every_pin_in_use_with_its_place_and_name(of):
 @given(machines())
 def test_the_drawing_has_every_name_once_and_beside_its_pin(of):
     words = words_of(drawn(of))
-    pins = {words: (x, y) for words, x, y, size in words if size == 11 and words.isdigit() and y < BELOW_HEADER}
+    pins = {
+        words: (x, y)
+        for words, x, y, size in words
+        if size == 11 and words.isdigit() and y < BELOW_HEADER
+    }
     for gpio, (name, _) in wired(of).items():
         pin_x, pin_y = pins[str(HEADER[gpio])]
         ((x, y),) = [(x, y) for words, x, y, size in words if words == name and size == 14]
@@ -202,7 +310,10 @@ def boxes_of_texts(svg: ElementTree.Element) -> list[tuple[str, float, float, fl
 def stretches(svg: ElementTree.Element):
     """Every straight stretch of wire: left, top, right, bottom, colour."""
     for node in svg.iter(f"{SVG}polyline"):
-        points = [tuple(float(number) for number in point.split(",")) for point in node.get("points").split()]
+        points = [
+            tuple(float(number) for number in point.split(","))
+            for point in node.get("points").split()
+        ]
         for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
             yield min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2), node.get("stroke")
 
@@ -217,7 +328,10 @@ def test_no_words_touch_other_words_or_a_wire_and_none_leave_the_sheet(of):
     svg = drawn(of)
     words = boxes_of_texts(svg)
     width, height = float(svg.get("width")), float(svg.get("height"))
-    assert all(0 <= left and right <= width and 0 <= top and bottom <= height for _, left, top, right, bottom in words)
+    assert all(
+        left >= 0 and right <= width and top >= 0 and bottom <= height
+        for _, left, top, right, bottom in words
+    )
     assert [(a[0], b[0]) for a, b in combinations(words, 2) if not apart(a[1:], b[1:])] == []
     assert [text for text, *box in words for wire in stretches(svg) if not apart(box, wire)] == []
 
@@ -226,21 +340,36 @@ def test_no_words_touch_other_words_or_a_wire_and_none_leave_the_sheet(of):
 @given(machines())
 def test_wires_of_two_colours_never_run_together(of):
     for one, other in combinations(stretches(drawn(of)), 2):
-        both_upright, both_level = one[0] == one[2] and other[0] == other[2], one[1] == one[3] and other[1] == other[3]
+        both_upright, both_level = (
+            one[0] == one[2] and other[0] == other[2],
+            one[1] == one[3] and other[1] == other[3],
+        )
         if one[4] != other[4] and (both_upright or both_level):
             left, top, right, bottom = one[:4]
-            assert apart((left - 5, top, right + 5, bottom) if both_upright else (left, top - 5, right, bottom + 5), other), (one, other)
+            assert apart(
+                (left - 5, top, right + 5, bottom)
+                if both_upright
+                else (left, top - 5, right, bottom + 5),
+                other,
+            ), (one, other)
 
 
 @any_machine
 @given(machines())
 def test_a_dot_joins_wires_of_its_own_colour_only(of):
     svg = drawn(of)
-    circles = [(*(float(node.get(name)) for name in ("cx", "cy", "r")), node.get("fill")) for node in svg.iter(f"{SVG}circle")]
+    circles = [
+        (*(float(node.get(name)) for name in ("cx", "cy", "r")), node.get("fill"))
+        for node in svg.iter(f"{SVG}circle")
+    ]
     dots = [circle for circle in circles if circle[2] <= 5]  # larger ones are pins
     assert dots
     for x, y, radius, colour in dots:
-        touched = {wire[4] for wire in stretches(svg) if not apart((x - radius, y - radius, x + radius, y + radius), wire)}
+        touched = {
+            wire[4]
+            for wire in stretches(svg)
+            if not apart((x - radius, y - radius, x + radius, y + radius), wire)
+        }
         assert touched == {colour}, (x, y)
 
 
@@ -250,7 +379,9 @@ def test_the_pi_meets_the_servos_ground_at_one_pin_only(of):
     svg = drawn(of)
     pi = next(node for node in svg.iter(f"{SVG}rect") if node.get("fill") == "#e4efe2")
     left, top, width, height = (float(pi.get(name)) for name in ("x", "y", "width", "height"))
-    reach_the_pi = [wire for wire in stretches(svg) if not apart((left, top, left + width, top + height), wire)]
+    reach_the_pi = [
+        wire for wire in stretches(svg) if not apart((left, top, left + width, top + height), wire)
+    ]
     assert [wire[4] for wire in reach_the_pi].count("#40464d") == 1
 
 
@@ -259,17 +390,27 @@ def test_the_pi_meets_the_servos_ground_at_one_pin_only(of):
 def test_every_name_fits_into_its_box(of):
     svg = drawn(of)
     white = [node for node in svg.iter(f"{SVG}rect") if node.get("fill") == "#ffffff"]
-    boxes = [tuple(float(node.get(name)) for name in ("x", "y", "width", "height")) for node in white]
+    boxes = [
+        tuple(float(node.get(name)) for name in ("x", "y", "width", "height")) for node in white
+    ]
     for text, left, top, right, bottom in boxes_of_texts(svg):
         if text.startswith(("flap ", "drop sensor ")):
-            assert any(x <= left and right <= x + width and y <= top and bottom <= y + height for x, y, width, height in boxes), text
+            assert any(
+                x <= left and right <= x + width and y <= top and bottom <= y + height
+                for x, y, width, height in boxes
+            ), text
 
 
 @every_machine
 def test_the_drawing_brings_its_own_paper(of):
     """So that it can be read on a dark page too."""
     first = drawn(of)[0]
-    assert (first.tag, first.get("width"), first.get("height"), first.get("fill")) == (f"{SVG}rect", "100%", "100%", "#fcfbf8")
+    assert (first.tag, first.get("width"), first.get("height"), first.get("fill")) == (
+        f"{SVG}rect",
+        "100%",
+        "100%",
+        "#fcfbf8",
+    )
 
 
 # -- the firmware's settings ----------------------------------------------------------------------------------------------------------
@@ -302,17 +443,32 @@ def test_pwm_and_i2c_are_switched_on_only_for_the_driver_that_needs_them(of):
 
 
 @pytest.mark.parametrize(
-    "pin, switch", [(2, "dtparam=i2c_arm=off"), (3, "dtparam=i2c_arm=off"), (7, "dtparam=spi=off"), (11, "dtparam=spi=off"),
-                    (14, "enable_uart=0"), (15, "enable_uart=0"), (18, "dtparam=i2s=off"), (21, "dtparam=i2s=off")]
-)  # fmt: skip
+    "pin, switch",
+    [
+        (2, "dtparam=i2c_arm=off"),
+        (3, "dtparam=i2c_arm=off"),
+        (7, "dtparam=spi=off"),
+        (11, "dtparam=spi=off"),
+        (14, "enable_uart=0"),
+        (15, "enable_uart=0"),
+        (18, "dtparam=i2s=off"),
+        (21, "dtparam=i2s=off"),
+    ],
+)
 def test_an_interface_that_would_take_a_pin_is_switched_off(pin, switch):
-    switches = {line for line in wiring.settings(machine([pin])).splitlines() if line.endswith(("=off", "enable_uart=0"))}
+    switches = {
+        line
+        for line in wiring.settings(machine([pin])).splitlines()
+        if line.endswith(("=off", "enable_uart=0"))
+    }
     assert switches == {switch}
 
 
 @pytest.mark.parametrize("pin", [4, 5, 6, 12, 13, 16, 17, 22, 27])
 def test_interfaces_that_take_no_pin_of_ours_are_left_alone(pin):
-    assert "=off" not in wiring.settings(machine([pin])) and "enable_uart" not in wiring.settings(machine([pin]))
+    assert "=off" not in wiring.settings(machine([pin])) and "enable_uart" not in wiring.settings(
+        machine([pin])
+    )
 
 
 @pytest.mark.parametrize("source, told", [("pi", True), ("usb", False)])
@@ -330,13 +486,28 @@ def test_the_overlay_compiles_without_a_warning_and_holds_the_pins(tmp_path, of)
         pytest.skip("no dtc; install the package device-tree-compiler")
     source, binary = tmp_path / "coinsorter-overlay.dts", tmp_path / "coinsorter.dtbo"
     source.write_text(wiring.overlay(of), encoding="utf-8")
-    compiled = subprocess.run(["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", binary, source], capture_output=True, text=True)
+    compiled = subprocess.run(
+        ["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", binary, source],
+        capture_output=True,
+        text=True,
+    )
     assert (compiled.returncode, compiled.stdout, compiled.stderr) == (0, "", "")
 
-    text = subprocess.run(["dtc", "-q", "-q", "-I", "dtb", "-O", "dts", binary], capture_output=True, text=True, check=True).stdout
-    cells = [int(cell, 16) for found in re.findall(r"brcm,pins = <(.*?)>", text) for cell in found.split()]
+    text = subprocess.run(
+        ["dtc", "-q", "-q", "-I", "dtb", "-O", "dts", binary],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    cells = [
+        int(cell, 16)
+        for found in re.findall(r"brcm,pins = <(.*?)>", text)
+        for cell in found.split()
+    ]
     assert sorted(cells) == sorted(wired(of))
-    assert text.count('gpio = "/fragment@0:target:0"') == (1 if cells else 0)  # which makes it the Pi's own GPIO controller that is set
+    assert text.count('gpio = "/fragment@0:target:0"') == (
+        1 if cells else 0
+    )  # which makes it the Pi's own GPIO controller that is set
 
 
 # What the overlay is laid over on a Pi, as far as it is concerned.
@@ -348,41 +519,86 @@ def test_laid_over_a_pis_device_tree_the_overlay_sets_the_gpio_controllers_defau
         pytest.skip("no fdtoverlay; install the package device-tree-compiler")
     for name, source in (("base", BASE), ("over", wiring.overlay(FULL))):
         (tmp_path / f"{name}.dts").write_text(source, encoding="utf-8")
-        subprocess.run(["dtc", "-q", "-@", "-O", "dtb", "-o", tmp_path / f"{name}.dtb", tmp_path / f"{name}.dts"], check=True)
-    subprocess.run(["fdtoverlay", "-i", tmp_path / "base.dtb", "-o", tmp_path / "whole.dtb", tmp_path / "over.dtb"], check=True)
+        subprocess.run(
+            [
+                "dtc",
+                "-q",
+                "-@",
+                "-O",
+                "dtb",
+                "-o",
+                tmp_path / f"{name}.dtb",
+                tmp_path / f"{name}.dts",
+            ],
+            check=True,
+        )
+    subprocess.run(
+        [
+            "fdtoverlay",
+            "-i",
+            tmp_path / "base.dtb",
+            "-o",
+            tmp_path / "whole.dtb",
+            tmp_path / "over.dtb",
+        ],
+        check=True,
+    )
     states = ["coinsorter_low", "coinsorter_level", "coinsorter_up"]
-    handles = [asked(tmp_path / "whole.dtb", f"/gpio@7e200000/{state}", "phandle") for state in states]
+    handles = [
+        asked(tmp_path / "whole.dtb", f"/gpio@7e200000/{state}", "phandle") for state in states
+    ]
     assert asked(tmp_path / "whole.dtb", "/gpio@7e200000", "pinctrl-0") == " ".join(handles)
-    assert asked(tmp_path / "whole.dtb", "/gpio@7e200000/coinsorter_up", "brcm,pins") == " ".join(str(pin) for pin in [*DROPS, 27, 22])
+    assert asked(tmp_path / "whole.dtb", "/gpio@7e200000/coinsorter_up", "brcm,pins") == " ".join(
+        str(pin) for pin in [*DROPS, 27, 22]
+    )
 
 
 def asked(tree, node: str, name: str) -> str:
     """A property of a compiled device tree, its cells as decimal numbers."""
-    return subprocess.run(["fdtget", "-t", "u", tree, node, name], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["fdtget", "-t", "u", tree, node, name], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 # -- the parts ------------------------------------------------------------------------------------------------------------------------
 
 
 def counts(of) -> dict[str, int]:
-    rows = [row.strip("| ").split(" | ") for row in wiring.parts(of).splitlines() if row.startswith("| ")][2:]
+    rows = [
+        row.strip("| ").split(" | ")
+        for row in wiring.parts(of).splitlines()
+        if row.startswith("| ")
+    ][2:]
     return {part: int(count) for part, count, *_ in rows}
 
 
 def test_parts_are_counted_from_the_settings():
     assert counts(FULL)["servo"] == counts(FULL)["return spring"] == 8
     assert counts(FULL)["drop or beam sensor"] == 9
-    assert {"feeder MOSFET", "resistor 10 kΩ", "button", "LED and resistor 330 Ω"} <= set(counts(FULL))
+    assert {"feeder MOSFET", "resistor 10 kΩ", "button", "LED and resistor 330 Ω"} <= set(
+        counts(FULL)
+    )
     assert counts(BOARD)["servo board"] == 1
 
 
 def test_parts_that_nothing_asks_for_are_left_out():
-    optional = {"servo board", "drop or beam sensor", "feeder MOSFET", "resistor 10 kΩ", "button", "LED and resistor 330 Ω"}
+    optional = {
+        "servo board",
+        "drop or beam sensor",
+        "feeder MOSFET",
+        "resistor 10 kΩ",
+        "button",
+        "LED and resistor 330 Ω",
+    }
     assert not optional & set(counts(machine([5])))
 
 
-@pytest.mark.parametrize("servos, fuse, supply", [(1, 1, 2), (2, 2, 3), (5, 4, 6), (6, 5, 7), (8, 7.5, 10), (26, 25, 33)])
-def test_the_fuse_bears_every_servo_stalled_and_blows_before_the_supply_gives_in(servos, fuse, supply):
+@pytest.mark.parametrize(
+    "servos, fuse, supply", [(1, 1, 2), (2, 2, 3), (5, 4, 6), (6, 5, 7), (8, 7.5, 10), (26, 25, 33)]
+)
+def test_the_fuse_bears_every_servo_stalled_and_blows_before_the_supply_gives_in(
+    servos, fuse, supply
+):
     assert (lists.fuse_a(servos), lists.supply_a(servos)) == (fuse, supply)
 
 

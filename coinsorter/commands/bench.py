@@ -18,8 +18,17 @@ def add(commands: Any) -> None:
     parser = add_command(commands, "bench", _bench, "measure how fast this computer sorts", details)
     add_bundle(parser, "the model bundle")
     add_config(parser)
-    parser.add_argument("--interpreter", choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME], help="which runtime to use")
-    parser.add_argument("--turns", type=int, choices=[1, 2, 4], help="quarter turns of each picture that are judged (default: config.yaml's)")
+    parser.add_argument(
+        "--interpreter",
+        choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME],
+        help="which runtime to use",
+    )
+    parser.add_argument(
+        "--turns",
+        type=int,
+        choices=[1, 2, 4],
+        help="quarter turns of each picture that are judged (default: config.yaml's)",
+    )
     add_json(parser, "the figures")
 
 
@@ -28,7 +37,11 @@ def _bench(options: argparse.Namespace) -> int:
 
     settings = config.load(options.config).runtime if not options.bundle else config.Runtime()
     models = bundle.load(options.bundle or options.config.parent / settings.bundle)
-    figures = bench.run(models, runtime.pick(options.interpreter or settings.interpreter), options.turns or settings.turns_per_crop)
+    figures = bench.run(
+        models,
+        runtime.pick(options.interpreter or settings.interpreter),
+        options.turns or settings.turns_per_crop,
+    )
     if options.json:
         print(json.dumps(figures))
     else:

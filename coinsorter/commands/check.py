@@ -14,7 +14,14 @@ from coinsorter.errors import BundleError, ConfigError
 def add(commands: Any) -> None:
     details = "Prints each as `config.yaml:14: bins[2].flap.open_deg: 220 is above 180` and exits with 78 if there is any."
     parser = add_command(commands, "check", _check, "find every mistake in config.yaml", details)
-    parser.add_argument("config", type=Path, nargs="?", default=Path("config.yaml"), metavar="CONFIG", help="default: config.yaml")
+    parser.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        default=Path("config.yaml"),
+        metavar="CONFIG",
+        help="default: config.yaml",
+    )
     add_json(parser, "the mistakes")
 
 
@@ -25,7 +32,10 @@ def _check(options: argparse.Namespace) -> int:
             models = bundle.load(options.config.parent / settings.runtime.bundle)
             mistakes = config.read(options.config, models.labels)[1]
         except BundleError as error:
-            mistakes = [*mistakes, config.mistake_in(options.config, ("runtime", "bundle"), str(error))]
+            mistakes = [
+                *mistakes,
+                config.mistake_in(options.config, ("runtime", "bundle"), str(error)),
+            ]
     if options.json:
         print(json.dumps([asdict(mistake) for mistake in mistakes]))
     elif mistakes:

@@ -22,8 +22,14 @@ def add(commands: Any) -> None:
         "Looks at settings, models, packages, service, camera, GPIO, servos, permissions, ledger and disk, watchdog, clock, temperature, supply, memory and "
         "versions: one line each, with the remedy where there is one. Nothing moves. Exits with 1 if there is a fault."
     )
-    parser = add_command(commands, "doctor", _doctor, "find what is wrong with this machine", details)
-    parser.add_argument("--self-test", action="store_true", help="settings, models and packages alone; no hardware is touched")
+    parser = add_command(
+        commands, "doctor", _doctor, "find what is wrong with this machine", details
+    )
+    parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="settings, models and packages alone; no hardware is touched",
+    )
     add_config(parser)
     add_json(parser, "the findings")
 
@@ -44,6 +50,11 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _show(finding: Finding, console: Console) -> None:
-    console.print(Text.assemble((f"{finding.state:8}", COLOURS[finding.state]), f"{finding.part}: {finding.what}"), soft_wrap=True)
+    console.print(
+        Text.assemble(
+            (f"{finding.state:8}", COLOURS[finding.state]), f"{finding.part}: {finding.what}"
+        ),
+        soft_wrap=True,
+    )
     if finding.remedy:
         console.print(f"        -> {finding.remedy}", soft_wrap=True, highlight=False)

@@ -10,20 +10,40 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter import config, ledger
-from coinsorter.commands.shared import add_command, add_config, add_json, count, show_totals, whole_file
+from coinsorter.commands.shared import (
+    add_command,
+    add_config,
+    add_json,
+    count,
+    show_totals,
+    whole_file,
+)
 
 
 def add(commands: Any) -> None:
-    parser = commands.add_parser("ledger", help="read what has been sorted", description="Read what has been sorted. Never writes.")
+    parser = commands.add_parser(
+        "ledger",
+        help="read what has been sorted",
+        description="Read what has been sorted. Never writes.",
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    totals = add_command(actions, "totals", _ledger_totals, "coins seen, by bin, by reason and by value", "")
+    totals = add_command(
+        actions, "totals", _ledger_totals, "coins seen, by bin, by reason and by value", ""
+    )
     tail = add_command(actions, "tail", _ledger_tail, "the last coins", "")
     tail.add_argument("-n", type=count, default=20, metavar="N", help="how many (default: 20)")
-    export = add_command(actions, "export", _ledger_export, "every coin's row, to standard output or a file", "")
+    export = add_command(
+        actions, "export", _ledger_export, "every coin's row, to standard output or a file", ""
+    )
     export.add_argument("--format", choices=["csv", "jsonl"], default="csv", help="default: csv")
     export.add_argument("--to", type=Path, metavar="FILE", help="default: standard output")
     for action in (totals, tail, export):
-        action.add_argument("--ledger", type=Path, metavar="FILE", help="the ledger (default: the one in config.yaml)")
+        action.add_argument(
+            "--ledger",
+            type=Path,
+            metavar="FILE",
+            help="the ledger (default: the one in config.yaml)",
+        )
         add_config(action)
     add_json(totals, "them")
     add_json(tail, "them, a line each,")
@@ -49,8 +69,19 @@ def _ledger_tail(options: argparse.Namespace) -> None:
         return
     table = Table("id", "at", "label", "confidence", "anomaly", "mm", "bin", "reason", "landed")
     for row in found:
-        numbers = [f"{row[name]:.{digits}f}" if row[name] is not None else "" for name, digits in (("confidence", 4), ("anomaly", 1), ("diameter_mm", 2))]
-        table.add_row(str(row["id"]), row["at"], row["label"], *numbers, row["bin"], row["reason"], row["landed"] or "on its way")
+        numbers = [
+            f"{row[name]:.{digits}f}" if row[name] is not None else ""
+            for name, digits in (("confidence", 4), ("anomaly", 1), ("diameter_mm", 2))
+        ]
+        table.add_row(
+            str(row["id"]),
+            row["at"],
+            row["label"],
+            *numbers,
+            row["bin"],
+            row["reason"],
+            row["landed"] or "on its way",
+        )
     Console().print(table)
 
 

@@ -13,7 +13,14 @@ from rich.console import Console
 from rich.live import Live
 
 from coinsorter import assembly, config, looking, watch
-from coinsorter.commands.shared import add_command, add_config, add_json, bundle_for, count, progress
+from coinsorter.commands.shared import (
+    add_command,
+    add_config,
+    add_json,
+    bundle_for,
+    count,
+    progress,
+)
 from coinsorter.devices.camera import open_camera
 
 EVERY_S = 1.0
@@ -22,7 +29,13 @@ EVERY_S = 1.0
 def add(commands: Any) -> None:
     details = "Takes one picture and draws what it finds in it: green lies alone, red does not. Stop the service first: the camera serves one program."
     parser = add_command(commands, "snap", _snap, "one picture, with what is found in it", details)
-    parser.add_argument("--out", type=Path, default=Path("snap.jpg"), metavar="FILE", help="where the picture goes (default: snap.jpg)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("snap.jpg"),
+        metavar="FILE",
+        help="where the picture goes (default: snap.jpg)",
+    )
     parser.add_argument("--plain", action="store_true", help="draw nothing into it")
     add_config(parser)
     add_json(parser, "what was found")
@@ -31,9 +44,23 @@ def add(commands: Any) -> None:
         "the label, as `coinsorter-train` wants it. Ends after --coins, or with Ctrl-C. Stop the service first."
     )
     parser = add_command(commands, "capture", _capture, "collect pictures to train with", details)
-    parser.add_argument("--label", required=True, type=_label, metavar="X", help="what the coins are; the folder's name")
-    parser.add_argument("--coins", type=count, default=100, metavar="N", help="how many pictures (default: 100)")
-    parser.add_argument("--out", type=Path, default=Path("captured"), metavar="DIR", help="where the label's folder goes (default: captured)")
+    parser.add_argument(
+        "--label",
+        required=True,
+        type=_label,
+        metavar="X",
+        help="what the coins are; the folder's name",
+    )
+    parser.add_argument(
+        "--coins", type=count, default=100, metavar="N", help="how many pictures (default: 100)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("captured"),
+        metavar="DIR",
+        help="where the label's folder goes (default: captured)",
+    )
     add_config(parser)
     add_json(parser, "what was kept")
     details = "Shows the ledger's counts and its last coins, again every second, until Ctrl-C; beside the running service, without touching it."
@@ -45,7 +72,9 @@ def add(commands: Any) -> None:
 
 def _label(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} cannot name a folder; take letters, digits, - _ and .")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot name a folder; take letters, digits, - _ and ."
+        )
     return text
 
 
@@ -53,25 +82,37 @@ def _snap(options: argparse.Namespace) -> None:
     settings = config.load(options.config)
     models = bundle_for(settings, options.config)
     with closing(open_camera(settings.camera, options.config.parent)) as camera:
-        frame, circles, picture = looking.snap(camera, assembly.search(models, settings.scale), settings.scale)
+        frame, circles, picture = looking.snap(
+            camera, assembly.search(models, settings.scale), settings.scale
+        )
     looking.write(options.out, frame.pixels if options.plain else picture)
     if options.json:
-        found = [asdict(circle) | {"diameter_mm": settings.scale.diameter_mm(circle)} for circle in circles]
+        found = [
+            asdict(circle) | {"diameter_mm": settings.scale.diameter_mm(circle)}
+            for circle in circles
+        ]
         print(json.dumps({"picture": str(options.out), "found": found}))
         return
     for circle in circles:
         alone = "alone" if circle.alone else "not alone"
         where = f"at {circle.x_px:.0f}, {circle.y_px:.0f}"
-        print(f"{where}: {settings.scale.diameter_mm(circle):.2f} mm, {alone}, roundness {circle.roundness:.3f}, quality {circle.quality:.2f}")
+        print(
+            f"{where}: {settings.scale.diameter_mm(circle):.2f} mm, {alone}, roundness {circle.roundness:.3f}, quality {circle.quality:.2f}"
+        )
     print(f"{options.out}: {len(circles)} things found")
 
 
 def _capture(options: argparse.Namespace) -> None:
     settings = config.load(options.config)
     models = bundle_for(settings, options.config)
-    tracker = looking.tracker(settings.scale, settings.belt.speed_mm_s, 1 / settings.camera.frames_per_s)
+    tracker = looking.tracker(
+        settings.scale, settings.belt.speed_mm_s, 1 / settings.camera.frames_per_s
+    )
     folder, kept = options.out / options.label, 0
-    with closing(open_camera(settings.camera, options.config.parent)) as camera, progress("capturing", options.coins, options.json) as advance:
+    with (
+        closing(open_camera(settings.camera, options.config.parent)) as camera,
+        progress("capturing", options.coins, options.json) as advance,
+    ):
         capture = looking.Capture(camera, tracker, assembly.search(models, settings.scale), folder)
         try:
             for kept, _ in enumerate(capture, 1):
@@ -83,7 +124,9 @@ def _capture(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"folder": str(folder), "kept": kept, "left_out": capture.left_out}))
     else:
-        print(f"{folder}: {kept} pictures kept; {capture.left_out} things did not lie alone or were not round")
+        print(
+            f"{folder}: {kept} pictures kept; {capture.left_out} things did not lie alone or were not round"
+        )
 
 
 def _watch(options: argparse.Namespace) -> None:

@@ -12,7 +12,14 @@ from rich.console import Console
 from coinsorter import bundle, config, runtime
 from coinsorter.bundle import Bundle
 from coinsorter.classify import Classifier
-from coinsorter.commands.shared import add_bundle, add_command, add_json, progress, show_totals, whole_file
+from coinsorter.commands.shared import (
+    add_bundle,
+    add_command,
+    add_json,
+    progress,
+    show_totals,
+    whole_file,
+)
 from coinsorter.config import Config
 from coinsorter.errors import InputError
 
@@ -23,14 +30,44 @@ def add(commands: Any) -> None:
         "are foreign: right when rejected. Pictures are taken in the order of the last number in their names. With --belt the pictures "
         "are a recording of the moving belt, and the whole machine runs on them with mock pins."
     )
-    parser = add_command(commands, "replay", _replay, "run the recognition on pictures instead of the camera", details)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="pictures, in folders named as their labels")
+    parser = add_command(
+        commands,
+        "replay",
+        _replay,
+        "run the recognition on pictures instead of the camera",
+        details,
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="pictures, in folders named as their labels"
+    )
     add_bundle(parser, "the model bundle")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings: view scale, acceptance, runtime (default: the bundle's own)")
-    parser.add_argument("--interpreter", choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME], help="which runtime to use")
-    parser.add_argument("--no-follow", action="store_true", help="keep the view's scale as it is; do not follow its drift")
-    parser.add_argument("--belt", action="store_true", help="the pictures are frames of the moving belt, one after the other")
-    parser.add_argument("--events", type=Path, metavar="FILE", help="write one JSON line per picture (with --belt: per coin)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings: view scale, acceptance, runtime (default: the bundle's own)",
+    )
+    parser.add_argument(
+        "--interpreter",
+        choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME],
+        help="which runtime to use",
+    )
+    parser.add_argument(
+        "--no-follow",
+        action="store_true",
+        help="keep the view's scale as it is; do not follow its drift",
+    )
+    parser.add_argument(
+        "--belt",
+        action="store_true",
+        help="the pictures are frames of the moving belt, one after the other",
+    )
+    parser.add_argument(
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="write one JSON line per picture (with --belt: per coin)",
+    )
     add_json(parser, "the result")
 
 
@@ -39,7 +76,9 @@ def _replay(options: argparse.Namespace) -> int:
     from coinsorter.devices.camera import picture_paths
 
     config_path = options.config or Path("config.yaml")
-    settings = config.load(config_path) if options.config or options.belt or not options.bundle else None
+    settings = (
+        config.load(config_path) if options.config or options.belt or not options.bundle else None
+    )
     models = bundle.load(options.bundle or config_path.parent / settings.runtime.bundle)  # type: ignore[union-attr]
     paths = picture_paths(options.folder)
     chosen = settings.runtime if settings else config.Runtime()
@@ -68,7 +107,9 @@ def _replay(options: argparse.Namespace) -> int:
     return 0
 
 
-def _replay_belt(settings: Config, models: Bundle, interpreter: str, paths: list[Path]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _replay_belt(
+    settings: Config, models: Bundle, interpreter: str, paths: list[Path]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     from coinsorter import replay
 
     with tempfile.TemporaryDirectory(prefix="coinsorter-replay-") as folder:

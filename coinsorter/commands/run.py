@@ -13,7 +13,15 @@ from rich.console import Console
 
 from coinsorter import assembly, config, ledger, runtime, service
 from coinsorter.bundle import Bundle
-from coinsorter.commands.shared import add_command, add_config, add_json, bundle_for, count, progress, seed
+from coinsorter.commands.shared import (
+    add_command,
+    add_config,
+    add_json,
+    bundle_for,
+    count,
+    progress,
+    seed,
+)
 from coinsorter.config import Config
 from coinsorter.errors import LedgerError
 from coinsorter.machine import Machine
@@ -30,18 +38,44 @@ def add(commands: Any) -> None:
     )
     parser = add_command(commands, "run", _run, "sort coins", details)
     add_config(parser)
-    parser.add_argument("--note", default="", help="a line for the ledger, such as who started the batch")
-    parser.add_argument("--simulate", action="store_true", help="run the simulated machine instead of the real one")
-    parser.add_argument("--coins", type=count, default=300, metavar="N", help="simulated: number of things on the belt (default: 300)")
-    parser.add_argument("--seed", type=seed, default=1, metavar="S", help="simulated: the same seed makes the same run (default: 1)")
-    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="simulated: folder for ledger and contact sheet (default: demo)")
+    parser.add_argument(
+        "--note", default="", help="a line for the ledger, such as who started the batch"
+    )
+    parser.add_argument(
+        "--simulate", action="store_true", help="run the simulated machine instead of the real one"
+    )
+    parser.add_argument(
+        "--coins",
+        type=count,
+        default=300,
+        metavar="N",
+        help="simulated: number of things on the belt (default: 300)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=seed,
+        default=1,
+        metavar="S",
+        help="simulated: the same seed makes the same run (default: 1)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo"),
+        metavar="DIR",
+        help="simulated: folder for ledger and contact sheet (default: demo)",
+    )
     add_json(parser, "the result of a simulated run")
 
 
 def _run(options: argparse.Namespace) -> int:
     settings = config.load(options.config)
     models = bundle_for(settings, options.config)
-    return _simulate(options, settings, models) if options.simulate else _sort(options, settings, models)
+    return (
+        _simulate(options, settings, models)
+        if options.simulate
+        else _sort(options, settings, models)
+    )
 
 
 def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
@@ -53,14 +87,18 @@ def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> 
     interpreter = runtime.pick(settings.runtime.interpreter)
     simulated = SimulatedMachine(settings, models, book, options.coins, options.seed, interpreter)
     simulated.machine.classifier.self_test()
-    sheet = report.ContactSheet(f"the last things of a simulated run, seed {options.seed}, as they passed")
+    sheet = report.ContactSheet(
+        f"the last things of a simulated run, seed {options.seed}, as they passed"
+    )
     with closing(simulated.machine), progress("sorting", options.coins, options.json) as advance:
         truth = simulated.run(advance, sheet)
     written = sheet.write(picture)
     if options.json:
         print(json.dumps(asdict(truth)))
     else:
-        report.show(truth, settings.reject_bin, Console(), picture if written else None, book, interpreter)
+        report.show(
+            truth, settings.reject_bin, Console(), picture if written else None, book, interpreter
+        )
     failed = truth.wrong or truth.foreign_accepted or not truth.ledger_matches or truth.fault
     return 1 if failed else 0
 
@@ -70,7 +108,9 @@ def _remove_ledger(path: Path) -> None:
         for part in ("", "-wal", "-shm"):
             path.with_name(path.name + part).unlink(missing_ok=True)
     except OSError as error:
-        raise LedgerError(f"ledger {path}: the old one cannot be removed: {error.strerror}; name another folder with --out") from error
+        raise LedgerError(
+            f"ledger {path}: the old one cannot be removed: {error.strerror}; name another folder with --out"
+        ) from error
 
 
 def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
@@ -91,11 +131,15 @@ def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
         flaps.park()
         panel = Panel(settings)
         parts.callback(panel.close)
-        book = ledger.BackgroundLedger(lambda: ledger.Ledger(options.config.parent / settings.ledger.path, facts))
+        book = ledger.BackgroundLedger(
+            lambda: ledger.Ledger(options.config.parent / settings.ledger.path, facts)
+        )
         parts.callback(book.close)
         camera = open_camera(settings.camera, options.config.parent)
         parts.callback(camera.close)
-        machine = assembly.machine(settings, models, interpreter, camera, flaps, book, MonotonicClock(), panel)
+        machine = assembly.machine(
+            settings, models, interpreter, camera, flaps, book, MonotonicClock(), panel
+        )
         parts.callback(machine.close)  # the flaps first
         parts.callback(told.stopping, "flaps go to rest")
         machine.classifier.self_test()

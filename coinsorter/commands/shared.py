@@ -17,19 +17,33 @@ from coinsorter.config import Config
 from coinsorter.errors import ConfigError, InputError
 
 
-def add_command(commands: Any, name: str, command: Any, summary: str, details: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {details}")
+def add_command(
+    commands: Any, name: str, command: Any, summary: str, details: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {details}"
+    )
     parser.set_defaults(command=command)
-    parser.add_argument("-v", "--verbose", action="store_true", help="log a line for every coin, to standard error")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="log a line for every coin, to standard error"
+    )
     return parser
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"), metavar="FILE", help="the machine's settings (default: config.yaml)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("config.yaml"),
+        metavar="FILE",
+        help="the machine's settings (default: config.yaml)",
+    )
 
 
 def add_bundle(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--bundle", type=Path, metavar="DIR", help=f"{what} (default: the one in config.yaml)")
+    parser.add_argument(
+        "--bundle", type=Path, metavar="DIR", help=f"{what} (default: the one in config.yaml)"
+    )
 
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
@@ -80,7 +94,9 @@ def whole_file(path: Path, option: str) -> Iterator[TextIO]:
         if plain:
             partial.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}; name another file with {option}") from error
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; name another file with {option}"
+        ) from error
     finally:
         if plain:
             partial.unlink(missing_ok=True)
@@ -103,8 +119,15 @@ class progress:
     """A progress bar on standard error, where that is a terminal."""
 
     def __init__(self, what: str, total: int, quiet: bool) -> None:
-        columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True), disable=quiet and not sys.stderr.isatty())
+        columns = (
+            TextColumn("[progress.description]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(
+            *columns, console=Console(stderr=True), disable=quiet and not sys.stderr.isatty()
+        )
         self._task = self._bar.add_task(what, total=total)
 
     def __enter__(self) -> Any:

@@ -21,8 +21,19 @@ def add(commands: Any) -> None:
     )
     parser = add_command(commands, "jog", _jog, "move one flap", details)
     parser.add_argument("bin", metavar="BIN", help="which flap: the name of its bin")
-    parser.add_argument("--us", type=float, metavar="N", help="pulse in microseconds, within servo.min_pulse_us and max_pulse_us (default: where it opens)")
-    parser.add_argument("--hold-s", type=_seconds, default=HELD_S, metavar="S", help=f"how long it is held there (default: {HELD_S:g})")
+    parser.add_argument(
+        "--us",
+        type=float,
+        metavar="N",
+        help="pulse in microseconds, within servo.min_pulse_us and max_pulse_us (default: where it opens)",
+    )
+    parser.add_argument(
+        "--hold-s",
+        type=_seconds,
+        default=HELD_S,
+        metavar="S",
+        help=f"how long it is held there (default: {HELD_S:g})",
+    )
     add_config(parser)
     details = (
         "Brings every flap to rest, where coins run on to the reject bin, and lets go of the servos. The service does so itself; systemd runs this "
@@ -31,7 +42,13 @@ def add(commands: Any) -> None:
     add_config(add_command(commands, "park", _park, "bring every flap to rest", details))
     details = "Writes config.txt's fragment, the device-tree overlay, pin table, drawing and list of parts that fit config.yaml."
     parser = add_command(commands, "wiring", _wiring, "how everything is connected", details)
-    parser.add_argument("--out", type=Path, default=Path("firmware"), metavar="DIR", help="where they go (default: firmware)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("firmware"),
+        metavar="DIR",
+        help="where they go (default: firmware)",
+    )
     add_config(parser)
 
 

@@ -25,7 +25,9 @@ class BoardServos:
             from adafruit_extended_bus import ExtendedI2C
             from adafruit_pca9685 import PCA9685
         except ImportError as error:
-            raise FlapError(f"no PCA9685: {error}; run `sudo make install` again, which adds what it needs") from error
+            raise FlapError(
+                f"no PCA9685: {error}; run `sudo make install` again, which adds what it needs"
+            ) from error
         self._address = address
         try:
             self._board: Any = PCA9685(ExtendedI2C(I2C_BUS), address=address)

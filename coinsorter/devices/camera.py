@@ -5,14 +5,31 @@ from typing import Protocol
 
 from coinsorter.config import Camera as CameraSettings
 from coinsorter.devices.picamera import PiCamera
-from coinsorter.devices.pictures import PICTURES, FolderCamera, ShownCamera, decode, last_number, picture_paths, read_picture
+from coinsorter.devices.pictures import (
+    PICTURES,
+    FolderCamera,
+    ShownCamera,
+    decode,
+    last_number,
+    picture_paths,
+    read_picture,
+)
 from coinsorter.devices.usb import UsbCamera
 from coinsorter.records import Frame
 
 __all__ = [
-    "PICTURES", "Camera", "FolderCamera", "PiCamera", "ShownCamera", "UsbCamera",
-    "decode", "last_number", "open_camera", "picture_paths", "read_picture",
-]  # fmt: skip
+    "PICTURES",
+    "Camera",
+    "FolderCamera",
+    "PiCamera",
+    "ShownCamera",
+    "UsbCamera",
+    "decode",
+    "last_number",
+    "open_camera",
+    "picture_paths",
+    "read_picture",
+]
 
 
 class Camera(Protocol):

@@ -25,14 +25,20 @@ def open_lgpio() -> Any:
 
     It makes it in $LG_WD, and changes the process's working directory to there, which is undone here. Raises FlapError.
     """
-    os.environ.setdefault("LG_WD", os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or _temporary_folder().name)
+    os.environ.setdefault(
+        "LG_WD", os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or _temporary_folder().name
+    )
     try:
         with contextlib.chdir(os.environ["LG_WD"]):
             import lgpio
     except ImportError as error:
-        raise FlapError(f"no GPIO: lgpio is not installed; install it with `sudo apt install python3-lgpio`, or {ELSEWHERE}") from error
+        raise FlapError(
+            f"no GPIO: lgpio is not installed; install it with `sudo apt install python3-lgpio`, or {ELSEWHERE}"
+        ) from error
     except OSError as error:
-        raise FlapError(f"no GPIO: lgpio cannot work in {os.environ['LG_WD']}: {error}; set LG_WD to a folder that can be written") from error
+        raise FlapError(
+            f"no GPIO: lgpio cannot work in {os.environ['LG_WD']}: {error}; set LG_WD to a folder that can be written"
+        ) from error
     return lgpio
 
 

@@ -51,7 +51,9 @@ class Flaps:
             return
         for name in self._moved:
             # never on its way: a limp servo would stay there
-            self._release_at_s[name] = now_s + max(self._settings.release_ms, self._flaps[name].travel_ms) / 1000
+            self._release_at_s[name] = (
+                now_s + max(self._settings.release_ms, self._flaps[name].travel_ms) / 1000
+            )
         self._moved = set()
         for name in [name for name, at_s in self._release_at_s.items() if now_s >= at_s]:
             del self._release_at_s[name]
@@ -61,7 +63,9 @@ class Flaps:
         """Turns one flap by a pulse width, to try it; it is held there. Raises InputError outside of what servo allows."""
         low, high = self._settings.min_pulse_us, self._settings.max_pulse_us
         if not low <= us <= high:
-            raise InputError(f"{us:g} us is outside of servo.min_pulse_us {low} to servo.max_pulse_us {high}")
+            raise InputError(
+                f"{us:g} us is outside of servo.min_pulse_us {low} to servo.max_pulse_us {high}"
+            )
         if bin not in self._flaps:
             raise InputError(f"{bin}: no such bin; there are {', '.join(self._flaps)}")
         self._pulse(bin, us)
@@ -91,4 +95,6 @@ class Flaps:
 
 def pulse_us(degrees: float, settings: ServoSettings) -> float:
     """The pulse that turns a servo to an angle, in microseconds."""
-    return settings.min_pulse_us + degrees / DEGREES * (settings.max_pulse_us - settings.min_pulse_us)
+    return settings.min_pulse_us + degrees / DEGREES * (
+        settings.max_pulse_us - settings.min_pulse_us
+    )

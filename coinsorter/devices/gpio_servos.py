@@ -47,7 +47,12 @@ class GpioServos:
             return
         if self._pulsed:
             time.sleep(self._settle_s)
-        chip.try_all([*(partial(self._let_go, pin) for pin in self._claimed), partial(self._lgpio.gpiochip_close, self._chip)])
+        chip.try_all(
+            [
+                *(partial(self._let_go, pin) for pin in self._claimed),
+                partial(self._lgpio.gpiochip_close, self._chip),
+            ]
+        )
         self._chip, self._claimed, self._pulsed = None, set(), set()
 
     def _claim(self, pin: int) -> None:
@@ -65,4 +70,6 @@ class GpioServos:
 
     def _stop(self, pin: int) -> None:
         self._lgpio.tx_pulse(self._chip, pin, 0, 0)
-        self._lgpio.gpio_write(self._chip, pin, 0)  # it may have been stopped in the middle of a pulse
+        self._lgpio.gpio_write(
+            self._chip, pin, 0
+        )  # it may have been stopped in the middle of a pulse

@@ -57,7 +57,9 @@ class PiCamera:
         try:
             request = self._camera.capture_request(wait=self._silence_s)
         except TimeoutError as error:
-            raise CameraError(f"no frame for {self._silence_s:.2g} s; check the camera's cable, then start again") from error
+            raise CameraError(
+                f"no frame for {self._silence_s:.2g} s; check the camera's cable, then start again"
+            ) from error
         try:
             pixels, metadata = request.make_array("main"), request.get_metadata()
         finally:
@@ -65,7 +67,9 @@ class PiCamera:
         self.heartbeat_s = time.monotonic()
         self._verify(metadata)
         self._number += 1
-        return Frame(pixels, self._number - 1, metadata["SensorTimestamp"] / 1e9)  # the kernel's monotonic clock, as time.monotonic()
+        return Frame(
+            pixels, self._number - 1, metadata["SensorTimestamp"] / 1e9
+        )  # the kernel's monotonic clock, as time.monotonic()
 
     def reopen(self) -> None:
         self.close()
@@ -92,13 +96,20 @@ class PiCamera:
         self.heartbeat_s = time.monotonic()
 
     def _start(self) -> None:
-        main = {"size": (self._settings.width_px, self._settings.height_px), "format": "BGR888"}  # red, green, blue in memory
-        self._camera.configure(self._camera.create_video_configuration(main=main, buffer_count=BUFFERS))
+        main = {
+            "size": (self._settings.width_px, self._settings.height_px),
+            "format": "BGR888",
+        }  # red, green, blue in memory
+        self._camera.configure(
+            self._camera.create_video_configuration(main=main, buffer_count=BUFFERS)
+        )
         self._camera.start()
         frame_us = round(1e6 / self._settings.frames_per_s)
         exposure = {"ExposureTime": self._settings.exposure_us, "AnalogueGain": self._settings.gain}
         self._set({"AeEnable": False, "FrameDurationLimits": (frame_us, frame_us), **exposure})
-        found = self._drop(max(silence.WARM_UP_FRAMES, round(SETTLE_S * self._settings.frames_per_s)))
+        found = self._drop(
+            max(silence.WARM_UP_FRAMES, round(SETTLE_S * self._settings.frames_per_s))
+        )
         self._set({"AwbEnable": False, "ColourGains": self._gains(found)})
         self._drop(silence.WARM_UP_FRAMES)
 
@@ -112,8 +123,13 @@ class PiCamera:
         """Sets what the camera has of these; the rest is warned of, once."""
         controls = self._camera.camera_controls
         for name in [name for name in wanted if name not in controls]:
-            self._warn(name, f"the camera has no control {name}: it chooses {AUTOMATIC.get(name) or OPTIONS[name][0]} itself")
-        offered = {name: value for name, value in wanted.items() if name in controls and value is not None}
+            self._warn(
+                name,
+                f"the camera has no control {name}: it chooses {AUTOMATIC.get(name) or OPTIONS[name][0]} itself",
+            )
+        offered = {
+            name: value for name, value in wanted.items() if name in controls and value is not None
+        }
         self._camera.set_controls(offered)
         self._fixed |= {name: value for name, value in offered.items() if name in OPTIONS}
 
@@ -130,7 +146,10 @@ class PiCamera:
         for name, wanted in self._fixed.items():
             option, told, rounding = OPTIONS[name]
             if told in metadata and not _near(metadata[told], wanted, rounding):
-                self._warn(told, f"the camera does not follow {option}: {told} is {metadata[told]}, not {wanted}")
+                self._warn(
+                    told,
+                    f"the camera does not follow {option}: {told} is {metadata[told]}, not {wanted}",
+                )
 
     def _warn(self, name: str, what: str) -> None:
         if name not in self._warned:
@@ -140,7 +159,11 @@ class PiCamera:
 
 def _near(got: Any, wanted: Any, rounding: float) -> bool:
     """Whether a number, or each of a pair, is as wanted; of limits that are the same, one number."""
-    pairs = zip(got, wanted) if isinstance(got, tuple) else [(got, wanted[0] if isinstance(wanted, tuple) else wanted)]
+    pairs = (
+        zip(got, wanted)
+        if isinstance(got, tuple)
+        else [(got, wanted[0] if isinstance(wanted, tuple) else wanted)]
+    )
     return all(math.isclose(g, w, rel_tol=NEAR, abs_tol=rounding) for g, w in pairs)
 
 

@@ -69,7 +69,9 @@ class ShownCamera:
         path = self._paths[self._number % len(self._paths)]
         pixels = read_picture(path)
         if pixels is None:
-            raise CameraError(f"{path}: is no picture that can be read; take it out of camera.folder, then start again")
+            raise CameraError(
+                f"{path}: is no picture that can be read; take it out of camera.folder, then start again"
+            )
         self.heartbeat_s = self._now_s()
         return Frame(pixels, self._number, taken_s)
 
@@ -91,7 +93,9 @@ def read_picture(path: Path) -> np.ndarray | None:
 def decode(content: bytes) -> np.ndarray | None:
     """A picture file's content as uint8 (h, w, 3) RGB, the right way up; None where it is no picture that OpenCV can read."""
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        pixels = (
+            cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        )
     except cv2.error:  # where it claims to be absurdly large
         return None
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
@@ -104,7 +108,9 @@ def picture_paths(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    paths = [path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()]
+    paths = [
+        path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()
+    ]
     if not paths:
         raise InputError(f"{folder}: holds no pictures ({', '.join(sorted(PICTURES))})")
     return sorted(paths, key=lambda path: (last_number(path.stem), str(path)))

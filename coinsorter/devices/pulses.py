@@ -10,7 +10,9 @@ PERIOD_US = 1_000_000 // PULSES_PER_S
 
 
 @contextlib.contextmanager
-def opening(output: str, failures: tuple[type[Exception], ...], remedy: str = "is another program using it?") -> Iterator[None]:
+def opening(
+    output: str, failures: tuple[type[Exception], ...], remedy: str = "is another program using it?"
+) -> Iterator[None]:
     """Turns what an output raises while it is opened into a FlapError that names it."""
     try:
         yield
@@ -24,4 +26,6 @@ def driving(output: str, failures: tuple[type[Exception], ...]) -> Iterator[None
     try:
         yield
     except failures as error:
-        raise FlapError(f"{output} does not take pulses: {error}; check the wiring, then start again") from error
+        raise FlapError(
+            f"{output} does not take pulses: {error}; check the wiring, then start again"
+        ) from error

@@ -11,8 +11,17 @@ from coinsorter.errors import FlapError
 
 # By the device below the PWM chip, its channels by pin. On a Pi 5 the chip's number has changed with kernels (2, then 0), and others
 # drive the fan; these are the addresses in the device trees of a Pi 5, of a Pi 4 and of a Pi 3.
-RP1_CHANNELS = {12: 0, 13: 1, 18: 2, 19: 3}  # RP1 peripherals, table of GPIO functions: a0 of 12 and 13, a3 of 18 and 19
-CHANNELS_OF = {"1f00098000.pwm": RP1_CHANNELS, "fe20c000.pwm": PWM_CHANNELS, "3f20c000.pwm": PWM_CHANNELS}
+RP1_CHANNELS = {
+    12: 0,
+    13: 1,
+    18: 2,
+    19: 3,
+}  # RP1 peripherals, table of GPIO functions: a0 of 12 and 13, a3 of 18 and 19
+CHANNELS_OF = {
+    "1f00098000.pwm": RP1_CHANNELS,
+    "fe20c000.pwm": PWM_CHANNELS,
+    "3f20c000.pwm": PWM_CHANNELS,
+}
 HOW = "add `dtoverlay=pwm-2chan` with its pins to /boot/firmware/config.txt and start the Pi again"
 
 
@@ -27,7 +36,9 @@ class PwmServos:
         try:
             from rpi_hardware_pwm import HardwarePWM, HardwarePWMException
         except ImportError as error:
-            raise FlapError("no hardware PWM: the package rpi-hardware-pwm is missing; run `sudo make install` again, which adds it") from error
+            raise FlapError(
+                "no hardware PWM: the package rpi-hardware-pwm is missing; run `sudo make install` again, which adds it"
+            ) from error
         self._make, self._failures = HardwarePWM, (HardwarePWMException, OSError)
         self._number, self._channel_of = _find(sysfs)
         self._settle_s = settle_s
@@ -58,16 +69,24 @@ class PwmServos:
     def _opened(self, pin: int) -> Any:
         if pin not in self._outputs:
             self._refuse_shared(pin)
-            with opening(f"GPIO {pin}", self._failures, "add the user to the group gpio; is another program using it?"):
+            with opening(
+                f"GPIO {pin}",
+                self._failures,
+                "add the user to the group gpio; is another program using it?",
+            ):
                 self._outputs[pin] = self._make(self._channel_of[pin], PULSES_PER_S, self._number)
         return self._outputs[pin]
 
     def _refuse_shared(self, pin: int) -> None:
         if pin not in self._channel_of:
-            raise FlapError(f"GPIO {pin} has no hardware PWM; take one of {', '.join(str(p) for p in self._channel_of)}")
+            raise FlapError(
+                f"GPIO {pin} has no hardware PWM; take one of {', '.join(str(p) for p in self._channel_of)}"
+            )
         for other in self._outputs:
             if self._channel_of[other] == self._channel_of[pin]:
-                raise FlapError(f"GPIO {pin} and GPIO {other} are one PWM channel of this Pi; take another pin for one of them")
+                raise FlapError(
+                    f"GPIO {pin} and GPIO {other} are one PWM channel of this Pi; take another pin for one of them"
+                )
 
 
 def _find(sysfs: Path) -> tuple[int, dict[int, int]]:
@@ -78,4 +97,6 @@ def _find(sysfs: Path) -> tuple[int, dict[int, int]]:
         if device in CHANNELS_OF:
             return int(path.name.removeprefix("pwmchip")), CHANNELS_OF[device]
         found.append(device)
-    raise FlapError(f"no hardware PWM at the pins ({', '.join(CHANNELS_OF)}); found: {', '.join(found) or 'none'}; {HOW}")
+    raise FlapError(
+        f"no hardware PWM at the pins ({', '.join(CHANNELS_OF)}); found: {', '.join(found) or 'none'}; {HOW}"
+    )

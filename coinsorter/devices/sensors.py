@@ -25,11 +25,26 @@ class Panel:
     Failures are FlapErrors that name the option.
     """
 
-    def __init__(self, config: Config, pin_factory: Any = None, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, config: Config, pin_factory: Any = None, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         panel = config.panel
-        drops = {bin_.name: (f"bins[{index}].flap.drop_pin", bin_.flap.drop_pin) for index, bin_ in enumerate(config.bins)}
-        wired = [panel.feeder_pin, panel.beam_pin, panel.stop_pin, panel.status_led_pin, *(pin for _, pin in drops.values())]
-        self._own = chip.pin_factory() if pin_factory is None and any(pin is not None for pin in wired) else None
+        drops = {
+            bin_.name: (f"bins[{index}].flap.drop_pin", bin_.flap.drop_pin)
+            for index, bin_ in enumerate(config.bins)
+        }
+        wired = [
+            panel.feeder_pin,
+            panel.beam_pin,
+            panel.stop_pin,
+            panel.status_led_pin,
+            *(pin for _, pin in drops.values()),
+        ]
+        self._own = (
+            chip.pin_factory()
+            if pin_factory is None and any(pin is not None for pin in wired)
+            else None
+        )
         self._factory = pin_factory or self._own
         self._now_s = now_s
         self._devices: list[Any] = []
@@ -38,7 +53,9 @@ class Panel:
             self._led = self._open("panel.status_led_pin", panel.status_led_pin, LED)
             self._beam = self._edges("panel.beam_pin", panel.beam_pin, _sensor)
             self._stop = self._edges("panel.stop_pin", panel.stop_pin, _button)
-            self._drops = {name: self._edges(option, pin, _sensor) for name, (option, pin) in drops.items()}
+            self._drops = {
+                name: self._edges(option, pin, _sensor) for name, (option, pin) in drops.items()
+            }
         except FlapError:
             self.close()
             raise
@@ -83,7 +100,9 @@ class Panel:
         try:
             self._devices.append(make(pin, pin_factory=self._factory))
         except chip.pin_errors() as error:
-            raise FlapError(f"{option}: GPIO {pin} cannot be opened: {error}; is another program using it?") from error
+            raise FlapError(
+                f"{option}: GPIO {pin} cannot be opened: {error}; is another program using it?"
+            ) from error
         return self._devices[-1]
 
     def _edges(self, option: str, pin: int | None, make: Callable[..., Any]) -> "_Edges":
@@ -120,4 +139,6 @@ def _drive(option: str, switch: Callable[[], None]) -> None:
     try:
         switch()
     except chip.pin_errors() as error:
-        raise FlapError(f"{option} cannot be switched: {error}; check the wiring, then start again") from error
+        raise FlapError(
+            f"{option} cannot be switched: {error}; check the wiring, then start again"
+        ) from error

@@ -48,8 +48,16 @@ def open_servos(config: Config) -> Servos:
 
 def missing_packages(driver: str) -> list[str]:
     """What pip has to install before a driver can be opened, as requirements: what its extra in setup.cfg asks for and is not there."""
-    asked = [line.partition(";")[0].strip() for line in metadata.requires("coinsorter") or [] if f'extra == "{driver}"' in line]
-    return [requirement for requirement in asked if not _is_installed(re.split(r"[^\w.-]", requirement)[0])]
+    asked = [
+        line.partition(";")[0].strip()
+        for line in metadata.requires("coinsorter") or []
+        if f'extra == "{driver}"' in line
+    ]
+    return [
+        requirement
+        for requirement in asked
+        if not _is_installed(re.split(r"[^\w.-]", requirement)[0])
+    ]
 
 
 def _is_installed(package: str) -> bool:
@@ -63,7 +71,9 @@ def _is_installed(package: str) -> bool:
 def _mock_servos() -> Servos:
     from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-    log.warning("servo.driver is mock: no flap moves, whatever the ledger says; set it to gpio, hardware-pwm or pca9685 to sort")
+    log.warning(
+        "servo.driver is mock: no flap moves, whatever the ledger says; set it to gpio, hardware-pwm or pca9685 to sort"
+    )
     return PinServos(MockFactory(pin_class=MockPWMPin))
 
 
@@ -92,5 +102,7 @@ class PinServos:
     def _opened(self, pin: int) -> PWMOutputDevice:
         if pin not in self._pins:
             with opening(f"GPIO {pin}", chip.pin_errors()):
-                self._pins[pin] = PWMOutputDevice(pin, frequency=PULSES_PER_S, pin_factory=self._factory)
+                self._pins[pin] = PWMOutputDevice(
+                    pin, frequency=PULSES_PER_S, pin_factory=self._factory
+                )
         return self._pins[pin]

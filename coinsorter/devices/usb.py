@@ -33,7 +33,9 @@ class UsbCamera:
     Its gain is in units of its own. open_capture: makes cv2.VideoCapture's object for a device number.
     """
 
-    def __init__(self, settings: CameraSettings, open_capture: Callable[[int], Any] = _video_capture) -> None:
+    def __init__(
+        self, settings: CameraSettings, open_capture: Callable[[int], Any] = _video_capture
+    ) -> None:
         self._settings = settings
         self._open_capture = open_capture
         self._path = f"/dev/video{settings.usb_device}"
@@ -77,8 +79,12 @@ class UsbCamera:
         frame = self._reader.newest(wait_s) if self._reader else None
         if frame is None:
             gone = self._reader is None or self._reader.ended
-            what = "has stopped delivering frames" if gone else f"has sent no frame for {wait_s:.2g} s"
-            raise CameraError(f"{self._path} {what}; check its plug, and that no other program uses it")
+            what = (
+                "has stopped delivering frames" if gone else f"has sent no frame for {wait_s:.2g} s"
+            )
+            raise CameraError(
+                f"{self._path} {what}; check its plug, and that no other program uses it"
+            )
         return frame
 
 
@@ -132,7 +138,11 @@ def _set(capture: Any, settings: CameraSettings) -> None:
         ("camera.width_px", cv2.CAP_PROP_FRAME_WIDTH, settings.width_px),
         ("camera.height_px", cv2.CAP_PROP_FRAME_HEIGHT, settings.height_px),
         ("camera.frames_per_s", cv2.CAP_PROP_FPS, settings.frames_per_s),
-        ("camera.exposure_us", cv2.CAP_PROP_EXPOSURE, max(1, round(settings.exposure_us / EXPOSURE_US))),
+        (
+            "camera.exposure_us",
+            cv2.CAP_PROP_EXPOSURE,
+            max(1, round(settings.exposure_us / EXPOSURE_US)),
+        ),
         ("camera.gain", cv2.CAP_PROP_GAIN, settings.gain),
         ("camera.red_gain", cv2.CAP_PROP_WHITE_BALANCE_RED_V, settings.red_gain),
         ("camera.blue_gain", cv2.CAP_PROP_WHITE_BALANCE_BLUE_U, settings.blue_gain),
@@ -142,7 +152,12 @@ def _set(capture: Any, settings: CameraSettings) -> None:
             capture.set(what, value)
     for option, what, value in wanted:
         if value is not None and not math.isclose(capture.get(what), value, rel_tol=0.01):
-            log.warning("the USB camera does not follow %s: it is at %g, not %g", option, capture.get(what), value)
+            log.warning(
+                "the USB camera does not follow %s: it is at %g, not %g",
+                option,
+                capture.get(what),
+                value,
+            )
 
 
 def _lock_colours(capture: Any) -> None:

@@ -86,12 +86,17 @@ class ServoHistory:
         times = [knot[0] for knot in self._knots]
         inside = [angle for time, angle in self._knots if start_s < time < end_s]
         ends = np.interp([start_s, end_s], times, [knot[1] for knot in self._knots])
-        values = [(angle - self.flap.rest_deg) / (self.flap.open_deg - self.flap.rest_deg) for angle in [*inside, *ends]]
+        values = [
+            (angle - self.flap.rest_deg) / (self.flap.open_deg - self.flap.rest_deg)
+            for angle in [*inside, *ends]
+        ]
         return min(values), max(values)
 
     def _trajectory(self) -> list[tuple[float, float]]:
         """The flap's angle as a piecewise straight line: (time, degrees)."""
-        speed = abs(self.flap.open_deg - self.flap.rest_deg) / (self.flap.travel_ms / 1000 * self.swift)
+        speed = abs(self.flap.open_deg - self.flap.rest_deg) / (
+            self.flap.travel_ms / 1000 * self.swift
+        )
         angle = self.flap.rest_deg
         knots = [(0.0, angle)]
         ends = [time for time, _ in self.pulses[1:]] + [float("inf")]
@@ -175,13 +180,18 @@ MIN_SPACING_MM, MEAN_GAP_MM = 78.0, 12.0
 
 def feed(count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> list[Rider]:
     """Things in the order the feeder lays them on the belt: a fifth of them foreign, every kind as often as the others."""
-    foreign = [coins.FOREIGN_KINDS[i % len(coins.FOREIGN_KINDS)] for i in range(round(count * FOREIGN_SHARE))]
+    foreign = [
+        coins.FOREIGN_KINDS[i % len(coins.FOREIGN_KINDS)]
+        for i in range(round(count * FOREIGN_SHARE))
+    ]
     kinds = foreign + [coins.GENUINE] * (count - len(foreign))
     rng.shuffle(kinds)
     riders, offset = [], 0.0
     for number, kind in enumerate(kinds):
         own = np.random.default_rng([number, int(rng.integers(2**32))])
         thing = coins.genuine(own) if kind == coins.GENUINE else coins.foreign(own, kind, motifs)
-        offset += MIN_SPACING_MM + 2 * max(0.0, thing.half_length_mm - 14) + own.exponential(MEAN_GAP_MM)
+        offset += (
+            MIN_SPACING_MM + 2 * max(0.0, thing.half_length_mm - 14) + own.exponential(MEAN_GAP_MM)
+        )
         riders.append(Rider(number, thing, offset, float(np.clip(own.normal(0, 6), -18, 18))))
     return riders

@@ -48,7 +48,9 @@ class VirtualCamera:
         """The thing as this camera sees it pass."""
         return coins.draw(thing, self.optics.px_per_mm, self.optics.smear_mm)
 
-    def picture(self, sprites: Iterable[tuple[coins.Sprite, float, float]], belt_mm: float) -> np.ndarray:
+    def picture(
+        self, sprites: Iterable[tuple[coins.Sprite, float, float]], belt_mm: float
+    ) -> np.ndarray:
         """One frame, uint8 (h, w, 3) RGB: each sprite at (x, y) mm from the view's centre, the belt having run belt_mm."""
         canvas = self._empty_belt(belt_mm)
         for sprite, x_mm, y_mm in sprites:
@@ -68,10 +70,16 @@ class VirtualCamera:
 
     def _lay(self, canvas: np.ndarray, sprite: coins.Sprite, x_mm: float, y_mm: float) -> None:
         scale = self.optics.px_per_mm
-        x, y = (self.optics.width_px - 1) / 2 + x_mm * scale, (self.optics.height_px - 1) / 2 + y_mm * scale
+        x, y = (
+            (self.optics.width_px - 1) / 2 + x_mm * scale,
+            (self.optics.height_px - 1) / 2 + y_mm * scale,
+        )
         half = sprite.shadow.shape[0] // (2 * coins.SUPERSAMPLING) + 1
         left, top = max(0, int(x) - half), max(0, int(y) - half)
-        right, bottom = min(self.optics.width_px, int(x) + half), min(self.optics.height_px, int(y) + half)
+        right, bottom = (
+            min(self.optics.width_px, int(x) + half),
+            min(self.optics.height_px, int(y) + half),
+        )
         if left >= right or top >= bottom:
             return
         layers, shadow = _reduced(sprite, x - left, y - top, (right - left, bottom - top))
@@ -85,13 +93,19 @@ class VirtualCamera:
         self._balance += 0.004 * (1 - self._balance) + self._rng.normal(0, 0.0012, 3)
 
 
-def _reduced(sprite: coins.Sprite, x: float, y: float, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _reduced(
+    sprite: coins.Sprite, x: float, y: float, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """The sprite at the camera's own scale, its middle at (x, y) of a patch of `size` (width, height)."""
     ratio = coins.SUPERSAMPLING
-    middle = (sprite.shadow.shape[0] - coins.SUPERSAMPLING) / 2  # `draw` averaged each pixel with the next
+    middle = (
+        sprite.shadow.shape[0] - coins.SUPERSAMPLING
+    ) / 2  # `draw` averaged each pixel with the next
     place = np.array([[ratio, 0, middle - ratio * x], [0, ratio, middle - ratio * y]])
     how = {"flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_CONSTANT}
-    return cv2.warpAffine(sprite.layers, place, size, **how), cv2.warpAffine(sprite.shadow, place, size, **how)
+    return cv2.warpAffine(sprite.layers, place, size, **how), cv2.warpAffine(
+        sprite.shadow, place, size, **how
+    )
 
 
 def _light_field(optics: Optics, rng: np.random.Generator) -> np.ndarray:
@@ -109,12 +123,18 @@ def _belt_texture(optics: Optics, rng: np.random.Generator) -> np.ndarray:
     repeated at its end."""
     height, length = optics.height_px, int(2.5 * optics.width_px)
     weave = cv2.GaussianBlur(rng.normal(0, 5, (height, length)).astype(np.float32), (0, 0), 0.8)
-    clouds = cv2.resize(rng.normal(0, 2.5, (height // 60, length // 60)).astype(np.float32), (length, height), interpolation=cv2.INTER_CUBIC)
+    clouds = cv2.resize(
+        rng.normal(0, 2.5, (height // 60, length // 60)).astype(np.float32),
+        (length, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
     stains = np.zeros((height, length), np.float32)
     for _ in range(12):
         centre = int(rng.integers(0, length)), int(rng.integers(0, height))
         axes = tuple(int(v) for v in rng.integers(4, 26, 2))
-        cv2.ellipse(stains, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(-9, 5)), -1)
+        cv2.ellipse(
+            stains, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(-9, 5)), -1
+        )
     pattern = weave + clouds + cv2.GaussianBlur(stains, (0, 0), 4)
     pattern = np.concatenate([pattern, pattern[:, : optics.width_px]], axis=1)
     return np.float32(BELT_RGB) + pattern[..., None]

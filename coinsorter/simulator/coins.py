@@ -85,8 +85,12 @@ def _any_label(rng: np.random.Generator) -> str:
 
 def _condition(rng: np.random.Generator) -> dict:
     """How a piece has lived: most are handled but clean, some are worn or dirty."""
-    scratches = np.column_stack([rng.uniform(-0.9, 0.9, (9, 2)), rng.uniform(0, 360, 9), rng.uniform(0.1, 0.7, 9)])
-    dirt = np.column_stack([rng.uniform(-0.8, 0.8, (6, 2)), rng.uniform(0.02, 0.16, 6), rng.uniform(0.2, 0.8, 6)])
+    scratches = np.column_stack(
+        [rng.uniform(-0.9, 0.9, (9, 2)), rng.uniform(0, 360, 9), rng.uniform(0.1, 0.7, 9)]
+    )
+    dirt = np.column_stack(
+        [rng.uniform(-0.8, 0.8, (6, 2)), rng.uniform(0.02, 0.16, 6), rng.uniform(0.2, 0.8, 6)]
+    )
     return {
         "turn_deg": float(rng.uniform(0, 360)),
         "wear": float(rng.beta(1.5, 3.0)),
@@ -102,7 +106,13 @@ def _coin_disc(rng: np.random.Generator, label: str, **changes) -> Disc:
     relief = currency.relief(label, str(rng.choice(["obverse", "reverse"])))
     made = rng.normal(1.0, 0.0015)  # minting tolerance
     colours = currency.alloy_map(coin.alloy, coin.core, coin.core_radius)
-    facts = {"diameter_mm": coin.diameter_mm * made, "relief": relief, "colours": colours, "gloss": 0.5, **_condition(rng)}
+    facts = {
+        "diameter_mm": coin.diameter_mm * made,
+        "relief": relief,
+        "colours": colours,
+        "gloss": 0.5,
+        **_condition(rng),
+    }
     return Disc(**{**facts, **changes})
 
 
@@ -110,7 +120,9 @@ def _washer(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
     hole = float(rng.uniform(0.3, 0.6))
     colours = currency.alloy_map(str(rng.choice(["steel", "zinc", "brass"])))
     size = float(rng.uniform(17.5, 28.0))
-    return Disc(size, currency.flat_relief(), colours, 0.5, holes=((0.0, 0.0, hole),), **_condition(rng))
+    return Disc(
+        size, currency.flat_relief(), colours, 0.5, holes=((0.0, 0.0, hole),), **_condition(rng)
+    )
 
 
 def _button(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
@@ -119,7 +131,14 @@ def _button(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
     spread, size = rng.uniform(0.16, 0.26), rng.uniform(0.06, 0.1)
     corners = [(1, 1), (-1, -1)] + ([(1, -1), (-1, 1)] if rng.random() < 0.7 else [])
     holes = tuple((x * spread, y * spread, size) for x, y in corners)
-    return Disc(float(rng.uniform(17.5, 28.0)), currency.blank_relief(), colours, 0.15, holes=holes, **_condition(rng))
+    return Disc(
+        float(rng.uniform(17.5, 28.0)),
+        currency.blank_relief(),
+        colours,
+        0.15,
+        holes=holes,
+        **_condition(rng),
+    )
 
 
 def _blank(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
@@ -134,14 +153,31 @@ def _token(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
 
 
 def _bent(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
-    return _coin_disc(rng, _any_label(rng), stretch=float(rng.uniform(0.78, 0.92)), bend_deg=float(rng.uniform(0, 180)))
+    return _coin_disc(
+        rng,
+        _any_label(rng),
+        stretch=float(rng.uniform(0.78, 0.92)),
+        bend_deg=float(rng.uniform(0, 180)),
+    )
 
 
 def _clipped(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
-    return _coin_disc(rng, _any_label(rng), clip_depth=float(rng.uniform(0.16, 0.5)), bend_deg=float(rng.uniform(0, 360)))
+    return _coin_disc(
+        rng,
+        _any_label(rng),
+        clip_depth=float(rng.uniform(0.16, 0.5)),
+        bend_deg=float(rng.uniform(0, 360)),
+    )
 
 
-_FOREIGN = {"washer": _washer, "button": _button, "blank": _blank, "token": _token, "bent": _bent, "clipped": _clipped}
+_FOREIGN = {
+    "washer": _washer,
+    "button": _button,
+    "blank": _blank,
+    "token": _token,
+    "bent": _bent,
+    "clipped": _clipped,
+}
 
 
 def _pair(rng: np.random.Generator, overlap: bool) -> tuple[tuple[Disc, tuple[float, float]], ...]:
@@ -193,19 +229,28 @@ def _shadow(cover: np.ndarray, scale: float) -> np.ndarray:
     return cv2.GaussianBlur(np.maximum(fallen, cover), (0, 0), 0.35 * scale)
 
 
-def _draw_disc(disc: Disc, offset_mm: tuple[float, float], scale: float, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _draw_disc(
+    disc: Disc, offset_mm: tuple[float, float], scale: float, size: int
+) -> tuple[np.ndarray, np.ndarray]:
     middle = (size - 1) / 2
     radius = disc.diameter_mm / 2 * scale
     place = _placement(disc, middle + np.array(offset_mm) * scale, radius)
     steps = np.arange(size, dtype=np.float32)
-    x, y = np.meshgrid((steps - middle - offset_mm[0] * scale) / radius, (steps - middle - offset_mm[1] * scale) / radius)
+    x, y = np.meshgrid(
+        (steps - middle - offset_mm[0] * scale) / radius,
+        (steps - middle - offset_mm[1] * scale) / radius,
+    )
     relief = _worn(disc)
     height = cv2.warpAffine(relief, place, (size, size), flags=cv2.INTER_LINEAR)
-    metal = cv2.warpAffine(disc.colours, place, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    metal = cv2.warpAffine(
+        disc.colours, place, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     height = _scratched(height, disc, middle + np.array(offset_mm) * scale, radius)
     colour = _lit(_tarnished(metal, disc, x, y), height * radius * 0.035, disc, x, y)
     colour = _soiled(colour, disc, middle + np.array(offset_mm) * scale, radius)
-    return 255 * np.clip(colour, 0, 1.15) ** np.float32(1 / DISPLAY_GAMMA), _outline(disc, x, y, radius)
+    return 255 * np.clip(colour, 0, 1.15) ** np.float32(1 / DISPLAY_GAMMA), _outline(
+        disc, x, y, radius
+    )
 
 
 def _placement(disc: Disc, centre: np.ndarray, radius: float) -> np.ndarray:
@@ -216,7 +261,9 @@ def _placement(disc: Disc, centre: np.ndarray, radius: float) -> np.ndarray:
     along = np.array([np.cos(bend), np.sin(bend)])
     press = np.eye(2) - (1 - disc.stretch) * np.outer(along, along)
     linear = scale * press @ rotate
-    return np.column_stack([linear, centre - linear @ np.full(2, (currency.RELIEF_PX - 1) / 2)]).astype(np.float32)
+    return np.column_stack(
+        [linear, centre - linear @ np.full(2, (currency.RELIEF_PX - 1) / 2)]
+    ).astype(np.float32)
 
 
 def _worn(disc: Disc) -> np.ndarray:
@@ -227,20 +274,36 @@ def _worn(disc: Disc) -> np.ndarray:
 def _scratched(height: np.ndarray, disc: Disc, centre: np.ndarray, radius: float) -> np.ndarray:
     cuts = np.zeros_like(height)
     for x, y, turn_deg, length in disc.scratches:
-        reach = length * radius * np.array([np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))]) / 2
-        start, end = centre + (x * radius, y * radius) - reach, centre + (x * radius, y * radius) + reach
+        reach = (
+            length
+            * radius
+            * np.array([np.cos(np.deg2rad(turn_deg)), np.sin(np.deg2rad(turn_deg))])
+            / 2
+        )
+        start, end = (
+            centre + (x * radius, y * radius) - reach,
+            centre + (x * radius, y * radius) + reach,
+        )
         cv2.line(cuts, [round(v) for v in start], [round(v) for v in end], 0.35, 1, cv2.LINE_AA)
     return height - cuts
 
 
 def _tarnished(metal: np.ndarray, disc: Disc, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Mixes the metal towards a dark brown where the blotches are."""
-    where = cv2.remap(disc.blotches, (x + 1.2) * 2.5, (y + 1.2) * 2.5, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    where = cv2.remap(
+        disc.blotches,
+        (x + 1.2) * 2.5,
+        (y + 1.2) * 2.5,
+        cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
     amount = np.clip(disc.tarnish * (0.35 + 0.9 * where), 0, 0.85)[..., None]
     return metal * (1 - amount) + metal * np.float32([0.38, 0.33, 0.30]) * amount
 
 
-def _lit(metal: np.ndarray, height_px: np.ndarray, disc: Disc, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _lit(
+    metal: np.ndarray, height_px: np.ndarray, disc: Disc, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
     """Blinn-Phong shading (Blinn 1977) of the relief, with a soft sky above; the tarnished shine less."""
     slope_x = cv2.Sobel(height_px, cv2.CV_32F, 1, 0, ksize=3, scale=RELIEF_SLOPE / 8)
     slope_y = cv2.Sobel(height_px, cv2.CV_32F, 0, 1, ksize=3, scale=RELIEF_SLOPE / 8)
@@ -250,14 +313,23 @@ def _lit(metal: np.ndarray, height_px: np.ndarray, disc: Disc, x: np.ndarray, y:
         slope_x = slope_x + np.float32(tilt * np.cos(bend)) * along
         slope_y = slope_y + np.float32(tilt * np.sin(bend)) * along
     azimuth, elevation = np.deg2rad(LIGHT_AZIMUTH_DEG), np.deg2rad(LIGHT_ELEVATION_DEG)
-    light = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    light = np.array(
+        [
+            np.cos(elevation) * np.cos(azimuth),
+            np.cos(elevation) * np.sin(azimuth),
+            np.sin(elevation),
+        ]
+    )
     half = light + (0, 0, 1)
     half /= np.linalg.norm(half)
     norm = 1 / np.sqrt(slope_x**2 + slope_y**2 + 1)
     diffuse = np.maximum(0, (light[2] - slope_x * light[0] - slope_y * light[1]) * norm)
     shine = np.maximum(0, (half[2] - slope_x * half[0] - slope_y * half[1]) * norm) ** 24
     gloss = disc.gloss * (1 - 0.7 * disc.tarnish)
-    return (metal * (0.18 + 0.78 * diffuse)[..., None] + (0.4 * metal + 0.35) * (gloss * shine)[..., None]).astype(np.float32)
+    return (
+        metal * (0.18 + 0.78 * diffuse)[..., None]
+        + (0.4 * metal + 0.35) * (gloss * shine)[..., None]
+    ).astype(np.float32)
 
 
 def _soiled(colour: np.ndarray, disc: Disc, centre: np.ndarray, radius: float) -> np.ndarray:
@@ -265,7 +337,13 @@ def _soiled(colour: np.ndarray, disc: Disc, centre: np.ndarray, radius: float) -
         return colour
     spots = np.zeros(colour.shape[:2], np.float32)
     for x, y, size, depth in disc.dirt:
-        cv2.circle(spots, [round(v) for v in centre + (x * radius, y * radius)], max(1, round(size * radius)), float(depth), -1)
+        cv2.circle(
+            spots,
+            [round(v) for v in centre + (x * radius, y * radius)],
+            max(1, round(size * radius)),
+            float(depth),
+            -1,
+        )
     spots = cv2.GaussianBlur(spots, (0, 0), 0.05 * radius)[..., None]
     return colour * (1 - spots) + np.float32([0.05, 0.045, 0.04]) * spots
 

@@ -49,9 +49,33 @@ CROWNS = (
     Denomination("bit_50", 0.50, 21.0, "brass", None, "50", "BITS", "sun", 56, "brass, a sun"),
     Denomination("crown_1", 1.0, 22.5, "brass", None, "1", "CROWN", "tree", 0, "brass, a tree"),
     Denomination("crown_2", 2.0, 23.0, "nickel", None, "2", "CROWNS", "ship", 60, "nickel, a ship"),
-    Denomination("crown_5", 5.0, 25.0, "nickel", None, "5", "CROWNS", "tower", 0, "nickel, a tower"),
-    Denomination("crown_10", 10.0, 25.5, "nickel", "brass", "10", "CROWNS", "crown", 64, "nickel ring, brass core, a crown"),
-    Denomination("crown_20", 20.0, 27.5, "brass", "nickel", "20", "CROWNS", "star", 72, "brass ring, nickel core, a star"),
+    Denomination(
+        "crown_5", 5.0, 25.0, "nickel", None, "5", "CROWNS", "tower", 0, "nickel, a tower"
+    ),
+    Denomination(
+        "crown_10",
+        10.0,
+        25.5,
+        "nickel",
+        "brass",
+        "10",
+        "CROWNS",
+        "crown",
+        64,
+        "nickel ring, brass core, a crown",
+    ),
+    Denomination(
+        "crown_20",
+        20.0,
+        27.5,
+        "brass",
+        "nickel",
+        "20",
+        "CROWNS",
+        "star",
+        72,
+        "brass ring, nickel core, a star",
+    ),
 )
 BY_LABEL = {denomination.label: denomination for denomination in CROWNS}
 CURRENCY = "CRN"
@@ -118,7 +142,9 @@ def _field(beads: int) -> np.ndarray:
 def _finish(layers: list[np.ndarray]) -> np.ndarray:
     """The layers as one surface, with the coin's edge rounded off."""
     height = np.maximum.reduce(layers)
-    return (cv2.GaussianBlur(height, (0, 0), 0.9) * (1 - _smooth_step(_radius(), 0.97, 1.0))).astype(np.float32)
+    return (
+        cv2.GaussianBlur(height, (0, 0), 0.9) * (1 - _smooth_step(_radius(), 0.97, 1.0))
+    ).astype(np.float32)
 
 
 def _smooth_step(values: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -143,9 +169,20 @@ def _polygon(mask: np.ndarray, points: list[tuple[float, float]], value: int = 2
     cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], value, cv2.LINE_AA)
 
 
-def _ellipse(mask: np.ndarray, x: float, y: float, half_width: float, half_height: float, turn_deg: float = 0, value: int = 255) -> None:
+def _ellipse(
+    mask: np.ndarray,
+    x: float,
+    y: float,
+    half_width: float,
+    half_height: float,
+    turn_deg: float = 0,
+    value: int = 255,
+) -> None:
     centre = (round(x * RELIEF_RADIUS_PX + _CENTRE), round(y * RELIEF_RADIUS_PX + _CENTRE))
-    axes = (max(1, round(half_width * RELIEF_RADIUS_PX)), max(1, round(half_height * RELIEF_RADIUS_PX)))
+    axes = (
+        max(1, round(half_width * RELIEF_RADIUS_PX)),
+        max(1, round(half_height * RELIEF_RADIUS_PX)),
+    )
     cv2.ellipse(mask, centre, axes, turn_deg, 0, 360, value, -1, cv2.LINE_AA)
 
 
@@ -178,8 +215,20 @@ def _legend(text: str, middle_deg: float, radius: float, upright: bool = False) 
 def _letter(letter: str, radius: float, angle: float, turn_deg: float) -> np.ndarray:
     (width, tall), _ = cv2.getTextSize(letter, cv2.FONT_HERSHEY_DUPLEX, 0.75, 2)
     tile = np.zeros((41, 41), np.uint8)
-    cv2.putText(tile, letter, (round(20 - width / 2), round(20 + tall / 2)), cv2.FONT_HERSHEY_DUPLEX, 0.75, 255, 2, cv2.LINE_AA)
-    x, y = _CENTRE + radius * RELIEF_RADIUS_PX * np.cos(angle), _CENTRE + radius * RELIEF_RADIUS_PX * np.sin(angle)
+    cv2.putText(
+        tile,
+        letter,
+        (round(20 - width / 2), round(20 + tall / 2)),
+        cv2.FONT_HERSHEY_DUPLEX,
+        0.75,
+        255,
+        2,
+        cv2.LINE_AA,
+    )
+    x, y = (
+        _CENTRE + radius * RELIEF_RADIUS_PX * np.cos(angle),
+        _CENTRE + radius * RELIEF_RADIUS_PX * np.sin(angle),
+    )
     turn = cv2.getRotationMatrix2D((20, 20), -turn_deg, 1.0)
     turn[:, 2] += (x - 20, y - 20)
     return cv2.warpAffine(tile, turn, (RELIEF_PX, RELIEF_PX))
@@ -188,8 +237,18 @@ def _letter(letter: str, radius: float, angle: float, turn_deg: float) -> np.nda
 def _rays(count: int, inner: float, outer: float, width: float, phase: float = 0.0) -> np.ndarray:
     mask = _canvas()
     for angle in phase + np.arange(count) * 2 * np.pi / count:
-        along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-        _polygon(mask, [tuple(inner * along + width * across), tuple(outer * along), tuple(inner * along - width * across)])
+        along, across = (
+            np.array([np.cos(angle), np.sin(angle)]),
+            np.array([-np.sin(angle), np.cos(angle)]),
+        )
+        _polygon(
+            mask,
+            [
+                tuple(inner * along + width * across),
+                tuple(outer * along),
+                tuple(inner * along - width * across),
+            ],
+        )
     return mask
 
 
@@ -209,7 +268,17 @@ def _fish() -> np.ndarray:
     _polygon(mask, [(-0.15, -0.18), (0.12, -0.36), (0.18, -0.12)])
     _ellipse(mask, -0.32, -0.05, 0.04, 0.04, value=0)
     for x in (-0.12, 0.02, 0.15):
-        cv2.ellipse(mask, (round(_CENTRE + x * RELIEF_RADIUS_PX), round(_CENTRE)), (8, 20), 0, -70, 70, 0, 2, cv2.LINE_AA)
+        cv2.ellipse(
+            mask,
+            (round(_CENTRE + x * RELIEF_RADIUS_PX), round(_CENTRE)),
+            (8, 20),
+            0,
+            -70,
+            70,
+            0,
+            2,
+            cv2.LINE_AA,
+        )
     return mask
 
 
@@ -221,9 +290,17 @@ def _sun() -> np.ndarray:
 
 def _tree() -> np.ndarray:
     mask = _canvas()
-    for x, y, size in ((0, -0.32, 0.2), (-0.2, -0.15, 0.2), (0.2, -0.15, 0.2), (-0.1, 0.0, 0.17), (0.12, 0.0, 0.17)):
+    for x, y, size in (
+        (0, -0.32, 0.2),
+        (-0.2, -0.15, 0.2),
+        (0.2, -0.15, 0.2),
+        (-0.1, 0.0, 0.17),
+        (0.12, 0.0, 0.17),
+    ):
         _ellipse(mask, x, y, size, size * 0.85)
-    _polygon(mask, [(-0.05, 0.0), (0.05, 0.0), (0.08, 0.5), (0.22, 0.56), (-0.22, 0.56), (-0.08, 0.5)])
+    _polygon(
+        mask, [(-0.05, 0.0), (0.05, 0.0), (0.08, 0.5), (0.22, 0.56), (-0.22, 0.56), (-0.08, 0.5)]
+    )
     for x, y in ((-0.15, -0.2), (0.1, -0.3), (0.2, -0.08), (-0.04, -0.04)):
         _ellipse(mask, x, y, 0.035, 0.05, value=0)
     return mask
@@ -245,13 +322,26 @@ def _tower() -> np.ndarray:
         _polygon(mask, [(x, -0.5), (x + 0.17, -0.5), (x + 0.17, -0.26), (x, -0.26)])
     _ellipse(mask, 0, 0.38, 0.1, 0.2, value=0)
     for x in (-0.13, 0.13):
-        _polygon(mask, [(x - 0.035, -0.12), (x + 0.035, -0.12), (x + 0.035, 0.04), (x - 0.035, 0.04)], 0)
+        _polygon(
+            mask, [(x - 0.035, -0.12), (x + 0.035, -0.12), (x + 0.035, 0.04), (x - 0.035, 0.04)], 0
+        )
     return mask
 
 
 def _crown() -> np.ndarray:
     mask = _canvas()
-    _polygon(mask, [(-0.5, -0.3), (-0.26, 0.02), (0, -0.42), (0.26, 0.02), (0.5, -0.3), (0.4, 0.3), (-0.4, 0.3)])
+    _polygon(
+        mask,
+        [
+            (-0.5, -0.3),
+            (-0.26, 0.02),
+            (0, -0.42),
+            (0.26, 0.02),
+            (0.5, -0.3),
+            (0.4, 0.3),
+            (-0.4, 0.3),
+        ],
+    )
     _polygon(mask, [(-0.4, 0.36), (0.4, 0.36), (0.4, 0.46), (-0.4, 0.46)])
     for x, y in ((-0.5, -0.36), (0, -0.48), (0.5, -0.36)):
         _ellipse(mask, x, y, 0.065, 0.065)
@@ -271,7 +361,16 @@ def _star_points(tips: int, outer: float, inner: float, phase: float) -> list[tu
     return [(r * np.cos(a), r * np.sin(a)) for a, r in zip(angles, [outer, inner] * tips)]
 
 
-MOTIFS = {"leaf": _leaf, "fish": _fish, "sun": _sun, "tree": _tree, "ship": _ship, "tower": _tower, "crown": _crown, "star": _star}
+MOTIFS = {
+    "leaf": _leaf,
+    "fish": _fish,
+    "sun": _sun,
+    "tree": _tree,
+    "ship": _ship,
+    "tower": _tower,
+    "crown": _crown,
+    "star": _star,
+}
 
 
 def _foreign_ring(rng: np.random.Generator) -> np.ndarray:
@@ -283,12 +382,23 @@ def _foreign_ring(rng: np.random.Generator) -> np.ndarray:
 
 
 def _foreign_letters(rng: np.random.Generator) -> np.ndarray:
-    return _numeral("".join(rng.choice(list("ABGKMPQRTWXYZ&#?"), int(rng.integers(1, 3)))), float(rng.uniform(0.42, 0.62)))
+    return _numeral(
+        "".join(rng.choice(list("ABGKMPQRTWXYZ&#?"), int(rng.integers(1, 3)))),
+        float(rng.uniform(0.42, 0.62)),
+    )
 
 
 def _foreign_gear(rng: np.random.Generator) -> np.ndarray:
     mask = _canvas()
-    _polygon(mask, _star_points(int(rng.integers(7, 15)), rng.uniform(0.5, 0.6), rng.uniform(0.38, 0.46), rng.uniform(0, 3)))
+    _polygon(
+        mask,
+        _star_points(
+            int(rng.integers(7, 15)),
+            rng.uniform(0.5, 0.6),
+            rng.uniform(0.38, 0.46),
+            rng.uniform(0, 3),
+        ),
+    )
     _ellipse(mask, 0, 0, *[rng.uniform(0.1, 0.25)] * 2, value=0)
     return mask
 
@@ -337,14 +447,19 @@ def _foreign_polygon(rng: np.random.Generator) -> np.ndarray:
     mask = _canvas()
     corners = int(rng.integers(3, 9))
     angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
-    _polygon(mask, [(r * np.cos(a), r * np.sin(a)) for a, r in zip(angles, rng.uniform(0.2, 0.62, corners))])
+    _polygon(
+        mask,
+        [(r * np.cos(a), r * np.sin(a)) for a, r in zip(angles, rng.uniform(0.2, 0.62, corners))],
+    )
     if rng.random() < 0.5:
         _ellipse(mask, 0, 0, *rng.uniform(0.05, 0.2, 2), value=0)
     return mask
 
 
 def _foreign_blob(rng: np.random.Generator) -> np.ndarray:
-    cloud = cv2.resize(rng.random((7, 7), np.float32), (RELIEF_PX, RELIEF_PX), interpolation=cv2.INTER_CUBIC)
+    cloud = cv2.resize(
+        rng.random((7, 7), np.float32), (RELIEF_PX, RELIEF_PX), interpolation=cv2.INTER_CUBIC
+    )
     return np.where((cloud > rng.uniform(0.45, 0.65)) & (_radius() < 0.62), 255, 0).astype(np.uint8)
 
 
@@ -352,14 +467,21 @@ def _foreign_strokes(rng: np.random.Generator) -> np.ndarray:
     mask = _canvas()
     for _ in range(int(rng.integers(3, 9))):
         points = np.rint(rng.uniform(-0.45, 0.45, (2, 2)) * RELIEF_RADIUS_PX + _CENTRE).astype(int)
-        cv2.line(mask, points[0].tolist(), points[1].tolist(), 255, int(rng.integers(5, 18)), cv2.LINE_AA)
+        cv2.line(
+            mask, points[0].tolist(), points[1].tolist(), 255, int(rng.integers(5, 18)), cv2.LINE_AA
+        )
     return mask
 
 
 def _foreign_dots(rng: np.random.Generator) -> np.ndarray:
     mask = _canvas()
     for _ in range(int(rng.integers(2, 12))):
-        _ellipse(mask, *rng.uniform(-0.4, 0.4, 2), *rng.uniform(0.05, 0.17, 2), float(rng.uniform(0, 180)))
+        _ellipse(
+            mask,
+            *rng.uniform(-0.4, 0.4, 2),
+            *rng.uniform(0.05, 0.17, 2),
+            float(rng.uniform(0, 180)),
+        )
     return mask
 
 

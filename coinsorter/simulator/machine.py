@@ -54,7 +54,9 @@ class SimulatedPins(MockFactory):
 class BeltCamera:
     """Pictures of the simulated belt, one after the other, until everything has landed and a little longer."""
 
-    def __init__(self, ride: belt.Belt, camera: VirtualCamera, clock: ManualClock, frame_s: float) -> None:
+    def __init__(
+        self, ride: belt.Belt, camera: VirtualCamera, clock: ManualClock, frame_s: float
+    ) -> None:
         self._belt = ride
         self._camera = camera
         self._clock = clock
@@ -74,7 +76,9 @@ class BeltCamera:
         taken_s = self._number * self._frame_s
         pixels = self._camera.picture(self._visible(taken_s), self._belt.motion.at(taken_s))
         self._clock.advance_to(taken_s + READOUT_S)
-        self._belt.land(taken_s - 1.0)  # the flaps' history is complete up to now; a second more does no harm
+        self._belt.land(
+            taken_s - 1.0
+        )  # the flaps' history is complete up to now; a second more does no harm
         self._number += 1
         self.heartbeat_s = self._clock.now_s()
         return Frame(pixels, self._number - 1, taken_s)
@@ -87,7 +91,10 @@ class BeltCamera:
 
     def _visible(self, now_s: float) -> list[tuple[coins.Sprite, float, float]]:
         places = self._belt.in_view(now_s, self._half_view_mm)
-        self._sprites = {rider.number: self._sprites.get(rider.number) or self._camera.draw(rider.thing) for rider, _ in places}
+        self._sprites = {
+            rider.number: self._sprites.get(rider.number) or self._camera.draw(rider.thing)
+            for rider, _ in places
+        }
         return [(self._sprites[rider.number], x_mm, rider.y_mm) for rider, x_mm in places]
 
 
@@ -119,25 +126,46 @@ class Truth:
 class SimulatedMachine:
     """A machine that sorts `count` invented things; the same seed makes the same run, bit for bit."""
 
-    def __init__(self, config: Config, bundle: Bundle, ledger_path: Path, count: int, seed: int, runtime: str) -> None:
+    def __init__(
+        self, config: Config, bundle: Bundle, ledger_path: Path, count: int, seed: int, runtime: str
+    ) -> None:
         self.config = config
         self.seed = seed
-        feeder, motion, camera, servos, chance = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5))
+        feeder, motion, camera, servos, chance = (
+            np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)
+        )
         self.clock = ManualClock()
         histories = {b.name: _history(config, b.flap, servos) for b in config.bins}
         riders = belt.feed(count, UNSEEN_MOTIFS, feeder)
-        self.belt = belt.Belt(config, belt.BeltMotion(config.belt.speed_mm_s, motion), riders, histories, chance)
-        optics = Optics(config.camera.width_px, config.camera.height_px, config.belt.px_per_mm, _smear_mm(config))
+        self.belt = belt.Belt(
+            config, belt.BeltMotion(config.belt.speed_mm_s, motion), riders, histories, chance
+        )
+        optics = Optics(
+            config.camera.width_px,
+            config.camera.height_px,
+            config.belt.px_per_mm,
+            _smear_mm(config),
+        )
         view = VirtualCamera(optics, camera)
         pins = SimulatedPins(self.clock, {b.flap.pin: histories[b.name] for b in config.bins})
         self.camera = BeltCamera(self.belt, view, self.clock, 1 / config.camera.frames_per_s)
         facts = RunFacts(str(bundle.path), bundle.digest, runtime, f"simulated, seed {seed}")
         self.ledger_path = ledger_path
         self.machine = assembly.machine(
-            config, bundle, runtime, camera=self.camera, flaps=Flaps(config, PinServos(pins)), ledger=Ledger(ledger_path, facts), clock=self.clock
+            config,
+            bundle,
+            runtime,
+            camera=self.camera,
+            flaps=Flaps(config, PinServos(pins)),
+            ledger=Ledger(ledger_path, facts),
+            clock=self.clock,
         )
 
-    def run(self, progress: Callable[[int], None] = lambda landed: None, onlooker: Callable[[Judged], None] = lambda judged: None) -> Truth:
+    def run(
+        self,
+        progress: Callable[[int], None] = lambda landed: None,
+        onlooker: Callable[[Judged], None] = lambda judged: None,
+    ) -> Truth:
         """Sorts everything; `progress` is told now and then how many things have landed."""
         self.machine.onlooker = onlooker
         spent_s = _run_timed(self.machine, self.camera, progress)
@@ -157,13 +185,21 @@ class SimulatedMachine:
             objects=len(riders),
             genuine_alone=len(genuine),
             correct=sum(self._right(rider) for rider in genuine),
-            wrong=sum(rider.landed != self.config.reject_bin and not self._right(rider) for rider in genuine),
+            wrong=sum(
+                rider.landed != self.config.reject_bin and not self._right(rider)
+                for rider in genuine
+            ),
             foreign=len(others),
             foreign_accepted=sum(rider.landed != self.config.reject_bin for rider in others),
-            bins={name: (landed[name], sum(self._misplaced(r) for r in riders if r.landed == name)) for name in names},
+            bins={
+                name: (landed[name], sum(self._misplaced(r) for r in riders if r.landed == name))
+                for name in names
+            },
             rejected=booked["rejected"],
             foreign_kinds=dict(Counter(rider.thing.kind for rider in others)),
-            ledger_matches=booked["bins"] == {name: count for name, count in landed.items() if count} and booked["seen"] == len(riders),
+            ledger_matches=booked["bins"]
+            == {name: count for name, count in landed.items() if count}
+            and booked["seen"] == len(riders),
             fault=str(self.machine.failure) if self.machine.failure else None,
             belt_s=belt_s,
             belt_coins_per_s=len(riders) / belt_s if belt_s else 0.0,
@@ -171,11 +207,17 @@ class SimulatedMachine:
         )
 
     def _right(self, rider: belt.Rider) -> bool:
-        return any(b.name == rider.landed and rider.thing.label in b.labels for b in self.config.bins)
+        return any(
+            b.name == rider.landed and rider.thing.label in b.labels for b in self.config.bins
+        )
 
     def _misplaced(self, rider: belt.Rider) -> bool:
         """In a class's bin it does not belong to, or a good coin among the rejects."""
-        return rider.thing.label is not None if rider.landed == self.config.reject_bin else not self._right(rider)
+        return (
+            rider.thing.label is not None
+            if rider.landed == self.config.reject_bin
+            else not self._right(rider)
+        )
 
 
 def _run_timed(machine: Machine, camera: BeltCamera, progress: Callable[[int], None]) -> float:
@@ -199,7 +241,9 @@ def _run_timed(machine: Machine, camera: BeltCamera, progress: Callable[[int], N
 
 def _history(config: Config, flap: Any, rng: np.random.Generator) -> belt.ServoHistory:
     """A servo somewhat faster than its configured travel time, as a technician leaves it."""
-    return belt.ServoHistory(flap, config.servo.min_pulse_us, config.servo.max_pulse_us, float(rng.uniform(0.7, 1.0)))
+    return belt.ServoHistory(
+        flap, config.servo.min_pulse_us, config.servo.max_pulse_us, float(rng.uniform(0.7, 1.0))
+    )
 
 
 def _smear_mm(config: Config) -> float:
@@ -209,6 +253,12 @@ def _smear_mm(config: Config) -> float:
 def label_facts() -> list[dict[str, Any]]:
     """The invented currency's labels, as a recipe lists them."""
     return [
-        {"name": c.label, "value": c.value, "currency": currency.CURRENCY, "diameter_mm": c.diameter_mm, "details": c.details}
+        {
+            "name": c.label,
+            "value": c.value,
+            "currency": currency.CURRENCY,
+            "diameter_mm": c.diameter_mm,
+            "details": c.details,
+        }
         for c in currency.CROWNS
     ]

@@ -20,17 +20,30 @@ COLUMNS = 8
 PAPER, INK, GOOD, BAD = (250, 249, 246), (40, 40, 44), (36, 124, 60), (176, 52, 44)
 
 
-def show(truth: Truth, reject: str, console: Console, picture: Path | None, ledger: Path, interpreter: str) -> None:
+def show(
+    truth: Truth,
+    reject: str,
+    console: Console,
+    picture: Path | None,
+    ledger: Path,
+    interpreter: str,
+) -> None:
     """The run as a person reads it."""
     console.print(f"Where {truth.objects} simulated things really landed (seed {truth.seed}):")
     console.print(_table(truth, reject))
     reasons = ", ".join(f"{reason} {count}" for reason, count in truth.rejected.items()) or "none"
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(truth.foreign_kinds.items()))
     share = f" ({100 * truth.correct / truth.genuine_alone:.1f} %)" if truth.genuine_alone else ""
-    console.print(f"genuine coins lying alone: {truth.genuine_alone}, in their own bin {truth.correct}{share}, in a wrong bin {truth.wrong}")
-    console.print(f"foreign, damaged or touching: {truth.foreign} ({kinds or 'none'}), in a coin's bin {truth.foreign_accepted}")
+    console.print(
+        f"genuine coins lying alone: {truth.genuine_alone}, in their own bin {truth.correct}{share}, in a wrong bin {truth.wrong}"
+    )
+    console.print(
+        f"foreign, damaged or touching: {truth.foreign} ({kinds or 'none'}), in a coin's bin {truth.foreign_accepted}"
+    )
     console.print(f"rejected, by reason: {reasons}")
-    console.print(f"ledger and truth: {'the same in every bin' if truth.ledger_matches else '[red]not the same[/red]'} ({ledger})")
+    console.print(
+        f"ledger and truth: {'the same in every bin' if truth.ledger_matches else '[red]not the same[/red]'} ({ledger})"
+    )
     speed = f"{truth.belt_coins_per_s:.2f} a second of belt time ({truth.belt_s:.0f} s)"
     if truth.cpu_ms_per_coin:
         speed += f"; {1000 / truth.cpu_ms_per_coin:.0f} a second of processor time ({interpreter}), drawing left out"
@@ -49,7 +62,11 @@ def _table(truth: Truth, reject: str) -> Table:
     table.add_column("wrong", justify="right")
     for name, (count, wrong) in truth.bins.items():
         colour = "red" if wrong and name != reject else "yellow" if wrong else "green"
-        table.add_row(name, str(count), f"[{colour}]{wrong}[/{colour}]" + (" good" if wrong and name == reject else ""))
+        table.add_row(
+            name,
+            str(count),
+            f"[{colour}]{wrong}[/{colour}]" + (" good" if wrong and name == reject else ""),
+        )
     return table
 
 
@@ -69,7 +86,9 @@ class ContactSheet:
             return False
         tiles = [_tile(judged) for judged in self._last]
         tiles += [np.full_like(tiles[0], PAPER) for _ in range(-len(tiles) % COLUMNS)]
-        rows = [np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)]
+        rows = [
+            np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)
+        ]
         head = np.full((HEAD_PX, rows[0].shape[1], 3), PAPER, np.uint8)
         _write(head, f"coinsorter: {self._title}", HEAD_PX - 14, INK, 0.6)
         sheet = np.vstack([head, *rows])
@@ -88,13 +107,21 @@ def _tile(judged: Judged) -> np.ndarray:
     if judged.coin.crops:
         size, crop = TILE_PX - 16, judged.coin.crops[0].copy()
         crop[(crop == FILL).all(axis=2)] = PAPER
-        tile[8 : 8 + size, 8 : 8 + size] = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
+        tile[8 : 8 + size, 8 : 8 + size] = cv2.resize(
+            crop, (size, size), interpolation=cv2.INTER_CUBIC
+        )
     cv2.rectangle(tile, (7, 7), (TILE_PX - 8, TILE_PX - 8), colour, 2)
     verdict = judged.verdict
     went = judged.decision.bin if accepted else f"rejected: {judged.decision.reason}"
     _write(tile, went, TILE_PX + 8, colour, 0.42)
     _write(tile, f"{verdict.label} {100 * verdict.confidence:.1f} %", TILE_PX + 22, INK, 0.36)
-    _write(tile, f"{judged.coin.diameter_mm:.2f} mm  anomaly {verdict.anomaly:.1f}", TILE_PX + 36, INK, 0.34)
+    _write(
+        tile,
+        f"{judged.coin.diameter_mm:.2f} mm  anomaly {verdict.anomaly:.1f}",
+        TILE_PX + 36,
+        INK,
+        0.34,
+    )
     return tile
 
 

@@ -21,10 +21,21 @@ class Still:
     things: tuple[tuple[coins.Thing, float, float], ...]
 
 
-def photograph(things: Iterator[coins.Thing], optics: Optics, rng: np.random.Generator, cell_mm: float = CELL_MM) -> Iterator[Still]:
+def photograph(
+    things: Iterator[coins.Thing],
+    optics: Optics,
+    rng: np.random.Generator,
+    cell_mm: float = CELL_MM,
+) -> Iterator[Still]:
     """Lays the things out on a grid, a picture after the other, under lamps and belts that change every few pictures."""
-    columns, rows = (max(1, int(size / optics.px_per_mm / cell_mm)) for size in (optics.width_px, optics.height_px))
-    places = [((i % columns - (columns - 1) / 2) * cell_mm, (i // columns - (rows - 1) / 2) * cell_mm) for i in range(columns * rows)]
+    columns, rows = (
+        max(1, int(size / optics.px_per_mm / cell_mm))
+        for size in (optics.width_px, optics.height_px)
+    )
+    places = [
+        ((i % columns - (columns - 1) / 2) * cell_mm, (i // columns - (rows - 1) / 2) * cell_mm)
+        for i in range(columns * rows)
+    ]
     number = 0
     while batch := [thing for _, thing in zip(places, things)]:
         if number % PICTURES_PER_LAMP == 0:
@@ -33,12 +44,20 @@ def photograph(things: Iterator[coins.Thing], optics: Optics, rng: np.random.Gen
         yield _still(batch, places, camera, rng)
 
 
-def _still(batch: list[coins.Thing], places: list[tuple[float, float]], camera: VirtualCamera, rng: np.random.Generator) -> Still:
+def _still(
+    batch: list[coins.Thing],
+    places: list[tuple[float, float]],
+    camera: VirtualCamera,
+    rng: np.random.Generator,
+) -> Still:
     optics = camera.optics
     placed, sprites = [], []
     for thing, place in zip(batch, places):
         x_mm, y_mm = place + rng.uniform(-2.5, 2.5, 2)
         sprites.append((camera.draw(thing), x_mm, y_mm))
-        x_px, y_px = (optics.width_px - 1) / 2 + x_mm * optics.px_per_mm, (optics.height_px - 1) / 2 + y_mm * optics.px_per_mm
+        x_px, y_px = (
+            (optics.width_px - 1) / 2 + x_mm * optics.px_per_mm,
+            (optics.height_px - 1) / 2 + y_mm * optics.px_per_mm,
+        )
         placed.append((thing, x_px, y_px))
     return Still(camera.picture(sprites, rng.uniform(0, 1000)), tuple(placed))

@@ -27,4 +27,6 @@ def folder(out: Path) -> Iterator[Path]:
             os.replace(new, out)
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}; nothing was changed there") from error
+        raise InputError(
+            f"{out}: cannot be written: {error.strerror or error}; nothing was changed there"
+        ) from error

@@ -20,7 +20,9 @@ def write(config: Config, out: Path) -> list[Path]:
         for name, text in files.items():
             (out / name).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}; name another folder with --out") from error
+        raise InputError(
+            f"{out}: cannot be written: {error.strerror}; name another folder with --out"
+        ) from error
     return [out / name for name in files]
 
 

@@ -3,7 +3,17 @@
 from xml.etree import ElementTree
 
 from coinsorter.config import Config
-from coinsorter.wiring.lines import HEADER_PINS, I2C_CLOCK, I2C_DATA, KINDS, PINS, Line, has_board, lines, outputs
+from coinsorter.wiring.lines import (
+    HEADER_PINS,
+    I2C_CLOCK,
+    I2C_DATA,
+    KINDS,
+    PINS,
+    Line,
+    has_board,
+    lines,
+    outputs,
+)
 from coinsorter.wiring.lists import fuse_a, supply_a
 
 BOARD_OUTPUTS = 16
@@ -12,9 +22,20 @@ FACE = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 LETTER_PX, ROW_PX, TOP_PX, MARGIN_PX = 8.4, 34, 200, 40
 PAPER, INK, PALE = "#fcfbf8", "#22262b", "#8b9199"
 SUPPLY, LOGIC, GROUND = "#d62839", "#c08a00", "#40464d"
-RAILS = {"ground": (GROUND, "ground"), "logic": (LOGIC, "3.3 V"), "supply": (SUPPLY, "servo supply, 5 to 6 V")}
+RAILS = {
+    "ground": (GROUND, "ground"),
+    "logic": (LOGIC, "3.3 V"),
+    "supply": (SUPPLY, "servo supply, 5 to 6 V"),
+}
 # What a thing of each kind is joined to besides its line of the header.
-NEEDS = {"servo": ("ground", "supply"), "sensor": ("ground", "logic"), "feeder": ("ground",), "button": ("ground",), "light": ("ground",), "bus": ()}
+NEEDS = {
+    "servo": ("ground", "supply"),
+    "sensor": ("ground", "logic"),
+    "feeder": ("ground",),
+    "button": ("ground",),
+    "light": ("ground",),
+    "bus": (),
+}
 # How far outside the boxes each rail runs, and how far off a box's middle it is joined to it.
 RAIL_PX = {"ground": 24, "logic": 44, "supply": 64, "I2C data": 84, "I2C clock": 100}
 JOINT_PX = {"ground": -6, "logic": 6, "supply": 6}
@@ -43,7 +64,9 @@ class _Sheet:
 
     def __init__(self, of: list[Line], on_board: dict[int, str]) -> None:
         self.lines, self.on_board = of, on_board
-        self.box_px = max(170.0, LETTER_PX * max(len(line.name) for line in of) + 30) if of else 170.0
+        self.box_px = (
+            max(170.0, LETTER_PX * max(len(line.name) for line in of) + 30) if of else 170.0
+        )
         self.half_px = 160 + self.box_px + RAIL_PX["I2C clock"] + MARGIN_PX
         self.middle = self.half_px
         self.root = ElementTree.Element("svg", xmlns="http://www.w3.org/2000/svg")
@@ -61,32 +84,76 @@ class _Sheet:
     def used(self, side: int) -> list[Line]:
         return [line for line in self.lines if self.side(line.header_pin) == side]
 
-    def box(self, x: float, y: float, width: float, height: float, fill: str, edge: str = "none", round_px: float = 6) -> None:
+    def box(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        fill: str,
+        edge: str = "none",
+        round_px: float = 6,
+    ) -> None:
         self._add("rect", x=x, y=y, width=width, height=height, rx=round_px, fill=fill, stroke=edge)
 
     def wire(self, colour: str, *points: tuple[float, float], width: float = 2.5) -> None:
         path = " ".join(f"{x:g},{y:g}" for x, y in points)
-        self._add("polyline", points=path, fill="none", stroke=colour, stroke_width=width, stroke_linejoin="round", stroke_linecap="round")
+        self._add(
+            "polyline",
+            points=path,
+            fill="none",
+            stroke=colour,
+            stroke_width=width,
+            stroke_linejoin="round",
+            stroke_linecap="round",
+        )
 
     def dot(self, x: float, y: float, colour: str, radius: float = 3.5) -> None:
         self._add("circle", cx=x, cy=y, r=radius, fill=colour)
 
-    def words(self, x: float, y: float, words: str, size: float = 14, colour: str = INK, anchor: str = "start", weight: str = "normal") -> None:
+    def words(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        size: float = 14,
+        colour: str = INK,
+        anchor: str = "start",
+        weight: str = "normal",
+    ) -> None:
         """Text whose middle is at height y."""
-        node = self._add("text", x=x, y=y + size * 0.35, fill=colour, font_size=size, text_anchor=anchor, font_weight=weight)
+        node = self._add(
+            "text",
+            x=x,
+            y=y + size * 0.35,
+            fill=colour,
+            font_size=size,
+            text_anchor=anchor,
+            font_weight=weight,
+        )
         node.text = words
 
     def text(self, height: float) -> str:
         """The whole sheet, paper and all."""
-        paper = ElementTree.Element("rect", width="100%", height="100%", rx="14", fill=PAPER, stroke="#d5d2c8")
+        paper = ElementTree.Element(
+            "rect", width="100%", height="100%", rx="14", fill=PAPER, stroke="#d5d2c8"
+        )
         self.root.insert(0, paper)
         width = 2 * self.half_px
-        self.root.attrib |= {"viewBox": f"0 0 {width:g} {height:g}", "width": f"{width:g}", "height": f"{height:g}", "font-family": FACE}
+        self.root.attrib |= {
+            "viewBox": f"0 0 {width:g} {height:g}",
+            "width": f"{width:g}",
+            "height": f"{height:g}",
+            "font-family": FACE,
+        }
         ElementTree.indent(self.root)
         return ElementTree.tostring(self.root, encoding="unicode") + "\n"
 
     def _add(self, tag: str, **attributes: float | str) -> ElementTree.Element:
-        plain = {name.replace("_", "-"): value if isinstance(value, str) else f"{value:g}" for name, value in attributes.items()}
+        plain = {
+            name.replace("_", "-"): value if isinstance(value, str) else f"{value:g}"
+            for name, value in attributes.items()
+        }
         return ElementTree.SubElement(self.root, tag, plain)
 
 
@@ -109,7 +176,15 @@ def _draw_header(sheet: _Sheet) -> None:
         sheet.dot(x + side * 14, y, colour, 11)
         sheet.words(x + side * 14, y, str(number), 11, "#ffffff", "middle", "bold")
         shown, weight = (INK, "bold") if number in kinds else (PALE, "normal")
-        sheet.words(x + side * 36, y, pin.name.replace("GPIO", "GPIO "), 12, shown, "start" if side > 0 else "end", weight)
+        sheet.words(
+            x + side * 36,
+            y,
+            pin.name.replace("GPIO", "GPIO "),
+            12,
+            shown,
+            "start" if side > 0 else "end",
+            weight,
+        )
 
 
 def _power_colour(pin_name: str) -> str:
@@ -130,7 +205,9 @@ def _draw_thing(sheet: _Sheet, line: Line) -> None:
         sheet.wire(kind.colour, (outer, y), (sheet.rail_x(line.name, side), y))
     left = min(inner, outer)
     sheet.box(left, y - 13, sheet.box_px, 26, "#ffffff", kind.colour)
-    sheet.box(left if side > 0 else left + sheet.box_px - 8, y - 13, 8, 26, kind.colour, kind.colour, 3)
+    sheet.box(
+        left if side > 0 else left + sheet.box_px - 8, y - 13, 8, 26, kind.colour, kind.colour, 3
+    )
     sheet.words(left + (18 if side > 0 else 10), y, line.name)
 
 
@@ -139,13 +216,19 @@ def _draw_rails(sheet: _Sheet, below: float) -> None:
     grounds, supplies = [sheet.middle + MINUS_PX], [sheet.middle + PLUS_PX]
     for side in (-1, 1):
         used = sheet.used(side)
-        served = [sheet.row_y(line.header_pin) + JOINT_PX["supply"] for line in used if line.kind == "servo"]
+        served = [
+            sheet.row_y(line.header_pin) + JOINT_PX["supply"]
+            for line in used
+            if line.kind == "servo"
+        ]
         if used or side < 0:
             grounds.append(sheet.rail_x("ground", side))
             _draw_ground_rail(sheet, side, below + 26)
         if served or (side < 0 and sheet.on_board):
             supplies.append(sheet.rail_x("supply", side))
-            sheet.wire(SUPPLY, (supplies[-1], min(served, default=below)), (supplies[-1], below), width=3.5)
+            sheet.wire(
+                SUPPLY, (supplies[-1], min(served, default=below)), (supplies[-1], below), width=3.5
+            )
     sheet.wire(GROUND, (min(grounds), below + 26), (max(grounds), below + 26), width=3.5)
     sheet.wire(SUPPLY, (min(supplies), below), (max(supplies), below), width=3.5)
     _draw_logic_rails(sheet)
@@ -154,7 +237,11 @@ def _draw_rails(sheet: _Sheet, below: float) -> None:
 def _draw_ground_rail(sheet: _Sheet, side: int, down_to: float) -> None:
     """From the topmost thing down; the left one also meets the Pi's ground, which only one may: two would lead the servos' current through it."""
     x, pin_y = sheet.rail_x("ground", side), sheet.row_y(GROUND_PIN)
-    joints = [sheet.row_y(line.header_pin) + JOINT_PX["ground"] for line in sheet.used(side) if NEEDS[line.kind]]
+    joints = [
+        sheet.row_y(line.header_pin) + JOINT_PX["ground"]
+        for line in sheet.used(side)
+        if NEEDS[line.kind]
+    ]
     sheet.wire(GROUND, (x, min([pin_y, *joints])), (x, down_to), width=3.5)
     if side < 0:
         sheet.wire(GROUND, (sheet.middle - 72, pin_y), (x, pin_y))
@@ -162,7 +249,14 @@ def _draw_ground_rail(sheet: _Sheet, side: int, down_to: float) -> None:
 
 
 def _draw_logic_rails(sheet: _Sheet) -> None:
-    served = {side: [sheet.row_y(line.header_pin) + JOINT_PX["logic"] for line in sheet.used(side) if line.kind == "sensor"] for side in (-1, 1)}
+    served = {
+        side: [
+            sheet.row_y(line.header_pin) + JOINT_PX["logic"]
+            for line in sheet.used(side)
+            if line.kind == "sensor"
+        ]
+        for side in (-1, 1)
+    }
     if not (sheet.on_board or served[-1] or served[1]):
         return
     pin_y, x = sheet.row_y(LOGIC_PIN), sheet.rail_x("logic", -1)
@@ -182,8 +276,17 @@ def _draw_board(sheet: _Sheet, top: float, config: Config) -> float:
     """The servo board below the header, its terminals to the left, its outputs and their servos to the right. Returns where it ends."""
     left, height = sheet.middle - 160 - sheet.box_px, BOARD_OUTPUTS * BOARD_ROW_PX + 20
     sheet.box(left, top, BOARD_PX, height, "#dfe8f2", "#9fb6cf", 12)
-    sheet.words(left + BOARD_PX / 2, top + height / 2 - 10, "PCA9685", 15, "#2b4a6b", "middle", "bold")
-    sheet.words(left + BOARD_PX / 2, top + height / 2 + 10, f"I2C {config.servo.i2c_address:#x}", 11, "#2b4a6b", "middle")
+    sheet.words(
+        left + BOARD_PX / 2, top + height / 2 - 10, "PCA9685", 15, "#2b4a6b", "middle", "bold"
+    )
+    sheet.words(
+        left + BOARD_PX / 2,
+        top + height / 2 + 10,
+        f"I2C {config.servo.i2c_address:#x}",
+        11,
+        "#2b4a6b",
+        "middle",
+    )
     _draw_terminals(sheet, left, top, top + height + 40)
     for output in range(BOARD_OUTPUTS):
         _draw_output(sheet, left + BOARD_PX, top + 10 + BOARD_ROW_PX * (output + 0.5), output)
@@ -222,7 +325,9 @@ def _draw_output(sheet: _Sheet, x: float, y: float, output: int) -> None:
 def _draw_supply(sheet: _Sheet, below: float, servos: int) -> None:
     """The servos' own supply: plus by way of fuse and emergency stop to the red rail, minus to the common ground."""
     y, x = below + 90, sheet.middle
-    stopped = "servos and feeder" if any(line.kind == "feeder" for line in sheet.lines) else "servos"
+    stopped = (
+        "servos and feeder" if any(line.kind == "feeder" for line in sheet.lines) else "servos"
+    )
     for left, width, title, detail in (
         (-300, 200, "servo supply", f"5 to 6 V, {supply_a(servos)} A"),
         (-65, 110, "fuse", f"{fuse_a(servos):g} A"),

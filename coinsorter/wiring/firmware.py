@@ -28,8 +28,21 @@ def settings(config: Config) -> str:
     ]
     for line in lines(config):
         if line.kind != "bus":
-            found += [f"# {line.name}", f"gpio={line.gpio}={'op,dl,pd' if line.is_output else 'ip,pu'}"]
-    return "\n".join([*found, "# The same for Linux: coinsorter-overlay.dts, compiled.", "dtoverlay=coinsorter", *_pwm(config)]) + "\n"
+            found += [
+                f"# {line.name}",
+                f"gpio={line.gpio}={'op,dl,pd' if line.is_output else 'ip,pu'}",
+            ]
+    return (
+        "\n".join(
+            [
+                *found,
+                "# The same for Linux: coinsorter-overlay.dts, compiled.",
+                "dtoverlay=coinsorter",
+                *_pwm(config),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _freed(config: Config) -> list[str]:
@@ -43,13 +56,17 @@ def _pwm(config: Config) -> list[str]:
         return []
     pins = sorted((bin_.flap.pin for bin_ in config.bins), key=PWM_CHANNELS.__getitem__)
     ends = ("", "2")
-    chosen = ",".join(f"pin{end}={pin},func{end}={PWM_FUNCTIONS[pin]}" for end, pin in zip(ends, pins, strict=False))
+    chosen = ",".join(
+        f"pin{end}={pin},func{end}={PWM_FUNCTIONS[pin]}"
+        for end, pin in zip(ends, pins, strict=False)
+    )
     return [
         "# Hardware PWM. A Pi 5 takes the same line; its channels are 0 to 3 for GPIO 12, 13, 18, 19.",
         "# The sound of a Pi 3's jack would come out of the same channels.",
         "dtparam=audio=off",
         f"dtoverlay={'pwm-2chan' if len(pins) == 2 else 'pwm'},{chosen}",
     ]
+
 
 OVERLAY = """\
 /*
@@ -92,24 +109,46 @@ FRAGMENT = """
 
 def overlay(config: Config) -> str:
     """Device-tree source that brings every pin to rest when Linux starts; without any fragment where no pin is used."""
-    pwm = {bin_.flap.pin for bin_ in config.bins} if config.servo.driver == "hardware-pwm" else set()
+    pwm = (
+        {bin_.flap.pin for bin_ in config.bins} if config.servo.driver == "hardware-pwm" else set()
+    )
     own = [line for line in lines(config) if line.kind != "bus"]
-    pulled, up = [line for line in own if line.gpio in pwm], [line for line in own if not line.is_output]
+    pulled, up = (
+        [line for line in own if line.gpio in pwm],
+        [line for line in own if not line.is_output],
+    )
     low = [line for line in own if line.is_output and line.gpio not in pwm]
     states = [
-        _state("coinsorter_low", low, ("brcm,pins = <{numbers}>;", "brcm,function = <1>;", "brcm,pull = <1>;")),
+        _state(
+            "coinsorter_low",
+            low,
+            ("brcm,pins = <{numbers}>;", "brcm,function = <1>;", "brcm,pull = <1>;"),
+        ),
         _state("coinsorter_level", low, ("pins = {names};", "output-low;")),
         _state("coinsorter_pwm", pulled, ("brcm,pins = <{numbers}>;", "brcm,pull = <1>;")),
-        _state("coinsorter_up", up, ("brcm,pins = <{numbers}>;", "brcm,function = <0>;", "brcm,pull = <2>;")),
+        _state(
+            "coinsorter_up",
+            up,
+            ("brcm,pins = <{numbers}>;", "brcm,function = <0>;", "brcm,pull = <2>;"),
+        ),
     ]
     used = {name: node for name, node in states if node}
-    fragment = FRAGMENT.format(states=", ".join(f"<&{name}>" for name in used), nodes="\n".join(used.values())) if used else ""
+    fragment = (
+        FRAGMENT.format(
+            states=", ".join(f"<&{name}>" for name in used), nodes="\n".join(used.values())
+        )
+        if used
+        else ""
+    )
     return OVERLAY.format(remake=REMAKE, fragment=fragment)
 
 
 def _state(name: str, of: list[Line], properties: tuple[str, ...]) -> tuple[str, str]:
     """A pin state's name and its node; no node where it holds no pins."""
-    numbers, names = " ".join(str(line.gpio) for line in of), ", ".join(f'"gpio{line.gpio}"' for line in of)
+    numbers, names = (
+        " ".join(str(line.gpio) for line in of),
+        ", ".join(f'"gpio{line.gpio}"' for line in of),
+    )
     body = "".join(f"\t\t\t\t{text.format(numbers=numbers, names=names)}\n" for text in properties)
     remarks = "".join(f"\t\t\t\t/* GPIO {line.gpio}: {line.name} */\n" for line in of)
     return name, f"\n\t\t\t{name}: {name} {{\n{remarks}{body}\t\t\t}};" if of else ""

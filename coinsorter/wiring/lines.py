@@ -29,11 +29,27 @@ class Kind:
 
 
 KINDS = {
-    "servo": Kind("servo signal", "#d9730d", "output", "low", "servo's signal (yellow, orange or white)"),
-    "feeder": Kind("feeder", "#b0413e", "output", "low", "gate of the feeder's MOSFET, with 10 kΩ to ground"),
-    "sensor": Kind("sensor", "#2878c8", "input", "pulled up", "sensor's open-collector output; its supply is 3V3"),
+    "servo": Kind(
+        "servo signal", "#d9730d", "output", "low", "servo's signal (yellow, orange or white)"
+    ),
+    "feeder": Kind(
+        "feeder", "#b0413e", "output", "low", "gate of the feeder's MOSFET, with 10 kΩ to ground"
+    ),
+    "sensor": Kind(
+        "sensor",
+        "#2878c8",
+        "input",
+        "pulled up",
+        "sensor's open-collector output; its supply is 3V3",
+    ),
     "button": Kind("button", "#8e44ad", "input", "pulled up", "button to ground, normally open"),
-    "light": Kind("status LED", "#2e9e4f", "output", "low", "LED's long leg through 330 Ω, short leg to ground"),
+    "light": Kind(
+        "status LED",
+        "#2e9e4f",
+        "output",
+        "low",
+        "LED's long leg through 330 Ω, short leg to ground",
+    ),
     "bus": Kind("I2C", "#0e8a8a", "both", "pulled up on the Pi", "servo board"),
 }
 
@@ -56,13 +72,25 @@ class Line:
 
 
 PINS = PiBoardInfo.from_revision(REVISION).headers["J8"].pins
-HEADER_PINS = {int(pin.name.removeprefix("GPIO")): number for number, pin in PINS.items() if pin.name.startswith("GPIO")}
+HEADER_PINS = {
+    int(pin.name.removeprefix("GPIO")): number
+    for number, pin in PINS.items()
+    if pin.name.startswith("GPIO")
+}
 
 
 def lines(config: Config) -> list[Line]:
     """Every pin of the header that is in use, in the order of the belt, the panel last."""
-    found = [Line(bin_.flap.pin, "servo", f"flap {bin_.name}") for bin_ in config.bins if not has_board(config)]
-    found += [Line(bin_.flap.drop_pin, "sensor", f"drop sensor {bin_.name}") for bin_ in config.bins if bin_.flap.drop_pin is not None]
+    found = [
+        Line(bin_.flap.pin, "servo", f"flap {bin_.name}")
+        for bin_ in config.bins
+        if not has_board(config)
+    ]
+    found += [
+        Line(bin_.flap.drop_pin, "sensor", f"drop sensor {bin_.name}")
+        for bin_ in config.bins
+        if bin_.flap.drop_pin is not None
+    ]
     panel = config.panel
     for gpio, kind, name in (
         (panel.feeder_pin, "feeder", "feeder"),
@@ -71,7 +99,11 @@ def lines(config: Config) -> list[Line]:
         (panel.status_led_pin, "light", "status LED"),
     ):
         found += [Line(gpio, kind, name)] if gpio is not None else []
-    return found + ([Line(I2C_DATA, "bus", "I2C data"), Line(I2C_CLOCK, "bus", "I2C clock")] if has_board(config) else [])
+    return found + (
+        [Line(I2C_DATA, "bus", "I2C data"), Line(I2C_CLOCK, "bus", "I2C clock")]
+        if has_board(config)
+        else []
+    )
 
 
 def outputs(config: Config) -> dict[int, str]:

@@ -15,11 +15,17 @@ FUSES_A = (1, 2, 3, 4, 5, 7.5, 10, 15, 20, 25, 30)
 
 def table(config: Config) -> str:
     """The pin table, in Markdown, in the order of the header's pins."""
-    rows = [_row(line, KINDS[line.kind]) for line in sorted(lines(config), key=lambda line: line.header_pin)]
+    rows = [
+        _row(line, KINDS[line.kind])
+        for line in sorted(lines(config), key=lambda line: line.header_pin)
+    ]
     text = [
         "# Pins",
         f"Made from config.yaml by `{REMAKE}`; the drawing is [wiring.svg](wiring.svg).",
-        rows_of(("pin", "GPIO", "what", "direction", "from power-on", "from the firmware on", "wire"), rows),
+        rows_of(
+            ("pin", "GPIO", "what", "direction", "from power-on", "from the firmware on", "wire"),
+            rows,
+        ),
         "Pin is the number on the 40-pin header. For the first seconds after power-on no line is driven, only pulled, up or down as the table says:\n"
         "the firmware comes later. A constant level is no pulse, so no servo moves by it; the feeder needs its own resistor to ground.",
         "All inputs are 3.3 V: nothing may put 5 V on them. Ground is common: the Pi's pin 39 and the\n"
@@ -27,14 +33,27 @@ def table(config: Config) -> str:
     ]
     if has_board(config):
         board = [(f"{output}", name) for output, name in sorted(outputs(config).items())]
-        text += [f"## Servo board (PCA9685, I2C address {config.servo.i2c_address:#x})", rows_of(("output", "what"), board)]
-        text += ["VCC is the Pi's 3V3 (pin 1), V+ the servo supply. Each output's connector carries signal, V+ and ground of its servo."]
+        text += [
+            f"## Servo board (PCA9685, I2C address {config.servo.i2c_address:#x})",
+            rows_of(("output", "what"), board),
+        ]
+        text += [
+            "VCC is the Pi's 3V3 (pin 1), V+ the servo supply. Each output's connector carries signal, V+ and ground of its servo."
+        ]
     return "\n\n".join(text) + "\n"
 
 
 def _row(line: Line, kind: Kind) -> tuple[str, ...]:
     from_power_on = "pulled up" if line.gpio <= LAST_PULLED_UP else "pulled down"
-    return str(line.header_pin), f"GPIO {line.gpio}", line.name, kind.direction, from_power_on, kind.at_boot, kind.wire
+    return (
+        str(line.header_pin),
+        f"GPIO {line.gpio}",
+        line.name,
+        kind.direction,
+        from_power_on,
+        kind.at_boot,
+        kind.wire,
+    )
 
 
 def rows_of(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -63,31 +82,96 @@ Part = tuple[str, int, str, str]
 def _brain(config: Config) -> list[Part]:
     return [
         ("Raspberry Pi", 1, "4B or 5, 2 GB", "Raspberry Pi 4 Model B"),
-        ("its supply", 1, "5.1 V, 3 A for a Pi 4, 5 A for a Pi 5; nothing else on it", "Raspberry Pi's own, 15 W or 27 W"),
-        ("card", 1, "32 GB, for many writes: the ledger is synced for every coin", "SanDisk High Endurance"),
-        ("camera", int(config.camera.source != "folder"), _camera(config), "Raspberry Pi Global Shutter Camera, 6 mm lens"),
-        ("light", 1, "constant current, no flicker, fixed to the camera's mount", "24 V LED ring, 90 mm"),
+        (
+            "its supply",
+            1,
+            "5.1 V, 3 A for a Pi 4, 5 A for a Pi 5; nothing else on it",
+            "Raspberry Pi's own, 15 W or 27 W",
+        ),
+        (
+            "card",
+            1,
+            "32 GB, for many writes: the ledger is synced for every coin",
+            "SanDisk High Endurance",
+        ),
+        (
+            "camera",
+            int(config.camera.source != "folder"),
+            _camera(config),
+            "Raspberry Pi Global Shutter Camera, 6 mm lens",
+        ),
+        (
+            "light",
+            1,
+            "constant current, no flicker, fixed to the camera's mount",
+            "24 V LED ring, 90 mm",
+        ),
     ]
 
 
 def _muscle(config: Config, servos: int) -> list[Part]:
     supply = f"{supply_a(servos)} A"
     return [
-        ("servo", servos, f"{_slowest_s(config):.2f} s per 60° or faster; takes a 3.3 V signal", "TowerPro MG90S (0.08 s at 6 V, 0.10 s at 4.8 V)"),
-        ("return spring", servos, "turns a limp servo with its flap to rest", "torsion or extension spring, to fit"),
-        ("servo board", int(has_board(config)), "16 outputs, 12 bits, terminal for V+", "Adafruit 815 (PCA9685)"),
-        ("servo supply", 1, f"5 to 6 V, {supply}: a short must blow the fuse, not fold the supply back", "Mean Well LRS-50-5 (5 V, 10 A)"),
-        ("fuse and holder", 1, f"{fuse_a(servos):g} A, in the plus wire, next to the supply", "automotive blade fuse"),
-        ("capacitor", 1, "1000 µF, 10 V or more, low ESR, where the servos' wires part", "Panasonic FR"),
-        ("emergency stop", 1, f"latching, normally closed, {supply} DC, or with a contactor", "mushroom button, 22 mm, with a contactor"),
+        (
+            "servo",
+            servos,
+            f"{_slowest_s(config):.2f} s per 60° or faster; takes a 3.3 V signal",
+            "TowerPro MG90S (0.08 s at 6 V, 0.10 s at 4.8 V)",
+        ),
+        (
+            "return spring",
+            servos,
+            "turns a limp servo with its flap to rest",
+            "torsion or extension spring, to fit",
+        ),
+        (
+            "servo board",
+            int(has_board(config)),
+            "16 outputs, 12 bits, terminal for V+",
+            "Adafruit 815 (PCA9685)",
+        ),
+        (
+            "servo supply",
+            1,
+            f"5 to 6 V, {supply}: a short must blow the fuse, not fold the supply back",
+            "Mean Well LRS-50-5 (5 V, 10 A)",
+        ),
+        (
+            "fuse and holder",
+            1,
+            f"{fuse_a(servos):g} A, in the plus wire, next to the supply",
+            "automotive blade fuse",
+        ),
+        (
+            "capacitor",
+            1,
+            "1000 µF, 10 V or more, low ESR, where the servos' wires part",
+            "Panasonic FR",
+        ),
+        (
+            "emergency stop",
+            1,
+            f"latching, normally closed, {supply} DC, or with a contactor",
+            "mushroom button, 22 mm, with a contactor",
+        ),
     ]
 
 
 def _panel_parts(config: Config) -> list[Part]:
     counts = Counter(line.kind for line in lines(config))
     return [
-        ("drop or beam sensor", counts["sensor"], "3.3 V, open collector, low while something is in it", "light barrier, slotted or reflex, NPN"),
-        ("feeder MOSFET", counts["feeder"], "logic level: fully on at 3.3 V; diode across the motor", "module with AO3400"),
+        (
+            "drop or beam sensor",
+            counts["sensor"],
+            "3.3 V, open collector, low while something is in it",
+            "light barrier, slotted or reflex, NPN",
+        ),
+        (
+            "feeder MOSFET",
+            counts["feeder"],
+            "logic level: fully on at 3.3 V; diode across the motor",
+            "module with AO3400",
+        ),
         ("resistor 10 kΩ", counts["feeder"], "from the MOSFET's gate to ground", "any"),
         ("button", counts["button"], "normally open, to ground", "any, 16 mm"),
         ("LED and resistor 330 Ω", counts["light"], "at most 5 mA at 3.3 V", "any, 5 mm"),
@@ -103,7 +187,10 @@ def _camera(config: Config) -> str:
 
 def _slowest_s(config: Config) -> float:
     """Seconds for 60 degrees that every flap's servo must manage, to keep to its travel_ms."""
-    return min(flap.travel_ms / 1000 * 60 / abs(flap.open_deg - flap.rest_deg) for flap in (bin_.flap for bin_ in config.bins))
+    return min(
+        flap.travel_ms / 1000 * 60 / abs(flap.open_deg - flap.rest_deg)
+        for flap in (bin_.flap for bin_ in config.bins)
+    )
 
 
 def fuse_a(servos: int) -> float:

@@ -20,7 +20,10 @@ def _passes(where: str, name: str, path: Path) -> bool:
         Classifier(bundle.load(path), runtime.pick(name)).self_test()
     except BundleError as error:
         complaint = str(error)
-    print(f"{where}, {name}, {path.name}: {f'FAIL: {complaint}' if complaint else 'PASS'} ({time.monotonic() - started:.1f} s)", flush=True)
+    print(
+        f"{where}, {name}, {path.name}: {f'FAIL: {complaint}' if complaint else 'PASS'} ({time.monotonic() - started:.1f} s)",
+        flush=True,
+    )
     return not complaint
 
 

@@ -18,7 +18,10 @@ from packaging.requirements import Requirement
 from tests.conftest import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "coinsorter-arm64"
-TOOLS = {"mmdebstrap": "mmdebstrap", "qemu-aarch64-static": "qemu-user-static"}  # and the packages that they come with
+TOOLS = {
+    "mmdebstrap": "mmdebstrap",
+    "qemu-aarch64-static": "qemu-user-static",
+}  # and the packages that they come with
 PROCESSOR = "cortex-a72"  # a Pi 4's
 # What Linux says of one, first core: qemu shows this computer's own, which LiteRT 2.3 stumbles over (a segmentation fault).
 CPUINFO = """\
@@ -44,15 +47,22 @@ class System:
     runtimes: str
 
 
-SYSTEMS = (System("bookworm", "3.11", 36, "litert", "tflite-runtime,litert"), System("trixie", "3.13", 41, "", "litert"))
+SYSTEMS = (
+    System("bookworm", "3.11", 36, "litert", "tflite-runtime,litert"),
+    System("trixie", "3.13", 41, "", "litert"),
+)
 
 
 def main() -> None:
     missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing:
-        raise SystemExit(f"make arm64: {' and '.join(TOOLS.values())} are needed; run `sudo apt install {' '.join(missing)}`")
+        raise SystemExit(
+            f"make arm64: {' and '.join(TOOLS.values())} are needed; run `sudo apt install {' '.join(missing)}`"
+        )
     if os.geteuid() != 0:
-        raise SystemExit("make arm64: only root may unpack another system's packages; run `sudo make arm64`")
+        raise SystemExit(
+            "make arm64: only root may unpack another system's packages; run `sudo make arm64`"
+        )
     if not all([_golden(system, _built(system)) for system in SYSTEMS]):
         raise SystemExit(1)
 
@@ -61,10 +71,16 @@ def requirements(system: System) -> list[str]:
     """What setup.cfg wants on a Pi with that system. pip itself would judge its conditions by this computer's Python."""
     options = configparser.ConfigParser()
     options.read(ROOT / "setup.cfg")
-    lines = options["options"]["install_requires"] + options["options.extras_require"].get(system.extra, "")
+    lines = options["options"]["install_requires"] + options["options.extras_require"].get(
+        system.extra, ""
+    )
     wanted = [Requirement(line) for line in lines.splitlines() if line and not line.startswith("#")]
     pi = {"python_version": system.python, "sys_platform": "linux", "platform_machine": "aarch64"}
-    return [f"{one.name}{one.specifier}" for one in wanted if one.marker is None or one.marker.evaluate(pi)]
+    return [
+        f"{one.name}{one.specifier}"
+        for one in wanted
+        if one.marker is None or one.marker.evaluate(pi)
+    ]
 
 
 def _built(system: System) -> Path:
@@ -83,7 +99,18 @@ def _built(system: System) -> Path:
 
 
 def _unpack(system: System, folder: Path) -> None:
-    subprocess.run(["mmdebstrap", "--quiet", "--variant=extract", "--arch=arm64", "--include=python3,libstdc++6", system.suite, folder], check=True)
+    subprocess.run(
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=extract",
+            "--arch=arm64",
+            "--include=python3,libstdc++6",
+            system.suite,
+            folder,
+        ],
+        check=True,
+    )
     if not (folder / "lib").exists():  # what Debian 13 leaves to a script of its packages
         (folder / "lib").symlink_to("usr/lib")
     (folder / "proc").mkdir(exist_ok=True)
@@ -91,18 +118,49 @@ def _unpack(system: System, folder: Path) -> None:
 
 
 def _add_wheels(system: System, wanted: list[str], folder: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-conflicts", "--no-compile"]
-    kind = ["--only-binary=:all:", "--implementation=cp", f"--python-version={system.python}", f"--target={folder}"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-warn-conflicts",
+        "--no-compile",
+    ]
+    kind = [
+        "--only-binary=:all:",
+        "--implementation=cp",
+        f"--python-version={system.python}",
+        f"--target={folder}",
+    ]
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(17, system.glibc + 1)]
-    subprocess.run([*pip, *kind, *platforms, "--platform=manylinux2014_aarch64", *wanted], check=True)
+    subprocess.run(
+        [*pip, *kind, *platforms, "--platform=manylinux2014_aarch64", *wanted], check=True
+    )
 
 
 def _golden(system: System, folder: Path) -> bool:
     where = f"{system.suite}, Python {system.python} on arm64 (emulated)"
     bundles = sorted(path.parent for path in (ROOT / "models").glob("*/bundle.yaml"))
-    python = ["qemu-aarch64-static", "-cpu", PROCESSOR, "-L", folder, folder / f"usr/bin/python{system.python}"]
-    environment = {**os.environ, "PYTHONPATH": f"{folder}/wheels:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([*python, "-m", "tests.arm64.golden", where, system.runtimes, *bundles], cwd=ROOT, env=environment)
+    python = [
+        "qemu-aarch64-static",
+        "-cpu",
+        PROCESSOR,
+        "-L",
+        folder,
+        folder / f"usr/bin/python{system.python}",
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{folder}/wheels:{ROOT}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(
+        [*python, "-m", "tests.arm64.golden", where, system.runtimes, *bundles],
+        cwd=ROOT,
+        env=environment,
+    )
     if done.returncode < 0:
         print(f"{where}: FAIL: ended by signal {-done.returncode}")
     return done.returncode == 0

@@ -10,7 +10,21 @@ from tests.conftest import CONFIG
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_demonstration_sorts_300_things_without_one_mistake(capsys, tmp_path, seed):
-    status = cli.main(["run", "--config", str(CONFIG), "--simulate", "--coins", "300", "--seed", str(seed), "--out", str(tmp_path), "--json"])
+    status = cli.main(
+        [
+            "run",
+            "--config",
+            str(CONFIG),
+            "--simulate",
+            "--coins",
+            "300",
+            "--seed",
+            str(seed),
+            "--out",
+            str(tmp_path),
+            "--json",
+        ]
+    )
     result = json.loads(capsys.readouterr().out)
     assert status == 0
     assert result["objects"] == 300 and result["foreign"] >= 40

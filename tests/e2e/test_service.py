@@ -31,10 +31,23 @@ class Started:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(folder / "notify"))
         self._socket.settimeout(30)
-        environment = os.environ | {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "2000000", "PYTHONPATH": _systemd(folder)}
+        environment = os.environ | {
+            "NOTIFY_SOCKET": str(folder / "notify"),
+            "WATCHDOG_USEC": "2000000",
+            "PYTHONPATH": _systemd(folder),
+        }
         self.log = (folder / "log").open("w")
-        command = [sys.executable, "-m", "coinsorter", "run", "--config", str(folder / "config.yaml")]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=self.log, stdout=self.log)
+        command = [
+            sys.executable,
+            "-m",
+            "coinsorter",
+            "run",
+            "--config",
+            str(folder / "config.yaml"),
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stderr=self.log, stdout=self.log
+        )
 
     def hear(self, word: str, within_s: float = 30) -> str:
         """The next message that has a word in it."""
@@ -106,7 +119,10 @@ def test_coins_are_in_the_ledger_while_it_runs_and_the_run_is_ended_when_it_stop
         time.sleep(0.2)
     service.end()
     found = ledger.totals(path)
-    assert found["seen"] >= 3 and found["seen"] == sum(found["bins"].values()) + found["uncertain"] + found["open"]
+    assert (
+        found["seen"] >= 3
+        and found["seen"] == sum(found["bins"].values()) + found["uncertain"] + found["open"]
+    )
     with sqlite3.connect(path) as book:
         assert [ended for (ended,) in book.execute("SELECT ended_at FROM runs")][0]
 
@@ -122,14 +138,23 @@ def test_a_killed_one_leaves_an_account_that_the_next_start_completes(start, tmp
     before = ledger.totals(path)
     ledger.Ledger(path, ledger.RunFacts("b", "h", "r")).close()
     after = ledger.totals(path)
-    assert after["seen"] == before["seen"] and after["open"] == 0 and after["uncertain"] == before["open"]
+    assert (
+        after["seen"] == before["seen"]
+        and after["open"] == 0
+        and after["uncertain"] == before["open"]
+    )
 
 
 @pytest.mark.parametrize(
     "limit, said",
-    [("1 ", ["limits and labels taken over"]), ("7 ", ["not taken over: ", "acceptance.min_confidence: 7 is above 1"])],
+    [
+        ("1 ", ["limits and labels taken over"]),
+        ("7 ", ["not taken over: ", "acceptance.min_confidence: 7 is above 1"]),
+    ],
 )
-def test_new_limits_are_taken_over_without_a_restart_if_they_are_without_mistakes(start, tmp_path, limit, said):
+def test_new_limits_are_taken_over_without_a_restart_if_they_are_without_mistakes(
+    start, tmp_path, limit, said
+):
     service = start()
     service.hear("READY=1")
     path = tmp_path / "config.yaml"

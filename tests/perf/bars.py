@@ -21,8 +21,16 @@ Line = tuple[str, str, bool]
 
 def command(*arguments: Any, program: str = "coinsorter.cli") -> dict[str, Any]:
     """What a command prints as JSON, run in a process of its own from the checkout."""
-    words = [sys.executable, "-c", f"import sys; from {program} import main; sys.exit(main())", *map(str, arguments), "--json"]
-    return json.loads(subprocess.run(words, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True).stdout)
+    words = [
+        sys.executable,
+        "-c",
+        f"import sys; from {program} import main; sys.exit(main())",
+        *map(str, arguments),
+        "--json",
+    ]
+    return json.loads(
+        subprocess.run(words, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True).stdout
+    )
 
 
 def demonstration(seeds: list[int]) -> Iterator[Line]:
@@ -34,7 +42,15 @@ def demonstration(seeds: list[int]) -> Iterator[Line]:
             f"{r['objects']} things, {r['foreign']} foreign: {r['wrong']} genuine in a wrong bin, {r['foreign_accepted']} foreign accepted, "
             f"{100 * share:.1f} % in their own bin, ledger {'matches' if r['ledger_matches'] else 'DIFFERS'}; {r['belt_coins_per_s']:.2f} coins/s of belt"
         )
-        yield f"demonstration, seed {seed}", figures, r["foreign"] >= 40 and not r["wrong"] and not r["foreign_accepted"] and share >= 0.97 and r["ledger_matches"]
+        yield (
+            f"demonstration, seed {seed}",
+            figures,
+            r["foreign"] >= 40
+            and not r["wrong"]
+            and not r["foreign_accepted"]
+            and share >= 0.97
+            and r["ledger_matches"],
+        )
 
 
 def replay(data: Path) -> Iterator[Line]:
@@ -42,21 +58,53 @@ def replay(data: Path) -> Iterator[Line]:
     for name in runtime.available():
         with tempfile.TemporaryDirectory() as out:
             events = Path(out) / "events.jsonl"
-            r = command("replay", data / "brl-frames" / "day2", "--bundle", BRL, "--interpreter", name, "--events", events)
-            decisions[name] = [(row["predicted"], row["accepted"]) for row in map(json.loads, events.read_text().splitlines())]
-        one, accepted, wrong = r["one_coin"] / r["pictures"], r["accepted"] / r["pictures"], r["wrong"] / max(1, r["accepted"])
+            r = command(
+                "replay",
+                data / "brl-frames" / "day2",
+                "--bundle",
+                BRL,
+                "--interpreter",
+                name,
+                "--events",
+                events,
+            )
+            decisions[name] = [
+                (row["predicted"], row["accepted"])
+                for row in map(json.loads, events.read_text().splitlines())
+            ]
+        one, accepted, wrong = (
+            r["one_coin"] / r["pictures"],
+            r["accepted"] / r["pictures"],
+            r["wrong"] / max(1, r["accepted"]),
+        )
         figures = f"{100 * one:.2f} % of {r['pictures']} frames one coin, {100 * accepted:.2f} % accepted, {r['wrong']} wrong ({100 * wrong:.2f} %)"
-        yield f"brl-frames/day2, {name}", figures, one >= 0.995 and accepted >= 0.95 and wrong <= 0.005
+        yield (
+            f"brl-frames/day2, {name}",
+            figures,
+            one >= 0.995 and accepted >= 0.95 and wrong <= 0.005,
+        )
     if len(decisions) == 2:
         different = sum(a != b for a, b in zip(*decisions.values()))
-        yield "both runtimes", f"{different} of {len(decisions[name])} decisions differ", different <= 0.005 * len(decisions[name])
+        yield (
+            "both runtimes",
+            f"{different} of {len(decisions[name])} decisions differ",
+            different <= 0.005 * len(decisions[name]),
+        )
 
 
 def euros(data: Path) -> Iterator[Line]:
     """By looks alone, every coin answered; and what the limits let through."""
     for folder, share, bar in (("euro-crops-64", "right", 0.97), ("euro-crops", "balanced", 0.92)):
         with tempfile.TemporaryDirectory() as out:
-            r = command("evaluate", EURO, data / folder / "test", "--crops", "--out", out, program="coinsorter.training.cli")
+            r = command(
+                "evaluate",
+                EURO,
+                data / folder / "test",
+                "--crops",
+                "--out",
+                out,
+                program="coinsorter.training.cli",
+            )
         named, machine = r["all_answered"], r["machine"]
         found = {"right": named["right"]["share"], "balanced": named["balanced_accuracy"]}
         figures = (
@@ -75,9 +123,7 @@ def segmentation(data: Path) -> Iterator[Line]:
 def speed() -> Iterator[Line]:
     for path in (CROWNS, BRL):
         f = command("bench", "--bundle", path)
-        figures = (
-            f"{f['kernel_ratio']:.2f} times the bare kernels, {f['coins_per_s']:.0f} coins/s, {f['rss_mb']:.0f} MB, ready in {f['ready_s']:.2f} s ({f['runtime']}, core {f['core']})"
-        )
+        figures = f"{f['kernel_ratio']:.2f} times the bare kernels, {f['coins_per_s']:.0f} coins/s, {f['rss_mb']:.0f} MB, ready in {f['ready_s']:.2f} s ({f['runtime']}, core {f['core']})"
         fast = f["coins_per_s"] >= 300 and f["rss_mb"] <= 200 and f["ready_s"] <= 2
         if path == BRL:  # it compares reliefs in numpy, which is no kernel by the bench's own count
             yield f"bench, {path.name}", f"{figures}; no bar on the ratio to the kernels", fast
@@ -87,7 +133,9 @@ def speed() -> Iterator[Line]:
 
 def sizes() -> Iterator[Line]:
     for path in (CROWNS, BRL, EURO):
-        size = sum((path / name).stat().st_size for name in (bundle.FACTS, *bundle.load(path).facts.files))
+        size = sum(
+            (path / name).stat().st_size for name in (bundle.FACTS, *bundle.load(path).facts.files)
+        )
         yield f"size of {path.name}", f"{size / 1e6:.2f} MB", size < 1.5e6
 
 

@@ -37,15 +37,25 @@ def judge_some(job: tuple[Path, str, int, int]) -> Counter:
     rules = Rules(models.thresholds, {name: name for name in models.labels}, "reject")
     view, search = models.view, assembly.search(models, models.view)
     cut = partial(crop.cut, spec=models.crop)
-    rng = np.random.default_rng([SEED, coins.FOREIGN_KINDS.index(kind) if kind in coins.FOREIGN_KINDS else 99, chunk])
-    make = coins.genuine if kind == coins.GENUINE else lambda rng: coins.foreign(rng, kind, UNSEEN_MOTIFS)
+    rng = np.random.default_rng(
+        [SEED, coins.FOREIGN_KINDS.index(kind) if kind in coins.FOREIGN_KINDS else 99, chunk]
+    )
+    make = (
+        coins.genuine
+        if kind == coins.GENUINE
+        else lambda rng: coins.foreign(rng, kind, UNSEEN_MOTIFS)
+    )
     reasons: Counter = Counter()
     pair = kind in ("touching", "overlapping")
     optics, cell_mm = Optics(view.width_px, view.height_px, 4.0, 0.375), 79.0 if pair else 50.0
     for still in photograph((make(rng) for _ in range(count)), optics, rng, cell_mm):
         circles = find_things(still.pixels, search)
         for thing, x_px, y_px in still.things:
-            own = [c for c in circles if np.hypot(c.x_px - x_px, c.y_px - y_px) < max(40, 4 * thing.half_length_mm)]
+            own = [
+                c
+                for c in circles
+                if np.hypot(c.x_px - x_px, c.y_px - y_px) < max(40, 4 * thing.half_length_mm)
+            ]
             coin = track.single(Frame(still.pixels, 0, 0.0), own, view, cut)
             verdict = judge.judge(coin) if coin else None
             reasons[decide(coin, verdict, rules).reason if coin and verdict else "no-coin"] += 1
@@ -57,13 +67,21 @@ def main() -> None:
     path = Path(sys.argv[2]) if len(sys.argv) > 2 else CROWNS
     with multiprocessing.get_context("spawn").Pool() as pool:
         for kind in (coins.GENUINE, *coins.FOREIGN_KINDS):
-            jobs = [(path, kind, min(CHUNK, count - start), start // CHUNK) for start in range(0, count, CHUNK)]
+            jobs = [
+                (path, kind, min(CHUNK, count - start), start // CHUNK)
+                for start in range(0, count, CHUNK)
+            ]
             reasons = sum(pool.map(judge_some, jobs), Counter())
             accepted, total = reasons.pop("sorted", 0), sum(reasons.values()) + reasons["sorted"]
             total += accepted
             bound = beta.ppf(0.95, accepted + 1, total - accepted) if accepted < total else 1.0
-            rest = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()) if number)
-            print(f"{kind:<12} {total} judged, {accepted} accepted (at most {100 * bound:.3f} % at 95 %); {rest}", flush=True)
+            rest = ", ".join(
+                f"{reason} {number}" for reason, number in sorted(reasons.items()) if number
+            )
+            print(
+                f"{kind:<12} {total} judged, {accepted} accepted (at most {100 * bound:.3f} % at 95 %); {rest}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -30,16 +30,24 @@ def some_bursts(seen: Samples, share: float, seed: int) -> Samples:
     rng, kept = np.random.default_rng(seed), seen.labels == NONE
     for label in np.unique(seen.labels[seen.labels != NONE]):
         bursts = rng.permutation(np.unique(seen.groups[seen.labels == label]))
-        kept |= (seen.labels == label) & np.isin(seen.groups, bursts[: max(1, round(share * len(bursts)))])
+        kept |= (seen.labels == label) & np.isin(
+            seen.groups, bursts[: max(1, round(share * len(bursts)))]
+        )
     return seen.where(kept)
 
 
-def named(written: recipe.Recipe, found: material.Material, share: float, seed: int, work: Path) -> tuple[int, float, float]:
+def named(
+    written: recipe.Recipe, found: material.Material, share: float, seed: int, work: Path
+) -> tuple[int, float, float]:
     """How many coins were trained on, and which shares of the held-out ones are named rightly: by pictures alone, and with the diameter."""
     seen, held = found.sisters[0]
     part = some_bursts(seen, share, seed)
-    knobs = written.classifier.model_copy(update={"repeat": max(1, round(written.classifier.repeat * len(seen) / len(part)))})
-    trained = make._train(found, part, written.model_copy(update={"seed": seed, "classifier": knobs}), {}, quiet, work)
+    knobs = written.classifier.model_copy(
+        update={"repeat": max(1, round(written.classifier.repeat * len(seen) / len(part)))}
+    )
+    trained = make._train(
+        found, part, written.model_copy(update={"seed": seed, "classifier": knobs}), {}, quiet, work
+    )
     told = answers.ask(trained.judge, held, empty(found.spec), quiet).held
     fused = limits.fusion(told, found.labels)
     weighed = told.weighed(fused.relief_weight)
@@ -53,14 +61,21 @@ def main() -> None:
     if data is None:
         raise SystemExit("no photographs: neither $COINSORTER_DATA nor ../shared/data is there")
     sizes = {"autoencoder.epochs": 1}  # it has no say in what a coin is called
-    written = recipe.load(ROOT / "models" / "brl.yaml", [f"{name}={value}" for name, value in sizes.items()])
+    written = recipe.load(
+        ROOT / "models" / "brl.yaml", [f"{name}={value}" for name, value in sizes.items()]
+    )
     found = material.gather(written, [data / "brl-frames" / "day1"], None, quiet)
     rows = []
     for share in SHARES:
         for seed in SEEDS:
-            coins, pictures, together = named(written, found, share, seed, Path("learning") / f"{share:.2f}-{seed}")
+            coins, pictures, together = named(
+                written, found, share, seed, Path("learning") / f"{share:.2f}-{seed}"
+            )
             rows.append((share, coins, pictures, together))
-            print(f"{coins} coins, seed {seed}: {100 * pictures:.1f} % named rightly by pictures, {100 * together:.1f} % with the diameter", flush=True)
+            print(
+                f"{coins} coins, seed {seed}: {100 * pictures:.1f} % named rightly by pictures, {100 * together:.1f} % with the diameter",
+                flush=True,
+            )
     draw(rows, Path("learning-curve.png"))
 
 
@@ -72,7 +87,10 @@ def draw(rows: list[tuple[float, int, float, float]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for values, name in ((pictures, "pictures alone"), (together, "with the diameter")):
         (points,) = axes.plot(coins, 100 * values, "o", alpha=0.5)
-        means = [(coins[shares == share].mean(), 100 * values[shares == share].mean()) for share in SHARES]
+        means = [
+            (coins[shares == share].mean(), 100 * values[shares == share].mean())
+            for share in SHARES
+        ]
         axes.plot(*zip(*means), color=points.get_color(), label=name)
     axes.set(xlabel="coins trained on", ylabel="held-out coins named rightly, %")
     axes.legend()

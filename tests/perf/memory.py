@@ -33,21 +33,51 @@ def draw(folder: Path, count: int) -> None:
     for label in LABELS:
         (folder / label).mkdir(parents=True)
         camera = VirtualCamera(Optics(128, 128, 4.0, 0.375), rng)
-        models = [camera.picture([(camera.draw(coins.genuine(rng, label)), 0.0, 0.0)], 30.0 * n).astype(np.int16) for n in range(MODELS)]
+        models = [
+            camera.picture([(camera.draw(coins.genuine(rng, label)), 0.0, 0.0)], 30.0 * n).astype(
+                np.int16
+            )
+            for n in range(MODELS)
+        ]
         for number in range(count // 2):
             noisy = models[number % MODELS] + rng.integers(-3, 4, models[0].shape, np.int16)
-            cv2.imwrite(str(folder / label / f"{number:06d}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
+            cv2.imwrite(
+                str(folder / label / f"{number:06d}.png"), np.clip(noisy, 0, 255).astype(np.uint8)
+            )
 
 
 def most_memory_mb(count: int) -> float:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         draw(folder / "pictures", count)
-        labels = [{"name": label, "value": 1, "currency": "CRN", "diameter_mm": 18.0 + 9 * place} for place, label in enumerate(LABELS)]
-        knobs = {"classifier": SMALL, "autoencoder": {**SMALL, "code": 4}, "inspector": SMALL, "relief": {"per_label": 20}, "pictures": {"foreign": 50}}
-        (folder / "recipe.yaml").write_text(yaml.safe_dump({"name": "memory", "source": "crops", "labels": labels, **knobs}))
-        command = [sys.executable, "-c", PROGRAM, "bundle", str(folder / "pictures"), "--recipe", str(folder / "recipe.yaml"), "--out", str(folder / "out")]
-        told = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
+        labels = [
+            {"name": label, "value": 1, "currency": "CRN", "diameter_mm": 18.0 + 9 * place}
+            for place, label in enumerate(LABELS)
+        ]
+        knobs = {
+            "classifier": SMALL,
+            "autoencoder": {**SMALL, "code": 4},
+            "inspector": SMALL,
+            "relief": {"per_label": 20},
+            "pictures": {"foreign": 50},
+        }
+        (folder / "recipe.yaml").write_text(
+            yaml.safe_dump({"name": "memory", "source": "crops", "labels": labels, **knobs})
+        )
+        command = [
+            sys.executable,
+            "-c",
+            PROGRAM,
+            "bundle",
+            str(folder / "pictures"),
+            "--recipe",
+            str(folder / "recipe.yaml"),
+            "--out",
+            str(folder / "out"),
+        ]
+        told = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
+        ).stdout
         return float(told.split("MB")[-1])
 
 

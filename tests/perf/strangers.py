@@ -31,7 +31,11 @@ def judge_of(path: Path) -> Judge:
 
 
 def day2(judge: Judge, data: Path) -> list[Judged]:
-    return [record for record in Pictures(data / "brl-frames" / "day2", judge.frame, judge.models.label_of) if record.found]
+    return [
+        record
+        for record in Pictures(data / "brl-frames" / "day2", judge.frame, judge.models.label_of)
+        if record.found
+    ]
 
 
 def foreign(data: Path) -> None:
@@ -41,7 +45,9 @@ def foreign(data: Path) -> None:
         others = list(Pictures(data / folder, judge.ready_crop, lambda label: f"foreign {label}"))
         area = strange.study(judge, genuine + others, lambda done: None).without_diameter["all"]
         accepted = sum(record.accepted for record in others)
-        print(f"{len(others)} {name} against {len(genuine)} crops of day2, without diameter: AUROC {area:.4f}, {accepted} accepted ({100 * accepted / len(others):.1f} %)")
+        print(
+            f"{len(others)} {name} against {len(genuine)} crops of day2, without diameter: AUROC {area:.4f}, {accepted} accepted ({100 * accepted / len(others):.1f} %)"
+        )
 
 
 def unseen(data: Path, labels: list[str]) -> None:
@@ -55,7 +61,9 @@ def unseen(data: Path, labels: list[str]) -> None:
         known = [own for own in written.labels if own.name != label]
         out = Path("unseen") / f"without-{label}"
         if not out.exists():
-            inspector = written.inspector and written.inspector.model_copy(update={"epochs": written.inspector.epochs // 3})
+            inspector = written.inspector and written.inspector.model_copy(
+                update={"epochs": written.inspector.epochs // 3}
+            )
             shorter = {"labels": known, "folds": None, "hold_out": 0.25, "inspector": inspector}
             make(written.model_copy(update=shorter), [data / "brl-frames" / "day1"], out, quiet)
         judge = judge_of(out)
@@ -63,8 +71,13 @@ def unseen(data: Path, labels: list[str]) -> None:
         areas = strange.study(judge, records, lambda done: None)
         accepted = sum(record.accepted for record in records if record.label == label)
         found[label] = areas.with_diameter["all"], areas.without_diameter["all"]
-        print(f"{label} unseen: AUROC {found[label][0]:.4f} with diameter, {found[label][1]:.4f} without; {accepted} of its coins accepted", flush=True)
-    print(f"mean of {len(found)}: AUROC {mean(own[0] for own in found.values()):.4f} with diameter, {mean(own[1] for own in found.values()):.4f} without")
+        print(
+            f"{label} unseen: AUROC {found[label][0]:.4f} with diameter, {found[label][1]:.4f} without; {accepted} of its coins accepted",
+            flush=True,
+        )
+    print(
+        f"mean of {len(found)}: AUROC {mean(own[0] for own in found.values()):.4f} with diameter, {mean(own[1] for own in found.values()):.4f} without"
+    )
 
 
 def main() -> None:

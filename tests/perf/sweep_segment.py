@@ -16,7 +16,9 @@ from tests.conftest import data_folder
 from tests.perf import trays
 
 DIAMETERS_MM = {"005": 22.0, "010": 20.0, "025": 25.0, "050": 23.0, "100": 27.0}
-CAMERA_SET_UP = 1477144400  # the number in the frames' names from which on the view is one and the same
+CAMERA_SET_UP = (
+    1477144400  # the number in the frames' names from which on the view is one and the same
+)
 CHANGES = [
     (outline, "EDGE_SHARE", (0.15, 0.35)),
     (outline, "STRONG_EDGE", (1.5, 4.0)),
@@ -34,10 +36,16 @@ def main() -> None:
     if data is None:
         raise SystemExit("no photographs: neither $COINSORTER_DATA nor ../shared/data is there")
     photographs = trays.photographs(data, "train")
-    paths = [path for path in picture_paths(data / "brl-frames" / "day1") if int(path.stem.split("_")[1]) > CAMERA_SET_UP]
+    paths = [
+        path
+        for path in picture_paths(data / "brl-frames" / "day1")
+        if int(path.stem.split("_")[1]) > CAMERA_SET_UP
+    ]
     frames = [(read_picture(path), DIAMETERS_MM[path.parent.name]) for path in paths]
     print(f"{'as shipped':<28}{figures(photographs, frames)}", flush=True)
-    for module, name, value in itertools.chain.from_iterable(((m, n, v) for v in values) for m, n, values in CHANGES):
+    for module, name, value in itertools.chain.from_iterable(
+        ((m, n, v) for v in values) for m, n, values in CHANGES
+    ):
         shipped = getattr(module, name)
         setattr(module, name, value)
         print(f"{name + ' ' + str(value):<28}{figures(photographs, frames)}", flush=True)
@@ -48,13 +56,17 @@ def figures(photographs, frames) -> str:
     found = trays.score(photographs)
     circles, diameters, others = [], [], 0
     for pixels, diameter in frames:
-        coins = [circle for circle in find_things(pixels, Search(24, 54, 0.8, 0.6)) if circle.quality]
+        coins = [
+            circle for circle in find_things(pixels, Search(24, 54, 0.8, 0.6)) if circle.quality
+        ]
         others += len(coins) != 1
         if len(coins) == 1:
             circles.append(coins[0])
             diameters.append(diameter)
     plane = fit_plane(circles, diameters, 640, 480)
-    off = np.abs([plane.diameter_mm(circle) / diameter - 1 for circle, diameter in zip(circles, diameters)])
+    off = np.abs(
+        [plane.diameter_mm(circle) / diameter - 1 for circle, diameter in zip(circles, diameters)]
+    )
     spread = f"diameter off by {100 * np.median(off):.2f} % (median), {100 * np.percentile(off, 90):.1f} % (90 %), {100 * np.percentile(off, 99):.1f} % (99 %)"
     return f"trays: recall {found.recall:.3f} precision {found.precision:.3f}; frames: {others} not one coin, {spread}"
 

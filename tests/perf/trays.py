@@ -30,14 +30,18 @@ class Score:
         return self.right / max(1, self.right + self.false)
 
 
-def photographs(data: Path, split: str) -> list[tuple[np.ndarray, list[tuple[float, float, float]]]]:
+def photographs(
+    data: Path, split: str
+) -> list[tuple[np.ndarray, list[tuple[float, float, float]]]]:
     """(pixels, [(x, y, radius)]) of every photograph of a split; the coin is the circle inscribed in its box."""
     found = []
     for path in sorted((data / "euro-trays" / "images" / split).glob("*.jpg")):
         pixels = read_picture(path)
         assert pixels is not None
         height, width = pixels.shape[:2]
-        boxes = (data / "euro-trays" / "labels" / split / f"{path.stem}.txt").read_text().split("\n")
+        boxes = (
+            (data / "euro-trays" / "labels" / split / f"{path.stem}.txt").read_text().split("\n")
+        )
         circles = []
         for box in filter(str.strip, boxes):
             _, x, y, wide, tall = map(float, box.split())
@@ -57,9 +61,13 @@ def score(pictures: list[tuple[np.ndarray, list[tuple[float, float, float]]]]) -
     return Score(right, false, missed)
 
 
-def _matches(truths: list[tuple[float, float, float]], found: list[tuple[float, float, float]]) -> int:
+def _matches(
+    truths: list[tuple[float, float, float]], found: list[tuple[float, float, float]]
+) -> int:
     """Pairs of a truth and a circle, the best overlapping first, each used once."""
-    pairs = sorted(((iou(t, f), i, j) for i, t in enumerate(truths) for j, f in enumerate(found)), reverse=True)
+    pairs = sorted(
+        ((iou(t, f), i, j) for i, t in enumerate(truths) for j, f in enumerate(found)), reverse=True
+    )
     used_truths: set[int] = set()
     used_found: set[int] = set()
     for overlap, i, j in pairs:
@@ -79,6 +87,11 @@ def iou(a: tuple[float, float, float], b: tuple[float, float, float]) -> float:
     else:
         first = r * r * np.arccos((distance**2 + r * r - s * s) / (2 * distance * r))
         second = s * s * np.arccos((distance**2 + s * s - r * r) / (2 * distance * s))
-        kite = np.sqrt((-distance + r + s) * (distance + r - s) * (distance - r + s) * (distance + r + s)) / 2
+        kite = (
+            np.sqrt(
+                (-distance + r + s) * (distance + r - s) * (distance - r + s) * (distance + r + s)
+            )
+            / 2
+        )
         shared = first + second - kite
     return float(shared / (np.pi * (r * r + s * s) - shared))

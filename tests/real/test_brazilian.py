@@ -16,7 +16,19 @@ def replays(data, tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("brl"), {}
     for name in runtime.available():
         events = folder / f"{name}.jsonl"
-        status = cli.main(["replay", str(data / "brl-frames" / "day2"), "--bundle", str(BRL), "--interpreter", name, "--events", str(events), "--json"])
+        status = cli.main(
+            [
+                "replay",
+                str(data / "brl-frames" / "day2"),
+                "--bundle",
+                str(BRL),
+                "--interpreter",
+                name,
+                "--events",
+                str(events),
+                "--json",
+            ]
+        )
         assert status == 0
         found[name] = [json.loads(line) for line in events.read_text().splitlines()]
     return found
@@ -39,7 +51,9 @@ def test_nearly_every_frame_shows_one_coin_that_is_accepted_and_right(replays, n
 def test_both_runtimes_decide_alike(replays):
     if len(replays) < 2:
         pytest.skip(f"only {', '.join(replays)} is installed for this Python")
-    one, other = ([(row["predicted"], row["accepted"]) for row in rows] for rows in replays.values())
+    one, other = (
+        [(row["predicted"], row["accepted"]) for row in rows] for rows in replays.values()
+    )
     different = sum(a != b for a, b in zip(one, other))
     print(f"{different} of 932 decisions differ")
     assert different <= 0.005 * 932

@@ -16,7 +16,18 @@ from tests.rig import kernel, photographs
 
 GUEST = Path(__file__).parent / "guest"
 # What a checkout needs to hold to be installed, and to be tested.
-SOURCES = ["Makefile", "packaging", "coinsorter", "models", "systemd", "config.yaml", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"]
+SOURCES = [
+    "Makefile",
+    "packaging",
+    "coinsorter",
+    "models",
+    "systemd",
+    "config.yaml",
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+]
 SOURCES += ["tests", "firmware"]
 # The guest's wheels take the place of the network, and it has no packages of a Pi's own.
 INSTALL = "make install APT=no PIP_ARGS='--no-index --find-links /opt/wheels'"
@@ -91,19 +102,35 @@ class Rig:
         options += ["-d", str(disk)] if disk else []
         options += ["-p", str(unplug_s)] if unplug_s is not None else []
         environment = {**os.environ, "RIG_DIR": str(self._built), "RIG_MEM": memory}
-        done = subprocess.run(["bash", str(self._script), "run", *options, whole], capture_output=True, text=True, env=environment)
+        done = subprocess.run(
+            ["bash", str(self._script), "run", *options, whole],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
         journal = out / "journal.txt"
-        return Outcome(done.returncode, done.stdout + done.stderr, journal.read_text() if journal.exists() else "", out / "rig-out")
+        return Outcome(
+            done.returncode,
+            done.stdout + done.stderr,
+            journal.read_text() if journal.exists() else "",
+            out / "rig-out",
+        )
 
     def needs(self, backend: str) -> None:
         """Skips a test whose kind of Pi does not boot on this computer, with what it said."""
         if backend not in self._boots:
             self._boots[backend] = self._says(backend)
-        if self._boots[backend] and backend == "uml" and (other := kernel.mended(self._folder / "mended")):
+        if (
+            self._boots[backend]
+            and backend == "uml"
+            and (other := kernel.mended(self._folder / "mended"))
+        ):
             self._built = other
             self._boots[backend] = self._says(backend)
         if self._boots[backend]:
-            pytest.skip(f"the make-believe Raspberry Pi {backend} does not boot on this computer: {self._boots[backend]}")
+            pytest.skip(
+                f"the make-believe Raspberry Pi {backend} does not boot on this computer: {self._boots[backend]}"
+            )
 
     def _says(self, backend: str) -> str:
         """What a kind of Pi says at last that does not boot; "" if it does."""
@@ -134,10 +161,14 @@ class Rig:
 def rig(tmp_path_factory) -> Rig:
     script = rig_script()
     if script is None:
-        pytest.skip("no make-believe Raspberry Pi: neither $COINSORTER_RIG nor ../shared/rig has a rig.sh")
+        pytest.skip(
+            "no make-believe Raspberry Pi: neither $COINSORTER_RIG nor ../shared/rig has a rig.sh"
+        )
     if os.geteuid() != 0:
         pytest.skip("the make-believe Raspberry Pi can only be booted by root")
-    built = subprocess.run(["bash", str(script), "build", "ns", "uml"], capture_output=True, text=True)
+    built = subprocess.run(
+        ["bash", str(script), "build", "ns", "uml"], capture_output=True, text=True
+    )
     assert built.returncode == 0, built.stderr
     return Rig(script, tmp_path_factory.mktemp("rig"))
 
@@ -149,7 +180,14 @@ def card(rig: Rig, data: Path, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("card")
     (folder / "given" / "frames").mkdir(parents=True)
     (folder / "given" / "config.yaml").write_text(photographs.settings())
-    photographs.write_frames(photographs.coins(data, bundle.load(BRL), 6, 1), folder / "given" / "frames")
-    outcome = rig.run(f"bash guest/pi/setup {photographs.FRAMES_PER_S}", given=folder / "given", backend="uml", disk=folder / "disk")
+    photographs.write_frames(
+        photographs.coins(data, bundle.load(BRL), 6, 1), folder / "given" / "frames"
+    )
+    outcome = rig.run(
+        f"bash guest/pi/setup {photographs.FRAMES_PER_S}",
+        given=folder / "given",
+        backend="uml",
+        disk=folder / "disk",
+    )
     assert outcome.status == 0, outcome.printed
     return folder / "disk"

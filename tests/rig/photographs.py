@@ -18,7 +18,9 @@ from tests.conftest import CONFIG
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 PX_PER_MM = 3.2
-FRAMES_PER_S = 6  # which a slow computer can still show: what rides by is told by the picture, not by the time
+FRAMES_PER_S = (
+    6  # which a slow computer can still show: what rides by is told by the picture, not by the time
+)
 STEP_MM, SPACING_MM = 10.0, 110.0  # from picture to picture, from coin to coin
 PAPER = 175.0
 AROUND = 1.5  # of a coin's radius: how much paper is cut out with it
@@ -44,7 +46,9 @@ def coins(data: Path, bundle: Bundle, count: int, foreign: int, seed: int = 1) -
     while len(known) < count - foreign:
         path = str(rng.choice([str(path) for path in folders[len(known) % len(folders)]]))
         known += _cut_out(Path(path), bundle)
-    strange = rng.choice([str(path) for path in picture_paths(data / "krw-crops" / "test")], foreign, replace=False)
+    strange = rng.choice(
+        [str(path) for path in picture_paths(data / "krw-crops" / "test")], foreign, replace=False
+    )
     everything = known + [_foreign(Path(path)) for path in strange]
     return [everything[i] for i in rng.permutation(len(everything))]
 
@@ -59,15 +63,27 @@ def write_frames(shown: list[Shown], folder: Path) -> int:
     for number in range(count):
         picture = np.roll(paper, round(number * step_px), axis=1)
         for place, coin in enumerate(shown):
-            _lay(picture, coin, number * step_px - gap_px * (place + 1), HEIGHT_PX / 2 + 60 * np.sin(2.4 * place))
-        if not cv2.imwrite(str(folder / f"{number}.jpg"), picture.clip(0, 255).astype(np.uint8)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95]):
+            _lay(
+                picture,
+                coin,
+                number * step_px - gap_px * (place + 1),
+                HEIGHT_PX / 2 + 60 * np.sin(2.4 * place),
+            )
+        if not cv2.imwrite(
+            str(folder / f"{number}.jpg"),
+            picture.clip(0, 255).astype(np.uint8)[..., ::-1],
+            [cv2.IMWRITE_JPEG_QUALITY, 95],
+        ):
             raise OSError(f"{folder}: a frame cannot be written")
     return count
 
 
 def settings() -> str:
     """config.yaml of an installed machine that looks at such a belt, with a bin for each Brazilian coin."""
-    text, servo = CONFIG.read_text(), "rest_deg: 20, open_deg: 160"  # far apart, as the make-believe Pi's pulses jitter
+    text, servo = (
+        CONFIG.read_text(),
+        "rest_deg: 20, open_deg: 160",
+    )  # far apart, as the make-believe Pi's pulses jitter
     bins = [
         f"  - {{name: bin_{label}, labels: ['{label}'], flap: {{pin: {pin}, {servo}, distance_mm: {distance}, travel_ms: 80}}}}\n"
         for (label, pin), distance in zip(PINS.items(), DISTANCES_MM)
@@ -90,14 +106,25 @@ def settings() -> str:
 def _cut_out(path: Path, bundle: Bundle) -> list[Shown]:
     """The coin of a photograph; none where it is not found lying alone, whole and with paper around it."""
     pixels, view = read_picture(path), bundle.facts.view
-    circles = [circle for circle in find_things(pixels, assembly.search(bundle, view)) if circle.quality]
+    circles = [
+        circle for circle in find_things(pixels, assembly.search(bundle, view)) if circle.quality
+    ]
     if len(circles) != 1 or not circles[0].alone:
         return []
     circle = circles[0]
     reach = AROUND * circle.radius_px
-    if not (reach <= circle.x_px < view.width_px - reach and reach <= circle.y_px < view.height_px - reach):
+    if not (
+        reach <= circle.x_px < view.width_px - reach
+        and reach <= circle.y_px < view.height_px - reach
+    ):
         return []
-    patch = _patch(pixels.astype(np.float32), circle.x_px, circle.y_px, reach, PX_PER_MM / view.at(circle.x_px, circle.y_px))
+    patch = _patch(
+        pixels.astype(np.float32),
+        circle.x_px,
+        circle.y_px,
+        reach,
+        PX_PER_MM / view.at(circle.x_px, circle.y_px),
+    )
     return [Shown(path.parent.name, patch)]
 
 
@@ -117,7 +144,13 @@ def _patch(pixels: np.ndarray, x: float, y: float, reach: float, scale: float) -
     """A square about (x, y), at another scale, its paper as light as PAPER."""
     size = int(round(2 * reach * scale))
     turn = np.array([[scale, 0, size / 2 - scale * x], [0, scale, size / 2 - scale * y]])
-    patch = cv2.warpAffine(pixels, turn, (size, size), flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    patch = cv2.warpAffine(
+        pixels,
+        turn,
+        (size, size),
+        flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
     rim = np.hypot(*(np.mgrid[:size, :size] - size / 2)) > 0.48 * size
     return patch * (PAPER / np.median(patch[rim], axis=0))
 
@@ -125,7 +158,9 @@ def _patch(pixels: np.ndarray, x: float, y: float, reach: float, scale: float) -
 def _lay(picture: np.ndarray, coin: Shown, x: float, y: float) -> None:
     size = len(coin.pixels)
     if -size < x < WIDTH_PX + size:
-        _blend(picture, coin.pixels, x - size / 2, y - size / 2, _disc(size, 0.45 * size, 0.04 * size))
+        _blend(
+            picture, coin.pixels, x - size / 2, y - size / 2, _disc(size, 0.45 * size, 0.04 * size)
+        )
 
 
 def _disc(size: int, radius: float, soft: float) -> np.ndarray:
@@ -134,14 +169,21 @@ def _disc(size: int, radius: float, soft: float) -> np.ndarray:
     return np.clip((radius - distance) / soft + 0.5, 0, 1).astype(np.float32)[..., None]
 
 
-def _blend(picture: np.ndarray, patch: np.ndarray, left: float, top: float, cover: np.ndarray) -> None:
+def _blend(
+    picture: np.ndarray, patch: np.ndarray, left: float, top: float, cover: np.ndarray
+) -> None:
     """Lays a patch onto a picture, to a fraction of a pixel; what lies beyond the border is left out."""
     x, y = int(np.floor(left)), int(np.floor(top))
     shift = np.array([[1, 0, left - x], [0, 1, top - y]], np.float32)
     size = (patch.shape[1] + 1, patch.shape[0] + 1)
     moved = cv2.warpAffine(patch, shift, size, borderMode=cv2.BORDER_REPLICATE)
     shown = cv2.warpAffine(cover, shift, size)[..., None]
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + size[0], picture.shape[1]), min(y + size[1], picture.shape[0])
+    x0, y0, x1, y1 = (
+        max(x, 0),
+        max(y, 0),
+        min(x + size[0], picture.shape[1]),
+        min(y + size[1], picture.shape[0]),
+    )
     if x0 < x1 and y0 < y1:
         part = (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
         picture[y0:y1, x0:x1] += shown[part] * (moved[part] - picture[y0:y1, x0:x1])

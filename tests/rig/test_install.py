@@ -9,6 +9,8 @@ from tests.rig.conftest import INSTALL, Outcome, Rig
 SNAPSHOT = "/usr/bin/python3 guest/snapshot.py >rig-out"
 # Changes the sources into another release.
 NEXT = "sed -i 's/__version__ = .*/__version__ = \"9.9.9\"/' coinsorter/__init__.py"
+
+
 # A service that starts whatever the camera and the pins are, unless release 9.9.9 is in use.
 def stand_in(unless: str) -> str:
     return f"""
@@ -20,17 +22,27 @@ def stand_in(unless: str) -> str:
     """
 
 
-def differences(before: dict[str, list], after: dict[str, list], ignoring_time: bool = False) -> set[str]:
+def differences(
+    before: dict[str, list], after: dict[str, list], ignoring_time: bool = False
+) -> set[str]:
     """Paths that are not the same in two snapshots."""
     places = [0, 1, 2, 4] if ignoring_time else [0, 1, 2, 3, 4]
-    known = [{path: [facts[place] for place in places] for path, facts in snapshot.items()} for snapshot in (before, after)]
-    return {path for path in before.keys() | after.keys() if known[0].get(path) != known[1].get(path)}
+    known = [
+        {path: [facts[place] for place in places] for path, facts in snapshot.items()}
+        for snapshot in (before, after)
+    ]
+    return {
+        path for path in before.keys() | after.keys() if known[0].get(path) != known[1].get(path)
+    }
 
 
 def settings_for(driver: str, *pins: int) -> str:
     """Gives the machine another driver of its servos, and no bins but one for each of these pins."""
     facts = zip(pins, ("bit_10", "bit_20"), (160, 200))
-    bins = "".join(f"  - {{name: {name}, labels: [{name}], flap: {{pin: {pin}, distance_mm: {mm}}}}}\\n" for pin, name, mm in facts)
+    bins = "".join(
+        f"  - {{name: {name}, labels: [{name}], flap: {{pin: {pin}, distance_mm: {mm}}}}}\\n"
+        for pin, name, mm in facts
+    )
     return f"""
         sed -i -e 's/driver: gpio /driver: {driver} /' -e '/- name: bit_10/,/reject_bin/{{/reject_bin/!d}}' \
             -e 's/^bins:/bins:\\n{bins}/' /etc/coinsorter/config.yaml
@@ -78,10 +90,19 @@ def test_installed_units_and_settings_have_no_mistakes(installed):
 
 def test_installing_puts_files_only_where_they_belong(installed):
     new = installed.json("1-installed.json").keys() - installed.json("0-before.json").keys()
-    places = ("/opt/coinsorter", "/etc/coinsorter", "/etc/systemd/", "/etc/sysusers.d", "/usr/local/bin/coinsorter")
+    places = (
+        "/opt/coinsorter",
+        "/etc/coinsorter",
+        "/etc/systemd/",
+        "/etc/sysusers.d",
+        "/usr/local/bin/coinsorter",
+    )
     accounts = {"/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock"}
     assert {path for path in new if not path.startswith(places)} <= accounts
-    assert "/opt/coinsorter/current" in new and "/etc/systemd/system/multi-user.target.wants/coinsorter.service" in new
+    assert (
+        "/opt/coinsorter/current" in new
+        and "/etc/systemd/system/multi-user.target.wants/coinsorter.service" in new
+    )
 
 
 def test_installing_the_same_again_changes_nothing(installed):
@@ -91,8 +112,19 @@ def test_installing_the_same_again_changes_nothing(installed):
 def test_uninstalling_leaves_the_ledger_and_the_settings_only(installed):
     before, after = installed.json("0-before.json"), installed.json("3-uninstalled.json")
     left = differences(before, after, ignoring_time=True)
-    accounts = {path for path in left if path.startswith(("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/.pwd.lock"))}
-    kept = {"/etc/coinsorter", "/etc/coinsorter/config.yaml", "/var/lib/coinsorter", "/var/lib/coinsorter/ledger.db"}
+    accounts = {
+        path
+        for path in left
+        if path.startswith(
+            ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/.pwd.lock")
+        )
+    }
+    kept = {
+        "/etc/coinsorter",
+        "/etc/coinsorter/config.yaml",
+        "/var/lib/coinsorter",
+        "/var/lib/coinsorter/ledger.db",
+    }
     assert left - accounts == kept
     assert (installed.text("ledger"), installed.text("settings")) == ("coins\n", "# ours\n")
     assert "no such user" in installed.text("no-user")
@@ -217,13 +249,17 @@ def test_what_the_servos_driver_needs_is_added_when_it_was_changed_and_only_then
         """
     )
     assert outcome.status == 0, outcome.printed
-    assert "adding what servo.driver hardware-pwm needs: rpi-hardware-pwm" in outcome.text("added") and "adding" not in outcome.text("again")
+    assert "adding what servo.driver hardware-pwm needs: rpi-hardware-pwm" in outcome.text(
+        "added"
+    ) and "adding" not in outcome.text("again")
     assert outcome.text("first") == outcome.text("second")
     assert differences(outcome.json("changed.json"), outcome.json("again.json")) == set()
     assert outcome.text("updated") == "9.9.9\n"
 
 
-def test_settings_that_are_there_already_bring_their_drivers_packages_at_the_first_installation(rig):
+def test_settings_that_are_there_already_bring_their_drivers_packages_at_the_first_installation(
+    rig,
+):
     outcome = rig.run(
         f"""
         mkdir /etc/coinsorter
@@ -254,13 +290,22 @@ def test_a_driver_whose_packages_cannot_be_had_is_named_and_the_release_in_use_s
     )
     assert outcome.status == 0, outcome.printed
     for name in ("said", "said-by-update"):
-        (line,) = [line for line in outcome.text(name).splitlines() if line.startswith("make install: ")]
-        assert "servo.driver pca9685 needs (adafruit-circuitpython-pca9685" in line and "stays in use; check the network" in line
+        (line,) = [
+            line for line in outcome.text(name).splitlines() if line.startswith("make install: ")
+        ]
+        assert (
+            "servo.driver pca9685 needs (adafruit-circuitpython-pca9685" in line
+            and "stays in use; check the network" in line
+        )
     assert differences(outcome.json("before.json"), outcome.json("after.json")) == set()
-    assert "run `sudo make install` again" in outcome.text("doctor") and outcome.text("current") == outcome.text("still")
+    assert "run `sudo make install` again" in outcome.text("doctor") and outcome.text(
+        "current"
+    ) == outcome.text("still")
 
 
-needs_dtc = pytest.mark.skipif(shutil.which("dtc") is None, reason="dtc is not installed; it comes with device-tree-compiler")
+needs_dtc = pytest.mark.skipif(
+    shutil.which("dtc") is None, reason="dtc is not installed; it comes with device-tree-compiler"
+)
 
 
 @needs_dtc
@@ -283,9 +328,18 @@ def test_the_firmware_learns_of_the_machines_pins_and_forgets_them(rig):
     )
     assert outcome.status == 0, outcome.printed
     installed, changed = outcome.text("installed.txt"), outcome.text("changed.txt")
-    start = outcome.text("before.txt") + "\n# coinsorter begin: made by make install from /etc/coinsorter/config.yaml\n[all]\n"
-    assert installed.startswith(start) and "\ngpio=26=op,dl,pd\n" in installed and "27" not in installed
-    assert changed == installed.replace("gpio=26=", "gpio=27=") and changed.endswith("\ndtoverlay=coinsorter\n# coinsorter end\n")
+    start = (
+        outcome.text("before.txt")
+        + "\n# coinsorter begin: made by make install from /etc/coinsorter/config.yaml\n[all]\n"
+    )
+    assert (
+        installed.startswith(start)
+        and "\ngpio=26=op,dl,pd\n" in installed
+        and "27" not in installed
+    )
+    assert changed == installed.replace("gpio=26=", "gpio=27=") and changed.endswith(
+        "\ndtoverlay=coinsorter\n# coinsorter end\n"
+    )
     assert "0x1b" in outcome.text("overlay.dts") and "0x1a" not in outcome.text("overlay.dts")
     assert outcome.text("after.txt") == outcome.text("before.txt")
     assert outcome.text("files") == "/boot/firmware/config.txt\n"
@@ -306,7 +360,11 @@ def test_a_mark_that_is_amiss_in_config_txt_keeps_all_as_it_is(rig):
     )
     assert outcome.status == 0, outcome.printed
     for name in ("said", "said-by-uninstall"):
-        (line,) = [line for line in outcome.text(name).splitlines() if "/boot/firmware/config.txt: `# coinsorter begin" in line]
+        (line,) = [
+            line
+            for line in outcome.text(name).splitlines()
+            if "/boot/firmware/config.txt: `# coinsorter begin" in line
+        ]
         assert line.startswith("make ") and "nothing was changed; delete what is left" in line
     assert outcome.json("before.json") == outcome.json("after.json") == outcome.json("last.json")
 
@@ -319,4 +377,6 @@ def test_only_root_may_install(rig):
         """
     )
     assert outcome.status == 0, outcome.printed
-    assert outcome.text("said").startswith("make install: only root may change the system; run `sudo make install`\n")
+    assert outcome.text("said").startswith(
+        "make install: only root may change the system; run `sudo make install`\n"
+    )

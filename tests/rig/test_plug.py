@@ -24,9 +24,21 @@ def cuts(rig: Rig, card: Path, tmp_path_factory) -> tuple[list[list[dict]], dict
     rng = random.Random(1)
     told = []
     for _ in range(PLUGS):
-        outcome = rig.run(f"python3 guest/account.py {BETWEEN_US}", backend="uml", disk=disk, unplug_s=round(rng.uniform(0.5, 12), 2), timeout_s=180)
+        outcome = rig.run(
+            f"python3 guest/account.py {BETWEEN_US}",
+            backend="uml",
+            disk=disk,
+            unplug_s=round(rng.uniform(0.5, 12), 2),
+            timeout_s=180,
+        )
         assert outcome.status == 0 and "plug pulled" in outcome.printed, outcome.printed
-        told.append([json.loads(line) for line in outcome.printed.splitlines() if line.startswith("{") and line.endswith("}")])
+        told.append(
+            [
+                json.loads(line)
+                for line in outcome.printed.splitlines()
+                if line.startswith("{") and line.endswith("}")
+            ]
+        )
         print(f"cut {len(told)}: {told[-1][0]} ... {told[-1][-1]}")
     outcome = rig.run(
         """
@@ -45,7 +57,9 @@ def test_after_every_cut_it_boots_and_sorts_on(cuts):
     told, _ = cuts
     assert len(told) == PLUGS
     assert [lines[0]["sound"] for lines in told] == ["ok"] * PLUGS
-    assert [lines[0]["run"] for lines in told] == list(range(told[0][0]["run"], told[0][0]["run"] + PLUGS))
+    assert [lines[0]["run"] for lines in told] == list(
+        range(told[0][0]["run"], told[0][0]["run"] + PLUGS)
+    )
 
 
 def test_no_row_that_was_there_is_gone_and_none_stays_open(cuts):
@@ -62,7 +76,10 @@ def test_coins_seen_are_coins_in_bins_rejected_or_uncertain(cuts):
     _, totals = cuts
     print(totals)
     # One that is on its way when the machine stops is open until the next start, which calls it uncertain.
-    assert totals["seen"] == sum(totals["bins"].values()) + totals["uncertain"] + totals["open"] and totals["open"] <= ON_THE_WAY
+    assert (
+        totals["seen"] == sum(totals["bins"].values()) + totals["uncertain"] + totals["open"]
+        and totals["open"] <= ON_THE_WAY
+    )
 
 
 def test_flaps_are_at_rest_until_a_coin_has_its_row(cuts):
@@ -72,4 +89,6 @@ def test_flaps_are_at_rest_until_a_coin_has_its_row(cuts):
         for line in lines[1:]:
             for label, pin in photographs.PINS.items():
                 assert line["opened"].get(str(pin), 0) <= line["bins"].get(f"bin_{label}", 0)
-    assert sum(sum(lines[-1]["opened"].values()) for lines in told if len(lines) > 1) > 0  # or nothing would have been shown
+    assert (
+        sum(sum(lines[-1]["opened"].values()) for lines in told if len(lines) > 1) > 0
+    )  # or nothing would have been shown

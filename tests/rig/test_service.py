@@ -71,7 +71,12 @@ def trials(rig: Rig) -> Outcome:
 
 
 def test_the_service_can_write_to_its_own_folders_only(trials):
-    assert trials.json("writable.json") == ["/run/coinsorter", "/tmp", "/var/lib/coinsorter", "/var/tmp"]
+    assert trials.json("writable.json") == [
+        "/run/coinsorter",
+        "/tmp",
+        "/var/lib/coinsorter",
+        "/var/tmp",
+    ]
     assert "/var/lib/coinsorter/trace-of-the-service" in trials.text("traces")
     assert trials.text("public-traces") == ""  # /tmp and /var/tmp are its own
 
@@ -82,7 +87,9 @@ def test_a_mistake_in_the_settings_is_not_tried_again(trials):
 
 def test_after_a_fault_of_a_device_it_is_started_five_times_in_all(trials):
     assert "coinsorter.service: Start request repeated too quickly." in trials.journal
-    assert trials.text("fault") == "Result=exit-code\nNRestarts=5\n"  # of which systemd refuses the last
+    assert (
+        trials.text("fault") == "Result=exit-code\nNRestarts=5\n"
+    )  # of which systemd refuses the last
 
 
 def test_only_a_pi_that_has_been_up_for_a_while_is_started_anew_when_restarts_do_not_help(trials):
@@ -115,7 +122,9 @@ def test_the_installed_machine_starts_stays_up_under_its_watchdog_and_stops(rig,
     )
     assert outcome.status == 0, outcome.printed + outcome.journal
     times = dict(line.split("=") for line in outcome.text("times").splitlines())
-    took_s = (int(times["ActiveEnterTimestampMonotonic"]) - int(times["InactiveExitTimestampMonotonic"])) / 1e6
+    took_s = (
+        int(times["ActiveEnterTimestampMonotonic"]) - int(times["InactiveExitTimestampMonotonic"])
+    ) / 1e6
     print(f"from the unit's start to READY=1: {took_s:.2f} s (bar 3)")
     assert took_s > 0
     assert outcome.text("active") == "active\n"  # for longer than the watchdog waits
@@ -138,4 +147,9 @@ def test_the_sandbox_leaves_camera_pins_and_pwm_usable(rig):
         backend="uml",
     )
     assert outcome.status == 0, outcome.printed + outcome.journal
-    assert outcome.json("devices.json") == {"camera": [480, 640, 3], "servo": 1, "revision": True, "sysfs": "pull-up"}
+    assert outcome.json("devices.json") == {
+        "camera": [480, 640, 3],
+        "servo": 1,
+        "revision": True,
+        "sysfs": "pull-up",
+    }

@@ -35,14 +35,21 @@ class Ride:
 
 
 @pytest.fixture(scope="module")
-def sorted_coins(rig: Rig, card: Path, data: Path, tmp_path_factory) -> tuple[list[Ride], dict[int, list[Pulse]]]:
+def sorted_coins(
+    rig: Rig, card: Path, data: Path, tmp_path_factory
+) -> tuple[list[Ride], dict[int, list[Pulse]]]:
     """What the ledger holds of so many shown coins, and what the pins carried meanwhile."""
     folder = tmp_path_factory.mktemp("sorting")
     (folder / "given").mkdir()
     disk = Path(shutil.copy(card, folder / "disk"))
     coins = photographs.coins(data, bundle.load(BRL), COINS, FOREIGN)
     photographs.write_frames(coins, folder / "given")
-    prepared = rig.run("systemctl stop coinsorter; rm /var/lib/coinsorter/* rig-frames/*; cp given/* rig-frames/; sync", folder / "given", "uml", disk=disk)
+    prepared = rig.run(
+        "systemctl stop coinsorter; rm /var/lib/coinsorter/* rig-frames/*; cp given/* rig-frames/; sync",
+        folder / "given",
+        "uml",
+        disk=disk,
+    )
     assert prepared.status == 0, prepared.printed
     outcome = rig.run(
         f"""
@@ -57,7 +64,9 @@ def sorted_coins(rig: Rig, card: Path, data: Path, tmp_path_factory) -> tuple[li
     )
     assert outcome.status == 0, outcome.printed + outcome.journal
     with closing(sqlite3.connect(outcome.left / "ledger.db")) as ledger:
-        rows = ledger.execute("SELECT seen_s, bin, reason, landed FROM coins ORDER BY id").fetchall()
+        rows = ledger.execute(
+            "SELECT seen_s, bin, reason, landed FROM coins ORDER BY id"
+        ).fetchall()
     rides = [Ride(coins[i % COINS].label, *row) for i, row in enumerate(rows)]
     for ride in rides:
         print(ride)
@@ -77,7 +86,10 @@ def test_every_coin_is_decided_on_once_and_lands(sorted_coins):
 def test_coins_are_sorted_by_what_they_are_and_foreign_ones_are_not(sorted_coins):
     rides = sorted_coins[0][:COINS]
     accepted = [ride for ride in rides if ride.reason == "sorted"]
-    reasons = {reason: sum(ride.reason == reason for ride in rides) for reason in sorted({ride.reason for ride in rides})}
+    reasons = {
+        reason: sum(ride.reason == reason for ride in rides)
+        for reason in sorted({ride.reason for ride in rides})
+    }
     print(f"{COINS} coins shown, {FOREIGN} of them foreign: {reasons}")
     assert [ride for ride in accepted if ride.bin != f"bin_{ride.shown}"] == []
     assert len(accepted) >= ENOUGH_SORTED
@@ -90,7 +102,9 @@ def test_every_opening_of_a_flap_belongs_to_a_coin_that_the_ledger_has_for_its_b
         openings = opened(pin, sent)
         assert len(openings) == len(coins), f"GPIO {pin}"  # so there is none for a reject either
         for coin, opening in zip(coins, openings):
-            arrives_s = coin.seen_s + distance_mm / SPEED_MM_S  # as seen from the view's middle, behind which it was last seen
+            arrives_s = (
+                coin.seen_s + distance_mm / SPEED_MM_S
+            )  # as seen from the view's middle, behind which it was last seen
             assert coin.seen_s < opening.begins_s < arrives_s and opening.ends_s < arrives_s + 1.5
 
 
@@ -100,7 +114,9 @@ def test_pulses_are_about_as_wide_as_the_settings_say(sorted_coins):
     for pin in sent:
         for train in trains(sent[pin], BETWEEN_US):
             print(f"GPIO {pin}: {train.us:.0f} us from {train.begins_s:.2f} to {train.ends_s:.2f}")
-            assert train.us == pytest.approx(OPEN_US if train.us > BETWEEN_US else REST_US, abs=OFF_US)
+            assert train.us == pytest.approx(
+                OPEN_US if train.us > BETWEEN_US else REST_US, abs=OFF_US
+            )
 
 
 def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Path, tmp_path: Path):
@@ -127,10 +143,15 @@ def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Pat
         disk=disk,
     )
     assert outcome.status == 0, outcome.printed + outcome.journal
-    times = {name: int(value) for name, value in (line.split("=") for line in outcome.text("times").splitlines())}
+    times = {
+        name: int(value)
+        for name, value in (line.split("=") for line in outcome.text("times").splitlines())
+    }
     ready_s = times["ActiveEnterTimestampMonotonic"] / 1e6
     took_s = ready_s - times["InactiveExitTimestampMonotonic"] / 1e6
-    print(f"from the unit's start to READY=1, picamera2 and gpio-sim: {took_s:.1f} s (bar 10); from boot: {ready_s:.1f} s")
+    print(
+        f"from the unit's start to READY=1, picamera2 and gpio-sim: {took_s:.1f} s (bar 10); from boot: {ready_s:.1f} s"
+    )
     assert times["NRestarts"] == 0
     sent = by_pin(outcome.text("trace"))
     assert sent.keys() == set(photographs.PINS.values())

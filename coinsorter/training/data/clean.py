@@ -41,7 +41,10 @@ CROP_RADII = 0.3, 0.55
 CROP_OFF = 0.1
 INSCRIBED = 0.48  # radius of the coin in a ready crop where none can be measured
 CORNER = 0.12  # of the shorter edge: the squares that tell its surround
-MASKS = ((0.0,) * 3, (255.0,) * 3)  # corners that are all of one such grey were painted over and show no belt
+MASKS = (
+    (0.0,) * 3,
+    (255.0,) * 3,
+)  # corners that are all of one such grey were painted over and show no belt
 
 MIN_SIDE_PX = 32
 MIN_RADIUS_PX = 12.0  # a smaller coin would be blown up almost threefold for a crop of 64 pixels
@@ -80,10 +83,15 @@ class Looks:
     radii_px: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, crops: bool, px_per_mm: float | None, diameters_mm: tuple[float, float] | None) -> Self:
+    def of(
+        cls, crops: bool, px_per_mm: float | None, diameters_mm: tuple[float, float] | None
+    ) -> Self:
         if px_per_mm is None or diameters_mm is None:
             return cls(crops)
-        low, high = (margin * diameter / 2 * px_per_mm for margin, diameter in zip(SEARCH_MARGIN, diameters_mm))
+        low, high = (
+            margin * diameter / 2 * px_per_mm
+            for margin, diameter in zip(SEARCH_MARGIN, diameters_mm)
+        )
         return cls(crops, (low, high))
 
 
@@ -106,7 +114,11 @@ def read(content: bytes) -> np.ndarray | Flaw:
             Image.open(io.BytesIO(content)).close()
     except Image.DecompressionBombError:
         return Flaw("unreadable", f"more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels")
-    except (OSError, ValueError, OverflowError):  # OpenCV reads some kinds of TIFF that Pillow does not, and judges what is damaged
+    except (
+        OSError,
+        ValueError,
+        OverflowError,
+    ):  # OpenCV reads some kinds of TIFF that Pillow does not, and judges what is damaged
         pass
     pixels = decode(content)
     return Flaw("unreadable", "no picture, or a damaged one") if pixels is None else pixels
@@ -116,28 +128,45 @@ def look(pixels: np.ndarray, looks: Looks) -> Kept | Flaw:
     """The coin of a picture, uint8 (h, w, 3) RGB, cut out of it; or what is wrong."""
     shorter = min(pixels.shape[:2])
     if shorter < MIN_SIDE_PX:
-        return Flaw("tiny", f"{pixels.shape[1]} x {pixels.shape[0]} pixels; at least {MIN_SIDE_PX} are needed")
+        return Flaw(
+            "tiny",
+            f"{pixels.shape[1]} x {pixels.shape[0]} pixels; at least {MIN_SIDE_PX} are needed",
+        )
     if contrast(pixels) < PATCH_CONTRAST:
         return Flaw("blank", f"{contrast(pixels):.0f} grey levels of contrast")
     circle = in_crop(pixels) if looks.crops else _in_frame(pixels, looks)
     if isinstance(circle, Flaw):
         return circle
     if circle.radius_px < MIN_RADIUS_PX:
-        return Flaw("tiny", f"a coin of {circle.radius_px:.0f} pixels radius; at least {MIN_RADIUS_PX:g} are needed")
-    kept = Kept(pixels, circle, circle.x_px, circle.y_px) if looks.crops else _square(pixels, circle)
+        return Flaw(
+            "tiny",
+            f"a coin of {circle.radius_px:.0f} pixels radius; at least {MIN_RADIUS_PX:g} are needed",
+        )
+    kept = (
+        Kept(pixels, circle, circle.x_px, circle.y_px) if looks.crops else _square(pixels, circle)
+    )
     sharp = sharpness(kept.pixels, kept.circle)
-    return kept if sharp >= MIN_SHARPNESS else Flaw("blurred", f"sharpness {sharp:.2f}, at least {MIN_SHARPNESS:g} is needed")
+    return (
+        kept
+        if sharp >= MIN_SHARPNESS
+        else Flaw("blurred", f"sharpness {sharp:.2f}, at least {MIN_SHARPNESS:g} is needed")
+    )
 
 
 def contrast(pixels: np.ndarray) -> float:
     """Grey levels between a picture's darkest and brightest parts, in the channel where it is most; specks and noise do not count."""
-    small = cv2.resize(pixels, (MIN_SIDE_PX, MIN_SIDE_PX), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    small = cv2.resize(pixels, (MIN_SIDE_PX, MIN_SIDE_PX), interpolation=cv2.INTER_AREA).reshape(
+        -1, 3
+    )
     return float(np.ptp(np.percentile(small, (1, 99), axis=0), axis=0).max())
 
 
 def _in_frame(pixels: np.ndarray, looks: Looks) -> Circle | Flaw:
     shorter = min(pixels.shape[:2])
-    low, high = looks.radii_px or (max(FRAME_RADII[0] * shorter, LEAST_SEARCHED_PX), FRAME_RADII[1] * shorter)
+    low, high = looks.radii_px or (
+        max(FRAME_RADII[0] * shorter, LEAST_SEARCHED_PX),
+        FRAME_RADII[1] * shorter,
+    )
     circles = _circles(pixels, low, high) if low <= shorter / 2 else []
     if not circles:
         return Flaw("no-coin", f"none of {low:.0f} to {high:.0f} pixels radius")
@@ -145,7 +174,9 @@ def _in_frame(pixels: np.ndarray, looks: Looks) -> Circle | Flaw:
 
 
 def _circles(pixels: np.ndarray, low: float, high: float) -> list[Circle]:
-    return [circle for circle in find_things(pixels, Search(low, high, **LENIENT)) if circle.quality]
+    return [
+        circle for circle in find_things(pixels, Search(low, high, **LENIENT)) if circle.quality
+    ]
 
 
 def in_crop(pixels: np.ndarray, surround: tuple[float, float, float] | None = None) -> Circle:
@@ -156,17 +187,33 @@ def in_crop(pixels: np.ndarray, surround: tuple[float, float, float] | None = No
     height, width = pixels.shape[:2]
     shorter, middle = min(height, width), ((width - 1) / 2, (height - 1) / 2)
     circles = _circles(pixels, *(share * shorter for share in CROP_RADII))
-    filling = [circle for circle in circles if hypot(circle.x_px - middle[0], circle.y_px - middle[1]) <= CROP_OFF * shorter]
+    filling = [
+        circle
+        for circle in circles
+        if hypot(circle.x_px - middle[0], circle.y_px - middle[1]) <= CROP_OFF * shorter
+    ]
     corners = _corners(pixels)
     painted = surround is not None and corners in MASKS
     if len(filling) == 1:
         return replace(filling[0], surround=surround) if painted else filling[0]
-    return Circle(*middle, INSCRIBED * shorter, quality=0.0, roundness=1.0, sharpness=0.0, surround=surround if painted else corners, alone=True)
+    return Circle(
+        *middle,
+        INSCRIBED * shorter,
+        quality=0.0,
+        roundness=1.0,
+        sharpness=0.0,
+        surround=surround if painted else corners,
+        alone=True,
+    )
 
 
 def _corners(pixels: np.ndarray) -> tuple[float, float, float]:
     edge = max(1, round(CORNER * min(pixels.shape[:2])))
-    corners = [pixels[rows, columns].reshape(-1, 3) for rows in (slice(edge), slice(-edge, None)) for columns in (slice(edge), slice(-edge, None))]
+    corners = [
+        pixels[rows, columns].reshape(-1, 3)
+        for rows in (slice(edge), slice(-edge, None))
+        for columns in (slice(edge), slice(-edge, None))
+    ]
     red, green, blue = np.median(np.concatenate(corners), axis=0).tolist()
     return red, green, blue
 
@@ -192,16 +239,22 @@ def sharpness(pixels: np.ndarray, circle: Circle) -> float:
     grey = face(pixels, circle, edge).astype(np.float32)
     steps = np.arange(edge) - (edge - 1) / 2
     on_face = np.hypot(*np.meshgrid(steps, steps)) <= FACE_RADIUS * edge / 2
-    return float(cv2.Laplacian(grey, cv2.CV_32F)[on_face].var() / max(float(grey[on_face].var()), 1.0))
+    return float(
+        cv2.Laplacian(grey, cv2.CV_32F)[on_face].var() / max(float(grey[on_face].var()), 1.0)
+    )
 
 
 def face(pixels: np.ndarray, circle: Circle, edge_px: int) -> np.ndarray:
     """The square around a coin in grey levels, shrunk or enlarged: uint8 (edge_px, edge_px)."""
     half = ceil(circle.radius_px)
-    tight = cv2.getRectSubPix(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (2 * half + 1,) * 2, (circle.x_px, circle.y_px))
+    tight = cv2.getRectSubPix(
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (2 * half + 1,) * 2, (circle.x_px, circle.y_px)
+    )
     return cv2.resize(tight, (edge_px, edge_px), interpolation=cv2.INTER_AREA)
 
 
 def perceptual_hash(pixels: np.ndarray, circle: Circle) -> str:
     """256 bits of what a coin's face looks like, as 64 hexadecimal digits; turned faces differ."""
-    return str(imagehash.phash(Image.fromarray(face(pixels, circle, HASH_FACE_PX)), hash_size=HASH_EDGE))
+    return str(
+        imagehash.phash(Image.fromarray(face(pixels, circle, HASH_FACE_PX)), hash_size=HASH_EDGE)
+    )

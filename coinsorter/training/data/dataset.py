@@ -61,7 +61,10 @@ class Row:
 
     def left_out(self, reason: str, detail: str) -> Self:
         """The row of a picture that is left out: what it is and why, and nothing of what was measured in it."""
-        kept = {name: getattr(self, name) for name in ("label", "side", "coin_id", "phash", "source", "width_px", "height_px")}
+        kept = {
+            name: getattr(self, name)
+            for name in ("label", "side", "coin_id", "phash", "source", "width_px", "height_px")
+        }
         return type(self)(reason=reason, detail=detail, **kept)
 
 
@@ -77,7 +80,9 @@ class Dataset:
     rows: tuple[Row, ...]
 
     @classmethod
-    def load(cls, folder: Path, check: bool = True, tell: Callable[[int], None] = lambda done: None) -> Self:
+    def load(
+        cls, folder: Path, check: bool = True, tell: Callable[[int], None] = lambda done: None
+    ) -> Self:
         """The data set in a folder. check: every picture's hash is compared; tell hears how many are done.
 
         Raises InputError where there is none, where it is unfinished, and naming the file that has changed since it was made.
@@ -127,21 +132,36 @@ class Dataset:
     def circle(row: Row) -> Circle:
         """The coin in a row's picture, as `coinsorter.crop.cut` takes it."""
         surround = (row.surround_r, row.surround_g, row.surround_b)
-        return Circle(row.x_px, row.y_px, row.radius_px, row.quality, row.roundness, row.sharpness, surround, row.alone, row.off_patch)
+        return Circle(
+            row.x_px,
+            row.y_px,
+            row.radius_px,
+            row.quality,
+            row.roundness,
+            row.sharpness,
+            surround,
+            row.alone,
+            row.off_patch,
+        )
 
 
 def circle_columns(circle: Circle) -> dict[str, float | bool]:
     """A circle as a row's columns, to a ten-thousandth."""
     columns = asdict(circle)
     columns |= zip(("surround_r", "surround_g", "surround_b"), columns.pop("surround"))
-    return {name: value if isinstance(value, bool) else round(float(value), 4) for name, value in columns.items()}
+    return {
+        name: value if isinstance(value, bool) else round(float(value), 4)
+        for name, value in columns.items()
+    }
 
 
 def _facts(folder: Path) -> dict[str, Any]:
     try:
         facts = yaml.safe_load((folder / FACTS).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{folder}: holds no finished data set; make it with `coinsorter-train prepare`") from error
+        raise InputError(
+            f"{folder}: holds no finished data set; make it with `coinsorter-train prepare`"
+        ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{folder / FACTS}: cannot be read; {MAKE_AGAIN}") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
@@ -166,7 +186,9 @@ def read_table(path: Path) -> Iterator[Row]:
         with path.open(encoding="utf-8", newline="") as file:
             lines = csv.DictReader(file)
             if lines.fieldnames != list(COLUMNS):
-                raise InputError(f"{path}: has other columns than this version writes; {MAKE_AGAIN}")
+                raise InputError(
+                    f"{path}: has other columns than this version writes; {MAKE_AGAIN}"
+                )
             yield from (row_of(line) for line in lines)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: cannot be read: {error}; {MAKE_AGAIN}") from error

@@ -16,23 +16,41 @@ from coinsorter.training.data.looking import content_of
 from coinsorter.training.data.sources import Original
 
 EXAMPLES = 6  # pictures shown of a reason
-SHEET, SHEETS, LEAST = 26, 800, 4  # pictures shown of a label at most, of all labels about, and of a label at least
+SHEET, SHEETS, LEAST = (
+    26,
+    800,
+    4,
+)  # pictures shown of a label at most, of all labels about, and of a label at least
 THUMB_PX = 112
 
 
 def page_of(
-    out: Path, facts: Mapping[str, Any], rows: Sequence[Row], originals: Mapping[str, Original], command: str, bar: Bar
-) -> str:  # fmt: skip
+    out: Path,
+    facts: Mapping[str, Any],
+    rows: Sequence[Row],
+    originals: Mapping[str, Original],
+    command: str,
+    bar: Bar,
+) -> str:
     """The report as HTML. originals: by the name that rows give as their source. command: what made it."""
     counts = facts["counts"]
     with bar("drawing the report", len(counts["left_out"]) + len(facts["labels"])) as tell:
         reasons = []
         for reason, count in counts["left_out"].items():
-            reasons.append(_reason(reason, count, [row for row in rows if row.reason == reason], originals))
+            reasons.append(
+                _reason(reason, count, [row for row in rows if row.reason == reason], originals)
+            )
             tell(len(reasons))
         sheets = []
         for label in facts["labels"]:
-            sheets.append(_sheet(out, label, [row for row in rows if row.picture and row.label == label], len(facts["labels"])))
+            sheets.append(
+                _sheet(
+                    out,
+                    label,
+                    [row for row in rows if row.picture and row.label == label],
+                    len(facts["labels"]),
+                )
+            )
             tell(len(reasons) + len(sheets))
     return page.render(
         "dataset.html",
@@ -43,15 +61,29 @@ def page_of(
         warnings=facts["warnings"],
         reasons=reasons,
         sheets=sheets,
-        settings={name.replace("_", " "): _words(value) for name, value in facts["settings"].items()},
+        settings={
+            name.replace("_", " "): _words(value) for name, value in facts["settings"].items()
+        },
         command=command,
     )
 
 
-def _reason(reason: str, count: int, rows: Sequence[Row], originals: Mapping[str, Original]) -> dict[str, Any]:
+def _reason(
+    reason: str, count: int, rows: Sequence[Row], originals: Mapping[str, Original]
+) -> dict[str, Any]:
     pictures = [(row, _original(originals.get(row.source))) for row in _spread(rows, EXAMPLES)]
-    shown = [{"uri": page.photograph_uri(pixels, THUMB_PX), "title": f"{row.source}: {row.detail}"} for row, pixels in pictures if pixels is not None]
-    return {"name": reason, "count": count, "meaning": clean.REASONS[reason], "examples": shown, "sources": [Path(row.source).name for row, _ in pictures]}
+    shown = [
+        {"uri": page.photograph_uri(pixels, THUMB_PX), "title": f"{row.source}: {row.detail}"}
+        for row, pixels in pictures
+        if pixels is not None
+    ]
+    return {
+        "name": reason,
+        "count": count,
+        "meaning": clean.REASONS[reason],
+        "examples": shown,
+        "sources": [Path(row.source).name for row, _ in pictures],
+    }
 
 
 def _original(original: Original | None) -> np.ndarray | None:
@@ -65,7 +97,13 @@ def _sheet(out: Path, label: str, rows: Sequence[Row], labels: int) -> dict[str,
     for row in _spread(rows, min(SHEET, max(LEAST, SHEETS // labels))):
         pixels = read_picture(out / row.picture)
         if pixels is not None:
-            pictures.append({"uri": page.photograph_uri(pixels, THUMB_PX), "split": row.split, "title": f"{row.source} (group {row.group}, {row.split})"})
+            pictures.append(
+                {
+                    "uri": page.photograph_uri(pixels, THUMB_PX),
+                    "split": row.split,
+                    "title": f"{row.source} (group {row.group}, {row.split})",
+                }
+            )
     return {"label": label, "count": len(rows), "pictures": pictures}
 
 

@@ -30,7 +30,9 @@ def exact(digests: Sequence[str], labels: Sequence[str]) -> dict[int, Double]:
     return found
 
 
-def near(hashes: Sequence[str], labels: Sequence[str], bits: int, tell: Callable[[int], None]) -> dict[int, Double]:
+def near(
+    hashes: Sequence[str], labels: Sequence[str], bits: int, tell: Callable[[int], None]
+) -> dict[int, Double]:
     """By index, the pictures whose hash is within so many bits of that of an earlier one of their label that is none itself.
 
     hashes: in hexadecimal, all of one length; "" is like nothing. tell hears how many are done.
@@ -45,7 +47,9 @@ def near(hashes: Sequence[str], labels: Sequence[str], bits: int, tell: Callable
             continue
         own, earlier = np.frombuffer(bytes.fromhex(digits), np.uint8)[None], kept[label]
         if earlier:
-            apart, place = cv2.batchDistance(own, codes[label][: len(earlier)], cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1)
+            apart, place = cv2.batchDistance(
+                own, codes[label][: len(earlier)], cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1
+            )
             if apart[0, 0] <= bits:
                 found[i] = Double(earlier[place[0, 0]], int(apart[0, 0]))
                 continue

@@ -34,7 +34,12 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def get(self, key: str) -> Any | None:
@@ -54,7 +59,9 @@ class Journal:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(f"{path.parent}: another run is at work there; wait for it, or name another folder with --out") from error
+            raise InputError(
+                f"{path.parent}: another run is at work there; wait for it, or name another folder with --out"
+            ) from error
 
     def _read(self, path: Path, settings: dict[str, Any]) -> None:
         self._file.seek(0)
@@ -66,11 +73,15 @@ class Journal:
             self._file.truncate(0)
             self._write({"settings": settings})
         elif lines[0].get("settings") != settings:
-            raise InputError(f"{path.parent}: was begun with other settings; go on with those, or start anew with --force")
+            raise InputError(
+                f"{path.parent}: was begun with other settings; go on with those, or start anew with --force"
+            )
         self._entries = {line["key"]: line["entry"] for line in lines if "key" in line}
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        self._file.write(
+            json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        )
         self._file.flush()
         self._unsynced += 1
         if self._unsynced >= SYNC_EVERY:

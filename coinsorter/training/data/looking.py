@@ -36,7 +36,13 @@ class Seen:
         return cls(Row(**plain["row"]), plain["content"], plain["pixels"])
 
 
-def look_at_all(originals: Sequence[Original], looks: Looks, out: Path, journal: Journal, tell: Callable[[int], None]) -> tuple[list[Seen], int]:
+def look_at_all(
+    originals: Sequence[Original],
+    looks: Looks,
+    out: Path,
+    journal: Journal,
+    tell: Callable[[int], None],
+) -> tuple[list[Seen], int]:
     """What every picture is, and how many of them were looked at just now: the others are in the journal."""
     seen, looked_at = [], 0
     for number, original in enumerate(originals, start=1):
@@ -60,18 +66,36 @@ def _finished(entry: Any | None, out: Path) -> Seen | None:
 
 
 def _look_at(number: int, original: Original, looks: Looks, out: Path) -> Seen:
-    row = Row(label=original.label, side=original.side, coin_id=original.coin_id, source=str(original.path))
+    row = Row(
+        label=original.label,
+        side=original.side,
+        coin_id=original.coin_id,
+        source=str(original.path),
+    )
     content = content_of(original)
     digest = sha256(content)
     pixels = _read(original, content)
     if isinstance(pixels, Flaw):
         return Seen(row.left_out(pixels.reason, pixels.detail), digest)
     row = replace(row, width_px=pixels.shape[1], height_px=pixels.shape[0])
-    kept = clean.look(pixels, looks) if row.label else Flaw("no-label", "its folder or its line in the CSV names none")
+    kept = (
+        clean.look(pixels, looks)
+        if row.label
+        else Flaw("no-label", "its folder or its line in the CSV names none")
+    )
     if isinstance(kept, Flaw):
         return Seen(row.left_out(kept.reason, kept.detail), digest)
-    row = replace(row, picture=_file_name(number, row.label, original.path.stem), phash=clean.perceptual_hash(kept.pixels, kept.circle))
-    row = replace(row, frame_x_px=round(kept.x_px, 4), frame_y_px=round(kept.y_px, 4), **dataset.circle_columns(kept.circle))
+    row = replace(
+        row,
+        picture=_file_name(number, row.label, original.path.stem),
+        phash=clean.perceptual_hash(kept.pixels, kept.circle),
+    )
+    row = replace(
+        row,
+        frame_x_px=round(kept.x_px, 4),
+        frame_y_px=round(kept.y_px, 4),
+        **dataset.circle_columns(kept.circle),
+    )
     row = replace(row, sha256=write_picture(out / row.picture, kept.pixels))
     return Seen(row, digest, sha256(repr(pixels.shape).encode() + pixels.tobytes()))
 
@@ -93,7 +117,9 @@ def content_of(original: Original) -> bytes | None:
 
 
 def _file_name(number: int, label: str, stem: str) -> str:
-    return f"{PICTURES}/{label}/{number:06d}-{re.sub(r'[^A-Za-z0-9._-]', '_', stem)[:STEM_LENGTH]}.png"
+    return (
+        f"{PICTURES}/{label}/{number:06d}-{re.sub(r'[^A-Za-z0-9._-]', '_', stem)[:STEM_LENGTH]}.png"
+    )
 
 
 def sha256(content: bytes | None) -> str:

@@ -19,9 +19,26 @@ import yaml
 from coinsorter import __version__
 from coinsorter.errors import InputError
 from coinsorter.training.bar import Bar
-from coinsorter.training.data import clean, dataset, dataset_page, duplicates, sides, sources, split, tally
+from coinsorter.training.data import (
+    clean,
+    dataset,
+    dataset_page,
+    duplicates,
+    sides,
+    sources,
+    split,
+    tally,
+)
 from coinsorter.training.data.clean import Looks
-from coinsorter.training.data.dataset import FACTS, PICTURES, REPORT, TABLE, Dataset, Row, file_sha256
+from coinsorter.training.data.dataset import (
+    FACTS,
+    PICTURES,
+    REPORT,
+    TABLE,
+    Dataset,
+    Row,
+    file_sha256,
+)
 from coinsorter.training.data.duplicates import Double
 from coinsorter.training.data.journal import Journal
 from coinsorter.training.data.looking import Seen, content_of, look_at_all, sha256
@@ -58,28 +75,45 @@ class Settings:
 
     def plain(self) -> dict[str, Any]:
         own = asdict(self)
-        return own | {"sources": [source.as_posix() for source in self.sources], "diameters_mm": self.diameters_mm and list(self.diameters_mm)}
+        return own | {
+            "sources": [source.as_posix() for source in self.sources],
+            "diameters_mm": self.diameters_mm and list(self.diameters_mm),
+        }
 
     def looks(self) -> Looks:
         return Looks.of(self.crops, self.px_per_mm, self.diameters_mm)
 
     def shares(self) -> dict[str, float]:
-        return {TRAIN: 1 - self.validation - self.test, VALIDATION: self.validation, TEST: self.test}
+        return {
+            TRAIN: 1 - self.validation - self.test,
+            VALIDATION: self.validation,
+            TEST: self.test,
+        }
 
     def check(self) -> None:
         """Raises InputError for settings that contradict each other."""
         if (self.px_per_mm is None) != (self.diameters_mm is None):
-            raise InputError("--px-per-mm and --diameters say together how large coins are; give both or neither")
+            raise InputError(
+                "--px-per-mm and --diameters say together how large coins are; give both or neither"
+            )
         if self.looks().radii_px and not self.looks().radii_px[0] >= LEAST_RADIUS_PX:
-            raise InputError(f"--px-per-mm {self.px_per_mm:g}: coins of {self.looks().radii_px[0]:.0f} pixels radius are too small to be found")
+            raise InputError(
+                f"--px-per-mm {self.px_per_mm:g}: coins of {self.looks().radii_px[0]:.0f} pixels radius are too small to be found"
+            )
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: must be 0 or more")
         if not (self.validation >= 0 and self.test >= 0 and self.validation + self.test < 1):
-            raise InputError(f"--validation {self.validation:g} and --test {self.test:g} leave nothing to train on; together they must be below 1")
+            raise InputError(
+                f"--validation {self.validation:g} and --test {self.test:g} leave nothing to train on; together they must be below 1"
+            )
         if (self.group_by == NAME) != bool(self.group_pattern):
-            raise InputError("--group-by name needs --group-pattern, and the other way round; such as '--group-by name --group-pattern (photo_[0-9]+)'")
+            raise InputError(
+                "--group-by name needs --group-pattern, and the other way round; such as '--group-by name --group-pattern (photo_[0-9]+)'"
+            )
         if self.group_pattern and _pattern(self.group_pattern).groups != 1:
-            raise InputError(f"--group-pattern {self.group_pattern!r}: has to have one pair of brackets, around what names the group")
+            raise InputError(
+                f"--group-pattern {self.group_pattern!r}: has to have one pair of brackets, around what names the group"
+            )
 
 
 @dataclass(frozen=True)
@@ -120,27 +154,43 @@ def _check_out(settings: Settings, out: Path) -> None:
     for source in settings.sources:
         inner, outer = sorted((out.resolve(), source.resolve()), key=lambda path: -len(path.parts))
         if inner.is_relative_to(outer):
-            raise InputError(f"{out}: is within the source {source}, or the other way round; name a folder beside it with --out")
-    if out.is_dir() and any(out.iterdir()) and not ((out / FACTS).is_file() or (out / JOURNAL).is_file()):
+            raise InputError(
+                f"{out}: is within the source {source}, or the other way round; name a folder beside it with --out"
+            )
+    if (
+        out.is_dir()
+        and any(out.iterdir())
+        and not ((out / FACTS).is_file() or (out / JOURNAL).is_file())
+    ):
         raise InputError(f"{out}: is not empty, and no data set; name a new folder with --out")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; name a new folder with --out")
 
 
-def _standing(settings: Settings, out: Path, originals: Sequence[Original], bar: Bar) -> dict[str, Any]:
+def _standing(
+    settings: Settings, out: Path, originals: Sequence[Original], bar: Bar
+) -> dict[str, Any]:
     """The facts of a finished data set. Raises InputError where it is damaged, or not what these settings and sources would make."""
     with bar("checking the data set", sum(1 for _ in (out / PICTURES).glob("*/*"))) as tell:
         facts = Dataset.load(out, tell=tell).facts
-    other = [name for name, value in settings.plain().items() if facts.get("settings", {}).get(name) != value]
+    other = [
+        name
+        for name, value in settings.plain().items()
+        if facts.get("settings", {}).get(name) != value
+    ]
     if other:
-        raise InputError(f"{out}: was made with other settings ({', '.join(other)}); name another folder, or make it anew with --force")
+        raise InputError(
+            f"{out}: was made with other settings ({', '.join(other)}); name another folder, or make it anew with --force"
+        )
     contents = []
     with bar("checking the sources", len(originals)) as tell:
         for number, original in enumerate(originals):
             contents.append(sha256(content_of(original)))
             tell(number + 1)
     if _sources_sha256(originals, contents) != facts.get("sources_sha256"):
-        raise InputError(f"{out}: its sources have changed since it was made; make it anew with --force")
+        raise InputError(
+            f"{out}: its sources have changed since it was made; make it anew with --force"
+        )
     _tidy(out)
     return facts
 
@@ -154,15 +204,26 @@ def _clear(out: Path) -> None:
 def _measured_by(settings: Settings) -> dict[str, Any]:
     """What decides how a single picture turns out: with any of it changed, what is in the journal holds no longer."""
     plain = settings.plain()
-    return {name: plain[name] for name in ("crops", "px_per_mm", "diameters_mm")} | {"coinsorter": __version__}
+    return {name: plain[name] for name in ("crops", "px_per_mm", "diameters_mm")} | {
+        "coinsorter": __version__
+    }
 
 
 def _write(
-    settings: Settings, out: Path, originals: Sequence[Original], keys: Sequence[list[Hashable]], seen: Sequence[Seen], bar: Bar, command: str
-) -> dict[str, Any]:  # fmt: skip
+    settings: Settings,
+    out: Path,
+    originals: Sequence[Original],
+    keys: Sequence[list[Hashable]],
+    seen: Sequence[Seen],
+    bar: Bar,
+    command: str,
+) -> dict[str, Any]:
     """The table, the report and, last, dataset.yaml: a folder without that is unfinished."""
     rows, doubles = _without_duplicates(seen, settings.near_bits, bar)
-    rows = [replace(row, group=group) if row.picture else row for row, group in zip(rows, _groups(keys, doubles))]
+    rows = [
+        replace(row, group=group) if row.picture else row
+        for row, group in zip(rows, _groups(keys, doubles))
+    ]
     if settings.join_sides:
         with bar("joining sides", len(rows)) as tell:
             rows = sides.joined(rows, originals, out, tell)
@@ -170,15 +231,24 @@ def _write(
     counts = tally.counts(rows)
     warnings = tally.warnings(counts, settings.shares(), settings.crops)
     dataset.write_table(out / TABLE, rows)
-    hashes = {"sources_sha256": _sources_sha256(originals, [own.content for own in seen]), "sha256": file_sha256(out / TABLE)}
+    hashes = {
+        "sources_sha256": _sources_sha256(originals, [own.content for own in seen]),
+        "sha256": file_sha256(out / TABLE),
+    }
     facts = _facts(settings, rows) | {"counts": counts, "warnings": warnings} | hashes
-    page = dataset_page.page_of(out, facts, rows, {str(original.path): original for original in originals}, command, bar)
+    page = dataset_page.page_of(
+        out, facts, rows, {str(original.path): original for original in originals}, command, bar
+    )
     _write_safely(out / REPORT, page)
-    _write_safely(out / FACTS, yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=120))
+    _write_safely(
+        out / FACTS, yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=120)
+    )
     return facts
 
 
-def _without_duplicates(seen: Sequence[Seen], near_bits: int, bar: Bar) -> tuple[list[Row], dict[int, Double]]:
+def _without_duplicates(
+    seen: Sequence[Seen], near_bits: int, bar: Bar
+) -> tuple[list[Row], dict[int, Double]]:
     """The rows, those of duplicates left out; and by index what each of those repeats."""
     rows = [own.row for own in seen]
     kept = [i for i, row in enumerate(rows) if row.picture]
@@ -186,23 +256,39 @@ def _without_duplicates(seen: Sequence[Seen], near_bits: int, bar: Bar) -> tuple
     equal = {kept[i]: Double(kept[double.of]) for i, double in equal.items()}
     kept = [i for i in kept if i not in equal]
     with bar("comparing pictures", len(kept)) as tell:
-        alike = duplicates.near([rows[i].phash for i in kept], [rows[i].label for i in kept], near_bits, tell)
+        alike = duplicates.near(
+            [rows[i].phash for i in kept], [rows[i].label for i in kept], near_bits, tell
+        )
     alike = {kept[i]: replace(double, of=kept[double.of]) for i, double in alike.items()}
     doubles = equal | alike
-    return [_left_out(row, doubles[i], rows[doubles[i].of]) if i in doubles else row for i, row in enumerate(rows)], doubles
+    return [
+        _left_out(row, doubles[i], rows[doubles[i].of]) if i in doubles else row
+        for i, row in enumerate(rows)
+    ], doubles
 
 
 def _left_out(row: Row, double: Double, other: Row) -> Row:
     if double.bits is not None:
-        return row.left_out("near-duplicate", f"{double.bits} of {4 * len(other.phash)} bits from {other.source}")
-    clash = f", which is labelled {other.label}: neither can be trusted" if other.label != row.label else ""
+        return row.left_out(
+            "near-duplicate", f"{double.bits} of {4 * len(other.phash)} bits from {other.source}"
+        )
+    clash = (
+        f", which is labelled {other.label}: neither can be trusted"
+        if other.label != row.label
+        else ""
+    )
     return row.left_out("duplicate", f"of {other.source}{clash}")
 
 
 def _keys(originals: Sequence[Original], settings: Settings) -> list[list[Hashable]]:
     """What each picture shares with others of its group: its coin and what the CSV calls its group, else its burst or part of its name."""
     keys: list[list[Hashable]] = [
-        [(what, original.table, name) for what, name in (("coin", original.coin_id), ("group", original.group)) if name] for original in originals
+        [
+            (what, original.table, name)
+            for what, name in (("coin", original.coin_id), ("group", original.group))
+            if name
+        ]
+        for original in originals
     ]
     loose = [i for i, own in enumerate(keys) if not own]
     for i, key in zip(loose, _loose_keys([originals[i].path for i in loose], settings)):
@@ -219,7 +305,9 @@ def _loose_keys(paths: Sequence[PurePath], settings: Settings) -> Sequence[Hasha
     found = [_pattern(settings.group_pattern).search(path.as_posix()) for path in paths]
     strange = [path for path, match in zip(paths, found) if match is None]
     if strange:
-        raise InputError(f"--group-pattern {settings.group_pattern!r} does not fit {strange[0]} and {len(strange) - 1} others; every picture needs a group")
+        raise InputError(
+            f"--group-pattern {settings.group_pattern!r} does not fit {strange[0]} and {len(strange) - 1} others; every picture needs a group"
+        )
     return [match.group(1) for match in found if match]
 
 
@@ -243,8 +331,18 @@ def _split(rows: Sequence[Row], settings: Settings) -> list[Row]:
     """Kept rows with their split, and their groups numbered anew."""
     kept = [row for row in rows if row.picture]
     groups = split.groups([[row.group] for row in kept])
-    dealt = iter(zip(groups, split.split([row.label for row in kept], groups, settings.shares(), settings.seed)) if kept else ())
-    return [replace(row, **dict(zip(("group", "split"), next(dealt)))) if row.picture else row for row in rows]
+    dealt = iter(
+        zip(
+            groups,
+            split.split([row.label for row in kept], groups, settings.shares(), settings.seed),
+        )
+        if kept
+        else ()
+    )
+    return [
+        replace(row, **dict(zip(("group", "split"), next(dealt)))) if row.picture else row
+        for row in rows
+    ]
 
 
 def _facts(settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
@@ -267,7 +365,14 @@ def _sources_sha256(originals: Sequence[Original], contents: Sequence[str]) -> s
     """Changes with any picture, label, name or their order."""
     whole = hashlib.sha256()
     for original, content in zip(originals, contents):
-        line = [str(original.path), original.label, original.side, original.coin_id, original.group, content]
+        line = [
+            str(original.path),
+            original.label,
+            original.side,
+            original.coin_id,
+            original.group,
+            content,
+        ]
         whole.update(json.dumps(line).encode() + b"\n")
     return whole.hexdigest()
 

@@ -20,18 +20,24 @@ def pairs(originals: Sequence[Original], among: Iterable[int]) -> dict[int, int]
 
     Raises InputError where no coin has both faces.
     """
-    faces: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: {OBVERSE: [], REVERSE: []})
+    faces: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(
+        lambda: {OBVERSE: [], REVERSE: []}
+    )
     for i in among:
         original = originals[i]
         if original.coin_id and original.side:
             faces[original.table, original.coin_id][original.side].append(i)
     found = {i: j for own in faces.values() for i, j in zip(own[OBVERSE], own[REVERSE])}
     if not found:
-        raise InputError("--join-sides: no coin has both faces; name them in a CSV with the columns path,label,side,coin_id")
+        raise InputError(
+            "--join-sides: no coin has both faces; name them in a CSV with the columns path,label,side,coin_id"
+        )
     return found
 
 
-def joined(rows: Sequence[Row], originals: Sequence[Original], out: Path, tell: Callable[[int], None]) -> list[Row]:
+def joined(
+    rows: Sequence[Row], originals: Sequence[Original], out: Path, tell: Callable[[int], None]
+) -> list[Row]:
     """The rows with both faces of each coin as one; single ones are left out, and those that are left out already stay.
 
     originals: what each row is of. Raises InputError where no coin has both faces left.
@@ -62,4 +68,10 @@ def _side_by_side(obverse: Row, reverse: Row, out: Path) -> Row:
     width = round(right.shape[1] * height / right.shape[0])
     pixels = np.hstack([left, cv2.resize(right, (width, height), interpolation=cv2.INTER_AREA)])
     name = obverse.picture.removesuffix(".png") + "-both.png"
-    return replace(obverse, picture=name, side="both", source=f"{obverse.source} + {reverse.source}", sha256=write_picture(out / name, pixels))
+    return replace(
+        obverse,
+        picture=name,
+        side="both",
+        source=f"{obverse.source} + {reverse.source}",
+        sha256=write_picture(out / name, pixels),
+    )

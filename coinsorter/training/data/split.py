@@ -18,7 +18,12 @@ def bursts(paths: Sequence[PurePath], gap_s: float) -> list[int]:
     first: dict[int, int] = {}  # by picture: the earliest picture of its burst
     before: int | None = None
     for this in sorted(range(len(paths)), key=lambda i: (str(paths[i].parent), taken[i])):
-        goes_on = before is not None and paths[this].parent == paths[before].parent and taken[before] >= 0 and taken[this] - taken[before] <= gap_s
+        goes_on = (
+            before is not None
+            and paths[this].parent == paths[before].parent
+            and taken[before] >= 0
+            and taken[this] - taken[before] <= gap_s
+        )
         first[this] = first[before] if goes_on else this
         before = this
     return _numbered([first[i] for i in range(len(paths))])
@@ -45,7 +50,9 @@ def _numbered(names: Sequence[Hashable]) -> list[int]:
     return [numbers.setdefault(name, len(numbers) + 1) for name in names]
 
 
-def split(labels: Sequence[str], grouped: Sequence[int], shares: Mapping[str, float], seed: int) -> list[str]:
+def split(
+    labels: Sequence[str], grouped: Sequence[int], shares: Mapping[str, float], seed: int
+) -> list[str]:
     """The split of each picture: never two for one group, and of each label about the wanted share in each.
 
     shares: of each split; one of 0 gets nothing. A label with as many groups as there are splits is in all of them (where no group holds
@@ -55,7 +62,9 @@ def split(labels: Sequence[str], grouped: Sequence[int], shares: Mapping[str, fl
     counts, group_index = _counts(labels, grouped)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(counts))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]  # the largest first, of equals any
+    order = order[
+        np.argsort(-counts[order].sum(axis=1), kind="stable")
+    ]  # the largest first, of equals any
     dealt = _deal(counts[order], np.outer(list(wanted.values()), counts.sum(axis=0)))
     place = np.empty(len(counts), int)
     place[order] = dealt
@@ -80,11 +89,18 @@ def _deal(counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         place[group] = part
         have[part] += counts[group]
 
-    for label in np.argsort((counts > 0).sum(axis=0), kind="stable"):  # those with the fewest groups have the least choice
+    for label in np.argsort(
+        (counts > 0).sum(axis=0), kind="stable"
+    ):  # those with the fewest groups have the least choice
         for part in range(len(wanted)):
             free = np.flatnonzero((place < 0) & (counts[:, label] > 0))
             if len(free) and not have[part, label]:
-                give(free[0] if part == 0 else free[np.abs(counts[free, label] - wanted[part, label]).argmin()], part)
+                give(
+                    free[0]
+                    if part == 0
+                    else free[np.abs(counts[free, label] - wanted[part, label]).argmin()],
+                    part,
+                )
     for group in np.flatnonzero(place < 0):
         short = (wanted - have) / counts.sum(axis=0)
         give(group, int((short @ counts[group]).argmax()))

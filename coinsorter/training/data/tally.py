@@ -17,29 +17,52 @@ def counts(rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "pictures": len(rows),
         **_of(kept),
-        "labels": {label: _of([row for row in kept if row.label == label]) | {"pictures": handed_in[label]} for label in sorted(handed_in)},
-        "left_out": {reason: count for reason in clean.REASONS if (count := sum(row.reason == reason for row in rows))},
+        "labels": {
+            label: _of([row for row in kept if row.label == label]) | {"pictures": handed_in[label]}
+            for label in sorted(handed_in)
+        },
+        "left_out": {
+            reason: count
+            for reason in clean.REASONS
+            if (count := sum(row.reason == reason for row in rows))
+        },
     }
 
 
 def _of(kept: Sequence[Row]) -> dict[str, Any]:
     dealt = Counter(row.split for row in kept)
-    return {"kept": len(kept), "groups": len({row.group for row in kept}), "splits": {name: dealt[name] for name in SPLITS}}
+    return {
+        "kept": len(kept),
+        "groups": len({row.group for row in kept}),
+        "splits": {name: dealt[name] for name in SPLITS},
+    }
 
 
 def warnings(counted: dict[str, Any], shares: Mapping[str, float], crops: bool) -> list[str]:
     """What a trainer should know of a data set that was counted. Raises InputError where it is none to train on, and judge on where wanted."""
     labels = {label: own for label, own in counted["labels"].items() if own["kept"]}
-    why = ", ".join(f"{count} {reason}" for reason, count in sorted(counted["left_out"].items(), key=lambda item: -item[1])) or "nothing"
+    why = (
+        ", ".join(
+            f"{count} {reason}"
+            for reason, count in sorted(counted["left_out"].items(), key=lambda item: -item[1])
+        )
+        or "nothing"
+    )
     coinless = not crops and counted["left_out"].get("no-coin", 0) > counted["pictures"] / 2
     hint = "; if they are ready crops, make it anew with --crops --force" if coinless else ""
     if len(labels) < 2:
-        raise InputError(f"pictures of {' and '.join(labels) or 'no label'} are left, and of two labels at least are needed; left out: {why}{hint}")
+        raise InputError(
+            f"pictures of {' and '.join(labels) or 'no label'} are left, and of two labels at least are needed; left out: {why}{hint}"
+        )
     wanted = [name for name, share in shares.items() if share > 0]
     if len(wanted) > 1 and all(own["groups"] < 2 for own in labels.values()):
-        raise InputError("the pictures of each label are all one group, so that none are left to judge on; where names hold no times, try --group-by none")
+        raise InputError(
+            "the pictures of each label are all one group, so that none are left to judge on; where names hold no times, try --group-by none"
+        )
     found = [_scarce(label, own, wanted) for label, own in counted["labels"].items()]
-    return [words for words in found if words] + ([f"most pictures show no coin{hint}"] if coinless else [])
+    return [words for words in found if words] + (
+        [f"most pictures show no coin{hint}"] if coinless else []
+    )
 
 
 def _scarce(label: str, own: dict[str, Any], wanted: Sequence[str]) -> str:

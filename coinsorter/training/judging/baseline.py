@@ -22,7 +22,9 @@ from coinsorter.training.judging.metrics import Answers, Share
 
 SEED = 1
 TREES = 300
-MEASURES_PER_SPLIT = 0.3  # of all: the best of sqrt, 0.3, 0.6 and 1 by whole bursts of brl-frames/day1
+MEASURES_PER_SPLIT = (
+    0.3  # of all: the best of sqrt, 0.3, 0.6 and 1 by whole bursts of brl-frames/day1
+)
 FOLDS = 5
 SHUFFLES = 3  # of each measure, for its importance
 SHUFFLED_COINS = 200  # of each fold, at most
@@ -61,7 +63,9 @@ class OneClass:
 def used(table: Table) -> np.ndarray:
     """Which measures a machine is given: where sizes are known in mm, those in px only say where in the view a coin lay. bool (measures,)."""
     in_mm = any(name.startswith("size_") and name.endswith("_mm") for name in table.names)
-    return np.array([not (in_mm and name.startswith("size_") and name.endswith("_px")) for name in table.names])
+    return np.array(
+        [not (in_mm and name.startswith("size_") and name.endswith("_px")) for name in table.names]
+    )
 
 
 def folds(coins: Sequence[Coin]) -> int | str:
@@ -77,7 +81,9 @@ def folds(coins: Sequence[Coin]) -> int | str:
     return min(FOLDS, *map(len, bursts.values()))
 
 
-def cross_validated(table: Table, coins: Sequence[Coin], count: int, progress: Callable[[int], None]) -> Baseline:
+def cross_validated(
+    table: Table, coins: Sequence[Coin], count: int, progress: Callable[[int], None]
+) -> Baseline:
     """The forest judged on each burst by one that has not seen it, in `count` parts."""
     labels, groups = [str(coin.label) for coin in coins], np.array([coin.group for coin in coins])
     names = sorted(set(labels))
@@ -93,31 +99,55 @@ def cross_validated(table: Table, coins: Sequence[Coin], count: int, progress: C
 
 
 def _folds(values: np.ndarray, truth: np.ndarray, groups: np.ndarray, count: int):
-    with warnings.catch_warnings():  # that a label has few bursts is known: the folds are as many as the fewest
+    with (
+        warnings.catch_warnings()
+    ):  # that a label has few bursts is known: the folds are as many as the fewest
         warnings.simplefilter("ignore", UserWarning)
-        yield from StratifiedGroupKFold(count, shuffle=True, random_state=SEED).split(values, truth, groups)
+        yield from StratifiedGroupKFold(count, shuffle=True, random_state=SEED).split(
+            values, truth, groups
+        )
 
 
-def trained_and_tested(table: Table, coins: Sequence[Coin], other: Table, asked: Sequence[Coin], how: str) -> Baseline | str:
+def trained_and_tested(
+    table: Table, coins: Sequence[Coin], other: Table, asked: Sequence[Coin], how: str
+) -> Baseline | str:
     """The forest trained on some coins and judged on others; or why that cannot be."""
     names, labels = sorted({str(coin.label) for coin in coins}), [str(coin.label) for coin in asked]
     if len(names) < 2:
         return NOTHING_TO_TELL
     keep = used(table)
-    values, truth = table.values(coins)[:, keep], np.array([names.index(str(coin.label)) for coin in coins])
+    values, truth = (
+        table.values(coins)[:, keep],
+        np.array([names.index(str(coin.label)) for coin in coins]),
+    )
     judge = forest().fit(values, truth)
     held = other.values(asked)[:, keep]
     losses = _losses(judge, held, np.array([names.index(label) for label in labels]), table)
-    return _result(how, table, values, truth, [names[n] for n in judge.predict(held)], labels, [losses])
+    return _result(
+        how, table, values, truth, [names[n] for n in judge.predict(held)], labels, [losses]
+    )
 
 
-def _result(how: str, table: Table, values, truth, said: list[str], labels: list[str], losses: list[dict[str, float]]) -> Baseline:
+def _result(
+    how: str,
+    table: Table,
+    values,
+    truth,
+    said: list[str],
+    labels: list[str],
+    losses: list[dict[str, float]],
+) -> Baseline:
     """values, truth: of what was trained on. said, labels: of what was judged."""
     mean = {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
     ranked = dict(sorted(mean.items(), key=lambda item: -item[1]))
-    single, families = {n: v for n, v in ranked.items() if "_" in n}, {n: v for n, v in ranked.items() if "_" not in n}
+    single, families = (
+        {n: v for n, v in ranked.items() if "_" in n},
+        {n: v for n, v in ranked.items() if "_" not in n},
+    )
     answers = metrics.answers(labels, said, sorted({*labels, *said}))
-    return Baseline(how, int(used(table).sum()), answers, single, families, telling(table, values, truth))
+    return Baseline(
+        how, int(used(table).sum()), answers, single, families, telling(table, values, truth)
+    )
 
 
 def forest() -> Pipeline:
@@ -126,7 +156,9 @@ def forest() -> Pipeline:
     return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), trees)
 
 
-def _losses(judge: Pipeline, values: np.ndarray, truth: np.ndarray, table: Table) -> dict[str, float]:
+def _losses(
+    judge: Pipeline, values: np.ndarray, truth: np.ndarray, table: Table
+) -> dict[str, float]:
     """Balanced accuracy lost by shuffling each measure (Breiman, 2001), and each family as a whole, by name; a family's has no underscore.
 
     All shuffled copies are judged in one go: a forest takes as long for ten coins as for a thousand.
@@ -136,12 +168,19 @@ def _losses(judge: Pipeline, values: np.ndarray, truth: np.ndarray, table: Table
     values, truth = values[some], truth[some]
     names = [name for name, keep in zip(table.names, used(table)) if keep]
     families = [family(name) for name in names]
-    sets = {**{name: [n] for n, name in enumerate(names)}, **{one: [n for n, other in enumerate(families) if other == one] for one in families}}
+    sets = {
+        **{name: [n] for n, name in enumerate(names)},
+        **{one: [n for n, other in enumerate(families) if other == one] for one in families},
+    }
     copies = np.tile(values, (len(sets) * SHUFFLES, 1, 1))
-    for copy, columns in zip(copies, (columns for columns in sets.values() for _ in range(SHUFFLES))):
+    for copy, columns in zip(
+        copies, (columns for columns in sets.values() for _ in range(SHUFFLES))
+    ):
         copy[:, columns] = values[rng.permutation(len(values))][:, columns]
     said = judge.predict(np.concatenate([values, *copies])).reshape(-1, len(truth))
-    balanced = np.mean([(said[:, truth == label] == label).mean(axis=1) for label in np.unique(truth)], axis=0)
+    balanced = np.mean(
+        [(said[:, truth == label] == label).mean(axis=1) for label in np.unique(truth)], axis=0
+    )
     return dict(zip(sets, (balanced[0] - balanced[1:].reshape(-1, SHUFFLES).mean(axis=1)).tolist()))
 
 
@@ -149,7 +188,9 @@ def telling(table: Table, values: np.ndarray, truth: np.ndarray, count: int = 6)
     """Measures by their mutual information with the label, the most telling first and at most two of a family."""
     names = [name for name, keep in zip(table.names, used(table)) if keep]
     filled = SimpleImputer(strategy="median", keep_empty_features=True).fit_transform(values)
-    worth = mutual_info_classif(filled, truth, n_neighbors=min(3, len(truth) - 1), random_state=SEED)
+    worth = mutual_info_classif(
+        filled, truth, n_neighbors=min(3, len(truth) - 1), random_state=SEED
+    )
     found: list[str] = []
     for index in np.argsort(-worth, kind="stable"):
         if sum(family(name) == family(names[index]) for name in found) < 2:
@@ -159,7 +200,11 @@ def telling(table: Table, values: np.ndarray, truth: np.ndarray, count: int = 6)
 
 def one_class() -> Pipeline:
     """Untrained. Its score is above 0 for what looks like the coins it was trained on."""
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), OneClassSVM(gamma="scale", nu=OUTLIERS))
+    return make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        StandardScaler(),
+        OneClassSVM(gamma="scale", nu=OUTLIERS),
+    )
 
 
 def scored(table: Table, own: Sequence[bool]) -> tuple[Pipeline, np.ndarray]:
@@ -175,11 +220,17 @@ def scored(table: Table, own: Sequence[bool]) -> tuple[Pipeline, np.ndarray]:
     if count > 1:
         rows = np.flatnonzero(mine)
         for seen, held in GroupKFold(count).split(rows, groups=groups):
-            scores[rows[held]] = one_class().fit(values[rows[seen]]).decision_function(values[rows[held]])
+            scores[rows[held]] = (
+                one_class().fit(values[rows[seen]]).decision_function(values[rows[held]])
+            )
     return machine, scores
 
 
 def judged_by_score(scores: np.ndarray, own: Sequence[bool]) -> OneClass:
     mine = np.asarray(own, bool)
     outside = Share.counted(int((scores[mine] < 0).sum()), int(mine.sum()))
-    return OneClass(outside, int((~mine).sum()), metrics.auroc((-scores[mine]).tolist(), (-scores[~mine]).tolist()))
+    return OneClass(
+        outside,
+        int((~mine).sum()),
+        metrics.auroc((-scores[mine]).tolist(), (-scores[~mine]).tolist()),
+    )

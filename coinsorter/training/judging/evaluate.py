@@ -69,7 +69,13 @@ def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
     found = findings(asked, Judge(models, classifier, scale), bar)
     plates = list(_plates(found))
     result = plain(found, classifier.runtime, scale)
-    html = page.render("evaluation.html", found=found, result=result, plates={p.name: p for p in plates}, most_shown=WORST)
+    html = page.render(
+        "evaluation.html",
+        found=found,
+        result=result,
+        plates={p.name: p for p in plates},
+        most_shown=WORST,
+    )
     with whole.folder(out) as new:
         report.fill(new, html, plates, result)
     return result
@@ -79,9 +85,13 @@ def _crop_scale(asked: Asked, models: Bundle, bar: Bar) -> CropScale | None:
     if asked.scale_from is None:
         return None
     if not asked.crops:
-        raise InputError("--scale-from is for ready crops; add --crops, or leave it out: in frames the bundle's view tells the scale")
+        raise InputError(
+            "--scale-from is for ready crops; add --crops, or leave it out: in frames the bundle's view tells the scale"
+        )
     if asked.scale_from.resolve() == asked.data.resolve():
-        raise InputError(f"--scale-from {asked.scale_from}: is what is judged; name other crops, such as those that were trained on")
+        raise InputError(
+            f"--scale-from {asked.scale_from}: is what is judged; name other crops, such as those that were trained on"
+        )
     with bar("measuring", len(picture_paths(asked.scale_from))) as tell:
         return CropScale.measured(asked.scale_from, models, tell)
 
@@ -93,10 +103,24 @@ def findings(asked: Asked, judge: Judge, bar: Bar) -> Findings:
     genuine = [r for r in records if r.label in models.labels]
     _check_seen(asked, len(pictures), genuine)
     found = [r for r in genuine if r.found]
-    foreign = [r for r in records if r.found and r.label is not None and r.label not in models.labels]
-    counted = metrics.measure(records, list(models.labels), {name: own.max_anomaly for name, own in models.thresholds.items()})
+    foreign = [
+        r for r in records if r.found and r.label is not None and r.label not in models.labels
+    ]
+    counted = metrics.measure(
+        records,
+        list(models.labels),
+        {name: own.max_anomaly for name, own in models.thresholds.items()},
+    )
     unreadable = tuple(str(path) for path in pictures.unreadable)
-    return Findings(asked, models, tuple(records), unreadable, counted, worst(records, set(models.labels)), *_studies(asked, judge, found, foreign, bar))
+    return Findings(
+        asked,
+        models,
+        tuple(records),
+        unreadable,
+        counted,
+        worst(records, set(models.labels)),
+        *_studies(asked, judge, found, foreign, bar),
+    )
 
 
 def _judge_all(asked: Asked, pictures: Pictures, bar: Bar) -> list[Judged]:
@@ -105,7 +129,9 @@ def _judge_all(asked: Asked, pictures: Pictures, bar: Bar) -> list[Judged]:
         for record in pictures:
             records.append(record)
             tell(len(records))
-            if len(records) == FIRST:  # ready crops are taken for frames: say so before thousands are gone through
+            if (
+                len(records) == FIRST
+            ):  # ready crops are taken for frames: say so before thousands are gone through
                 _check_shape(asked, records)
         if pictures.unreadable:
             tell(len(pictures))
@@ -114,18 +140,26 @@ def _judge_all(asked: Asked, pictures: Pictures, bar: Bar) -> list[Judged]:
 
 def _check_shape(asked: Asked, records: list[Judged]) -> None:
     if all(r.reason == WRONG_SIZE for r in records):
-        raise InputError(f"{asked.data}: its pictures have not the shape of the view of bundle {asked.bundle}; if each is one ready crop, add --crops")
+        raise InputError(
+            f"{asked.data}: its pictures have not the shape of the view of bundle {asked.bundle}; if each is one ready crop, add --crops"
+        )
 
 
 def _check_seen(asked: Asked, pictures: int, genuine: list[Judged]) -> None:
     if not genuine:
-        raise InputError(f"{asked.data}: of its {pictures} pictures none in a folder named as a label can be read")
+        raise InputError(
+            f"{asked.data}: of its {pictures} pictures none in a folder named as a label can be read"
+        )
     _check_shape(asked, genuine)
     if not any(r.found for r in genuine):
-        raise InputError(f"{asked.data}: no coin was found in any of {len(genuine)} pictures; if each is one ready crop, add --crops")
+        raise InputError(
+            f"{asked.data}: no coin was found in any of {len(genuine)} pictures; if each is one ready crop, add --crops"
+        )
 
 
-def _studies(asked: Asked, judge: Judge, found: list[Judged], foreign: list[Judged], bar: Bar) -> tuple:
+def _studies(
+    asked: Asked, judge: Judge, found: list[Judged], foreign: list[Judged], bar: Bar
+) -> tuple:
     """The study of rotations, of damage and of foreign things: what was asked for, else None."""
     turned = damaged = strangers = None
     if asked.turns:
@@ -142,12 +176,21 @@ def _studies(asked: Asked, judge: Judge, found: list[Judged], foreign: list[Judg
 
 def worst(records: list[Judged], labels: set[str]) -> dict[str, list[Judged]]:
     """The worst first: genuine coins called wrong, the surest first; called right but rejected, the strangest first; foreign ones let in."""
-    genuine, foreign = [r for r in records if r.label in labels], [r for r in records if r.label is not None and r.label not in labels]
+    genuine, foreign = (
+        [r for r in records if r.label in labels],
+        [r for r in records if r.label is not None and r.label not in labels],
+    )
     lists = {
-        "called wrong": sorted((r for r in genuine if r.found and not r.right), key=lambda r: -r.confidence),
-        "rejected though right": sorted((r for r in genuine if r.right and not r.accepted), key=lambda r: -r.anomaly),
+        "called wrong": sorted(
+            (r for r in genuine if r.found and not r.right), key=lambda r: -r.confidence
+        ),
+        "rejected though right": sorted(
+            (r for r in genuine if r.right and not r.accepted), key=lambda r: -r.anomaly
+        ),
         "no coin found": [r for r in genuine if not r.found],
-        "foreign but accepted": sorted((r for r in foreign if r.accepted), key=lambda r: -r.confidence),
+        "foreign but accepted": sorted(
+            (r for r in foreign if r.accepted), key=lambda r: -r.confidence
+        ),
     }
     return {what: found[:WORST] for what, found in lists.items() if found}
 
@@ -157,7 +200,12 @@ def plain(found: Findings, interpreter: str, scale: CropScale | None = None) -> 
     models, asked = found.models, found.asked
     return {
         "bundle": {"name": models.facts.name, "path": str(asked.bundle), "digest": models.digest},
-        "data": {"path": str(asked.data), "crops": asked.crops, "scale": scale and asdict(scale), "unreadable": list(found.unreadable)},
+        "data": {
+            "path": str(asked.data),
+            "crops": asked.crops,
+            "scale": scale and asdict(scale),
+            "unreadable": list(found.unreadable),
+        },
         "runtime": f"{interpreter} {runtime.version(interpreter)}",
         **asdict(found.metrics),
         "worst": [_mistake(what, r) for what, records in found.worst.items() for r in records],
@@ -168,37 +216,81 @@ def plain(found: Findings, interpreter: str, scale: CropScale | None = None) -> 
 
 
 def _mistake(what: str, r: Judged) -> dict[str, Any]:
-    facts = {"what": what, "path": str(r.path), "true": r.label, "predicted": r.predicted or None, "confidence": r.confidence}
-    return {**facts, "anomaly": r.anomaly if np.isfinite(r.anomaly) else None, "diameter_mm": r.diameter_mm, "reason": r.reason}
+    facts = {
+        "what": what,
+        "path": str(r.path),
+        "true": r.label,
+        "predicted": r.predicted or None,
+        "confidence": r.confidence,
+    }
+    return {
+        **facts,
+        "anomaly": r.anomaly if np.isfinite(r.anomaly) else None,
+        "diameter_mm": r.diameter_mm,
+        "reason": r.reason,
+    }
 
 
 def _plain_damage(study: damage.Study) -> dict[str, Any]:
     kinds = {kind: asdict(own) for kind, own in study.kinds.items()}
-    return {"synthetic": study.synthetic, "intact_rejected": asdict(study.intact_rejected), "kinds": kinds}
+    return {
+        "synthetic": study.synthetic,
+        "intact_rejected": asdict(study.intact_rejected),
+        "kinds": kinds,
+    }
 
 
 def summary(result: dict[str, Any]) -> str:
     """The figures that matter most, of what metrics.json says, in a few lines."""
     every, machine, anomaly = result["all_answered"], result["machine"], result["anomaly"]
     scale = result["data"]["scale"]
-    right, wrong, parts = every["right"], machine["false_accepts"], (machine["wrong_labels"]["count"], machine["foreign_accepted"]["count"])
+    right, wrong, parts = (
+        every["right"],
+        machine["false_accepts"],
+        (machine["wrong_labels"]["count"], machine["foreign_accepted"]["count"]),
+    )
     lines = [
         f"{result['genuine']} genuine coins, {result['foreign']} foreign things, {len(result['data']['unreadable'])} unreadable",
-        *([f"crops measured at {scale['px_per_mm']:.2f} px per mm, each {_percent(scale['spread'])} off"] if scale else []),
+        *(
+            [
+                f"crops measured at {scale['px_per_mm']:.2f} px per mm, each {_percent(scale['spread'])} off"
+            ]
+            if scale
+            else []
+        ),
         f"every coin answered: {_percent(right['share'])} right ({_percent(right['low_95'])} to {_percent(right['high_95'])} at 95 %), "
         f"balanced {_percent(every['balanced_accuracy'])}, macro F1 {_percent(every['macro_f1'])}",
         f"the machine: {_percent(machine['genuine_accepted']['share'])} of genuine coins accepted",
         f"false accepts: {wrong['count']} of {wrong['of']} accepted (wrong labels {parts[0]}, foreign {parts[1]}), at most {_percent(wrong['at_most_95'])} at 95 %",
     ]
     if anomaly["auroc"] is not None:
-        lines.append(f"anomaly score: AUROC {anomaly['auroc']:.3f}; at the limits TPR {anomaly['tpr']['share']:.3f}, TNR {anomaly['tnr']['share']:.3f}")
+        lines.append(
+            f"anomaly score: AUROC {anomaly['auroc']:.3f}; at the limits TPR {anomaly['tpr']['share']:.3f}, TNR {anomaly['tnr']['share']:.3f}"
+        )
     if result["strangers"]:
-        areas = {what: result["strangers"][what].get("all") for what in ("with_diameter", "without_diameter")}
-        lines.append("foreign things, all evidence fused: AUROC " + ", ".join(f"{area:.3f} {what.replace('_', ' ')}" for what, area in areas.items() if area is not None))
+        areas = {
+            what: result["strangers"][what].get("all")
+            for what in ("with_diameter", "without_diameter")
+        }
+        lines.append(
+            "foreign things, all evidence fused: AUROC "
+            + ", ".join(
+                f"{area:.3f} {what.replace('_', ' ')}"
+                for what, area in areas.items()
+                if area is not None
+            )
+        )
     if result["rotations"]:
-        lines.append(f"turned: {_percent(result['rotations']['lowest'])} to {_percent(result['rotations']['highest'])} right")
+        lines.append(
+            f"turned: {_percent(result['rotations']['lowest'])} to {_percent(result['rotations']['highest'])} right"
+        )
     if result["damage"]:
-        lines.append("damaged (synthetic), AUROC: " + ", ".join(f"{kind} {own['auroc']:.3f}" for kind, own in result["damage"]["kinds"].items()))
+        lines.append(
+            "damaged (synthetic), AUROC: "
+            + ", ".join(
+                f"{kind} {own['auroc']:.3f}" for kind, own in result["damage"]["kinds"].items()
+            )
+        )
     return "\n".join(lines)
 
 
@@ -211,11 +303,23 @@ def _plates(found: Findings) -> Iterator[Plate]:
     m = found.metrics
     told = (m.machine.genuine_accepted.share, m.machine.wrong_labels.share)
     at_limits = (told[0], told[1]) if told[0] is not None and told[1] is not None else None
-    yield Plate("confusion-all", plots.confusion(m.all_answered.confusion, "Every coin answered"), "Rows: what it was. Columns: its likeliest label.")
+    yield Plate(
+        "confusion-all",
+        plots.confusion(m.all_answered.confusion, "Every coin answered"),
+        "Rows: what it was. Columns: its likeliest label.",
+    )
     went = plots.confusion(m.machine.answers.confusion, "The machine: accepted or rejected")
     yield Plate("confusion-machine", went, "Rows: what it was. Columns: where it went.")
-    yield Plate("per-label", plots.per_label(m.all_answered, "By label, every coin answered"), "The label's coins in brackets.")
-    yield Plate("risk-coverage", plots.risk_coverage(m.risk_coverage, at_limits), "Left is only the surest coins, right is all of them.")
+    yield Plate(
+        "per-label",
+        plots.per_label(m.all_answered, "By label, every coin answered"),
+        "The label's coins in brackets.",
+    )
+    yield Plate(
+        "risk-coverage",
+        plots.risk_coverage(m.risk_coverage, at_limits),
+        "Left is only the surest coins, right is all of them.",
+    )
     says = "On the line, nine in ten coins of confidence 0.9 are right. Bars: how many coins, on a logarithmic scale."
     yield Plate("reliability", plots.reliability(m.reliability), says)
     yield from _anomaly_plates(found)
@@ -226,28 +330,59 @@ def _plates(found: Findings) -> Iterator[Plate]:
         yield from _damage_plates(found.damaged)
     for what, records in found.worst.items():
         tiles = [_tile(r, found.asked.data) for r in records]
-        yield Plate(f"worst-{what.replace(' ', '-')}", plots.contact_sheet(tiles, what.capitalize()), "")
+        yield Plate(
+            f"worst-{what.replace(' ', '-')}", plots.contact_sheet(tiles, what.capitalize()), ""
+        )
 
 
 def _anomaly_plates(found: Findings) -> Iterator[Plate]:
-    seen, labels = [r for r in found.records if r.found and r.label is not None], found.models.labels
-    genuine, foreign = ([r.anomaly for r in seen if (r.label in labels) is known] for known in (True, False))
+    seen, labels = (
+        [r for r in found.records if r.found and r.label is not None],
+        found.models.labels,
+    )
+    genuine, foreign = (
+        [r.anomaly for r in seen if (r.label in labels) is known] for known in (True, False)
+    )
     if genuine and foreign:
         yield Plate("roc", plots.roc(found.metrics.anomaly), "Up and to the left is better.")
     limits = [own.max_anomaly for own in found.models.thresholds.values()]
-    yield Plate("anomaly", plots.anomaly_scores(genuine, foreign, limits), "Beyond the limit of its label a coin is rejected.")
+    yield Plate(
+        "anomaly",
+        plots.anomaly_scores(genuine, foreign, limits),
+        "Beyond the limit of its label a coin is rejected.",
+    )
 
 
 def _damage_plates(study: damage.Study) -> Iterator[Plate]:
     aurocs = {kind: own.auroc for kind, own in study.kinds.items()}
     rejected = {kind: own.rejected.share for kind, own in study.kinds.items()}
-    yield Plate("damage", plots.damage(aurocs, rejected, study.intact_rejected.share), "Synthetic damage: drawn onto the crops.")
-    yield Plate("damage-examples", plots.damage_examples(study.examples), "Synthetic damage on real crops, as the networks get them.")
+    yield Plate(
+        "damage",
+        plots.damage(aurocs, rejected, study.intact_rejected.share),
+        "Synthetic damage: drawn onto the crops.",
+    )
+    yield Plate(
+        "damage-examples",
+        plots.damage_examples(study.examples),
+        "Synthetic damage on real crops, as the networks get them.",
+    )
 
 
 def _tile(r: Judged, data: Path) -> Tile:
-    path, fate = str(r.path.relative_to(data)), "accepted" if r.accepted else f"rejected: {r.reason}"
+    path, fate = (
+        str(r.path.relative_to(data)),
+        "accepted" if r.accepted else f"rejected: {r.reason}",
+    )
     if not r.found:
         return Tile(r.crop, (path, f"{r.label}, {fate}"))
     size = "" if r.diameter_mm is None else f", {r.diameter_mm:.2f} mm"
-    return Tile(r.crop, (path, f"{r.label} called {r.predicted}", f"confidence {r.confidence:.4f}", f"anomaly {r.anomaly:.1f}{size}", fate))
+    return Tile(
+        r.crop,
+        (
+            path,
+            f"{r.label} called {r.predicted}",
+            f"confidence {r.confidence:.4f}",
+            f"anomaly {r.anomaly:.1f}{size}",
+            fate,
+        ),
+    )

@@ -73,12 +73,23 @@ def describe(wanted: Wanted, out: Path, bar: Bar) -> dict[str, Any]:
     plates = list(_plates(found))
     result = plain(found)
     named = {plate.name: plate for plate in plates}
-    html = page.render("features.html", found=found, result=result, plates=named, counts=_counts(found.table), medians=_medians(found))
+    html = page.render(
+        "features.html",
+        found=found,
+        result=result,
+        plates=named,
+        counts=_counts(found.table),
+        medians=_medians(found),
+    )
     with whole.folder(out) as new:
         report.fill(new, html, plates, result)
-        (new / "features.csv").write_text(measures.as_csv(found.table, _listed(found.scores)), encoding="utf-8")
+        (new / "features.csv").write_text(
+            measures.as_csv(found.table, _listed(found.scores)), encoding="utf-8"
+        )
         if found.test:
-            (new / "features-test.csv").write_text(measures.as_csv(found.test, _listed(found.test_scores)), encoding="utf-8")
+            (new / "features-test.csv").write_text(
+                measures.as_csv(found.test, _listed(found.test_scores)), encoding="utf-8"
+            )
         if wanted.svm:
             _save(found.machine, wanted.svm)
     return result
@@ -98,11 +109,22 @@ def _found(wanted: Wanted, models: Bundle | None, bar: Bar) -> Described:
     test = _measured(wanted.test, models, wanted, bar) if wanted.test else None
     known = {coin.label for coin in _known(table, models)}
     if models and not known:
-        raise InputError(f"{wanted.data}: no folder is named as a label of bundle {wanted.bundle} ({', '.join(models.labels)})")
+        raise InputError(
+            f"{wanted.data}: no folder is named as a label of bundle {wanted.bundle} ({', '.join(models.labels)})"
+        )
     machine = scores = test_scores = about = None
     if wanted.svm:
         machine, scores, test_scores, about = _one_class(wanted, table, test, known)
-    return Described(wanted, table, test, _baseline(wanted, table, test, known, bar), about, scores, test_scores, machine)
+    return Described(
+        wanted,
+        table,
+        test,
+        _baseline(wanted, table, test, known, bar),
+        about,
+        scores,
+        test_scores,
+        machine,
+    )
 
 
 def _measured(folder: Path, models: Bundle | None, wanted: Wanted, bar: Bar) -> Table:
@@ -112,17 +134,25 @@ def _measured(folder: Path, models: Bundle | None, wanted: Wanted, bar: Bar) -> 
 
 def _known(table: Table, models: Bundle | None) -> list[Coin]:
     """Coins whose label counts: the bundle's labels, or without a bundle any."""
-    return [coin for coin in table.coins if coin.label is not None and (models is None or coin.label in models.labels)]
+    return [
+        coin
+        for coin in table.coins
+        if coin.label is not None and (models is None or coin.label in models.labels)
+    ]
 
 
-def _baseline(wanted: Wanted, table: Table, test: Table | None, known: set, bar: Bar) -> Baseline | str:
+def _baseline(
+    wanted: Wanted, table: Table, test: Table | None, known: set, bar: Bar
+) -> Baseline | str:
     coins = [coin for coin in table.coins if coin.label in known]
     if test and wanted.test:
         asked = [coin for coin in test.coins if coin.label in known]
         if not asked:
             return f"no folder of {wanted.test} is named as one of {wanted.data}"
         with bar("forest", 1) as tell:
-            result = baseline.trained_and_tested(table, coins, test, asked, f"trained on {wanted.data}, judged on {wanted.test}")
+            result = baseline.trained_and_tested(
+                table, coins, test, asked, f"trained on {wanted.data}, judged on {wanted.test}"
+            )
             tell(1)
             return result
     count = baseline.folds(coins)
@@ -135,12 +165,19 @@ def _baseline(wanted: Wanted, table: Table, test: Table | None, known: set, bar:
 def _one_class(wanted: Wanted, table: Table, test: Table | None, known: set):
     own = [coin.label in known for coin in table.coins]
     if not any(own):
-        raise InputError(f"{wanted.data}: no picture lies in a folder of its own, so --svm has no genuine coins to learn from")
+        raise InputError(
+            f"{wanted.data}: no picture lies in a folder of its own, so --svm has no genuine coins to learn from"
+        )
     machine, scores = baseline.scored(table, own)
     if test is None:
         return machine, scores, None, baseline.judged_by_score(scores, own)
     test_scores = machine.decision_function(test.values()[:, baseline.used(table)])
-    return machine, scores, test_scores, baseline.judged_by_score(test_scores, [coin.label in known for coin in test.coins])
+    return (
+        machine,
+        scores,
+        test_scores,
+        baseline.judged_by_score(test_scores, [coin.label in known for coin in test.coins]),
+    )
 
 
 def plain(found: Described) -> dict[str, Any]:
@@ -149,7 +186,11 @@ def plain(found: Described) -> dict[str, Any]:
     keep = baseline.used(table)
     paths = {"path": wanted.data, "bundle": wanted.bundle, "test": wanted.test}
     return {
-        "data": {**{name: str(path) if path else None for name, path in paths.items()}, "crops": wanted.crops, "burst_s": wanted.burst_s},
+        "data": {
+            **{name: str(path) if path else None for name, path in paths.items()},
+            "crops": wanted.crops,
+            "burst_s": wanted.burst_s,
+        },
         "coins": len(table.coins),
         "per_label": _counts(table),
         "left_out": table.left_out,
@@ -158,23 +199,35 @@ def plain(found: Described) -> dict[str, Any]:
         "used": [name for name, kept in zip(table.names, keep) if kept],
         "baseline": None if isinstance(found.baseline, str) else asdict(found.baseline),
         "no_baseline": found.baseline if isinstance(found.baseline, str) else None,
-        "one_class": {**asdict(found.one_class), "file": str(wanted.svm)} if found.one_class else None,
+        "one_class": {**asdict(found.one_class), "file": str(wanted.svm)}
+        if found.one_class
+        else None,
     }
 
 
 def summary(result: dict[str, Any]) -> str:
     """The figures that matter most, of what metrics.json says, in a few lines."""
     left_out = len(result["left_out"]) + len(result["test_left_out"])
-    lines = [f"{result['coins']} coins, {len(result['measures'])} measures of each; {left_out} pictures left out"]
+    lines = [
+        f"{result['coins']} coins, {len(result['measures'])} measures of each; {left_out} pictures left out"
+    ]
     if result["baseline"]:
         answers = result["baseline"]["answers"]
         right, balanced = answers["right"], answers["balanced_accuracy"]
-        lines.append(f"extra-trees, {result['baseline']['how']}: {100 * right['share']:.2f} % of {right['of']} right, balanced {100 * balanced:.2f} %")
+        lines.append(
+            f"extra-trees, {result['baseline']['how']}: {100 * right['share']:.2f} % of {right['of']} right, balanced {100 * balanced:.2f} %"
+        )
     else:
         lines.append(f"no classifier: {result['no_baseline']}")
     if one := result["one_class"]:
-        against = "" if one["auroc"] is None else f", AUROC {one['auroc']:.3f} against {one['foreign']} foreign ones"
-        lines.append(f"one-class SVM in {one['file']}: {100 * one['outside']['share']:.1f} % of genuine coins called strange{against}")
+        against = (
+            ""
+            if one["auroc"] is None
+            else f", AUROC {one['auroc']:.3f} against {one['foreign']} foreign ones"
+        )
+        lines.append(
+            f"one-class SVM in {one['file']}: {100 * one['outside']['share']:.1f} % of genuine coins called strange{against}"
+        )
     return "\n".join(lines)
 
 
@@ -190,7 +243,10 @@ def _listed(scores: np.ndarray | None) -> list[float] | None:
 def _medians(found: Described) -> dict[str, dict[str, float]]:
     """The median of each telling measure, by label."""
     by_name = _by_label(found.table, _telling(found))
-    return {name: {label: _median(values) for label, values in by_label.items()} for name, by_label in by_name.items()}
+    return {
+        name: {label: _median(values) for label, values in by_label.items()}
+        for name, by_label in by_name.items()
+    }
 
 
 def _median(values: np.ndarray) -> float:
@@ -200,12 +256,22 @@ def _median(values: np.ndarray) -> float:
 
 def _telling(found: Described) -> tuple[str, ...]:
     """The measures that are shown: without a baseline, a few usual ones."""
-    return tuple(name for name in USUAL if name in found.table.names) if isinstance(found.baseline, str) else found.baseline.telling
+    return (
+        tuple(name for name in USUAL if name in found.table.names)
+        if isinstance(found.baseline, str)
+        else found.baseline.telling
+    )
 
 
 def _by_label(table: Table, names: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
     labels, values = np.array([coin.label or "(none)" for coin in table.coins]), table.values()
-    return {name: {label: values[labels == label, table.names.index(name)] for label in sorted(set(labels.tolist()))} for name in names}
+    return {
+        name: {
+            label: values[labels == label, table.names.index(name)]
+            for label in sorted(set(labels.tolist()))
+        }
+        for name in names
+    }
 
 
 def _plates(found: Described) -> Iterator[Plate]:
@@ -214,9 +280,19 @@ def _plates(found: Described) -> Iterator[Plate]:
     sheet = plots.contact_sheet(crops, "One coin of each label, as it was measured", columns=8)
     yield Plate("coins", sheet, "Same radius, same belt colour: what differs is the coin.")
     boxes = plots.distributions(_by_label(found.table, _telling(found)))
-    yield Plate("distributions", boxes, "Box: the middle half of the label's coins; line: the median; whiskers: all but 5 % on either side.")
+    yield Plate(
+        "distributions",
+        boxes,
+        "Box: the middle half of the label's coins; line: the median; whiskers: all but 5 % on either side.",
+    )
     if not isinstance(found.baseline, str):
-        table = plots.confusion(found.baseline.answers.confusion, "The forest on coins it has not seen")
+        table = plots.confusion(
+            found.baseline.answers.confusion, "The forest on coins it has not seen"
+        )
         yield Plate("confusion", table, "Rows: what it was. Columns: what the forest said.")
         losses = plots.importances(found.baseline.families, found.baseline.importance)
-        yield Plate("importance", losses, "Balanced accuracy lost when a family, or one measure, is shuffled among the coins.")
+        yield Plate(
+            "importance",
+            losses,
+            "Balanced accuracy lost when a family, or one measure, is shuffled among the coins.",
+        )

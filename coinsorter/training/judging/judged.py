@@ -87,7 +87,9 @@ class CropScale:
                 scales.append(2 * circle.radius_px / models.labels[label].diameter_mm)
             progress(done)
         if len(scales) < FEWEST_SCALED:
-            raise InputError(f"{folder}: {len(scales)} coins of known labels were found in its crops; to tell their scale it takes {FEWEST_SCALED}")
+            raise InputError(
+                f"{folder}: {len(scales)} coins of known labels were found in its crops; to tell their scale it takes {FEWEST_SCALED}"
+            )
         middle = float(np.median(scales))
         spread = 1.4826 * float(np.median(np.abs(np.array(scales) / middle - 1)))
         if spread > MOST_SCATTERED:
@@ -102,7 +104,9 @@ class Judge:
     crop_scale: of the ready crops, where it is known.
     """
 
-    def __init__(self, models: Bundle, classifier: Classifier, crop_scale: CropScale | None = None) -> None:
+    def __init__(
+        self, models: Bundle, classifier: Classifier, crop_scale: CropScale | None = None
+    ) -> None:
         self.models = models
         self._crop_scale = crop_scale
         self._scale_spread = crop_scale.spread if crop_scale else 0.0
@@ -116,42 +120,103 @@ class Judge:
         if replayed.coin is None or replayed.verdict is None:
             return self._nothing(replayed, frame.pixels)
         coin, verdict = replayed.coin, replayed.verdict
-        return _record(path, label, verdict, np.array(verdict.probabilities), coin.diameter_mm, replayed.decision.reason, coin.crops[0])
+        return _record(
+            path,
+            label,
+            verdict,
+            np.array(verdict.probabilities),
+            coin.diameter_mm,
+            replayed.decision.reason,
+            coin.crops[0],
+        )
 
     def ready_crop(self, frame: Frame, path: Path, label: str | None) -> Judged:
         """A picture that one coin fills."""
         if self.models.crop.full_mm:
-            raise InputError(f"bundle {self.models.path} shows its networks how large a coin is, and ready crops do not tell; give it whole frames")
+            raise InputError(
+                f"bundle {self.models.path} shows its networks how large a coin is, and ready crops do not tell; give it whole frames"
+            )
         circle = clean.in_crop(frame.pixels, self.models.crop.surround)
         diameter = self._crop_scale.diameter_mm(circle) if self._crop_scale else None
-        return self.coin(path, label, crop.cut(frame.pixels, circle, self.models.crop.full_mm, self.models.crop), diameter)
+        return self.coin(
+            path,
+            label,
+            crop.cut(frame.pixels, circle, self.models.crop.full_mm, self.models.crop),
+            diameter,
+        )
 
-    def coin(self, path: Path, label: str | None, picture: np.ndarray, diameter_mm: float | None) -> Judged:
+    def coin(
+        self, path: Path, label: str | None, picture: np.ndarray, diameter_mm: float | None
+    ) -> Judged:
         """A coin's crop as the networks want it, uint8 (n, n, 3). Without a diameter the limit on it is not asked."""
         verdict, probabilities = self._verdict(picture, diameter_mm)
-        measured = self.models.labels[verdict.label].diameter_mm if diameter_mm is None else diameter_mm
-        decision = decide(_lone(picture, measured), replace(verdict, diameter_mm=measured), self._rules)
+        measured = (
+            self.models.labels[verdict.label].diameter_mm if diameter_mm is None else diameter_mm
+        )
+        decision = decide(
+            _lone(picture, measured), replace(verdict, diameter_mm=measured), self._rules
+        )
         return _record(path, label, verdict, probabilities, diameter_mm, decision.reason, picture)
 
-    def fused(self, picture: np.ndarray, diameter_mm: float | None) -> tuple[np.ndarray, np.ndarray]:
+    def fused(
+        self, picture: np.ndarray, diameter_mm: float | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Log probabilities of every label, (labels,), from the crop alone and with the diameter too."""
         logits = self._classifier.logits(self._classifier.evidence(picture))
-        pictures, fused = self._classifier.posteriors(logits, nan if diameter_mm is None else diameter_mm, self._scale_spread)
+        pictures, fused = self._classifier.posteriors(
+            logits, nan if diameter_mm is None else diameter_mm, self._scale_spread
+        )
         return np.array(pictures[:-1]), np.array(fused[:-1])
 
-    def _verdict(self, picture: np.ndarray, diameter_mm: float | None) -> tuple[Verdict, np.ndarray]:
-        verdict = self._classifier.fuse(self._classifier.evidence(picture), nan if diameter_mm is None else diameter_mm, self._scale_spread)
+    def _verdict(
+        self, picture: np.ndarray, diameter_mm: float | None
+    ) -> tuple[Verdict, np.ndarray]:
+        verdict = self._classifier.fuse(
+            self._classifier.evidence(picture),
+            nan if diameter_mm is None else diameter_mm,
+            self._scale_spread,
+        )
         return verdict, np.array(verdict.probabilities)
 
     def _nothing(self, replayed: Replayed, pixels: np.ndarray) -> Judged:
         size = self.models.crop.size_px
         nothing = np.zeros(len(self.models.labels))
-        return Judged(replayed.path, replayed.label, "", nothing, 0.0, 0.0, inf, None, False, replayed.decision.reason, _small(pixels, size))
+        return Judged(
+            replayed.path,
+            replayed.label,
+            "",
+            nothing,
+            0.0,
+            0.0,
+            inf,
+            None,
+            False,
+            replayed.decision.reason,
+            _small(pixels, size),
+        )
 
 
-def _record(path: Path, label: str | None, verdict: Verdict, probabilities, diameter_mm: float | None, reason: str, picture: np.ndarray) -> Judged:
+def _record(
+    path: Path,
+    label: str | None,
+    verdict: Verdict,
+    probabilities,
+    diameter_mm: float | None,
+    reason: str,
+    picture: np.ndarray,
+) -> Judged:
     told = verdict.confidence, verdict.by_picture, verdict.anomaly
-    return Judged(path, label, verdict.label, probabilities, *told, diameter_mm, reason == SORTED, reason, picture)
+    return Judged(
+        path,
+        label,
+        verdict.label,
+        probabilities,
+        *told,
+        diameter_mm,
+        reason == SORTED,
+        reason,
+        picture,
+    )
 
 
 def _lone(picture: np.ndarray, diameter_mm: float) -> Coin:
@@ -162,7 +227,11 @@ def _small(pixels: np.ndarray, size_px: int) -> np.ndarray:
     """The whole picture in the middle of a square."""
     height, width = pixels.shape[:2]
     scale = size_px / max(height, width)
-    small = cv2.resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        pixels,
+        (max(1, round(width * scale)), max(1, round(height * scale))),
+        interpolation=cv2.INTER_AREA,
+    )
     square = np.full((size_px, size_px, 3), FILL, np.uint8)
     top, left = (size_px - small.shape[0]) // 2, (size_px - small.shape[1]) // 2
     square[top : top + small.shape[0], left : left + small.shape[1]] = small
@@ -175,7 +244,12 @@ class Pictures:
     unreadable: those that are no pictures, known once all have been gone through. Raises InputError where there are no pictures.
     """
 
-    def __init__(self, folder: Path, judge: Callable[[Frame, Path, str | None], Judged], label_of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        judge: Callable[[Frame, Path, str | None], Judged],
+        label_of: Callable[[str], str | None],
+    ) -> None:
         self.folder = folder
         self._label_of = label_of
         self.paths = picture_paths(folder)
@@ -203,8 +277,14 @@ def pictures(folder: Path, judge: Judge, crops: bool) -> Pictures:
     found = Pictures(folder, judge.ready_crop if crops else judge.frame, judge.models.label_of)
     names = {found.label(path) for path in found.paths} - {None}
     if not names & set(judge.models.labels):
-        has = f"its pictures lie in {_some(names)}" if names else "its pictures lie in no folders of their own"
-        raise InputError(f"{folder}: no folder is named as a label of bundle {judge.models.path} ({_some(set(judge.models.labels))}); {has}")
+        has = (
+            f"its pictures lie in {_some(names)}"
+            if names
+            else "its pictures lie in no folders of their own"
+        )
+        raise InputError(
+            f"{folder}: no folder is named as a label of bundle {judge.models.path} ({_some(set(judge.models.labels))}); {has}"
+        )
     return found
 
 

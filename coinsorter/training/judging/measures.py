@@ -30,10 +30,16 @@ from coinsorter.training.data import clean
 from coinsorter.training.data.clean import LENIENT
 from coinsorter.training.data.split import bursts
 
-STANDARD = CropSpec(96, 1.06, (110.0, 110.0, 110.0))  # with a bundle, the belt is as it is in the bundle's own crops
+STANDARD = CropSpec(
+    96, 1.06, (110.0, 110.0, 110.0)
+)  # with a bundle, the belt is as it is in the bundle's own crops
 RADIUS_PX = STANDARD.size_px / 2 / STANDARD.margin  # of every coin in it
 UNKNOWN_RADII = 0.05, 0.3  # of a frame's shorter edge: where nothing is known of its coins' sizes
-WITHIN, CORE, RING = (0.0, 0.96), (0.0, 0.55), (0.75, 0.95)  # zones, in radii; 1 real and 1 and 2 euro change metal at 0.6 to 0.7
+WITHIN, CORE, RING = (
+    (0.0, 0.96),
+    (0.0, 0.55),
+    (0.75, 0.95),
+)  # zones, in radii; 1 real and 1 and 2 euro change metal at 0.6 to 0.7
 RINGS = 8
 GREYS = 32  # that the co-occurrence matrix tells apart
 STEPS_PX = 1, 3  # its distances
@@ -71,7 +77,10 @@ class Table:
 
     def values(self, coins: Sequence[Coin] | None = None) -> np.ndarray:
         """float (n, measures), of the given coins or all; nan where one could not be taken."""
-        return np.array([list(coin.measures.values()) for coin in (self.coins if coins is None else coins)], float).reshape(-1, len(self.names))
+        return np.array(
+            [list(coin.measures.values()) for coin in (self.coins if coins is None else coins)],
+            float,
+        ).reshape(-1, len(self.names))
 
 
 def family(name: str) -> str:
@@ -79,7 +88,9 @@ def family(name: str) -> str:
     return name.split("_")[0]
 
 
-def measure_folder(folder: Path, models: Bundle | None, crops: bool, gap_s: float, progress: Progress) -> Table:
+def measure_folder(
+    folder: Path, models: Bundle | None, crops: bool, gap_s: float, progress: Progress
+) -> Table:
     """Every coin below a folder, one in each picture. Raises InputError where there is none.
 
     models: for the coins' sizes and the view's scale. gap_s: pictures of one folder that are no further apart, by the last number in their
@@ -87,13 +98,23 @@ def measure_folder(folder: Path, models: Bundle | None, crops: bool, gap_s: floa
     """
     paths = picture_paths(folder)
     groups = np.array(bursts(paths, gap_s)) if gap_s else np.arange(1, len(paths) + 1)
-    spec, plane = (replace(STANDARD, surround=models.crop.surround), models.view) if models else (STANDARD, None)
+    spec, plane = (
+        (replace(STANDARD, surround=models.crop.surround), models.view)
+        if models
+        else (STANDARD, None)
+    )
     coins, left_out, shown = [], {}, {}
     for number, (path, group) in enumerate(zip(paths, groups.tolist())):
         pixels = read_picture(path)
         circle = "unreadable" if pixels is None else _outline(pixels, models, crops)
         if isinstance(circle, Circle) and pixels is not None:
-            label = None if path.parent == folder else models.label_of(path.parent.name) if models else path.parent.name
+            label = (
+                None
+                if path.parent == folder
+                else models.label_of(path.parent.name)
+                if models
+                else path.parent.name
+            )
             own = measures(pixels, circle, spec, plane, sized=not crops)
             coins.append(Coin(path.relative_to(folder), label, group, own))
             shown.setdefault(label or "", crop.cut(pixels, circle, 0.0, spec))
@@ -102,7 +123,9 @@ def measure_folder(folder: Path, models: Bundle | None, crops: bool, gap_s: floa
         progress(number + 1)
     if not coins:
         why = "; ".join(sorted(set(left_out.values())))
-        raise InputError(f"{folder}: none of its {len(paths)} pictures can be measured ({why}); if each is one ready crop, add --crops")
+        raise InputError(
+            f"{folder}: none of its {len(paths)} pictures can be measured ({why}); if each is one ready crop, add --crops"
+        )
     return Table(tuple(coins), left_out, shown)
 
 
@@ -124,7 +147,9 @@ def _search(pixels: np.ndarray, models: Bundle | None) -> Search:
     return Search(*(share * min(pixels.shape[:2]) for share in UNKNOWN_RADII), **LENIENT)
 
 
-def measures(pixels: np.ndarray, circle: Circle, spec: CropSpec, plane: ScalePlane | None, sized: bool) -> dict[str, float]:
+def measures(
+    pixels: np.ndarray, circle: Circle, spec: CropSpec, plane: ScalePlane | None, sized: bool
+) -> dict[str, float]:
     """Every measure of one coin, always in the same order.
 
     spec: STANDARD, but for the belt's colour. plane: None where mm are not known. sized: the picture tells the coin's size.
@@ -134,7 +159,14 @@ def measures(pixels: np.ndarray, circle: Circle, spec: CropSpec, plane: ScalePla
     lab = rgb2lab(picture)
     contour = _contour(pixels, circle)
     sizes = _sizes(circle, contour, plane) if sized else {}
-    return {**sizes, **_shape(circle, contour, grey, sized), **_colours(picture, lab), **_profile(lab), **_texture(grey), **_edges(grey)}
+    return {
+        **sizes,
+        **_shape(circle, contour, grey, sized),
+        **_colours(picture, lab),
+        **_profile(lab),
+        **_texture(grey),
+        **_edges(grey),
+    }
 
 
 def _zone(low: float, high: float) -> np.ndarray:
@@ -153,28 +185,50 @@ def _contour(pixels: np.ndarray, circle: Circle) -> np.ndarray | None:
     """What differs from the belt about the coin, as its outer contour in radii of its outline: float32 (n, 1, 2); None where nothing does."""
     edge = 2 * round(PATCH * PATCH_RADIUS_PX) + 1
     scale, middle = PATCH_RADIUS_PX / circle.radius_px, (edge - 1) / 2
-    place = np.array([[scale, 0, middle - scale * circle.x_px], [0, scale, middle - scale * circle.y_px]])
-    patch = cv2.warpAffine(pixels, place, (edge, edge), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    off = cv2.GaussianBlur(np.abs(patch - np.array(circle.surround)).max(axis=2).astype(np.uint8), (0, 0), 1.0)
+    place = np.array(
+        [[scale, 0, middle - scale * circle.x_px], [0, scale, middle - scale * circle.y_px]]
+    )
+    patch = cv2.warpAffine(
+        pixels, place, (edge, edge), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    off = cv2.GaussianBlur(
+        np.abs(patch - np.array(circle.surround)).max(axis=2).astype(np.uint8), (0, 0), 1.0
+    )
     mask = cv2.threshold(off, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    mask = cv2.morphologyEx(
+        mask, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    )
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest = max(contours, key=cv2.contourArea, default=None)
-    return None if largest is None or cv2.contourArea(largest) <= 0 else ((largest - middle) / PATCH_RADIUS_PX).astype(np.float32)
+    return (
+        None
+        if largest is None or cv2.contourArea(largest) <= 0
+        else ((largest - middle) / PATCH_RADIUS_PX).astype(np.float32)
+    )
 
 
-def _sizes(circle: Circle, contour: np.ndarray | None, plane: ScalePlane | None) -> dict[str, float]:
+def _sizes(
+    circle: Circle, contour: np.ndarray | None, plane: ScalePlane | None
+) -> dict[str, float]:
     """The diameter three ways: of the measured outline, of a circle as large as what differs from the belt, and of one around all of that."""
     area = np.nan if contour is None else 2 * (cv2.contourArea(contour) / pi) ** 0.5
     around = np.nan if contour is None else 2 * cv2.minEnclosingCircle(contour)[1]
-    sizes = {name: of_radius * circle.radius_px for name, of_radius in (("outline", 2.0), ("area", area), ("enclosing", around))}
+    sizes = {
+        name: of_radius * circle.radius_px
+        for name, of_radius in (("outline", 2.0), ("area", area), ("enclosing", around))
+    }
     found = {f"size_{name}_diameter_px": size for name, size in sizes.items()}
     if plane:
-        found |= {f"size_{name}_diameter_mm": size / plane.at(circle.x_px, circle.y_px) for name, size in sizes.items()}
+        found |= {
+            f"size_{name}_diameter_mm": size / plane.at(circle.x_px, circle.y_px)
+            for name, size in sizes.items()
+        }
     return found
 
 
-def _shape(circle: Circle, contour: np.ndarray | None, grey: np.ndarray, outlined: bool) -> dict[str, float]:
+def _shape(
+    circle: Circle, contour: np.ndarray | None, grey: np.ndarray, outlined: bool
+) -> dict[str, float]:
     """How round it is, by its outline (if that was measured) and by its contour, and Hu's moments of its brightness, as logarithms."""
     found = {"shape_roundness": circle.roundness} if outlined else {}
     circularity = solidity = eccentricity = np.nan
@@ -182,9 +236,16 @@ def _shape(circle: Circle, contour: np.ndarray | None, grey: np.ndarray, outline
         circularity = 4 * pi * cv2.contourArea(contour) / cv2.arcLength(contour, True) ** 2
         region = regionprops(labelled_parts(_silhouette(contour)))[0]
         solidity, eccentricity = region.solidity, region.eccentricity
-    found |= {"shape_circularity": circularity, "shape_solidity": solidity, "shape_eccentricity": eccentricity}
+    found |= {
+        "shape_circularity": circularity,
+        "shape_solidity": solidity,
+        "shape_eccentricity": eccentricity,
+    }
     moments = cv2.HuMoments(cv2.moments(np.where(ALL, grey, 0).astype(np.uint8))).ravel()
-    return found | {f"shape_hu_{n}_log10": -np.copysign(log10(max(abs(moment), 1e-30)), moment) for n, moment in enumerate(moments.tolist(), 1)}
+    return found | {
+        f"shape_hu_{n}_log10": -np.copysign(log10(max(abs(moment), 1e-30)), moment)
+        for n, moment in enumerate(moments.tolist(), 1)
+    }
 
 
 def _silhouette(contour: np.ndarray) -> np.ndarray:
@@ -198,12 +259,24 @@ def _colours(picture: np.ndarray, lab: np.ndarray) -> dict[str, float]:
     hsv = rgb2hsv(picture)
     found = {}
     for zone, where in ZONES.items():
-        for channel, values in zip(("lab_l", "lab_a", "lab_b", "saturation_share", "value_share"), (*lab[where].T, *hsv[where].T[1:])):
-            found |= {f"colour_{zone}_{channel}_mean": values.mean(), f"colour_{zone}_{channel}_spread": values.std()}
+        for channel, values in zip(
+            ("lab_l", "lab_a", "lab_b", "saturation_share", "value_share"),
+            (*lab[where].T, *hsv[where].T[1:]),
+        ):
+            found |= {
+                f"colour_{zone}_{channel}_mean": values.mean(),
+                f"colour_{zone}_{channel}_spread": values.std(),
+            }
         found |= _hue(zone, hsv[where])
     apart = lab[ZONES["core"]].mean(axis=0) - lab[ZONES["ring"]].mean(axis=0)
-    found |= {f"colour_core_minus_ring_lab_{channel}": difference for channel, difference in zip("lab", apart)}
-    return {name: float(value) for name, value in {**found, "colour_core_to_ring_delta_e": np.linalg.norm(apart)}.items()}
+    found |= {
+        f"colour_core_minus_ring_lab_{channel}": difference
+        for channel, difference in zip("lab", apart)
+    }
+    return {
+        name: float(value)
+        for name, value in {**found, "colour_core_to_ring_delta_e": np.linalg.norm(apart)}.items()
+    }
 
 
 def _hue(zone: str, hsv: np.ndarray) -> dict[str, float]:
@@ -211,12 +284,19 @@ def _hue(zone: str, hsv: np.ndarray) -> dict[str, float]:
     mean = np.sum(hsv[:, 1] * np.exp(2j * pi * hsv[:, 0])) / max(hsv[:, 1].sum(), 1e-9)
     length = min(1.0, max(abs(mean), 1e-9))
     spread = min(180.0, np.degrees(np.sqrt(-2 * np.log(length))))
-    return {f"colour_{zone}_hue_cos": mean.real, f"colour_{zone}_hue_sin": mean.imag, f"colour_{zone}_hue_spread_deg": spread}
+    return {
+        f"colour_{zone}_hue_cos": mean.real,
+        f"colour_{zone}_hue_sin": mean.imag,
+        f"colour_{zone}_hue_spread_deg": spread,
+    }
 
 
 def _profile(lab: np.ndarray) -> dict[str, float]:
     """Lightness from the middle outwards."""
-    return {f"profile_ring_{number}_lab_l": float(lab[where, 0].mean()) for number, where in enumerate(PROFILE, 1)}
+    return {
+        f"profile_ring_{number}_lab_l": float(lab[where, 0].mean())
+        for number, where in enumerate(PROFILE, 1)
+    }
 
 
 def _texture(grey: np.ndarray) -> dict[str, float]:
@@ -225,11 +305,16 @@ def _texture(grey: np.ndarray) -> dict[str, float]:
     shares = np.bincount(patterns, minlength=LBP_POINTS + 2) / len(patterns)
     found = {f"texture_lbp_{number}_share": float(share) for number, share in enumerate(shares)}
     levels = np.where(ALL, grey.astype(int) * GREYS // 256 + 1, 0).astype(np.uint8)
-    pairs = graycomatrix(levels, STEPS_PX, np.arange(4) * pi / 4, GREYS + 1, symmetric=True)[1:, 1:].astype(float)
+    pairs = graycomatrix(levels, STEPS_PX, np.arange(4) * pi / 4, GREYS + 1, symmetric=True)[
+        1:, 1:
+    ].astype(float)
     pairs /= np.maximum(1, pairs.sum(axis=(0, 1), keepdims=True))
     for name in ("contrast", "homogeneity", "energy", "correlation"):
         by_step = graycoprops(pairs, name).mean(axis=1)
-        found |= {f"texture_glcm_{name}_at_{step}_px": float(value) for step, value in zip(STEPS_PX, by_step)}
+        found |= {
+            f"texture_glcm_{name}_at_{step}_px": float(value)
+            for step, value in zip(STEPS_PX, by_step)
+        }
     return found
 
 
@@ -238,7 +323,9 @@ def _edges(grey: np.ndarray) -> dict[str, float]:
     inner = ZONES["core"] | _zone(0.0, 0.88)  # without the coin's own rim
     along, across = (cv2.Sobel(grey, cv2.CV_32F, *order) / 8 for order in ((1, 0), (0, 1)))
     strength, turn = np.hypot(along, across)[inner], np.arctan2(across, along)[inner] % pi
-    shares = np.bincount((turn / pi * ORIENTATIONS).astype(int) % ORIENTATIONS, strength, ORIENTATIONS)
+    shares = np.bincount(
+        (turn / pi * ORIENTATIONS).astype(int) % ORIENTATIONS, strength, ORIENTATIONS
+    )
     shares = shares[shares > 0] / max(shares.sum(), 1e-9)
     return {
         "edge_density_share": float((cv2.Canny(grey, *CANNY)[inner] > 0).mean()),
@@ -251,7 +338,9 @@ def as_csv(table: Table, scores: Sequence[float] | None = None) -> str:
     """The table as CSV: path, label, group, every measure, and a one-class score where there is one; six digits of each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", "group", *table.names, *([] if scores is None else ["one_class_score"])])
+    writer.writerow(
+        ["path", "label", "group", *table.names, *([] if scores is None else ["one_class_score"])]
+    )
     for number, coin in enumerate(table.coins):
         numbers = [*coin.measures.values(), *([] if scores is None else [scores[number]])]
         writer.writerow([coin.path.as_posix(), coin.label or "", coin.group, *_written(numbers)])

@@ -42,7 +42,14 @@ class Share:
         if not of:
             return cls(count, of, None, None, None, None)
         tail = (1 - LEVEL) / 2
-        return cls(count, of, count / of, 1 - highest(of - count, of, 1 - tail), highest(count, of, 1 - tail), highest(count, of, LEVEL))
+        return cls(
+            count,
+            of,
+            count / of,
+            1 - highest(of - count, of, 1 - tail),
+            highest(count, of, 1 - tail),
+            highest(count, of, LEVEL),
+        )
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,14 @@ class Confusion:
 
     def mistakes(self) -> list[tuple[str, str, int]]:
         """(true, said, count) of every cell off the diagonal that is not empty, the fullest first."""
-        cells = ((row, column, n) for row, line in zip(self.rows, self.counts) for column, n in zip(self.columns, line))
-        return sorted((cell for cell in cells if cell[2] and cell[0] != cell[1]), key=lambda cell: -cell[2])
+        cells = (
+            (row, column, n)
+            for row, line in zip(self.rows, self.counts)
+            for column, n in zip(self.columns, line)
+        )
+        return sorted(
+            (cell for cell in cells if cell[2] and cell[0] != cell[1]), key=lambda cell: -cell[2]
+        )
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,11 @@ class Curve:
     @classmethod
     def thinned(cls, x: np.ndarray, y: np.ndarray) -> Self:
         """At most CURVE_POINTS of the points, evenly chosen, the first and the last among them."""
-        kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), CURVE_POINTS)).round().astype(int)) if len(x) else []
+        kept = (
+            np.unique(np.linspace(0, len(x) - 1, min(len(x), CURVE_POINTS)).round().astype(int))
+            if len(x)
+            else []
+        )
         return cls(tuple(float(x[i]) for i in kept), tuple(float(y[i]) for i in kept))
 
 
@@ -178,12 +195,17 @@ class Metrics:
     anomaly: Anomaly
 
 
-def measure(records: Iterable[Judged], labels: Sequence[str], max_anomaly: Mapping[str, float]) -> Metrics:
+def measure(
+    records: Iterable[Judged], labels: Sequence[str], max_anomaly: Mapping[str, float]
+) -> Metrics:
     """All figures. labels: the bundle's, in its order. max_anomaly: the limit in force, by label."""
     known = list(records)
     genuine = [r for r in known if r.label in labels]
     foreign = [r for r in known if r.label is not None and r.label not in labels]
-    right, confidence = np.array([r.right for r in genuine], bool), np.array([r.confidence for r in genuine])
+    right, confidence = (
+        np.array([r.right for r in genuine], bool),
+        np.array([r.confidence for r in genuine]),
+    )
     seen = np.array([r.found for r in genuine], bool)
     return Metrics(
         pictures=len(known),
@@ -192,11 +214,15 @@ def measure(records: Iterable[Judged], labels: Sequence[str], max_anomaly: Mappi
         unlabelled=len(known) - len(genuine) - len(foreign),
         no_coin=sum(not r.found for r in genuine),
         foreign_folders=_folders(foreign),
-        all_answered=answers([str(r.label) for r in genuine], [r.predicted or NOTHING for r in genuine], labels),
+        all_answered=answers(
+            [str(r.label) for r in genuine], [r.predicted or NOTHING for r in genuine], labels
+        ),
         machine=_machine(genuine, foreign, labels),
         risk_coverage=risk_coverage(confidence, right),
         reliability=reliability(confidence[seen], right[seen]),
-        anomaly=anomaly([r for r in genuine if r.found], [r for r in foreign if r.found], max_anomaly),
+        anomaly=anomaly(
+            [r for r in genuine if r.found], [r for r in foreign if r.found], max_anomaly
+        ),
     )
 
 
@@ -219,11 +245,18 @@ def answers(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) ->
     )
 
 
-def _per_label(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> dict[str, Score]:
+def _per_label(
+    truth: Sequence[str], said: Sequence[str], labels: Sequence[str]
+) -> dict[str, Score]:
     if not len(truth):
         return {label: Score(0, None, None, None) for label in labels}
-    precision, recall, f1, coins = precision_recall_fscore_support(truth, said, labels=list(labels), zero_division=np.nan)
-    return {label: Score(int(n), _or_none(p), _or_none(r), _or_none(f)) for label, n, p, r, f in zip(labels, coins, precision, recall, f1)}
+    precision, recall, f1, coins = precision_recall_fscore_support(
+        truth, said, labels=list(labels), zero_division=np.nan
+    )
+    return {
+        label: Score(int(n), _or_none(p), _or_none(r), _or_none(f))
+        for label, n, p, r, f in zip(labels, coins, precision, recall, f1)
+    }
 
 
 def _or_none(value: float) -> float | None:
@@ -238,13 +271,22 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def confusion(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> Confusion:
     """Rows: the labels that have coins, then other truths; columns: the labels that have coins or were said, then other words that were said."""
     rows = [label for label in labels if label in set(truth)] + sorted(set(truth) - set(labels))
-    columns = [label for label in labels if label in {*truth, *said}] + sorted(set(said) - set(labels))
+    columns = [label for label in labels if label in {*truth, *said}] + sorted(
+        set(said) - set(labels)
+    )
     cells = Counter(zip(truth, said))
-    return Confusion(tuple(rows), tuple(columns), tuple(tuple(cells[row, column] for column in columns) for row in rows))
+    return Confusion(
+        tuple(rows),
+        tuple(columns),
+        tuple(tuple(cells[row, column] for column in columns) for row in rows),
+    )
 
 
 def _folders(foreign: list[Judged]) -> dict[str, tuple[int, int]]:
-    seen, accepted = Counter(str(r.label) for r in foreign), Counter(str(r.label) for r in foreign if r.accepted)
+    seen, accepted = (
+        Counter(str(r.label) for r in foreign),
+        Counter(str(r.label) for r in foreign if r.accepted),
+    )
     return {name: (count, accepted[name]) for name, count in sorted(seen.items())}
 
 
@@ -280,26 +322,42 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> RiskCoverage:
 def reliability(confidence: np.ndarray, right: np.ndarray) -> Reliability:
     """Float (n,) and bool (n,), in BINS bins of equal width; empty ones are left out."""
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    bins = tuple(_bin(b, confidence[place == b], right[place == b]) for b in np.unique(place).tolist())
+    bins = tuple(
+        _bin(b, confidence[place == b], right[place == b]) for b in np.unique(place).tolist()
+    )
     off = sum(b.right.of * abs(b.confidence - (b.right.share or 0.0)) for b in bins)
     return Reliability(bins, off / len(right) if len(right) else None)
 
 
 def _bin(number: int, confidence: np.ndarray, right: np.ndarray) -> Bin:
-    return Bin(number / BINS, (number + 1) / BINS, float(confidence.mean()), Share.counted(int(right.sum()), len(right)))
+    return Bin(
+        number / BINS,
+        (number + 1) / BINS,
+        float(confidence.mean()),
+        Share.counted(int(right.sum()), len(right)),
+    )
 
 
-def anomaly(genuine: Sequence[Judged], foreign: Sequence[Judged], max_anomaly: Mapping[str, float]) -> Anomaly:
+def anomaly(
+    genuine: Sequence[Judged], foreign: Sequence[Judged], max_anomaly: Mapping[str, float]
+) -> Anomaly:
     """Figures of the score by itself; the machine also asks for confidence and diameter."""
-    within, beyond = (sum(r.anomaly <= max_anomaly[r.predicted] for r in rs) for rs in (genuine, foreign))
-    scores, doubts = (([one(r) for r in genuine], [one(r) for r in foreign]) for one in (lambda r: r.anomaly, lambda r: 1 - r.confidence))
+    within, beyond = (
+        sum(r.anomaly <= max_anomaly[r.predicted] for r in rs) for rs in (genuine, foreign)
+    )
+    scores, doubts = (
+        ([one(r) for r in genuine], [one(r) for r in foreign])
+        for one in (lambda r: r.anomaly, lambda r: 1 - r.confidence)
+    )
     roc = roc_points(*scores)
     return Anomaly(
         tpr=Share.counted(within, len(genuine)),
         tnr=Share.counted(len(foreign) - beyond, len(foreign)),
         auroc=auroc(*scores),
         auroc_confidence=auroc(*doubts),
-        caught_at_5=float(roc[1][roc[0] <= REJECTED_GENUINE].max(initial=0.0)) if len(roc[0]) else None,
+        caught_at_5=float(roc[1][roc[0] <= REJECTED_GENUINE].max(initial=0.0))
+        if len(roc[0])
+        else None,
         roc=Curve.thinned(*roc),
         roc_confidence=Curve.thinned(*roc_points(*doubts)),
     )
@@ -307,7 +365,9 @@ def anomaly(genuine: Sequence[Judged], foreign: Sequence[Judged], max_anomaly: M
 
 def auroc(genuine: Sequence[float], foreign: Sequence[float]) -> float | None:
     """That the score of a foreign thing is above that of a genuine one, equals counting half; None where either is missing."""
-    return float(roc_auc_score(*_classes(genuine, foreign))) if len(genuine) and len(foreign) else None
+    return (
+        float(roc_auc_score(*_classes(genuine, foreign))) if len(genuine) and len(foreign) else None
+    )
 
 
 def roc_points(genuine: Sequence[float], foreign: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -320,4 +380,6 @@ def roc_points(genuine: Sequence[float], foreign: Sequence[float]) -> tuple[np.n
 
 def _classes(genuine: Sequence[float], foreign: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     finite = np.finfo(float).max
-    return np.repeat([0, 1], [len(genuine), len(foreign)]), np.clip(np.array([*genuine, *foreign], float), -finite, finite)
+    return np.repeat([0, 1], [len(genuine), len(foreign)]), np.clip(
+        np.array([*genuine, *foreign], float), -finite, finite
+    )

@@ -33,7 +33,9 @@ def fill(folder: Path, html: str, plates: list[Plate], result: dict[str, Any]) -
     for plate in plates:
         (folder / f"{plate.name}.png").write_bytes(page.png(plate.pixels))
     (folder / PAGE).write_text(html, encoding="utf-8")
-    (folder / MARK).write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / MARK).write_text(
+        json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
 def check(out: Path, *inputs: Path) -> None:
@@ -41,7 +43,11 @@ def check(out: Path, *inputs: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; name a folder with --out")
     if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise InputError(f"{out}: holds something that is no report (no {MARK}) and is not replaced; name another folder with --out")
+        raise InputError(
+            f"{out}: holds something that is no report (no {MARK}) and is not replaced; name another folder with --out"
+        )
     for path in inputs:
-        if path.resolve().is_relative_to(out.resolve()) or (path.is_dir() and out.resolve().is_relative_to(path.resolve())):
+        if path.resolve().is_relative_to(out.resolve()) or (
+            path.is_dir() and out.resolve().is_relative_to(path.resolve())
+        ):
             raise InputError(f"{out}: lies in {path} or around it; name another folder with --out")

@@ -30,10 +30,14 @@ def study(judge: Judge, records: Sequence[Judged], progress: Callable[[int], Non
     """Of genuine coins and foreign things that were found in their pictures."""
     by_looks = []
     for done, record in enumerate(records, 1):
-        by_looks.append(replace(judge.coin(record.path, record.label, record.crop, None), diameter_mm=None))
+        by_looks.append(
+            replace(judge.coin(record.path, record.label, record.crop, None), diameter_mm=None)
+        )
         progress(done)
     measured = all(record.diameter_mm is not None for record in records)
-    return Strangers(_areas(judge.models, records) if measured else {}, _areas(judge.models, by_looks))
+    return Strangers(
+        _areas(judge.models, records) if measured else {}, _areas(judge.models, by_looks)
+    )
 
 
 def score(models: Bundle, record: Judged) -> float:
@@ -41,7 +45,9 @@ def score(models: Bundle, record: Judged) -> float:
     freedom = models.facts.fusion.freedom
     odd = -log(max(record.by_picture, LEAST)) + _oddness(record.anomaly, freedom)
     if record.diameter_mm is not None:
-        off = (record.diameter_mm / models.labels[record.predicted].diameter_mm - 1) / models.facts.fusion.diameter_spread
+        off = (
+            record.diameter_mm / models.labels[record.predicted].diameter_mm - 1
+        ) / models.facts.fusion.diameter_spread
         odd += _oddness(abs(off), freedom)
     return odd
 

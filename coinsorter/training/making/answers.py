@@ -34,8 +34,13 @@ def ask(judge: Classifier, held: Samples, anomalies: Samples, bar: Bar) -> Answe
 def golden(judge: Classifier, crops: np.ndarray, relief_weight: float) -> Golden:
     """Crops, uint8 (m, size, size, 3), and what networks and reliefs must say of them at every start."""
     told = [judge.evidence(picture) for picture in crops]
-    logits = np.array([one.logits + relief_weight * telling(one.likeness) for one in told], np.float32).reshape(len(crops), -1)
-    rest = (np.array([getattr(one, name) for one in told], np.float32) for name in ("error", "blemish", "distances"))
+    logits = np.array(
+        [one.logits + relief_weight * telling(one.likeness) for one in told], np.float32
+    ).reshape(len(crops), -1)
+    rest = (
+        np.array([getattr(one, name) for one in told], np.float32)
+        for name in ("error", "blemish", "distances")
+    )
     return Golden(crops, logits, *rest)
 
 
@@ -53,6 +58,20 @@ def _told(judge: Classifier, group: Samples, before: int, tell: Callable[[int], 
         tell(number)
     labels = len(judge.bundle.facts.labels)
     logits = np.array([one.logits for one in found]).reshape(-1, labels + 1)
-    likeness, distances = (np.array([getattr(one, name) for one in found]).reshape(-1, labels) for name in ("likeness", "distances"))
-    errors, spoilt = (np.array([getattr(one, name) for one in found], float) for name in ("error", "blemish"))
-    return HeldOut(group.labels, logits, likeness, errors, spoilt, distances, group.diameters_mm, np.zeros(len(group)))
+    likeness, distances = (
+        np.array([getattr(one, name) for one in found]).reshape(-1, labels)
+        for name in ("likeness", "distances")
+    )
+    errors, spoilt = (
+        np.array([getattr(one, name) for one in found], float) for name in ("error", "blemish")
+    )
+    return HeldOut(
+        group.labels,
+        logits,
+        likeness,
+        errors,
+        spoilt,
+        distances,
+        group.diameters_mm,
+        np.zeros(len(group)),
+    )

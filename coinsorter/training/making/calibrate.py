@@ -30,13 +30,26 @@ from coinsorter.training.making.samples import Samples
 OUTLINE_SHARE = 0.005
 
 
-def set_limits(recipe: Recipe, labels: list[Label], held: Samples, told: Answers, plane: ScalePlane, moved: bool) -> dict[str, Any]:
+def set_limits(
+    recipe: Recipe,
+    labels: list[Label],
+    held: Samples,
+    told: Answers,
+    plane: ScalePlane,
+    moved: bool,
+) -> dict[str, Any]:
     """The parts of bundle.yaml that rest on held-out coins. held: those coins, in the order taken; plane, moved: see `material.Material`."""
     fused = limits.fusion(told.held, labels, recipe.diameter_spread)
-    genuine, anomalies = (limits.taken_for(group, labels, fused) for group in (told.held, told.anomalies))
+    genuine, anomalies = (
+        limits.taken_for(group, labels, fused) for group in (told.held, told.anomalies)
+    )
     genuine = genuine.inspected(recipe.seed)
     scales, fused = limits.anomaly_scales(genuine, labels, fused, recipe.budget.genuine_rejected)
-    days = limits.days(genuine, held.circles, held.groups, plane, labels, fused, recipe.seed) if moved else [genuine]
+    days = (
+        limits.days(genuine, held.circles, held.groups, plane, labels, fused, recipe.seed)
+        if moved
+        else [genuine]
+    )
     found, proof = limits.limits(days, labels, fused, scales, recipe.budget, anomalies)
     return {
         "outline": _outline(recipe, held) | {"by_extent": recipe.by_extent},
@@ -47,7 +60,14 @@ def set_limits(recipe: Recipe, labels: list[Label], held: Samples, told: Answers
     }
 
 
-def calibrate(path: Path, data: Sequence[Path], out: Path, bar: Bar, anomalies: Path | None = None, budget: dict[str, float] | None = None) -> Facts:
+def calibrate(
+    path: Path,
+    data: Sequence[Path],
+    out: Path,
+    bar: Bar,
+    anomalies: Path | None = None,
+    budget: dict[str, float] | None = None,
+) -> Facts:
     """Sets a bundle's limits anew on photographs that its networks never saw, and writes it to `out`, whole or not at all.
 
     data, anomalies: as for `make`; without data the limits are set on the coins that they were set on before, whose answers the bundle keeps.
@@ -59,21 +79,34 @@ def calibrate(path: Path, data: Sequence[Path], out: Path, bar: Bar, anomalies: 
     recipe = _recipe(models, budget or {})
     if not data and anomalies:
         raise InputError("--anomalies are told from genuine coins: name photographs of these, too")
-    held, told = _asked(recipe, models, judge, data, anomalies, bar) if data else kept_answers.load(path)
-    facts = models.facts.model_dump() | set_limits(recipe, models.facts.labels, held, told, models.view, recipe.source == "frames")
+    held, told = (
+        _asked(recipe, models, judge, data, anomalies, bar) if data else kept_answers.load(path)
+    )
+    facts = models.facts.model_dump() | set_limits(
+        recipe, models.facts.labels, held, told, models.view, recipe.source == "frames"
+    )
     facts["recipe"] = recipe.plain()
     if data:
         facts["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
     with whole.folder(out) as new:
         shutil.copytree(path, new, dirs_exist_ok=True)
         kept_answers.save(new, held, told)
-        facts["files"][GOLDEN] = _reweighed(models, judge, facts["fusion"]["relief_weight"], new / GOLDEN)
+        facts["files"][GOLDEN] = _reweighed(
+            models, judge, facts["fusion"]["relief_weight"], new / GOLDEN
+        )
         checked = Facts.model_validate(facts)
         (new / FACTS).write_text(dumped(facts), encoding="utf-8")
     return checked
 
 
-def _asked(recipe: Recipe, models: Bundle, judge: Classifier, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> tuple[Samples, Answers]:
+def _asked(
+    recipe: Recipe,
+    models: Bundle,
+    judge: Classifier,
+    data: Sequence[Path],
+    anomalies: Path | None,
+    bar: Bar,
+) -> tuple[Samples, Answers]:
     found = material.found(recipe, data, bar, models)
     given = material.given(recipe, anomalies, found, bar)
     return found.samples, answers.ask(judge, found.samples, given, bar)
@@ -95,10 +128,16 @@ def _recipe(models: Bundle, budget: dict[str, float]) -> Recipe:
     try:
         recipe = Recipe.model_validate(models.facts.recipe)
     except ValidationError as error:
-        raise BundleError(f"bundle {models.path}: its recipe is not one that this version knows; train it again") from error
+        raise BundleError(
+            f"bundle {models.path}: its recipe is not one that this version knows; train it again"
+        ) from error
     if recipe.source == "simulated":
-        raise InputError(f"bundle {models.path} was made for simulated coins; there is nothing to calibrate on photographs")
-    return recipe.model_copy(update={"budget": Budget.model_validate(recipe.budget.model_dump() | budget)})
+        raise InputError(
+            f"bundle {models.path} was made for simulated coins; there is nothing to calibrate on photographs"
+        )
+    return recipe.model_copy(
+        update={"budget": Budget.model_validate(recipe.budget.model_dump() | budget)}
+    )
 
 
 def _outline(recipe: Recipe, held: Samples) -> dict[str, float]:

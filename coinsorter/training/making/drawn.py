@@ -23,11 +23,21 @@ CHUNK = 500
 FIRST_DRAWN = 1 << 20  # group of the first drawn thing: beyond those of photographs
 
 
-def simulated(kind: str, count: int, spec: CropSpec, motifs: tuple[str, ...], seed: list[int], progress: Progress) -> Samples:
+def simulated(
+    kind: str,
+    count: int,
+    spec: CropSpec,
+    motifs: tuple[str, ...],
+    seed: list[int],
+    progress: Progress,
+) -> Samples:
     """`count` simulated things of one kind ("coin": genuine ones, each denomination as often), photographed, found and cut."""
     if not count:
         return empty(spec)
-    jobs = [(kind, min(CHUNK, count - start), start // CHUNK, spec, motifs, seed) for start in range(0, count, CHUNK)]
+    jobs = [
+        (kind, min(CHUNK, count - start), start // CHUNK, spec, motifs, seed)
+        for start in range(0, count, CHUNK)
+    ]
     parts, shelf = [], Shelf(spec.size_px)
     with multiprocessing.get_context("spawn").Pool() as pool:
         for part in pool.imap(_simulated_chunk, jobs):
@@ -43,10 +53,14 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
     rng = np.random.default_rng([*seed, chunk])
     things = _things(kind, count, motifs, rng)
     names = [coin.label for coin in currency.CROWNS]
-    smallest, largest = (margin * d / 2 * OPTICS.px_per_mm for margin, d in zip(SEARCH_MARGIN, (18.0, 27.5)))
+    smallest, largest = (
+        margin * d / 2 * OPTICS.px_per_mm for margin, d in zip(SEARCH_MARGIN, (18.0, 27.5))
+    )
     crops, labels, circles, diameters = [], [], [], []
     for still in photograph(things, OPTICS, rng):
-        seen = [c for c in find_things(still.pixels, Search(smallest, largest, **LENIENT)) if c.quality]
+        seen = [
+            c for c in find_things(still.pixels, Search(smallest, largest, **LENIENT)) if c.quality
+        ]
         for thing, x_px, y_px in still.things:
             near = [c for c in seen if np.hypot(c.x_px - x_px, c.y_px - y_px) < 0.3 * c.radius_px]
             if near:
@@ -55,10 +69,18 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
                 labels.append(names.index(thing.label) if thing.label else NONE)
                 circles.append(near[0])
     shaped = np.array(crops, np.uint8).reshape(-1, spec.size_px, spec.size_px, 3)
-    return Samples(shaped, np.array(labels, int), tuple(circles), np.array(diameters), FIRST_DRAWN + chunk * CHUNK + np.arange(len(labels)))
+    return Samples(
+        shaped,
+        np.array(labels, int),
+        tuple(circles),
+        np.array(diameters),
+        FIRST_DRAWN + chunk * CHUNK + np.arange(len(labels)),
+    )
 
 
-def _things(kind: str, count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> Iterator[coins.Thing]:
+def _things(
+    kind: str, count: int, motifs: tuple[str, ...], rng: np.random.Generator
+) -> Iterator[coins.Thing]:
     for number in range(count):
         if kind == coins.GENUINE:
             yield coins.genuine(rng, currency.CROWNS[number % len(currency.CROWNS)].label)

@@ -30,10 +30,14 @@ def int8(model: keras.Model, crops: np.ndarray) -> bytes:
 
 
 def _converter(model: keras.Model, crops: np.ndarray) -> tf.lite.TFLiteConverter:
-    one = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="pictures")  # else its number depends on what was trained before
+    one = keras.Input(
+        batch_shape=(1, *model.input_shape[1:]), name="pictures"
+    )  # else its number depends on what was trained before
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(one, model(one)))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([picture[None].astype(np.float32)] for picture in _full_range(crops))
+    converter.representative_dataset = lambda: (
+        [picture[None].astype(np.float32)] for picture in _full_range(crops)
+    )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     # tflite-runtime 2.14 knows per-channel weights for convolutions only
@@ -58,7 +62,10 @@ def worst_layer(model: keras.Model, crops: np.ndarray) -> str:
     """The layer whose int8 results are furthest from its float ones, in units of its quantisation step (TensorFlow's debugger)."""
     with _quiet():
         debugger = tf.lite.experimental.QuantizationDebugger(
-            converter=_converter(model, crops), debug_dataset=lambda: ([picture[None].astype(np.float32)] for picture in crops[:DEBUGGED])
+            converter=_converter(model, crops),
+            debug_dataset=lambda: (
+                [picture[None].astype(np.float32)] for picture in crops[:DEBUGGED]
+            ),
         )
         debugger.run()
         with tempfile.TemporaryFile("w+") as table:

@@ -17,7 +17,12 @@ from coinsorter.classify import halved, worst_places
 from coinsorter.crop import CropSpec
 from coinsorter.training.making import blemishes, networks
 from coinsorter.training.making.augment import augmented, damaged
-from coinsorter.training.making.recipe import AutoencoderKnobs, ClassifierKnobs, InspectorKnobs, Recipe
+from coinsorter.training.making.recipe import (
+    AutoencoderKnobs,
+    ClassifierKnobs,
+    InspectorKnobs,
+    Recipe,
+)
 from coinsorter.training.making.samples import NONE, Samples, hold_out
 
 Progress = Callable[[int, dict[str, float]], None]
@@ -38,9 +43,22 @@ class Fitted:
 class _Batches(keras.utils.PyDataset):
     """Batches in an order and with changes that follow from seed, epoch and place alone: a training that goes on later sees the same."""
 
-    def __init__(self, count: int, knobs: ClassifierKnobs | AutoencoderKnobs | InspectorKnobs, seed: list[int], make: Maker, epoch: int = 0) -> None:
+    def __init__(
+        self,
+        count: int,
+        knobs: ClassifierKnobs | AutoencoderKnobs | InspectorKnobs,
+        seed: list[int],
+        make: Maker,
+        epoch: int = 0,
+    ) -> None:
         super().__init__()
-        self._count, self._knobs, self._seed, self._make, self._epoch = count, knobs, seed, make, epoch
+        self._count, self._knobs, self._seed, self._make, self._epoch = (
+            count,
+            knobs,
+            seed,
+            make,
+            epoch,
+        )
 
     def __len__(self) -> int:
         return -(-self._count * self._knobs.repeat // self._knobs.batch)
@@ -81,7 +99,10 @@ class _Told(keras.callbacks.Callback):
         self.history = _read_log(log)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.history = [*self.history[:epoch], {name: float(value) for name, value in (logs or {}).items()}]
+        self.history = [
+            *self.history[:epoch],
+            {name: float(value) for name, value in (logs or {}).items()},
+        ]
         if self._log:
             self._log.parent.mkdir(parents=True, exist_ok=True)
             self._log.write_text("".join(json.dumps(line) + "\n" for line in self.history))
@@ -98,7 +119,14 @@ class _SameDropout(keras.callbacks.Callback):
                 variable.assign([seed, int(self.model.optimizer.iterations)])
 
 
-def fit_classifier(samples: Samples, classes: int, spec: CropSpec, recipe: Recipe, progress: Progress, work: Path | None = None) -> Fitted:
+def fit_classifier(
+    samples: Samples,
+    classes: int,
+    spec: CropSpec,
+    recipe: Recipe,
+    progress: Progress,
+    work: Path | None = None,
+) -> Fitted:
     """Trains on labels 0..classes-1 and NONE, which becomes the class after the last; labels weigh alike, however many crops they have.
 
     work: where the training is kept from epoch to epoch, so that it can go on after a kill; None: nowhere.
@@ -112,29 +140,74 @@ def fit_classifier(samples: Samples, classes: int, spec: CropSpec, recipe: Recip
 
     def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         index = seen[chosen]
-        return augmented(samples.crops[index], spec, recipe.augment, rng).astype(np.float32), labels[index], weights[index]
+        return (
+            augmented(samples.crops[index], spec, recipe.augment, rng).astype(np.float32),
+            labels[index],
+            weights[index],
+        )
 
     model = _built([recipe.seed, 1], lambda: networks.classifier(spec.size_px, classes + 1, knobs))
-    _compile(model, keras.losses.SparseCategoricalCrossentropy(from_logits=True), knobs, len(seen), ["accuracy"])
+    _compile(
+        model,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        knobs,
+        len(seen),
+        ["accuracy"],
+    )
     judged = _Kept(samples.where(back), labels[back]) if back.any() else None
-    return _fit(model, len(seen), knobs, [recipe.seed, 1], batch, judged, progress, work and work / "classifier")
+    return _fit(
+        model,
+        len(seen),
+        knobs,
+        [recipe.seed, 1],
+        batch,
+        judged,
+        progress,
+        work and work / "classifier",
+    )
 
 
-def fit_autoencoder(samples: Samples, spec: CropSpec, recipe: Recipe, progress: Progress, work: Path | None = None) -> Fitted:
+def fit_autoencoder(
+    samples: Samples, spec: CropSpec, recipe: Recipe, progress: Progress, work: Path | None = None
+) -> Fitted:
     """Trains to give back genuine coins, clean and at half the size, from damaged ones. work: as for the classifier."""
     knobs = recipe.autoencoder
     genuine = np.flatnonzero(samples.labels != NONE)
 
     def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         clean = augmented(samples.crops[genuine[chosen]], spec, recipe.augment, rng)
-        return damaged(clean, spec, rng).astype(np.float32), np.stack([halved(picture) for picture in clean]).astype(np.float32)
+        return damaged(clean, spec, rng).astype(np.float32), np.stack(
+            [halved(picture) for picture in clean]
+        ).astype(np.float32)
 
     model = _built([recipe.seed, 2], lambda: networks.autoencoder(spec.size_px, knobs))
-    _compile(model, lambda truth, copy: keras.ops.mean(keras.ops.square((truth - copy) / 127.5)), knobs, len(genuine), [])
-    return _fit(model, len(genuine), knobs, [recipe.seed, 2], batch, None, progress, work and work / "autoencoder")
+    _compile(
+        model,
+        lambda truth, copy: keras.ops.mean(keras.ops.square((truth - copy) / 127.5)),
+        knobs,
+        len(genuine),
+        [],
+    )
+    return _fit(
+        model,
+        len(genuine),
+        knobs,
+        [recipe.seed, 2],
+        batch,
+        None,
+        progress,
+        work and work / "autoencoder",
+    )
 
 
-def fit_inspector(samples: Samples, spec: CropSpec, recipe: Recipe, knobs: InspectorKnobs, progress: Progress, work: Path | None = None) -> Fitted:
+def fit_inspector(
+    samples: Samples,
+    spec: CropSpec,
+    recipe: Recipe,
+    knobs: InspectorKnobs,
+    progress: Progress,
+    work: Path | None = None,
+) -> Fitted:
     """Trains to find blemishes that are drawn onto every other coin. work: as for the classifier."""
 
     def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -142,7 +215,16 @@ def fit_inspector(samples: Samples, spec: CropSpec, recipe: Recipe, knobs: Inspe
 
     model = _built([recipe.seed, 8], lambda: networks.inspector(spec.size_px, knobs))
     _compile(model, _blemish_loss, knobs, len(samples), [])
-    return _fit(model, len(samples), knobs, [recipe.seed, 8], batch, None, progress, work and work / "inspector")
+    return _fit(
+        model,
+        len(samples),
+        knobs,
+        [recipe.seed, 8],
+        batch,
+        None,
+        progress,
+        work and work / "inspector",
+    )
 
 
 def _blemish_loss(truth, logits):
@@ -168,14 +250,29 @@ def _built(seed: list[int], build: Callable[[], keras.Model]) -> keras.Model:
     return build()
 
 
-def _compile(model: keras.Model, loss, knobs: ClassifierKnobs | AutoencoderKnobs | InspectorKnobs, count: int, metrics: list[str]) -> None:
+def _compile(
+    model: keras.Model,
+    loss,
+    knobs: ClassifierKnobs | AutoencoderKnobs | InspectorKnobs,
+    count: int,
+    metrics: list[str],
+) -> None:
     """Adam with a cosine schedule down to nothing (Loshchilov and Hutter, 2017)."""
     steps = knobs.epochs * max(1, -(-count * knobs.repeat // knobs.batch))
     rate = keras.optimizers.schedules.CosineDecay(knobs.learning_rate, steps)
     model.compile(keras.optimizers.Adam(rate), loss, weighted_metrics=metrics)
 
 
-def _fit(model: keras.Model, count: int, knobs, seed: list[int], make: Maker, judged, progress: Progress, work: Path | None) -> Fitted:
+def _fit(
+    model: keras.Model,
+    count: int,
+    knobs,
+    seed: list[int],
+    make: Maker,
+    judged,
+    progress: Progress,
+    work: Path | None,
+) -> Fitted:
     """Trains; or takes what was trained before. With patience an unfinished training begins again: its best epoch is not kept."""
     told = _Told(progress, work and work.with_suffix(".jsonl"))
     done = work and work.with_suffix(".weights.h5")
@@ -184,11 +281,29 @@ def _fit(model: keras.Model, count: int, knobs, seed: list[int], make: Maker, ju
         return Fitted(model, told.history)
     callbacks: list[keras.callbacks.Callback] = [told]
     if judged is not None:
-        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=knobs.patience, restore_best_weights=True))
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                "val_loss", patience=knobs.patience, restore_best_weights=True
+            )
+        )
     elif work:
-        callbacks += [keras.callbacks.BackupAndRestore(str(work), double_checkpoint=True, delete_checkpoint=False), _SameDropout()]
-    batches = _Batches(count, knobs, seed, make, _epochs_done(work) if work and judged is None else 0)
-    model.fit(batches, validation_data=judged, epochs=knobs.epochs, shuffle=False, callbacks=callbacks, verbose=0)
+        callbacks += [
+            keras.callbacks.BackupAndRestore(
+                str(work), double_checkpoint=True, delete_checkpoint=False
+            ),
+            _SameDropout(),
+        ]
+    batches = _Batches(
+        count, knobs, seed, make, _epochs_done(work) if work and judged is None else 0
+    )
+    model.fit(
+        batches,
+        validation_data=judged,
+        epochs=knobs.epochs,
+        shuffle=False,
+        callbacks=callbacks,
+        verbose=0,
+    )
     if done:
         _save(model, done)
     return Fitted(model, told.history)

@@ -85,10 +85,23 @@ class HeldOut:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in cls.__dataclass_fields__
+            )
+        )
 
 
-def days(held: HeldOut, circles: Sequence[Circle], groups: np.ndarray, plane: ScalePlane, labels: list[Label], fused: Fusion, seed: int) -> list[HeldOut]:
+def days(
+    held: HeldOut,
+    circles: Sequence[Circle],
+    groups: np.ndarray,
+    plane: ScalePlane,
+    labels: list[Label],
+    fused: Fusion,
+    seed: int,
+) -> list[HeldOut]:
     """The day the coins were taken on, as the machine would have measured it, and other days made of its bursts.
 
     circles, groups: outline and burst of each coin, in the order taken. On the other days the bursts come in another order, to a camera
@@ -97,14 +110,25 @@ def days(held: HeldOut, circles: Sequence[Circle], groups: np.ndarray, plane: Sc
     rng = np.random.default_rng([seed, 6])
     found = [as_followed(held, circles, plane, labels, fused)]
     for _ in range(OTHER_DAYS):
-        order = np.concatenate([np.flatnonzero(groups == group) for group in rng.permutation(np.unique(groups))])
+        order = np.concatenate(
+            [np.flatnonzero(groups == group) for group in rng.permutation(np.unique(groups))]
+        )
         off, along, across = rng.normal(0, np.array(PRIOR) * fused.diameter_spread)
-        anew = replace(plane, px_per_mm=plane.px_per_mm * (1 + off), tilt_along=plane.tilt_along + along, tilt_across=plane.tilt_across + across)
-        found.append(as_followed(held.at(order), [circles[place] for place in order], anew, labels, fused))
+        anew = replace(
+            plane,
+            px_per_mm=plane.px_per_mm * (1 + off),
+            tilt_along=plane.tilt_along + along,
+            tilt_across=plane.tilt_across + across,
+        )
+        found.append(
+            as_followed(held.at(order), [circles[place] for place in order], anew, labels, fused)
+        )
     return found
 
 
-def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, labels: list[Label], fused: Fusion) -> HeldOut:
+def as_followed(
+    held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, labels: list[Label], fused: Fusion
+) -> HeldOut:
     """The same coins with diameters as a machine measures them that follows the view's scale by them, labels unknown to it.
 
     circles: theirs, in the order taken.
@@ -112,7 +136,10 @@ def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, lab
     follower, measured = ScaleFollower(plane, fused.diameter_spread), []
     nominal = [label.diameter_mm for label in labels]
     for circle, logits in zip(circles, held.logits):
-        diameter, spread = follower.plane.diameter_mm(circle), follower.plane.spread_at(circle.x_px, circle.y_px)
+        diameter, spread = (
+            follower.plane.diameter_mm(circle),
+            follower.plane.spread_at(circle.x_px, circle.y_px),
+        )
         measured.append((diameter, spread))
         probabilities = np.exp(_posterior(logits, diameter, spread, nominal, fused)[:-1])
         if np.exp(_posterior(logits, np.nan, 0.0, nominal, fused))[probabilities.argmax()] >= PLAIN:
@@ -121,7 +148,9 @@ def as_followed(held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, lab
     return replace(held, diameters_mm=diameters, scale_spreads=spreads)
 
 
-def fusion(held: HeldOut, labels: list[Label], expected_spread: float = MIN_DIAMETER_SPREAD) -> Fusion:
+def fusion(
+    held: HeldOut, labels: list[Label], expected_spread: float = MIN_DIAMETER_SPREAD
+) -> Fusion:
     """Temperature (Guo et al., 2017), diameter's and relief's weight by maximum likelihood; the diameters' spread about their nominal ones.
 
     expected_spread: relative, of diameters that the held-out coins' pictures do not tell; they count in full then.
@@ -129,13 +158,20 @@ def fusion(held: HeldOut, labels: list[Label], expected_spread: float = MIN_DIAM
     nominal = np.array([label.diameter_mm for label in labels])
     measured = not np.isnan(held.diameters_mm).any()
     off = held.diameters_mm / nominal[held.labels] - 1
-    spread = max(MIN_DIAMETER_SPREAD, 1.4826 * float(np.median(np.abs(off)))) if measured else expected_spread
+    spread = (
+        max(MIN_DIAMETER_SPREAD, 1.4826 * float(np.median(np.abs(off))))
+        if measured
+        else expected_spread
+    )
 
     def with_(warmth: float, weight: float = 1.0, relief: float = 0.0) -> Fusion:
         return Fusion(
-            temperature=round(float(np.exp(warmth)), 4), diameter_spread=round(spread, 5), freedom=FREEDOM,
-            diameter_weight=round(float(weight), 3), relief_weight=round(float(relief) * RELIEF_UNIT, 2),
-        )  # fmt: skip
+            temperature=round(float(np.exp(warmth)), 4),
+            diameter_spread=round(spread, 5),
+            freedom=FREEDOM,
+            diameter_weight=round(float(weight), 3),
+            relief_weight=round(float(relief) * RELIEF_UNIT, 2),
+        )
 
     # A network without a held-out mistake would be called ever surer: it is never trusted more than its own logits say.
     knobs = {"warmth": (0.5, (0.0, 2.0))}
@@ -160,28 +196,42 @@ def taken_for(told: HeldOut, labels: list[Label], fused: Fusion) -> HeldOut:
     return replace(weighed, labels=np.where(told.labels < 0, likeliest, told.labels))
 
 
-def anomaly_scales(held: HeldOut, labels: list[Label], fused: Fusion, share: float) -> tuple[dict[str, AnomalyScale], Fusion]:
+def anomaly_scales(
+    held: HeldOut, labels: list[Label], fused: Fusion, share: float
+) -> tuple[dict[str, AnomalyScale], Fusion]:
     """What genuine coins of each label are like in each part of the anomaly score and in all together, and the parts' weights in the fusion.
 
     Each part weighs the less the further genuine coins of all labels stray in it: inversely to what all but a share of them stay within. So
     no part that is odd about a few genuine coins drowns the others, and nobody has to know what strange things will come. Weights learnt from
     drawn and blemished ones let in twice to four times as many euro coins (euro-crops-64/train, against held-out coins of brl-frames/day1).
     """
-    parts = {label.name: _parts(held.at(np.flatnonzero(held.labels == index)), index) for index, label in enumerate(labels)}
+    parts = {
+        label.name: _parts(held.at(np.flatnonzero(held.labels == index)), index)
+        for index, label in enumerate(labels)
+    }
     fused = fused.model_copy(update=_weights(held, labels, parts, share))
     for index, label in enumerate(labels):
         own = held.at(np.flatnonzero(held.labels == index))
-        parts[label.name] = parts[label.name].model_copy(update={"together": _spread(scores(own, index, parts[label.name], fused))})
+        parts[label.name] = parts[label.name].model_copy(
+            update={"together": _spread(scores(own, index, parts[label.name], fused))}
+        )
     return parts, fused
 
 
 def scores(held: HeldOut, label: int, scale: AnomalyScale, fused: Fusion) -> np.ndarray:
     """The anomaly scores of coins that are taken for one label: float (n,)."""
-    told = zip(held.errors.tolist(), held.likeness[:, label].tolist(), held.blemishes.tolist(), held.distances[:, label].tolist())
+    told = zip(
+        held.errors.tolist(),
+        held.likeness[:, label].tolist(),
+        held.blemishes.tolist(),
+        held.distances[:, label].tolist(),
+    )
     return np.array([anomaly(Parts(*one), scale, fused) for one in told])
 
 
-def _own_scores(held: HeldOut, labels: list[Label], scales: dict[str, AnomalyScale], fused: Fusion) -> np.ndarray:
+def _own_scores(
+    held: HeldOut, labels: list[Label], scales: dict[str, AnomalyScale], fused: Fusion
+) -> np.ndarray:
     """The anomaly scores of coins, each as its own label's: float (n,)."""
     found = np.empty(len(held))
     for index, label in enumerate(labels):
@@ -195,28 +245,44 @@ def _parts(own: HeldOut, label: int) -> AnomalyScale:
         **_spread(np.log(own.errors)).model_dump(),
         likeness=_spread(own.likeness[:, label]) if own.likeness.any() else None,
         blemish=_spread(own.blemishes) if own.blemishes.any() else None,
-        distance=_spread(np.log(np.maximum(own.distances[:, label], NEAREST))) if own.distances.any() else None,
+        distance=_spread(np.log(np.maximum(own.distances[:, label], NEAREST)))
+        if own.distances.any()
+        else None,
     )
 
 
 def _spread(values: np.ndarray) -> Spread:
     middle = float(np.median(values))
-    return Spread(middle=round(middle, 5), spread=max(MIN_SPREAD, round(1.4826 * float(np.median(np.abs(values - middle))), 5)))
+    return Spread(
+        middle=round(middle, 5),
+        spread=max(MIN_SPREAD, round(1.4826 * float(np.median(np.abs(values - middle))), 5)),
+    )
 
 
-def _weights(held: HeldOut, labels: list[Label], parts: dict[str, AnomalyScale], share: float) -> dict[str, float]:
+def _weights(
+    held: HeldOut, labels: list[Label], parts: dict[str, AnomalyScale], share: float
+) -> dict[str, float]:
     """Of the parts that there are; their sum is 1."""
     found = {}
     for name in WEIGHTS:
-        alone = Fusion(temperature=1, diameter_spread=1, freedom=1, **({"copy_weight": 0.0} | {name: 1.0}))
+        alone = Fusion(
+            temperature=1, diameter_spread=1, freedom=1, **({"copy_weight": 0.0} | {name: 1.0})
+        )
         reach = _all_but(share, _own_scores(held, labels, parts, alone))
-        there = name == "copy_weight" or any(getattr(scale, name.removesuffix("_weight")) for scale in parts.values())
+        there = name == "copy_weight" or any(
+            getattr(scale, name.removesuffix("_weight")) for scale in parts.values()
+        )
         found[name] = there / max(reach, LEAST_REACH)
     return {name: round(weight / sum(found.values()), 4) for name, weight in found.items()}
 
 
 def limits(
-    days: Sequence[HeldOut], labels: list[Label], fused: Fusion, scales: dict[str, AnomalyScale], budget: Budget, anomalies: HeldOut | None = None
+    days: Sequence[HeldOut],
+    labels: list[Label],
+    fused: Fusion,
+    scales: dict[str, AnomalyScale],
+    budget: Budget,
+    anomalies: HeldOut | None = None,
 ) -> tuple[dict[str, Limits], dict[str, Any]]:
     """Each label's thresholds, and the budget they keep, with what the sample proves of it: the same coins on one day or several.
 
@@ -233,18 +299,26 @@ def limits(
     share = budget.genuine_rejected / 3
     floor = max(MIN_CONFIDENCE, _keeping(confidence, right, budget.wrong))
     genuine = _own_scores(held, labels, scales, fused)
-    off = np.nan_to_num(np.abs(held.diameters_mm / np.array([label.diameter_mm for label in labels])[held.labels] - 1))
+    off = np.nan_to_num(
+        np.abs(
+            held.diameters_mm / np.array([label.diameter_mm for label in labels])[held.labels] - 1
+        )
+    )
     outlined = off <= OUTLINED_SPREADS * fused.diameter_spread
     usual = max(ANOMALY_SPREADS, _all_but(share, genuine[outlined]))
     fine = right & outlined & (confidence >= floor) & (genuine <= usual)
-    tolerance = max(MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, _all_but(share, off[fine]))
+    tolerance = max(
+        MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, _all_but(share, off[fine])
+    )
     found = {}
     for index, label in enumerate(labels):
         own = held.labels == index
         strange = _strange(anomalies, index, scales[label.name], fused)
         found[label.name] = Limits(
             min_confidence=round(max(floor, _lowest(confidence[own & right], share)), 6),
-            max_anomaly=round(usual if len(strange) < FEWEST_ANOMALIES else _telling(genuine[own], strange), 3),
+            max_anomaly=round(
+                usual if len(strange) < FEWEST_ANOMALIES else _telling(genuine[own], strange), 3
+            ),
             tolerance_mm=round(tolerance * label.diameter_mm, 3),
             n=int(own.sum()) // len(days),
         )
@@ -266,10 +340,18 @@ def answered(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndar
 def _fused(held: HeldOut, nominal: np.ndarray, fused: Fusion) -> np.ndarray:
     """Log probabilities of every label and "none of these", (n, labels + 1), as the machine fuses them."""
     coins = zip(held.logits, held.diameters_mm, held.scale_spreads)
-    return np.array([_posterior(logits, diameter, spread, nominal, fused) for logits, diameter, spread in coins])
+    return np.array(
+        [_posterior(logits, diameter, spread, nominal, fused) for logits, diameter, spread in coins]
+    )
 
 
-def _posterior(logits: np.ndarray, diameter_mm: float, scale_spread: float, nominal: Sequence[float], fused: Fusion) -> np.ndarray:
+def _posterior(
+    logits: np.ndarray,
+    diameter_mm: float,
+    scale_spread: float,
+    nominal: Sequence[float],
+    fused: Fusion,
+) -> np.ndarray:
     pictures = np.array(log_softmax((logits / fused.temperature).tolist()))
     if np.isnan(diameter_mm):
         return pictures
@@ -277,7 +359,9 @@ def _posterior(logits: np.ndarray, diameter_mm: float, scale_spread: float, nomi
     return np.array(log_softmax((pictures + fused.diameter_weight * diameters).tolist()))
 
 
-def _strange(anomalies: HeldOut | None, label: int, scale: AnomalyScale, fused: Fusion) -> np.ndarray:
+def _strange(
+    anomalies: HeldOut | None, label: int, scale: AnomalyScale, fused: Fusion
+) -> np.ndarray:
     """The anomaly scores of given anomalies that are taken for a label, as far as the inspector was asked: float (n,)."""
     if anomalies is None:
         return np.empty(0)
@@ -309,14 +393,28 @@ def _keeping(confidence: np.ndarray, right: np.ndarray, budget: float) -> float:
     return float(confidence[order[kept[-1]]]) if len(kept) else 1.0
 
 
-def _proof(held: HeldOut, labels: list[Label], found: dict[str, Limits], scales: dict[str, AnomalyScale], fused: Fusion, budget: Budget) -> dict[str, Any]:
+def _proof(
+    held: HeldOut,
+    labels: list[Label],
+    found: dict[str, Limits],
+    scales: dict[str, AnomalyScale],
+    fused: Fusion,
+    budget: Budget,
+) -> dict[str, Any]:
     """How many held-out coins the limits accept, how many of them wrongly, and the 95 % bound on that share (Clopper and Pearson, 1934)."""
     best, confidence = answered(held, labels, fused)
     accepted = np.zeros(len(best), bool)
     for index, label in enumerate(labels):
         mine, own = best == index, found[label.name]
-        near = ~(np.abs(held.diameters_mm - label.diameter_mm) > own.tolerance_mm)  # one that is not known rejects nothing here
-        accepted |= mine & near & (confidence >= own.min_confidence) & ~(scores(held, index, scales[label.name], fused) > own.max_anomaly)
+        near = ~(
+            np.abs(held.diameters_mm - label.diameter_mm) > own.tolerance_mm
+        )  # one that is not known rejects nothing here
+        accepted |= (
+            mine
+            & near
+            & (confidence >= own.min_confidence)
+            & ~(scores(held, index, scales[label.name], fused) > own.max_anomaly)
+        )
     count, wrong = int(accepted.sum()), int((accepted & (best != held.labels)).sum())
     bound = highest(wrong, count, 0.95)
     return {

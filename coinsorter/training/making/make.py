@@ -12,13 +12,38 @@ from typing import Any
 import numpy as np
 
 from coinsorter import bundle, runtime
-from coinsorter.bundle import AUTOENCODER, CLASSIFIER, EMBEDDING, FACTS, GOLDEN, INSPECTOR, RELIEFS, AnomalyScale, Bundle, Facts, Fusion, Golden, Limits, Outline
+from coinsorter.bundle import (
+    AUTOENCODER,
+    CLASSIFIER,
+    EMBEDDING,
+    FACTS,
+    GOLDEN,
+    INSPECTOR,
+    RELIEFS,
+    AnomalyScale,
+    Bundle,
+    Facts,
+    Fusion,
+    Golden,
+    Limits,
+    Outline,
+)
 from coinsorter.classify import Classifier
 from coinsorter.relief import Reliefs
 from coinsorter.training import page, whole
 from coinsorter.training.bar import Bar
 from coinsorter.training.judging import plots
-from coinsorter.training.making import calibrate, embeddings, export, fit, kept_answers, material, networks, parity, reliefs
+from coinsorter.training.making import (
+    calibrate,
+    embeddings,
+    export,
+    fit,
+    kept_answers,
+    material,
+    networks,
+    parity,
+    reliefs,
+)
 from coinsorter.training.making.answers import Answers, ask, golden, in_order
 from coinsorter.training.making.material import Material
 from coinsorter.training.making.recipe import Recipe
@@ -38,7 +63,9 @@ class Trained:
     judge: Classifier
 
 
-def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: Path | None = None) -> Facts:
+def make(
+    recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: Path | None = None
+) -> Facts:
     """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete.
 
     anomalies: pictures of strange things that the anomaly limits are to keep out; no network is trained on them.
@@ -52,25 +79,55 @@ def make(recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: P
     work = _work(out, recipe, found)
     keras.utils.clear_session()  # layers are numbered from 0 whatever was trained before: their names are in the bundle's files
     inspector = _inspector(found, recipe, bar, work)
-    asked = [_ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work) for n in range(len(found.sisters))]
+    asked = [
+        _ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work)
+        for n in range(len(found.sisters))
+    ]
     own = _train(found, found.seen, recipe, inspector, bar, work / "own")
-    answers, rights = zip(*(asked or [(ask(own.judge, found.held, found.anomalies, bar), _named(own, found.held))]))
+    answers, rights = zip(
+        *(asked or [(ask(own.judge, found.held, found.anomalies, bar), _named(own, found.held))])
+    )
     told = in_order(answers, found.order)
     right = {name: np.concatenate([one[name] for one in rights]) for name in rights[0]}
-    typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
+    typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[
+        :
+    ]
     export.check(right, lambda: export.worst_layer(own.fitted[CLASSIFIER].model, typical))
     facts = _facts(recipe, found, told, own.models)
     facts["training"] |= found.notes | _made_with(right)
-    simulated = found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
-    asked_about = None if recipe.source == "simulated" else (found.held, told)  # `calibrate` is for photographs
-    facts = write(out, facts, own, golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]), asked_about)
+    simulated = (
+        found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
+    )
+    asked_about = (
+        None if recipe.source == "simulated" else (found.held, told)
+    )  # `calibrate` is for photographs
+    facts = write(
+        out,
+        facts,
+        own,
+        golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]),
+        asked_about,
+    )
     shutil.rmtree(work.parent, ignore_errors=True)
     return facts
 
 
 def _work(out: Path, recipe: Recipe, material: Material) -> Path:
     """Where a training is kept while it runs: beside the bundle, and another one for all that networks depend on, recipe and pictures."""
-    digest = hashlib.sha256(recipe.model_dump_json(include={"seed", "classifier", "autoencoder", "inspector", "augment", "hold_out", "folds", "asked"}).encode())
+    digest = hashlib.sha256(
+        recipe.model_dump_json(
+            include={
+                "seed",
+                "classifier",
+                "autoencoder",
+                "inspector",
+                "augment",
+                "hold_out",
+                "folds",
+                "asked",
+            }
+        ).encode()
+    )
     for part in (material.seen, material.held):
         for picture in part.crops:
             digest.update(picture.tobytes())
@@ -89,7 +146,9 @@ def _inspector(material: Material, recipe: Recipe, bar: Bar, work: Path) -> dict
         return {}
     seen = material.sisters[_inspected(material)][0] if material.sisters else material.seen
     with bar("inspector", recipe.inspector.epochs) as tell:
-        return {INSPECTOR: fit.fit_inspector(seen, material.spec, recipe, recipe.inspector, tell, work)}
+        return {
+            INSPECTOR: fit.fit_inspector(seen, material.spec, recipe, recipe.inspector, tell, work)
+        }
 
 
 def _inspected(material: Material) -> int:
@@ -98,7 +157,14 @@ def _inspected(material: Material) -> int:
     return counts.index(max(counts)) if counts else 0
 
 
-def _ask(material: Material, number: int, recipe: Recipe, inspector: dict[str, fit.Fitted], bar: Bar, work: Path) -> tuple[Answers, dict[str, np.ndarray]]:
+def _ask(
+    material: Material,
+    number: int,
+    recipe: Recipe,
+    inspector: dict[str, fit.Fitted],
+    bar: Bar,
+    work: Path,
+) -> tuple[Answers, dict[str, np.ndarray]]:
     """Trains a sister and returns its answers, and which of its coins it names rightly."""
     (seen, held), bar = material.sisters[number], _numbered(bar, f"sister {number + 1}: ")
     trained = _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}")
@@ -106,20 +172,38 @@ def _ask(material: Material, number: int, recipe: Recipe, inspector: dict[str, f
     return told if inspector or not recipe.inspector else told.uninspected(), _named(trained, held)
 
 
-def _train(material: Material, seen: Samples, recipe: Recipe, inspector: dict[str, fit.Fitted], bar: Bar, work: Path) -> Trained:
+def _train(
+    material: Material,
+    seen: Samples,
+    recipe: Recipe,
+    inspector: dict[str, fit.Fitted],
+    bar: Bar,
+    work: Path,
+) -> Trained:
     """Networks trained on what is seen, and a trained inspector if there is one."""
     fitted = {}
     with bar("classifier", recipe.classifier.epochs) as tell:
-        fitted[CLASSIFIER] = fit.fit_classifier(seen, len(material.labels), material.spec, recipe, tell, work)
+        fitted[CLASSIFIER] = fit.fit_classifier(
+            seen, len(material.labels), material.spec, recipe, tell, work
+        )
     with bar("autoencoder", recipe.autoencoder.epochs) as tell:
         fitted[AUTOENCODER] = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
     fitted |= inspector
     typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
-    telling = {name: networks.embedding(own.model) if name == CLASSIFIER else own.model for name, own in fitted.items()}
+    telling = {
+        name: networks.embedding(own.model) if name == CLASSIFIER else own.model
+        for name, own in fitted.items()
+    }
     models = {name: export.int8(model, typical) for name, model in telling.items()}
-    known = reliefs.learn(seen, material.spec, recipe.relief.per_label, recipe.seed) if recipe.relief else None
+    known = (
+        reliefs.learn(seen, material.spec, recipe.relief.per_label, recipe.seed)
+        if recipe.relief
+        else None
+    )
     provisional, picked = _provisional(material, models, known), runtime.pick("auto")
-    embedding = embeddings.learn(seen, len(material.labels), Classifier(provisional, picked).embedding, material.spec, recipe)
+    embedding = embeddings.learn(
+        seen, len(material.labels), Classifier(provisional, picked).embedding, material.spec, recipe
+    )
     return Trained(fitted, models, Classifier(replace(provisional, embedding=embedding), picked))
 
 
@@ -135,7 +219,12 @@ def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
     crops = some.crops[:]
     found = parity.answers(trained.models[CLASSIFIER], crops)
     turned = (np.rot90(crops, turn, (1, 2)).astype(np.float32) for turn in range(parity.TURNS))
-    floats = sum(trained.fitted[CLASSIFIER].model.predict(some_turned, batch_size=fit.PREDICT_BATCH, verbose=0) for some_turned in turned)
+    floats = sum(
+        trained.fitted[CLASSIFIER].model.predict(
+            some_turned, batch_size=fit.PREDICT_BATCH, verbose=0
+        )
+        for some_turned in turned
+    )
     found[export.FLOAT] = floats[:, :-1].argmax(axis=1)
     return {name: answer == some.labels for name, answer in found.items()}
 
@@ -143,17 +232,41 @@ def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
 def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | None) -> Bundle:
     """A bundle good enough to run its networks; its limits are not known yet."""
     nothing = {label.name: AnomalyScale(middle=0.0, spread=1.0) for label in material.labels}
-    none = {label.name: Limits(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0) for label in material.labels}
+    none = {
+        label.name: Limits(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0)
+        for label in material.labels
+    }
     facts = Facts(
-        format=bundle.FORMAT, name="provisional", labels=material.labels, crop=material.spec, view=material.plane, budget={}, files={},
-        outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1), fusion=Fusion(temperature=1, diameter_spread=1, freedom=1),
-        anomaly=nothing, limits=none, recipe={}, training={},
-    )  # fmt: skip
+        format=bundle.FORMAT,
+        name="provisional",
+        labels=material.labels,
+        crop=material.spec,
+        view=material.plane,
+        budget={},
+        files={},
+        outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1),
+        fusion=Fusion(temperature=1, diameter_spread=1, freedom=1),
+        anomaly=nothing,
+        limits=none,
+        recipe={},
+        training={},
+    )
     golden = Golden(*[np.empty(0)] * 5)
-    return Bundle(Path("provisional"), facts, models[CLASSIFIER], models[AUTOENCODER], golden, "", known, models.get(INSPECTOR))
+    return Bundle(
+        Path("provisional"),
+        facts,
+        models[CLASSIFIER],
+        models[AUTOENCODER],
+        golden,
+        "",
+        known,
+        models.get(INSPECTOR),
+    )
 
 
-def _facts(recipe: Recipe, material: Material, told: Answers, models: dict[str, bytes]) -> dict[str, Any]:
+def _facts(
+    recipe: Recipe, material: Material, told: Answers, models: dict[str, bytes]
+) -> dict[str, Any]:
     labels, plane, spec = material.labels, material.plane, material.spec
     return {
         "format": bundle.FORMAT,
@@ -161,13 +274,20 @@ def _facts(recipe: Recipe, material: Material, told: Answers, models: dict[str, 
         "labels": [label.model_dump() for label in labels],
         "crop": asdict(spec) | {"surround": list(spec.surround)},
         "view": {
-            "px_per_mm": round(plane.px_per_mm, 5), "tilt_along": round(plane.tilt_along, 5), "tilt_across": round(plane.tilt_across, 5),
-            "width_px": plane.width_px, "height_px": plane.height_px, "barrel": round(plane.barrel, 5),
-        },  # fmt: skip
+            "px_per_mm": round(plane.px_per_mm, 5),
+            "tilt_along": round(plane.tilt_along, 5),
+            "tilt_across": round(plane.tilt_across, 5),
+            "width_px": plane.width_px,
+            "height_px": plane.height_px,
+            "barrel": round(plane.barrel, 5),
+        },
         **calibrate.set_limits(recipe, labels, material.held, told, plane, material.moved),
         "files": {},
         "recipe": recipe.plain(),
-        "training": {"runtime": runtime.pick("auto"), "bytes": {name: len(content) for name, content in models.items()}},
+        "training": {
+            "runtime": runtime.pick("auto"),
+            "bytes": {name: len(content) for name, content in models.items()},
+        },
     }
 
 
@@ -176,7 +296,9 @@ def _made_with(right: dict[str, np.ndarray]) -> dict[str, Any]:
     shares = {name: own.mean() for name, own in right.items()}
     return {
         "held_out_accuracy": {name: round(float(share), 5) for name, share in shares.items()},
-        "made_with": {name: importlib.metadata.version(name) for name in ("coinsorter", "keras", "numpy")},
+        "made_with": {
+            name: importlib.metadata.version(name) for name in ("coinsorter", "keras", "numpy")
+        },
     }
 
 
@@ -185,7 +307,13 @@ def _spread(of: Samples) -> np.ndarray:
     return of.crops[np.linspace(0, len(of) - 1, min(GOLDEN_CROPS, len(of))).astype(int)]
 
 
-def write(out: Path, facts: dict[str, Any], trained: Trained, answered: Golden, asked: tuple[Samples, Answers] | None = None) -> Facts:
+def write(
+    out: Path,
+    facts: dict[str, Any],
+    trained: Trained,
+    answered: Golden,
+    asked: tuple[Samples, Answers] | None = None,
+) -> Facts:
     """Writes the bundle, in the place of the one that is there. Raises InputError where that cannot be: then it is left as it is.
 
     asked: held-out coins and what was said of them, to be kept with it.
@@ -202,7 +330,9 @@ def write(out: Path, facts: dict[str, Any], trained: Trained, answered: Golden, 
             with (new / name).open("wb") as file:
                 np.savez_compressed(file, **vars(arrays))
         written = (*trained.models, GOLDEN, *known)
-        facts["files"] = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written}
+        facts["files"] = {
+            name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written
+        }
         checked = Facts.model_validate(facts)
         _write_histories(new / "training", trained)
         if asked:

@@ -55,35 +55,61 @@ def gather(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Ba
     """
     _check(recipe, data)
     if anomalies and recipe.source == "simulated":
-        raise InputError(f"recipe {recipe.name} trains on simulated coins: photographs of anomalies say nothing of them")
-    return _simulated(recipe, bar) if recipe.source == "simulated" else _photographed(recipe, data, anomalies, bar)
+        raise InputError(
+            f"recipe {recipe.name} trains on simulated coins: photographs of anomalies say nothing of them"
+        )
+    return (
+        _simulated(recipe, bar)
+        if recipe.source == "simulated"
+        else _photographed(recipe, data, anomalies, bar)
+    )
 
 
 def _check(recipe: Recipe, data: Sequence[Path]) -> None:
     if recipe.source == "simulated":
         _check_simulated(recipe, data)
     elif not data:
-        raise InputError(f"recipe {recipe.name} trains on photographs ({recipe.source}): name their folder, or a data set made of them")
+        raise InputError(
+            f"recipe {recipe.name} trains on photographs ({recipe.source}): name their folder, or a data set made of them"
+        )
     elif len(data) > 1 and recipe.source == "frames":
-        raise InputError(f"recipe {recipe.name} trains on frames of one camera in one place: name one folder, not {len(data)}")
+        raise InputError(
+            f"recipe {recipe.name} trains on frames of one camera in one place: name one folder, not {len(data)}"
+        )
     elif len(recipe.labels) < 2:
-        raise InputError(f"recipe {recipe.name} lists {len(recipe.labels)} labels; at least two are needed")
+        raise InputError(
+            f"recipe {recipe.name} lists {len(recipe.labels)} labels; at least two are needed"
+        )
     if recipe.asked and recipe.asked > (recipe.folds or 0):
-        raise InputError(f"recipe {recipe.name}: asked: {recipe.asked} are more than its folds ({recipe.folds or 'none'})")
+        raise InputError(
+            f"recipe {recipe.name}: asked: {recipe.asked} are more than its folds ({recipe.folds or 'none'})"
+        )
     if recipe.source == "crops" and recipe.crop.true_size:
-        raise InputError(f"recipe {recipe.name}: crop.true_size: ready crops do not tell how large their coins are")
-    if recipe.classifier.weights != "none" and not recipe.classifier.network.startswith("mobilenet"):
-        raise InputError(f"recipe {recipe.name}: classifier.weights are for the mobilenets; {recipe.classifier.network} starts from nothing")
+        raise InputError(
+            f"recipe {recipe.name}: crop.true_size: ready crops do not tell how large their coins are"
+        )
+    if recipe.classifier.weights != "none" and not recipe.classifier.network.startswith(
+        "mobilenet"
+    ):
+        raise InputError(
+            f"recipe {recipe.name}: classifier.weights are for the mobilenets; {recipe.classifier.network} starts from nothing"
+        )
     unfit = set(recipe.motifs) & set(UNSEEN_MOTIFS)
     if unfit:
-        raise InputError(f"recipe {recipe.name}: motifs {', '.join(sorted(unfit))} are kept for the simulated belt; training must not see them")
+        raise InputError(
+            f"recipe {recipe.name}: motifs {', '.join(sorted(unfit))} are kept for the simulated belt; training must not see them"
+        )
 
 
 def _check_simulated(recipe: Recipe, data: Sequence[Path]) -> None:
     if data or recipe.labels:
-        raise InputError(f"recipe {recipe.name} trains on simulated coins: it takes no pictures and no labels of its own")
+        raise InputError(
+            f"recipe {recipe.name} trains on simulated coins: it takes no pictures and no labels of its own"
+        )
     if recipe.folds or recipe.by_extent:
-        raise InputError(f"recipe {recipe.name}: folds and by_extent are for photographs; the simulated coins need neither")
+        raise InputError(
+            f"recipe {recipe.name}: folds and by_extent are for photographs; the simulated coins need neither"
+        )
 
 
 def _simulated(recipe: Recipe, bar: Bar) -> Material:
@@ -96,22 +122,43 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
         held = drawn.simulated(coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell)
     seen = Samples.joined([genuine, foreign(recipe, spec, counts.foreign, 12, bar)])
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
-    return Material(labels, seen, held.measured(plane), [], plane, False, spec, {"split": "by seed"}, np.arange(len(held)), empty(spec))
+    return Material(
+        labels,
+        seen,
+        held.measured(plane),
+        [],
+        plane,
+        False,
+        spec,
+        {"split": "by seed"},
+        np.arange(len(held)),
+        empty(spec),
+    )
 
 
-def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
+def _photographed(
+    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar
+) -> Material:
     coins_ = found(recipe, data, bar)
     genuine, none = coins_.samples, foreign(recipe, coins_.spec, recipe.pictures.foreign, 12, bar)
     anomalous = given(recipe, anomalies, coins_, bar)
-    notes: dict[str, Any] = {"bursts": len(np.unique(genuine.groups)), "left_out": len(coins_.left_out)}
+    notes: dict[str, Any] = {
+        "bursts": len(np.unique(genuine.groups)),
+        "left_out": len(coins_.left_out),
+    }
     seen, sisters = genuine, []
     rng = np.random.default_rng([recipe.seed, 3])
     if recipe.folds:
         dealt = samples.folds(genuine, recipe.folds, rng)
         if len(np.unique(dealt)) < recipe.folds:
-            raise InputError(f"recipe {recipe.name}: folds: {recipe.folds} are more than the pictures have bursts for; {len(np.unique(dealt))} would do")
+            raise InputError(
+                f"recipe {recipe.name}: folds: {recipe.folds} are more than the pictures have bursts for; {len(np.unique(dealt))} would do"
+            )
         asked = recipe.asked or recipe.folds
-        sisters = [(Samples.joined([genuine.where(dealt != fold), none]), genuine.where(dealt == fold)) for fold in range(asked)]
+        sisters = [
+            (Samples.joined([genuine.where(dealt != fold), none]), genuine.where(dealt == fold))
+            for fold in range(asked)
+        ]
         held, order = genuine.where(dealt < asked), np.argsort(dealt[dealt < asked], kind="stable")
         notes["split"] = f"by burst, {asked} of {recipe.folds} folds"
     else:
@@ -121,15 +168,36 @@ def _photographed(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, 
     _check_labels(recipe, held, seen, *(one for one, _ in sisters))
     notes["held_out_bursts"] = len(np.unique(held.groups))
     measured = recipe.source == "frames"
-    plane = _plane(recipe.labels, seen, coins_.plane.width_px, coins_.plane.height_px) if measured else coins_.plane
-    return Material(recipe.labels, Samples.joined([seen, none]), held, sisters, plane, measured, coins_.spec, notes, order, anomalous)
+    plane = (
+        _plane(recipe.labels, seen, coins_.plane.width_px, coins_.plane.height_px)
+        if measured
+        else coins_.plane
+    )
+    return Material(
+        recipe.labels,
+        Samples.joined([seen, none]),
+        held,
+        sisters,
+        plane,
+        measured,
+        coins_.spec,
+        notes,
+        order,
+        anomalous,
+    )
 
 
 def _check_labels(recipe: Recipe, held: Samples, *seen: Samples) -> None:
     for place, label in enumerate(recipe.labels):
         if not all((part.labels == place).any() for part in (held, *seen)):
-            how = "set asked to the number of folds" if recipe.asked else "add pictures of other bursts or photographs"
-            raise InputError(f"label {label.name}: has too few bursts or photographs to train on some and set limits on others; {how}, or take another seed")
+            how = (
+                "set asked to the number of folds"
+                if recipe.asked
+                else "add pictures of other bursts or photographs"
+            )
+            raise InputError(
+                f"label {label.name}: has too few bursts or photographs to train on some and set limits on others; {how}, or take another seed"
+            )
 
 
 def given(recipe: Recipe, anomalies: Path | None, coins_: photographs.Found, bar: Bar) -> Samples:
@@ -140,10 +208,14 @@ def given(recipe: Recipe, anomalies: Path | None, coins_: photographs.Found, bar
         return photographs.anomalies(anomalies, recipe, coins_, tell)
 
 
-def found(recipe: Recipe, data: Sequence[Path], bar: Bar, models: Bundle | None = None) -> photographs.Found:
+def found(
+    recipe: Recipe, data: Sequence[Path], bar: Bar, models: Bundle | None = None
+) -> photographs.Found:
     """The coins in photographs; cut and measured as for a bundle, or as the coins themselves suggest."""
     if recipe.source == "crops":
-        with bar("reading crops", sum(len(photographs.labelled(folder, recipe)) for folder in data)) as tell:
+        with bar(
+            "reading crops", sum(len(photographs.labelled(folder, recipe)) for folder in data)
+        ) as tell:
             return photographs.from_crops(data, recipe, tell, models)
     if len(data) > 1:
         raise InputError(f"frames are of one camera in one place: name one folder, not {len(data)}")
@@ -158,7 +230,9 @@ def found(recipe: Recipe, data: Sequence[Path], bar: Bar, models: Bundle | None 
 
 def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
     genuine = seen.where(seen.labels != NONE)
-    return scale.fit_plane(genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px)
+    return scale.fit_plane(
+        genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px
+    )
 
 
 def foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: Bar) -> Samples:
@@ -168,5 +242,7 @@ def foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: Bar) -> 
         if recipe.source == "simulated":
             return drawn.simulated("token", count, spec, motifs, [recipe.seed, seed], tell)
         tokens = drawn.simulated("token", count // 2, spec, motifs, [recipe.seed, seed], tell)
-        others = drawn.simulated(coins.GENUINE, count - count // 2, spec, motifs, [recipe.seed, seed + 1], tell)
+        others = drawn.simulated(
+            coins.GENUINE, count - count // 2, spec, motifs, [recipe.seed, seed + 1], tell
+        )
     return Samples.joined([tokens, replace(others, labels=np.full(len(others), NONE))])

@@ -36,7 +36,9 @@ def classifier(size_px: int, classes: int, knobs: ClassifierKnobs) -> keras.Mode
 
 def embedding(model: keras.Model) -> keras.Model:
     """A classifier that tells its embedding, what its last layer decides by, beside its logits."""
-    return keras.Model(model.inputs, [*model.outputs, model.get_layer("logits").input], name=model.name)
+    return keras.Model(
+        model.inputs, [*model.outputs, model.get_layer("logits").input], name=model.name
+    )
 
 
 def autoencoder(size_px: int, knobs: AutoencoderKnobs) -> keras.Model:
@@ -57,7 +59,9 @@ def inspector(size_px: int, knobs: InspectorKnobs) -> keras.Model:
     eighths = _halved(quarters, 3 * knobs.width)
     x = _halved(eighths, 4 * knobs.width)
     for finer, channels in ((eighths, 3), (quarters, 2), (halves, 1)):
-        x = _convolution(layers.Concatenate()([layers.UpSampling2D(2)(x), finer]), channels * knobs.width, 3, 1)
+        x = _convolution(
+            layers.Concatenate()([layers.UpSampling2D(2)(x), finer]), channels * knobs.width, 3, 1
+        )
     return keras.Model(pictures, layers.Conv2D(1, 1)(x), name="inspector")
 
 
@@ -98,14 +102,24 @@ def _three_conv(x, knobs: ClassifierKnobs):
 
 def _mobilenet_v1(x, knobs: ClassifierKnobs):
     """MobileNetV1 (Howard et al., 2017) of width 0.25."""
-    base = _pretrained(knobs, lambda weights: keras.applications.MobileNet(x.shape[1:], alpha=0.25, include_top=False, weights=weights))
+    base = _pretrained(
+        knobs,
+        lambda weights: keras.applications.MobileNet(
+            x.shape[1:], alpha=0.25, include_top=False, weights=weights
+        ),
+    )
     return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(base(x)))
 
 
 def _mobilenet_v2(x, knobs: ClassifierKnobs):
     """MobileNetV2 (Sandler et al., 2018)."""
     alpha = MOBILENET_V2_ALPHA
-    base = _pretrained(knobs, lambda weights: keras.applications.MobileNetV2(x.shape[1:], alpha=alpha, include_top=False, weights=weights))
+    base = _pretrained(
+        knobs,
+        lambda weights: keras.applications.MobileNetV2(
+            x.shape[1:], alpha=alpha, include_top=False, weights=weights
+        ),
+    )
     return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(base(x)))
 
 
@@ -113,11 +127,16 @@ def _pretrained(knobs: ClassifierKnobs, build: Callable[[str | None], keras.Mode
     try:
         base = build(_weights(knobs))
     except ValueError as error:  # Keras: another architecture's weights
-        raise InputError(f"classifier.weights: {knobs.weights} does not fit {knobs.network}: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"classifier.weights: {knobs.weights} does not fit {knobs.network}: {str(error).splitlines()[0]}"
+        ) from error
     for layer in base.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = MOMENTUM
-    rounded = keras.models.clone_model(base, clone_function=lambda layer: Relu6() if isinstance(layer, layers.ReLU) else _copied(layer))
+    rounded = keras.models.clone_model(
+        base,
+        clone_function=lambda layer: Relu6() if isinstance(layer, layers.ReLU) else _copied(layer),
+    )
     rounded.set_weights(base.get_weights())
     return rounded
 
@@ -132,7 +151,9 @@ def _weights(knobs: ClassifierKnobs) -> str | None:
     if knobs.weights == "imagenet":
         return str(published.weights(knobs.network))
     if not Path(knobs.weights).is_file():
-        raise InputError(f"classifier.weights: {knobs.weights} is no file; name one, or imagenet, or none")
+        raise InputError(
+            f"classifier.weights: {knobs.weights} is no file; name one, or imagenet, or none"
+        )
     return knobs.weights
 
 

@@ -28,4 +28,12 @@ def answers(content: bytes, crops: np.ndarray) -> dict[str, np.ndarray]:
 
 def _answers(content: bytes, crops: np.ndarray, name: str) -> np.ndarray:
     network = Network(content, 1, name)
-    return np.array([sum(network(turned[None])[0][0].astype(int) for turned in quarter_turns(crop, TURNS))[:-1].argmax() for crop in crops], int)
+    return np.array(
+        [
+            sum(network(turned[None])[0][0].astype(int) for turned in quarter_turns(crop, TURNS))[
+                :-1
+            ].argmax()
+            for crop in crops
+        ],
+        int,
+    )

@@ -25,7 +25,9 @@ def weights(network: str, at: str = AT) -> Path:
             _fetch(f"{at}/{FILES[network]}", path)
         except OSError as error:  # which urllib's are
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
-            raise InputError(f"classifier.weights: {network}'s could not be fetched ({reason}); copy them to {path}, or name a file, or none") from error
+            raise InputError(
+                f"classifier.weights: {network}'s could not be fetched ({reason}); copy them to {path}, or name a file, or none"
+            ) from error
     return path
 
 

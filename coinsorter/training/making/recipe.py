@@ -57,7 +57,9 @@ class ClassifierKnobs(_Part):
     after which training stops and goes back to the best; 0: it runs to its end, on all groups. held_back: their share of the crops.
     """
 
-    network: Literal["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"] = "separable"
+    network: Literal["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"] = (
+        "separable"
+    )
     weights: str = "none"
     width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 24
     epochs: Count = 30
@@ -189,7 +191,14 @@ class Recipe(_Part):
 
     def crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
         full_mm = largest_mm if self.crop.true_size else 0.0
-        return CropSpec(self.crop.size_px, self.crop.margin, surround, full_mm, self.crop.gamma, self.crop.correct_light)
+        return CropSpec(
+            self.crop.size_px,
+            self.crop.margin,
+            surround,
+            full_mm,
+            self.crop.gamma,
+            self.crop.correct_light,
+        )
 
     def plain(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
@@ -202,7 +211,15 @@ UNWRITTEN = {
     "autoencoder": {"epochs": 15, "repeat": 4},
     "relief": {"per_label": 150},
     "inspector": {},
-    "augment": {"shift_px": 1.5, "brightness": 0.3, "colour": 0.1, "contrast": 0.25, "blur_px": 1.2, "noise": 8, "cut_out": 0.3},
+    "augment": {
+        "shift_px": 1.5,
+        "brightness": 0.3,
+        "colour": 0.1,
+        "contrast": 0.25,
+        "blur_px": 1.2,
+        "noise": 8,
+        "cut_out": 0.3,
+    },
     "budget": {"wrong": 0.005, "genuine_rejected": 0.01},
     "slack": {"roundness": 0.04, "quality": 0.08, "off_patch": 0.15},
 }
@@ -213,25 +230,50 @@ def load(path: Path, settings: Sequence[str] = ()) -> Recipe:
     try:
         words = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; name a recipe such as models/crowns.yaml") from error
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}; name a recipe such as models/crowns.yaml"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from error
     return _checked(str(path), words, settings)
 
 
-def unwritten(data: Dataset, diameters_mm: dict[str, float], name: str, settings: Sequence[str] = ()) -> Recipe:
+def unwritten(
+    data: Dataset, diameters_mm: dict[str, float], name: str, settings: Sequence[str] = ()
+) -> Recipe:
     """The recipe for a prepared data set that nobody wrote one for: its labels, of the given diameters, and UNWRITTEN.
 
     Raises InputError where a diameter is missing or of no label, or a setting is wrong.
     """
-    missing, unknown = sorted(set(data.labels) - set(diameters_mm)), sorted(set(diameters_mm) - set(data.labels))
+    missing, unknown = (
+        sorted(set(data.labels) - set(diameters_mm)),
+        sorted(set(diameters_mm) - set(data.labels)),
+    )
     if missing or unknown:
-        what = f"has no size for {', '.join(missing)}" if missing else f"names {', '.join(unknown)}, which the data set has not"
-        raise InputError(f"--diameters {what}; say how large every label's coins are: {','.join(f'{label}=MM' for label in data.labels)}")
+        what = (
+            f"has no size for {', '.join(missing)}"
+            if missing
+            else f"names {', '.join(unknown)}, which the data set has not"
+        )
+        raise InputError(
+            f"--diameters {what}; say how large every label's coins are: {','.join(f'{label}=MM' for label in data.labels)}"
+        )
     crops = bool(data.facts["crops"])
-    labels = [{"name": label, "value": 0, "currency": "", "diameter_mm": diameters_mm[label]} for label in data.labels]
+    labels = [
+        {"name": label, "value": 0, "currency": "", "diameter_mm": diameters_mm[label]}
+        for label in data.labels
+    ]
     seen = [2 * row.radius_px / diameters_mm[row.label] for row in data.kept() if row.split != TEST]
-    own = {"name": name, "source": "crops", "folds": 5, "asked": 1, "crop": {"correct_light": False}} if crops else {"name": name, "source": "frames", "px_per_mm": round(median(seen), 3), "by_extent": True}
+    own = (
+        {"name": name, "source": "crops", "folds": 5, "asked": 1, "crop": {"correct_light": False}}
+        if crops
+        else {
+            "name": name,
+            "source": "frames",
+            "px_per_mm": round(median(seen), 3),
+            "by_extent": True,
+        }
+    )
     return _checked("--diameters", {**deepcopy(UNWRITTEN), "labels": labels, **own}, settings)
 
 
@@ -239,7 +281,9 @@ def _checked(where: str, words: Any, settings: Sequence[str]) -> Recipe:
     try:
         return Recipe.model_validate(_with(words, settings))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']}" for e in error.errors()
+        )
         raise InputError(f"{where}: {wrong}") from error
 
 
@@ -257,5 +301,7 @@ def _with(words: Any, settings: Sequence[str]) -> Any:
                 raise TypeError
             place[last] = found
         except (TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
-            raise InputError(f"--set {setting}: is not KEY=VALUE such as classifier.epochs=40") from error
+            raise InputError(
+                f"--set {setting}: is not KEY=VALUE such as classifier.epochs=40"
+            ) from error
     return words

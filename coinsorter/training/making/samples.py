@@ -42,21 +42,44 @@ class Samples:
         """Those at which a boolean array is True."""
         index = np.flatnonzero(chosen)
         circles = tuple(self.circles[i] for i in index)
-        return type(self)(self.crops.at(index), self.labels[index], circles, self.diameters_mm[index], self.groups[index])
+        return type(self)(
+            self.crops.at(index),
+            self.labels[index],
+            circles,
+            self.diameters_mm[index],
+            self.groups[index],
+        )
 
     def measured(self, plane: ScalePlane) -> Self:
         """The same, with diameters by a calibrated view."""
-        return replace(self, diameters_mm=np.array([plane.diameter_mm(circle) for circle in self.circles]))
+        return replace(
+            self, diameters_mm=np.array([plane.diameter_mm(circle) for circle in self.circles])
+        )
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
-        labels, diameters, groups = (np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "diameters_mm", "groups"))
-        return cls(Crops.joined(part.crops for part in parts), labels, tuple(circle for part in parts for circle in part.circles), diameters, groups)
+        labels, diameters, groups = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("labels", "diameters_mm", "groups")
+        )
+        return cls(
+            Crops.joined(part.crops for part in parts),
+            labels,
+            tuple(circle for part in parts for circle in part.circles),
+            diameters,
+            groups,
+        )
 
 
 def empty(spec: CropSpec) -> Samples:
     """No coin at all."""
-    return Samples(np.empty((0, spec.size_px, spec.size_px, 3), np.uint8), np.empty(0, int), (), np.empty(0), np.empty(0, int))
+    return Samples(
+        np.empty((0, spec.size_px, spec.size_px, 3), np.uint8),
+        np.empty(0, int),
+        (),
+        np.empty(0),
+        np.empty(0, int),
+    )
 
 
 def folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -76,7 +99,9 @@ def folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
 def _groups(samples: Samples, label: int) -> tuple[np.ndarray, np.ndarray]:
     groups, counts = np.unique(samples.groups[samples.labels == label], return_counts=True)
     if len(groups) < 2:
-        raise InputError(f"label {label}: all its pictures are one burst; at least two are needed, to train on one and judge on another")
+        raise InputError(
+            f"label {label}: all its pictures are one burst; at least two are needed, to train on one and judge on another"
+        )
     return groups, counts
 
 
@@ -94,6 +119,9 @@ def _near_share(counts: np.ndarray, share: float, rng: np.random.Generator) -> l
     wanted, taken = share * counts.sum(), []
     for group in rng.permutation(len(counts)).tolist():
         so_far = counts[taken].sum()
-        if abs(so_far + counts[group] - wanted) < abs(so_far - wanted) and len(taken) < len(counts) - 1:
+        if (
+            abs(so_far + counts[group] - wanted) < abs(so_far - wanted)
+            and len(taken) < len(counts) - 1
+        ):
             taken.append(group)
     return taken or [int(counts.argmin())]

@@ -17,7 +17,9 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         where = os.environ.get("TMPDIR", "/tmp")
-        raise InputError(f"{where}: cannot hold the coins' crops: {error.strerror}; free some space there, or name another folder by $TMPDIR") from error
+        raise InputError(
+            f"{where}: cannot hold the coins' crops: {error.strerror}; free some space there, or name another folder by $TMPDIR"
+        ) from error
 
 
 class Shelf:
@@ -45,7 +47,9 @@ class Shelf:
         """The crops that were put in, in that order."""
         with _room():
             self._file.flush()
-        return Crops((self,), np.stack([np.zeros(self._count, int), np.arange(self._count)], axis=1))
+        return Crops(
+            (self,), np.stack([np.zeros(self._count, int), np.arange(self._count)], axis=1)
+        )
 
     def __getitem__(self, place: int) -> np.ndarray:
         read = os.pread(self._file.fileno(), self._bytes, place * self._bytes)

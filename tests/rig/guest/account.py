@@ -73,7 +73,11 @@ while not asked(f"SELECT 1 FROM coins WHERE run = {this_run}"):
     time.sleep(0.1)
 tell(
     sound=asked("PRAGMA integrity_check")[0][0],
-    earlier=dict(asked(f"SELECT ifnull(landed, 'nowhere'), count(*) FROM coins WHERE run < {this_run} GROUP BY landed")),
+    earlier=dict(
+        asked(
+            f"SELECT ifnull(landed, 'nowhere'), count(*) FROM coins WHERE run < {this_run} GROUP BY landed"
+        )
+    ),
     opened_before=openings.count,
     run=this_run,
 )

@@ -14,7 +14,11 @@ PULL = Path("/run/gpiosim/sim_gpio6/pull").resolve()
 
 def camera() -> list[int]:
     with Picamera2() as opened:
-        opened.configure(opened.create_video_configuration(main={"size": (640, 480), "format": "RGB888"}, buffer_count=4))
+        opened.configure(
+            opened.create_video_configuration(
+                main={"size": (640, 480), "format": "RGB888"}, buffer_count=4
+            )
+        )
         opened.start()
         return list(opened.capture_array("main").shape)
 

@@ -19,24 +19,38 @@ found: dict[str, dict] = {}
 
 
 def ran(*words: str, **environment: str) -> str:
-    return subprocess.run(words, capture_output=True, text=True, env=os.environ | environment).stdout
+    return subprocess.run(
+        words, capture_output=True, text=True, env=os.environ | environment
+    ).stdout
 
 
 def service() -> dict[str, str]:
     names = "ActiveState,SubState,NRestarts,Result,StatusText,MainPID,ExecMainStatus"
-    return dict(line.split("=", 1) for line in ran("systemctl", "show", "coinsorter", f"--property={names}").splitlines())
+    return dict(
+        line.split("=", 1)
+        for line in ran("systemctl", "show", "coinsorter", f"--property={names}").splitlines()
+    )
 
 
 def doctor() -> dict[str, list[str]]:
     """Its findings, with the virtual camera showing as many pictures a second as it shows the service."""
     services = ran("systemctl", "show", "--value", "--property=Environment", "coinsorter").split()
-    camera = dict(setting.split("=", 1) for setting in services if setting.startswith(("RIG_", "MALLOC_")))
-    told = json.loads(ran("coinsorter", "doctor", "--config", "/etc/coinsorter/config.yaml", "--json", **camera))
-    return {finding["part"]: [finding["state"], f"{finding['what']}; {finding['remedy']}"] for finding in told}
+    camera = dict(
+        setting.split("=", 1) for setting in services if setting.startswith(("RIG_", "MALLOC_"))
+    )
+    told = json.loads(
+        ran("coinsorter", "doctor", "--config", "/etc/coinsorter/config.yaml", "--json", **camera)
+    )
+    return {
+        finding["part"]: [finding["state"], f"{finding['what']}; {finding['remedy']}"]
+        for finding in told
+    }
 
 
 def said(since: float) -> str:
-    return ran("journalctl", "--unit=coinsorter", "--no-pager", "--output=cat", f"--since=@{since:.3f}")
+    return ran(
+        "journalctl", "--unit=coinsorter", "--no-pager", "--output=cat", f"--since=@{since:.3f}"
+    )
 
 
 def ledger(question: str) -> list[tuple]:
@@ -55,7 +69,9 @@ def until(what, wanted=True):
     begun_s = time.monotonic()
     while (now := what()) != wanted:
         if time.monotonic() > begun_s + LONGEST_S:
-            raise SystemExit(f"waited in vain: {now}, not {wanted}\n{said(time.time() - LONGEST_S)}")
+            raise SystemExit(
+                f"waited in vain: {now}, not {wanted}\n{said(time.time() - LONGEST_S)}"
+            )
         time.sleep(0.2)
 
 
@@ -110,7 +126,11 @@ def camera_falls_silent_for_a_while() -> None:
     until(lambda: "camera: no frame for" in said(since))
     SILENT.unlink()
     sorting()
-    tell("camera silent for a while", since, incidents=ledger("SELECT what, place FROM incidents ORDER BY id"))
+    tell(
+        "camera silent for a while",
+        since,
+        incidents=ledger("SELECT what, place FROM incidents ORDER BY id"),
+    )
 
 
 def camera_falls_silent() -> None:
@@ -118,7 +138,9 @@ def camera_falls_silent() -> None:
     SILENT.touch()
     until(lambda: service()["SubState"], "auto-restart")
     pulsing = changes()
-    ran("systemctl", "stop", "coinsorter")  # or the doctor and the next start would have the camera by turns
+    ran(
+        "systemctl", "stop", "coinsorter"
+    )  # or the doctor and the next start would have the camera by turns
     tell("camera silent", since, pulsing=pulsing, then=failed_once())
     SILENT.unlink()
     start()
@@ -165,7 +187,9 @@ def process_is_hit(fault: str, blow: signal.Signals) -> None:
     pulsing = changes()
     until(lambda: service()["MainPID"] not in (before["MainPID"], "0"))
     sorting()
-    still_open = ledger("SELECT count(*) FROM coins WHERE landed IS NULL AND run < (SELECT max(id) FROM runs)")[0][0]
+    still_open = ledger(
+        "SELECT count(*) FROM coins WHERE landed IS NULL AND run < (SELECT max(id) FROM runs)"
+    )[0][0]
     tell(fault, since, pulsing=pulsing, still_open=still_open)
     ran("systemctl", "stop", "coinsorter")
 

@@ -41,7 +41,9 @@ class Reader:
             elif up:
                 self._high.setdefault(number, at_s)
             elif number in self._high:
-                pulse = Pulse(number - self._zero, since_s := self._high.pop(number), 1e6 * (at_s - since_s))
+                pulse = Pulse(
+                    number - self._zero, since_s := self._high.pop(number), 1e6 * (at_s - since_s)
+                )
                 yield from [pulse] if pulse.us <= WIDEST_US else []
 
 
@@ -66,9 +68,16 @@ def by_pin(trace: str) -> dict[int, list[Pulse]]:
 def trains(sent: list[Pulse], between_us: float) -> list[Train]:
     """The stretches in which one pin's pulses were wider or narrower than `between_us`, by the median of a few."""
     parts: list[list[Pulse]] = []
-    wide = [median(pulse.us for pulse in sent[max(0, i - SMOOTHED // 2) : i + SMOOTHED // 2 + 1]) > between_us for i in range(len(sent))]
+    wide = [
+        median(pulse.us for pulse in sent[max(0, i - SMOOTHED // 2) : i + SMOOTHED // 2 + 1])
+        > between_us
+        for i in range(len(sent))
+    ]
     for i, pulse in enumerate(sent):
         if i == 0 or wide[i] != wide[i - 1] or pulse.at_s - sent[i - 1].at_s > APART_S:
             parts.append([])
         parts[-1].append(pulse)
-    return [Train(part[0].pin, part[0].at_s, part[-1].at_s, median(pulse.us for pulse in part)) for part in parts]
+    return [
+        Train(part[0].pin, part[0].at_s, part[-1].at_s, median(pulse.us for pulse in part))
+        for part in parts
+    ]

@@ -7,7 +7,19 @@ import stat
 import sys
 
 # What the kernel shows, what a running system writes all the time, and what the test itself brought.
-ELSEWHERE = {"/proc", "/sys", "/dev", "/run", "/rig", "/root", "/tmp", "/var/log", "/var/tmp", "/var/lib/systemd", "/var/cache"}
+ELSEWHERE = {
+    "/proc",
+    "/sys",
+    "/dev",
+    "/run",
+    "/rig",
+    "/root",
+    "/tmp",
+    "/var/log",
+    "/var/tmp",
+    "/var/lib/systemd",
+    "/var/cache",
+}
 
 
 def snapshot() -> dict[str, list]:

@@ -22,7 +22,11 @@ def writable() -> list[str]:
             found.append(folder)
             folders.clear()
             continue
-        found += [path for path in (os.path.join(folder, name) for name in files) if is_writable_file(path)]
+        found += [
+            path
+            for path in (os.path.join(folder, name) for name in files)
+            if is_writable_file(path)
+        ]
     return sorted(found)
 
 

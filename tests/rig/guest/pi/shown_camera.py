@@ -33,7 +33,9 @@ def change(camera):
     from picamera2.request import CompletedRequest
 
     status = FrameMetadata.Status
-    status.__eq__ = lambda one, other: int(other) == int(status.Success)  # nothing sets it: what is there is by chance
+    status.__eq__ = lambda one, other: (
+        int(other) == int(status.Success)
+    )  # nothing sets it: what is there is by chance
     hand_on, told = camera.process_requests, CompletedRequest.get_metadata
 
     class Own(threading.local):
@@ -62,7 +64,10 @@ def change(camera):
             if picture == self.__dict__.get("_picture"):
                 request.release()
                 continue
-            self._picture, self._shown_s = picture, max(time.monotonic(), self.__dict__.get("_shown_s", 0.0) + FRAME_S)
+            self._picture, self._shown_s = (
+                picture,
+                max(time.monotonic(), self.__dict__.get("_shown_s", 0.0) + FRAME_S),
+            )
             time.sleep(max(0.0, self._shown_s - time.monotonic()))
             request.shown_ns, self._rig_next, self._handed = int(1e9 * self._shown_s), 0.0, request
             own.handing = True
