@@ -50,7 +50,7 @@ arm64: $(CORE)/.test
 	$(CORE)/bin/python -m tests.arm64.run
 
 bars: $(VENV)/.test
-	$(VENV)/bin/python -m tests.perf.bars --seeds $(SEEDS)
+	$(VENV)/bin/python -m benchmarks.bars --seeds $(SEEDS)
 
 crowns: $(VENV)/.test
 	$(VENV)/bin/coinsorter-train bundle --recipe models/crowns.yaml --out models/crowns

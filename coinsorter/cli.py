@@ -7,10 +7,30 @@ import sys
 from collections.abc import Sequence
 
 from coinsorter import __version__
-from coinsorter.commands import bench, calibrate, check, doctor, ledger, look, replay, run, wire
+from coinsorter.commands import (
+    bench_command,
+    calibrate_command,
+    capture_command,
+    check_command,
+    doctor_command,
+    ledger_command,
+    replay_command,
+    run_command,
+    wiring_command,
+)
 from coinsorter.errors import CoinsorterError, ConfigError
 
-COMMANDS = run, replay, check, doctor, look, wire, calibrate, bench, ledger
+COMMANDS = (
+    run_command,
+    replay_command,
+    check_command,
+    doctor_command,
+    capture_command,
+    wiring_command,
+    calibrate_command,
+    bench_command,
+    ledger_command,
+)
 
 DESCRIPTION = "A headless machine that sorts coins by proof and accounts for each of them."
 EPILOG = """\

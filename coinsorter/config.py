@@ -13,7 +13,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from coinsorter.errors import ConfigError
 from coinsorter.records import UNCERTAIN
-from coinsorter.scale import ScalePlane
+from coinsorter.vision.scale import ScalePlane
 
 # A decision comes out some frames after the last picture of a coin: one to be taken, one to be judged, one to spare.
 DECISION_FRAMES = 3

@@ -65,9 +65,9 @@ DRIVER_AND_NEEDS = """
 import sys
 from pathlib import Path
 from coinsorter import config
-from coinsorter.devices import servos
+from coinsorter.hardware.servos import open_servos
 driver = config.load(Path(sys.argv[1])).servo.driver
-print(driver, *servos.missing_packages(driver), sep="\\n")
+print(driver, *open_servos.missing_packages(driver), sep="\\n")
 """
 
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from coinsorter import cli
+
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config.yaml"
 CROWNS = ROOT / "models" / "crowns"
@@ -50,7 +52,7 @@ def config():
 
 @pytest.fixture(scope="session")
 def crowns():
-    from coinsorter import bundle
+    from coinsorter.recognition import bundle
 
     return bundle.load(CROWNS)
 
@@ -58,8 +60,8 @@ def crowns():
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory, config, crowns):
     """A folder with the frames of a simulated belt that ten things ride on, as a camera would deliver them."""
-    from coinsorter import runtime
-    from coinsorter.simulator.machine import SimulatedMachine
+    from coinsorter.recognition import runtime
+    from coinsorter.simulator.simulated_machine import SimulatedMachine
 
     folder = tmp_path_factory.mktemp("recording")
     simulated = SimulatedMachine(config, crowns, folder / "ledger.db", 10, 3, runtime.pick("auto"))
@@ -82,11 +84,16 @@ def without_hardware(recording) -> str:
 
 
 @pytest.fixture
-def command(capsys, request):
-    """Runs a command of the `cli` that the test's module imports; returns its exit status, standard output and standard error."""
+def command(capsys):
+    """Runs `coinsorter`; returns its exit status, standard output and standard error."""
+    return runner_of(cli.main, capsys)
+
+
+def runner_of(main, capsys):
+    """Calls a program's main with words as a shell would; see `command`."""
 
     def run(*arguments) -> tuple[int, str, str]:
-        status = request.module.cli.main([str(argument) for argument in arguments])
+        status = main([str(argument) for argument in arguments])
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 

@@ -4,9 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-from coinsorter import bundle, runtime
-from coinsorter.classify import Classifier
 from coinsorter.errors import BundleError
+from coinsorter.recognition import bundle, runtime
+from coinsorter.recognition.classifier import Classifier
 
 
 def main(where: str, runtimes: str, *bundles: str) -> int:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from coinsorter import ledger
+from coinsorter.sorting import ledger
 from tests.conftest import ROOT
 
 # The protocol's one line, for where python3-systemd is not installed.

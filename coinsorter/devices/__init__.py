@@ -1,1 +1,0 @@
-"""What touches the world: the camera, the flaps' servos, sensors and panel, the clock."""

@@ -1,0 +1,1 @@
+"""What touches the world: camera, servos, flaps, panel, clock and systemd."""

@@ -1,0 +1,203 @@
+"""What a builder reads: the pin table and the bill of materials, in Markdown."""
+
+import math
+from collections import Counter
+
+from coinsorter.config import Config
+from coinsorter.tools.wiring.lines import KINDS, REMAKE, Kind, Line, has_board, lines, outputs
+
+# The highest GPIO whose pull-up is on from power-on; those above it are pulled down (BCM2711 ARM peripherals, section 5.3; on a Pi 5 too).
+LAST_PULLED_UP = 8
+# A stalled standard servo at 6 V, by the data sheet of a Hitec HS-311.
+STALL_A = 0.8
+FUSES_A = (1, 2, 3, 4, 5, 7.5, 10, 15, 20, 25, 30)
+
+
+def table(config: Config) -> str:
+    """The pin table, in Markdown, in the order of the header's pins."""
+    rows = [
+        _row(line, KINDS[line.kind])
+        for line in sorted(lines(config), key=lambda line: line.header_pin)
+    ]
+    text = [
+        "# Pins",
+        f"Made from config.yaml by `{REMAKE}`; the drawing is [wiring.svg](wiring.svg).",
+        rows_of(
+            ("pin", "GPIO", "what", "direction", "from power-on", "from the firmware on", "wire"),
+            rows,
+        ),
+        "Pin is the number on the 40-pin header. For the first seconds after power-on no line is driven, only pulled, up or down as the table says:\n"
+        "the firmware comes later. A constant level is no pulse, so no servo moves by it; the feeder needs its own resistor to ground.",
+        "All inputs are 3.3 V: nothing may put 5 V on them. Ground is common: the Pi's pin 39 and the\n"
+        "servo supply's minus are joined, and no other pin, or the servos' current would run through the Pi.",
+    ]
+    if has_board(config):
+        board = [(f"{output}", name) for output, name in sorted(outputs(config).items())]
+        text += [
+            f"## Servo board (PCA9685, I2C address {config.servo.i2c_address:#x})",
+            rows_of(("output", "what"), board),
+        ]
+        text += [
+            "VCC is the Pi's 3V3 (pin 1), V+ the servo supply. Each output's connector carries signal, V+ and ground of its servo."
+        ]
+    return "\n\n".join(text) + "\n"
+
+
+def _row(line: Line, kind: Kind) -> tuple[str, ...]:
+    from_power_on = "pulled up" if line.gpio <= LAST_PULLED_UP else "pulled down"
+    return (
+        str(line.header_pin),
+        f"GPIO {line.gpio}",
+        line.name,
+        kind.direction,
+        from_power_on,
+        kind.at_boot,
+        kind.wire,
+    )
+
+
+def rows_of(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows))
+
+
+def parts(config: Config) -> str:
+    """The bill of materials, in Markdown, with counts and demands that follow from the settings."""
+    servos = len(config.bins)
+    needed = [*_brain(config), *_muscle(config, servos), *_panel_parts(config)]
+    rows = [(part, str(count), must, example) for part, count, must, example in needed if count]
+    text = [
+        "# Bill of materials",
+        f"Made from config.yaml by `{REMAKE}`: counts and demands follow from the settings.\nBelt, hopper, chutes and bins are the builder's own.",
+        rows_of(("part", "count", "must", "for example"), rows),
+        f"The servo supply is sized for every servo stalled at once, {servos} x {STALL_A:g} A = {servos * STALL_A:.3g} A: a standard servo's stall\n"
+        "current at 6 V (data sheet of the Hitec HS-311). Many small servos' data sheets, that of the MG90S too, do not say: hold one at its\n"
+        "horn and read the supply's current, before you choose a smaller one.",
+    ]
+    return "\n\n".join(text) + "\n"
+
+
+Part = tuple[str, int, str, str]
+
+
+def _brain(config: Config) -> list[Part]:
+    return [
+        ("Raspberry Pi", 1, "4B or 5, 2 GB", "Raspberry Pi 4 Model B"),
+        (
+            "its supply",
+            1,
+            "5.1 V, 3 A for a Pi 4, 5 A for a Pi 5; nothing else on it",
+            "Raspberry Pi's own, 15 W or 27 W",
+        ),
+        (
+            "card",
+            1,
+            "32 GB, for many writes: the ledger is synced for every coin",
+            "SanDisk High Endurance",
+        ),
+        (
+            "camera",
+            int(config.camera.source != "folder"),
+            _camera(config),
+            "Raspberry Pi Global Shutter Camera, 6 mm lens",
+        ),
+        (
+            "light",
+            1,
+            "constant current, no flicker, fixed to the camera's mount",
+            "24 V LED ring, 90 mm",
+        ),
+    ]
+
+
+def _muscle(config: Config, servos: int) -> list[Part]:
+    supply = f"{supply_a(servos)} A"
+    return [
+        (
+            "servo",
+            servos,
+            f"{_slowest_s(config):.2f} s per 60° or faster; takes a 3.3 V signal",
+            "TowerPro MG90S (0.08 s at 6 V, 0.10 s at 4.8 V)",
+        ),
+        (
+            "return spring",
+            servos,
+            "turns a limp servo with its flap to rest",
+            "torsion or extension spring, to fit",
+        ),
+        (
+            "servo board",
+            int(has_board(config)),
+            "16 outputs, 12 bits, terminal for V+",
+            "Adafruit 815 (PCA9685)",
+        ),
+        (
+            "servo supply",
+            1,
+            f"5 to 6 V, {supply}: a short must blow the fuse, not fold the supply back",
+            "Mean Well LRS-50-5 (5 V, 10 A)",
+        ),
+        (
+            "fuse and holder",
+            1,
+            f"{fuse_a(servos):g} A, in the plus wire, next to the supply",
+            "automotive blade fuse",
+        ),
+        (
+            "capacitor",
+            1,
+            "1000 µF, 10 V or more, low ESR, where the servos' wires part",
+            "Panasonic FR",
+        ),
+        (
+            "emergency stop",
+            1,
+            f"latching, normally closed, {supply} DC, or with a contactor",
+            "mushroom button, 22 mm, with a contactor",
+        ),
+    ]
+
+
+def _panel_parts(config: Config) -> list[Part]:
+    counts = Counter(line.kind for line in lines(config))
+    return [
+        (
+            "drop or beam sensor",
+            counts["sensor"],
+            "3.3 V, open collector, low while something is in it",
+            "light barrier, slotted or reflex, NPN",
+        ),
+        (
+            "feeder MOSFET",
+            counts["feeder"],
+            "logic level: fully on at 3.3 V; diode across the motor",
+            "module with AO3400",
+        ),
+        ("resistor 10 kΩ", counts["feeder"], "from the MOSFET's gate to ground", "any"),
+        ("button", counts["button"], "normally open, to ground", "any, 16 mm"),
+        ("LED and resistor 330 Ω", counts["light"], "at most 5 mA at 3.3 V", "any, 5 mm"),
+    ]
+
+
+def _camera(config: Config) -> str:
+    camera = config.camera
+    smear_mm = config.belt.speed_mm_s * camera.exposure_us / 1e6
+    size = f"{camera.width_px} x {camera.height_px} px at {camera.frames_per_s:g} frames/s"
+    return f"{size}, global shutter; a coin moves {smear_mm:.2g} mm in an exposure of {camera.exposure_us} µs"
+
+
+def _slowest_s(config: Config) -> float:
+    """Seconds for 60 degrees that every flap's servo must manage, to keep to its travel_ms."""
+    return min(
+        flap.travel_ms / 1000 * 60 / abs(flap.open_deg - flap.rest_deg)
+        for flap in (bin_.flap for bin_ in config.bins)
+    )
+
+
+def fuse_a(servos: int) -> float:
+    """The smallest blade fuse that carries all servos stalled at once."""
+    return next(fuse for fuse in FUSES_A if fuse >= servos * STALL_A)
+
+
+def supply_a(servos: int) -> int:
+    """What the servo supply must deliver: 1.3 times its fuse, so that a short blows the fuse and not merely folds the supply back."""
+    return math.ceil(1.3 * fuse_a(servos))

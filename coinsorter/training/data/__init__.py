@@ -1,1 +1,0 @@
-"""Pictures as a trainer has them -> a data set."""

@@ -1,0 +1,1 @@
+"""Images as a trainer has them -> a data set."""

@@ -1,0 +1,1 @@
+"""A bundle and labelled images -> figures, plots and a report."""

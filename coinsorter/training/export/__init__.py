@@ -1,0 +1,1 @@
+"""Trained networks -> what a bundle holds: int8 models, reliefs, embedding statistics."""

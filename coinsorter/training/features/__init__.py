@@ -1,0 +1,1 @@
+"""Coins -> measures that a person can read, and a plain classifier on them."""

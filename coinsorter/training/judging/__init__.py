@@ -1,1 +1,0 @@
-"""How good a bundle is, and what coins look like in figures: reports."""

@@ -1,1 +1,0 @@
-"""A recipe and its pictures -> a bundle."""

@@ -1,0 +1,1 @@
+"""A data set, frames or the simulator -> crops with their labels."""

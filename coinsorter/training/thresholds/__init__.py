@@ -1,0 +1,1 @@
+"""Held-out coins -> fusion, anomaly scales and thresholds within an error budget."""

@@ -1,0 +1,345 @@
+"""A recipe and its pictures -> a bundle on disk: find, split, fit, quantise, set limits on what no network saw, and write it whole."""
+
+import hashlib
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coinsorter import atomic
+from coinsorter.recognition import bundle, runtime
+from coinsorter.recognition.bundle import (
+    AUTOENCODER,
+    CLASSIFIER,
+    EMBEDDING,
+    FACTS,
+    GOLDEN,
+    INSPECTOR,
+    RELIEFS,
+    AnomalyScale,
+    Bundle,
+    Facts,
+    Fusion,
+    Golden,
+    Limits,
+    Outline,
+)
+from coinsorter.recognition.classifier import Classifier
+from coinsorter.recognition.relief import Reliefs
+from coinsorter.training import html_report
+from coinsorter.training.evaluation import plots
+from coinsorter.training.export import embedding_stats, quantize, relief_gallery, runtime_parity
+from coinsorter.training.fitting import fit, networks
+from coinsorter.training.progress import Bar
+from coinsorter.training.recipe import Recipe
+from coinsorter.training.samples import assemble
+from coinsorter.training.samples.assemble import Material
+from coinsorter.training.samples.samples import NONE, Samples
+from coinsorter.training.thresholds import heldout_store, recalibrate
+from coinsorter.training.thresholds.heldout import Answers, ask, golden, in_order
+
+REPRESENTATIVE = 400  # crops that int8 ranges are taken from
+GOLDEN_CROPS = 8
+COMPARED = 4000  # held-out crops that float and int8 are compared on
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Networks as they were trained and as int8 models, both by file name, and as the machine runs them; its bundle holds what else they know."""
+
+    fitted: dict[str, fit.Fitted]
+    models: dict[str, bytes]
+    judge: Classifier
+
+
+def make(
+    recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: Path | None = None
+) -> Facts:
+    """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete.
+
+    anomalies: pictures of strange things that the anomaly limits are to keep out; no network is trained on them.
+
+    What was trained so far is kept beside `out` until then: killed and started again, it goes on from there.
+    """
+    import keras
+
+    networks.check(recipe.classifier)
+    found = assemble.gather(recipe, data, anomalies, bar)
+    work = _work(out, recipe, found)
+    keras.utils.clear_session()  # layers are numbered from 0 whatever was trained before: their names are in the bundle's files
+    inspector = _inspector(found, recipe, bar, work)
+    asked = [
+        _ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work)
+        for n in range(len(found.sisters))
+    ]
+    own = _train(found, found.seen, recipe, inspector, bar, work / "own")
+    answers, rights = zip(
+        *(asked or [(ask(own.judge, found.held, found.anomalies, bar), _named(own, found.held))])
+    )
+    told = in_order(answers, found.order)
+    right = {name: np.concatenate([one[name] for one in rights]) for name in rights[0]}
+    typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[
+        :
+    ]
+    quantize.check(right, lambda: quantize.worst_layer(own.fitted[CLASSIFIER].model, typical))
+    facts = _facts(recipe, found, told, own.models)
+    facts["training"] |= found.notes | _made_with(right)
+    simulated = (
+        found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
+    )
+    asked_about = (
+        None if recipe.source == "simulated" else (found.held, told)
+    )  # `calibrate` is for photographs
+    facts = write(
+        out,
+        facts,
+        own,
+        golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]),
+        asked_about,
+    )
+    shutil.rmtree(work.parent, ignore_errors=True)
+    return facts
+
+
+def _work(out: Path, recipe: Recipe, material: Material) -> Path:
+    """Where a training is kept while it runs: beside the bundle, and another one for all that networks depend on, recipe and pictures."""
+    digest = hashlib.sha256(
+        recipe.model_dump_json(
+            include={
+                "seed",
+                "classifier",
+                "autoencoder",
+                "inspector",
+                "augment",
+                "hold_out",
+                "folds",
+                "asked",
+            }
+        ).encode()
+    )
+    for part in (material.seen, material.held):
+        for picture in part.crops:
+            digest.update(picture.tobytes())
+        digest.update(part.labels.tobytes())
+        digest.update(part.groups.tobytes())
+    return out.parent / f".{out.name}-training" / digest.hexdigest()[:16]
+
+
+def _numbered(bar: Bar, prefix: str) -> Bar:
+    return lambda what, steps: bar(prefix + what, steps)
+
+
+def _inspector(material: Material, recipe: Recipe, bar: Bar, work: Path) -> dict[str, fit.Fitted]:
+    """The inspector, where the recipe has one: one for all, trained without the coins that one of the sisters is asked about."""
+    if not recipe.inspector:
+        return {}
+    seen = material.sisters[_inspected(material)][0] if material.sisters else material.seen
+    with bar("inspector", recipe.inspector.epochs) as tell:
+        return {
+            INSPECTOR: fit.fit_inspector(seen, material.spec, recipe, recipe.inspector, tell, work)
+        }
+
+
+def _inspected(material: Material) -> int:
+    """The sister whose coins the inspector is asked about: one that has coins of as many labels as can be."""
+    counts = [len(np.unique(held.labels)) for _, held in material.sisters]
+    return counts.index(max(counts)) if counts else 0
+
+
+def _ask(
+    material: Material,
+    number: int,
+    recipe: Recipe,
+    inspector: dict[str, fit.Fitted],
+    bar: Bar,
+    work: Path,
+) -> tuple[Answers, dict[str, np.ndarray]]:
+    """Trains a sister and returns its answers, and which of its coins it names rightly."""
+    (seen, held), bar = material.sisters[number], _numbered(bar, f"sister {number + 1}: ")
+    trained = _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}")
+    told = ask(trained.judge, held, material.anomalies, bar)
+    return told if inspector or not recipe.inspector else told.uninspected(), _named(trained, held)
+
+
+def _train(
+    material: Material,
+    seen: Samples,
+    recipe: Recipe,
+    inspector: dict[str, fit.Fitted],
+    bar: Bar,
+    work: Path,
+) -> Trained:
+    """Networks trained on what is seen, and a trained inspector if there is one."""
+    fitted = {}
+    with bar("classifier", recipe.classifier.epochs) as tell:
+        fitted[CLASSIFIER] = fit.fit_classifier(
+            seen, len(material.labels), material.spec, recipe, tell, work
+        )
+    with bar("autoencoder", recipe.autoencoder.epochs) as tell:
+        fitted[AUTOENCODER] = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
+    fitted |= inspector
+    typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
+    telling = {
+        name: networks.embedding(own.model) if name == CLASSIFIER else own.model
+        for name, own in fitted.items()
+    }
+    models = {name: quantize.int8(model, typical) for name, model in telling.items()}
+    known = (
+        relief_gallery.learn(seen, material.spec, recipe.relief.per_label, recipe.seed)
+        if recipe.relief
+        else None
+    )
+    provisional, picked = _provisional(material, models, known), runtime.pick("auto")
+    embedding = embedding_stats.learn(
+        seen, len(material.labels), Classifier(provisional, picked).embedding, material.spec, recipe
+    )
+    return Trained(fitted, models, Classifier(replace(provisional, embedding=embedding), picked))
+
+
+def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """A boolean array that is True at up to `count` of the places where `of` is."""
+    chosen = np.random.default_rng([seed, 4]).permutation(np.flatnonzero(of))[:count]
+    return np.isin(np.arange(len(of)), chosen)
+
+
+def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
+    """Which of some held-out coins the classifier names rightly, as floats and as int8 in each runtime: bool (n,)."""
+    some = held.where(_some(held.labels != NONE, COMPARED, 0))
+    crops = some.crops[:]
+    found = runtime_parity.answers(trained.models[CLASSIFIER], crops)
+    turned = (
+        np.rot90(crops, turn, (1, 2)).astype(np.float32) for turn in range(runtime_parity.TURNS)
+    )
+    floats = sum(
+        trained.fitted[CLASSIFIER].model.predict(
+            some_turned, batch_size=fit.PREDICT_BATCH, verbose=0
+        )
+        for some_turned in turned
+    )
+    found[quantize.FLOAT] = floats[:, :-1].argmax(axis=1)
+    return {name: answer == some.labels for name, answer in found.items()}
+
+
+def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | None) -> Bundle:
+    """A bundle good enough to run its networks; its limits are not known yet."""
+    nothing = {label.name: AnomalyScale(middle=0.0, spread=1.0) for label in material.labels}
+    none = {
+        label.name: Limits(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0)
+        for label in material.labels
+    }
+    facts = Facts(
+        format=bundle.FORMAT,
+        name="provisional",
+        labels=material.labels,
+        crop=material.spec,
+        view=material.plane,
+        budget={},
+        files={},
+        outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1),
+        fusion=Fusion(temperature=1, diameter_spread=1, freedom=1),
+        anomaly=nothing,
+        limits=none,
+        recipe={},
+        training={},
+    )
+    golden = Golden(*[np.empty(0)] * 5)
+    return Bundle(
+        Path("provisional"),
+        facts,
+        models[CLASSIFIER],
+        models[AUTOENCODER],
+        golden,
+        "",
+        known,
+        models.get(INSPECTOR),
+    )
+
+
+def _facts(
+    recipe: Recipe, material: Material, told: Answers, models: dict[str, bytes]
+) -> dict[str, Any]:
+    labels, plane, spec = material.labels, material.plane, material.spec
+    return {
+        "format": bundle.FORMAT,
+        "name": recipe.name,
+        "labels": [label.model_dump() for label in labels],
+        "crop": asdict(spec) | {"surround": list(spec.surround)},
+        "view": {
+            "px_per_mm": round(plane.px_per_mm, 5),
+            "tilt_along": round(plane.tilt_along, 5),
+            "tilt_across": round(plane.tilt_across, 5),
+            "width_px": plane.width_px,
+            "height_px": plane.height_px,
+            "barrel": round(plane.barrel, 5),
+        },
+        **recalibrate.set_limits(recipe, labels, material.held, told, plane, material.moved),
+        "files": {},
+        "recipe": recipe.plain(),
+        "training": {
+            "runtime": runtime.pick("auto"),
+            "bytes": {name: len(content) for name, content in models.items()},
+        },
+    }
+
+
+def _made_with(right: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Top-1 accuracy on held-out coins from pictures alone, as floats and as int8 in each runtime; and what made the networks."""
+    shares = {name: own.mean() for name, own in right.items()}
+    return {
+        "held_out_accuracy": {name: round(float(share), 5) for name, share in shares.items()},
+        "made_with": {
+            name: importlib.metadata.version(name) for name in ("coinsorter", "keras", "numpy")
+        },
+    }
+
+
+def _spread(of: Samples) -> np.ndarray:
+    """Some crops, evenly spread: uint8 (m, size, size, 3)."""
+    return of.crops[np.linspace(0, len(of) - 1, min(GOLDEN_CROPS, len(of))).astype(int)]
+
+
+def write(
+    out: Path,
+    facts: dict[str, Any],
+    trained: Trained,
+    answered: Golden,
+    asked: tuple[Samples, Answers] | None = None,
+) -> Facts:
+    """Writes the bundle, in the place of the one that is there. Raises InputError where that cannot be: then it is left as it is.
+
+    asked: held-out coins and what was said of them, to be kept with it.
+    """
+    with atomic.folder(out) as new:
+        (new / GOLDEN).parent.mkdir()
+        for name, content in trained.models.items():
+            (new / name).write_bytes(content)
+        with (new / GOLDEN).open("wb") as file:
+            np.savez_compressed(file, **vars(answered))
+        known = {RELIEFS: trained.judge.bundle.reliefs, EMBEDDING: trained.judge.bundle.embedding}
+        known = {name: arrays for name, arrays in known.items() if arrays}
+        for name, arrays in known.items():
+            with (new / name).open("wb") as file:
+                np.savez_compressed(file, **vars(arrays))
+        written = (*trained.models, GOLDEN, *known)
+        facts["files"] = {
+            name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written
+        }
+        checked = Facts.model_validate(facts)
+        _write_histories(new / "training", trained)
+        if asked:
+            heldout_store.save(new, *asked)
+        (new / FACTS).write_text(recalibrate.dumped(facts), encoding="utf-8")
+    return checked
+
+
+def _write_histories(folder: Path, trained: Trained) -> None:
+    """How the training went, epoch by epoch, for people: no machine reads it."""
+    folder.mkdir()
+    histories = {Path(name).stem: own.history for name, own in trained.fitted.items()}
+    (folder / "history.json").write_text(json.dumps(histories, indent=1))
+    (folder / "curves.png").write_bytes(html_report.png(plots.curves(histories)))

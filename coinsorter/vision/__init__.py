@@ -1,0 +1,1 @@
+"""A frame's pixels -> coins: found, measured, followed and cut out."""

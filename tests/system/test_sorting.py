@@ -1,0 +1,158 @@
+"""The installed machine on a make-believe Pi with a camera and pins: photographs of real coins ride by, and the pins are read back."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from coinsorter.recognition import bundle
+from tests.conftest import BRL
+from tests.system import photographs
+from tests.system.conftest import Outcome, Rig
+from tests.system.guest.pulses import Pulse, Train, by_pin, trains
+
+COINS, FOREIGN = 50, 6
+ENOUGH_SORTED = 35  # of the 44 coins that there is a bin for: the rest may be in doubt
+MEMORY = "3G"  # the virtual camera keeps all its pictures there
+REST_US, OPEN_US = 500 + 2000 * 20 / 180, 500 + 2000 * 160 / 180
+OFF_US = 350.0  # as a make-believe Pi's pulses are late, by the median
+BETWEEN_US = (REST_US + OPEN_US) / 2
+SPEED_MM_S = photographs.STEP_MM * photographs.FRAMES_PER_S
+
+
+@dataclass(frozen=True)
+class Ride:
+    """A row of the ledger, and the coin that was shown then."""
+
+    shown: str
+    seen_s: float
+    bin: str
+    reason: str
+    landed: str
+
+
+@pytest.fixture(scope="module")
+def sorted_coins(
+    rig: Rig, card: Path, data: Path, tmp_path_factory
+) -> tuple[list[Ride], dict[int, list[Pulse]]]:
+    """What the ledger holds of so many shown coins, and what the pins carried meanwhile."""
+    folder = tmp_path_factory.mktemp("sorting")
+    (folder / "given").mkdir()
+    disk = Path(shutil.copy(card, folder / "disk"))
+    coins = photographs.coins(data, bundle.load(BRL), COINS, FOREIGN)
+    photographs.write_frames(coins, folder / "given")
+    prepared = rig.run(
+        "systemctl stop coinsorter; rm /var/lib/coinsorter/* rig-frames/*; cp given/* rig-frames/; sync",
+        folder / "given",
+        "uml",
+        disk=disk,
+    )
+    assert prepared.status == 0, prepared.printed
+    outcome = rig.run(
+        f"""
+        python3 guest/wait_for_coins.py {COINS}
+        systemctl stop coinsorter
+        cp /sys/kernel/tracing/trace /var/lib/coinsorter/ledger.db rig-out/
+        """,
+        backend="uml",
+        disk=disk,
+        timeout_s=600,
+        memory=MEMORY,
+    )
+    assert outcome.status == 0, outcome.printed + outcome.journal
+    with closing(sqlite3.connect(outcome.left / "ledger.db")) as ledger:
+        rows = ledger.execute(
+            "SELECT seen_s, bin, reason, landed FROM coins ORDER BY id"
+        ).fetchall()
+    rides = [Ride(coins[i % COINS].label, *row) for i, row in enumerate(rows)]
+    for ride in rides:
+        print(ride)
+    return rides, by_pin(outcome.text("trace"))
+
+
+def opened(pin: int, sent: dict[int, list[Pulse]]) -> list[Train]:
+    return [train for train in trains(sent[pin], BETWEEN_US) if train.us > BETWEEN_US]
+
+
+def test_every_coin_is_decided_on_once_and_lands(sorted_coins):
+    rides, _ = sorted_coins
+    assert len(rides) >= COINS
+    assert all(ride.landed == ride.bin for ride in rides[:COINS])
+
+
+def test_coins_are_sorted_by_what_they_are_and_foreign_ones_are_not(sorted_coins):
+    rides = sorted_coins[0][:COINS]
+    accepted = [ride for ride in rides if ride.reason == "sorted"]
+    reasons = {
+        reason: sum(ride.reason == reason for ride in rides)
+        for reason in sorted({ride.reason for ride in rides})
+    }
+    print(f"{COINS} coins shown, {FOREIGN} of them foreign: {reasons}")
+    assert [ride for ride in accepted if ride.bin != f"bin_{ride.shown}"] == []
+    assert len(accepted) >= ENOUGH_SORTED
+
+
+def test_every_opening_of_a_flap_belongs_to_a_coin_that_the_ledger_has_for_its_bin(sorted_coins):
+    rides, sent = sorted_coins
+    for (label, pin), distance_mm in zip(photographs.PINS.items(), photographs.DISTANCES_MM):
+        coins = [ride for ride in rides if ride.bin == f"bin_{label}"]
+        openings = opened(pin, sent)
+        assert len(openings) == len(coins), f"GPIO {pin}"  # so there is none for a reject either
+        for coin, opening in zip(coins, openings):
+            arrives_s = (
+                coin.seen_s + distance_mm / SPEED_MM_S
+            )  # as seen from the view's middle, behind which it was last seen
+            assert coin.seen_s < opening.begins_s < arrives_s and opening.ends_s < arrives_s + 1.5
+
+
+def test_pulses_are_about_as_wide_as_the_settings_say(sorted_coins):
+    _, sent = sorted_coins
+    assert sent.keys() == set(photographs.PINS.values())
+    for pin in sent:
+        for train in trains(sent[pin], BETWEEN_US):
+            print(f"GPIO {pin}: {train.us:.0f} us from {train.begins_s:.2f} to {train.ends_s:.2f}")
+            assert train.us == pytest.approx(
+                OPEN_US if train.us > BETWEEN_US else REST_US, abs=OFF_US
+            )
+
+
+def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Path, tmp_path: Path):
+    """With the camera as it comes with the make-believe Pi, few pictures at 30 a second: it loads each before it opens."""
+    disk = Path(shutil.copy(card, tmp_path / "disk"))
+    changed = rig.run(
+        """
+        rm -r rig-frames
+        sed -i /shown_camera/d /usr/lib/python3/dist-packages/from-apt.pth
+        sed -i 's/frames_per_s: 6 /frames_per_s: 30 /' /etc/coinsorter/config.yaml
+        sed -i 's/RIG_FPS=[0-9]*/RIG_FPS=30/' /etc/systemd/system/coinsorter.service.d/rig.conf
+        sync
+        """,
+        backend="uml",
+        disk=disk,
+    )
+    assert changed.status == 0, changed.printed
+    outcome: Outcome = rig.run(
+        """
+        systemctl show coinsorter --property InactiveExitTimestampMonotonic --property ActiveEnterTimestampMonotonic --property NRestarts >rig-out/times
+        cp /sys/kernel/tracing/trace rig-out/
+        """,
+        backend="uml",
+        disk=disk,
+    )
+    assert outcome.status == 0, outcome.printed + outcome.journal
+    times = {
+        name: int(value)
+        for name, value in (line.split("=") for line in outcome.text("times").splitlines())
+    }
+    ready_s = times["ActiveEnterTimestampMonotonic"] / 1e6
+    took_s = ready_s - times["InactiveExitTimestampMonotonic"] / 1e6
+    print(
+        f"from the unit's start to READY=1, picamera2 and gpio-sim: {took_s:.1f} s (bar 10); from boot: {ready_s:.1f} s"
+    )
+    assert times["NRestarts"] == 0
+    sent = by_pin(outcome.text("trace"))
+    assert sent.keys() == set(photographs.PINS.values())
+    assert [opened(pin, sent) for pin in sent] == [[]] * len(sent)

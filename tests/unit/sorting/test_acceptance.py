@@ -1,0 +1,96 @@
+"""decide: accepted by proof only; at the limit and just past it."""
+
+from dataclasses import replace
+from math import inf, nan, nextafter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coinsorter.records import Coin, Decision, Thresholds, Verdict
+from coinsorter.sorting.acceptance import Rules, decide, in_force, tells_scale
+
+LIMITS = Thresholds(min_confidence=0.9, max_anomaly=4.0, nominal_mm=23.0, tolerance_mm=0.5)
+RULES = Rules({"crown_2": LIMITS, "crown_5": LIMITS}, {"crown_2": "twos"}, "reject")
+COIN = Coin(1, (), (), 23.0, 0.0, 0.0, 0.0, 250.0, 0.5, 20, alone=True)
+SURE = Verdict("crown_2", 0.99, 0.99, "crown_5", 1.0, 23.1)
+ACCEPTED = Decision("twos", "sorted")
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({}, "sorted"),
+        ({"confidence": 0.9}, "sorted"),
+        ({"confidence": nextafter(0.9, 0)}, "unsure"),
+        ({"confidence": nan}, "unsure"),
+        ({"anomaly": 4.0}, "sorted"),
+        ({"anomaly": nextafter(4.0, inf)}, "anomaly"),
+        ({"anomaly": nan}, "anomaly"),
+        ({"anomaly": inf}, "anomaly"),
+        ({"diameter_mm": 23.5}, "sorted"),
+        ({"diameter_mm": nextafter(23.5, inf)}, "diameter"),
+        ({"diameter_mm": 22.5}, "sorted"),
+        ({"diameter_mm": nextafter(22.5, 0)}, "diameter"),
+        ({"diameter_mm": nan}, "diameter"),
+        ({"label": "crown_5"}, "no-bin"),
+        ({"label": "crown_99"}, "unsure"),
+        ({"label": ""}, "unsure"),
+    ],
+)
+def test_every_piece_of_evidence_must_hold(change, reason):
+    decision = decide(COIN, replace(SURE, **change), RULES)
+    assert decision == (ACCEPTED if reason == "sorted" else Decision("reject", reason))
+
+
+def test_a_coin_that_is_not_alone_is_rejected_however_sure():
+    assert decide(replace(COIN, alone=False), SURE, RULES) == Decision("reject", "not-alone")
+
+
+@pytest.mark.parametrize(
+    "change, tells",
+    [
+        ({}, True),
+        ({"confidence": 0.2}, True),  # its probabilities say how much
+        ({"diameter_mm": 26.0}, True),  # such is a scale that has moved
+        ({"anomaly": 4.0}, True),
+        ({"anomaly": nextafter(4.0, inf)}, False),
+        ({"anomaly": nan}, False),
+        ({"diameter_mm": nan}, False),
+        ({"diameter_mm": inf}, False),
+        ({"diameter_mm": 0.0}, False),
+        ({"label": ""}, False),
+        ({"by_picture": 0.5}, True),
+        ({"by_picture": nextafter(0.5, 0)}, False),  # then the scale itself has told which it is
+        ({"by_picture": nan}, False),
+    ],
+)
+def test_the_scale_is_followed_by_what_was_measured_and_looks_genuine(change, tells):
+    assert tells_scale(COIN, replace(SURE, **change), RULES.thresholds) is tells
+    assert not tells_scale(replace(COIN, alone=False), replace(SURE, **change), RULES.thresholds)
+
+
+@given(st.floats(), st.floats(), st.floats(), st.booleans())
+def test_only_a_coin_that_passes_every_limit_gets_past_reject(confidence, anomaly, diameter, alone):
+    decision = decide(
+        replace(COIN, alone=alone),
+        replace(SURE, confidence=confidence, anomaly=anomaly, diameter_mm=diameter),
+        RULES,
+    )
+    proven = alone and confidence >= 0.9 and anomaly <= 4.0 and abs(diameter - 23.0) <= 0.5
+    assert (decision.bin != "reject") == bool(proven)
+
+
+@pytest.mark.parametrize(
+    "wanted, loosen, expected",
+    [
+        ((None, None, None), False, (0.9, 4.0, 0.5)),
+        ((0.95, 3.0, 0.2), False, (0.95, 3.0, 0.2)),
+        ((0.5, 9.0, 2.0), False, (0.9, 4.0, 0.5)),
+        ((0.5, 9.0, 2.0), True, (0.5, 9.0, 2.0)),
+    ],
+)
+def test_settings_make_limits_stricter_and_looser_only_when_told(wanted, loosen, expected):
+    found = in_force(LIMITS, *wanted, loosen)
+    assert (found.min_confidence, found.max_anomaly, found.tolerance_mm) == expected
+    assert found.nominal_mm == 23.0

@@ -1,0 +1,211 @@
+"""schedule: a flap is proven in place before its coin, catches nobody else, and is back at rest after."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coinsorter.sorting.schedule import Motion, Schedule, Site
+
+TICK = 1 / 60
+NEAR, FAR = Site("near", 160, 10, 0.08), Site("far", 300, 10, 0.08)
+
+
+def schedule() -> Schedule:
+    return Schedule([FAR, NEAR], speed_tolerance=0.015, tick_s=TICK)
+
+
+def coin_at(x_mm: float, now_s: float = 0.0, speed: float = 250.0) -> Motion:
+    return Motion(x_mm, now_s, 12.0, speed, 0.3)
+
+
+def play(
+    plan: Schedule, until_s: float, start_s: float = 0.0, tick_s: float = TICK
+) -> tuple[list, list]:
+    """Every command with its time, and every outcome."""
+    commands, outcomes, now = [], [], start_s
+    while now < until_s:
+        moved, over = plan.tick(now)
+        commands += [(now, c.bin, c.open) for c in moved]
+        outcomes += over
+        now += tick_s
+    return commands, outcomes
+
+
+def test_a_flap_opens_in_time_holds_and_returns():
+    plan = schedule()
+    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    plan.arm(1)
+    (opened, closed), outcomes = play(plan, 3)
+    assert opened[1:] == ("near", True) and closed[1:] == ("near", False)
+    arrives, leaves = (160 - 5 - 12 - 70) / 250, (160 + 5 + 12 - 70) / 250
+    assert opened[0] + 0.08 <= arrives * 0.985
+    assert closed[0] >= leaves * 1.01
+    assert [(o.coin, o.bin, o.late) for o in outcomes] == [(1, "near", False)]
+
+
+def test_a_coin_that_is_not_armed_is_late_and_nothing_moves():
+    plan = schedule()
+    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    commands, outcomes = play(plan, 5)
+    assert commands == []
+    assert [(o.coin, o.bin, o.late) for o in outcomes] == [(1, None, True)]
+
+
+def test_a_loop_that_stalls_past_the_last_moment_opens_nothing():
+    plan = schedule()
+    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    plan.arm(1)
+    commands, outcomes = play(plan, 5, start_s=0.25)
+    assert commands == []
+    assert outcomes[0].late and outcomes[0].bin is None
+
+
+@pytest.mark.parametrize(
+    "x_mm, possible", [(70, True), (112, True), (122, False), (150, False), (200, False)]
+)
+def test_a_coin_too_near_its_flap_is_refused(x_mm, possible):
+    assert schedule().sort(1, coin_at(x_mm), "near", [], 0.0) is possible
+
+
+@pytest.mark.parametrize("behind_mm, possible", [(30, False), (60, False), (95, True)])
+def test_nobody_may_follow_too_closely_behind_a_coin_that_is_turned(behind_mm, possible):
+    follower = coin_at(70 - behind_mm)
+    assert schedule().sort(1, coin_at(70), "far", [follower], 0.0) is possible
+
+
+@pytest.mark.parametrize("behind_mm, possible", [(30, False), (60, False), (95, True)])
+def test_a_coin_too_close_behind_a_passing_one_is_the_one_refused(behind_mm, possible):
+    plan = schedule()
+    plan.let_pass(1, coin_at(70))
+    later = behind_mm / 250
+    assert plan.sort(2, coin_at(70, later), "far", [], later) is possible
+
+
+def test_two_coins_for_one_flap_hold_it_open_between_them():
+    plan = schedule()
+    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    assert plan.sort(2, coin_at(70, 0.2), "near", [], 0.2)
+    plan.arm(1)
+    plan.arm(2)
+    commands, outcomes = play(plan, 3)
+    assert [c[1:] for c in commands] == [("near", True), ("near", False)]
+    assert [o.bin for o in outcomes] == ["near", "near"]
+
+
+def test_a_coin_whose_flap_was_late_takes_those_it_would_meet_with_it():
+    plan = Schedule(
+        [NEAR, Site("far", 300, 10, 0.3)], speed_tolerance=0.015, tick_s=TICK
+    )  # slow: it opens long before its coin
+    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    assert plan.sort(2, coin_at(70, 0.4), "far", [], 0.4)
+    plan.arm(2)  # the first is never armed
+    commands, outcomes = play(plan, 5)
+    assert commands == []
+    assert sorted((o.coin, o.bin, o.late) for o in outcomes) == [(1, None, True), (2, None, True)]
+
+
+def test_abandoning_forgets_everything():
+    plan = schedule()
+    plan.sort(1, coin_at(70), "near", [], 0.0)
+    plan.let_pass(2, coin_at(70, 0.5))
+    assert plan.abandon() == [1, 2] and not plan.busy
+    assert play(plan, 3) == ([], [])
+
+
+rides = st.lists(
+    st.tuples(st.floats(0.02, 0.8), st.sampled_from([None, "near", "far"]), st.floats(0.99, 1.01)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(rides)
+def test_whatever_comes_only_the_coin_a_flap_opens_for_meets_it_away_from_rest(gaps):
+    """True motion within the tolerance: at a coin's own flap it finds it open all the while, at every other it finds it at rest."""
+    plan, now, coins, commands, outcomes = schedule(), 0.0, [], [], []
+    for number, (gap, bin_, true_speed) in enumerate(gaps):
+        commands_, outcomes_ = play(plan, now + gap, now)
+        commands += commands_
+        outcomes += outcomes_
+        now += gap
+        motion = coin_at(70, now)
+        sorted_ = bin_ is not None and plan.sort(number, motion, bin_, [], now)
+        if sorted_:
+            plan.arm(number)
+        else:
+            plan.let_pass(number, motion)
+        coins.append((number, bin_ if sorted_ else None, now, 250 * true_speed))
+    commands_, outcomes_ = play(plan, now + 4, now)
+    commands += commands_
+    outcomes += outcomes_
+    for number, bin_, seen, speed in coins:
+        outcome = next(o for o in outcomes if o.coin == number)
+        for site in (NEAR, FAR):
+            enters, leaves = (
+                seen + (site.distance_mm - 5 - 12 - 70) / speed,
+                seen + (site.distance_mm + 5 + 12 - 70) / speed,
+            )
+            away, full = stretches([c for c in commands if c[1] == site.bin], site.travel_s)
+            if outcome.bin == site.bin:
+                assert any(start <= enters and leaves <= end for start, end in full)
+                break
+            assert outcome.uncertain or not any(
+                start < leaves and enters < end for start, end in away
+            )
+
+
+def test_a_coin_that_turns_up_close_behind_makes_the_machine_give_up_the_flap():
+    plan = schedule()
+    assert plan.sort(1, coin_at(70), "far", [], 0.0)
+    plan.arm(1)
+    plan.let_pass(2, coin_at(20))
+    commands, outcomes = play(plan, 5)
+    assert commands == []
+    assert [(o.coin, o.bin, o.late, o.uncertain) for o in outcomes] == [
+        (1, None, True, False),
+        (2, None, False, False),
+    ]
+
+
+def test_a_coin_that_turns_up_when_the_flap_is_open_already_is_uncertain():
+    plan = schedule()
+    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    plan.arm(1)
+    commands, _ = play(plan, 0.3)
+    assert commands and commands[-1][2]
+    plan.let_pass(2, coin_at(110, 0.3))
+    _, outcomes = play(plan, 5, start_s=0.3)
+    assert {o.coin: (o.bin, o.uncertain) for o in outcomes} == {1: ("near", False), 2: (None, True)}
+
+
+def test_a_coin_that_passes_while_the_loop_is_held_up_and_the_flap_open_is_uncertain():
+    plan = schedule()
+    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    plan.arm(1)
+    plan.let_pass(2, coin_at(-30))
+    _, before = play(plan, 0.4)
+    _, after = play(plan, 5, start_s=0.9)
+    assert {o.coin: (o.bin, o.uncertain) for o in before + after} == {
+        1: ("near", False),
+        2: (None, True),
+    }
+
+
+def test_what_touches_a_coin_from_behind_is_let_pass_with_it():
+    lump = Motion(70, 0.0, 12.0, 250.0, 0.3, behind_mm=25.0)
+    plan = schedule()
+    plan.let_pass(1, lump)
+    assert not plan.sort(2, coin_at(-5), "far", [], 0.0)
+    plan = schedule()
+    plan.let_pass(1, coin_at(70))
+    assert plan.sort(2, coin_at(-5), "far", [], 0.0)
+
+
+def stretches(commands: list, travel_s: float) -> tuple[list, list]:
+    """When a flap was anywhere but at rest, and when it was fully open."""
+    away, full = [], []
+    for (opened, _, _), (closed, _, _) in zip(commands[::2], commands[1::2]):
+        away.append((opened, closed + travel_s))
+        full.append((opened + travel_s, closed))
+    return away, full

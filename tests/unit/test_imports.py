@@ -1,0 +1,144 @@
+"""The imports point one way, as the design's table says; what exists only on the Pi or a trainer's desktop is imported late."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, needs_training
+
+PACKAGE = ROOT / "coinsorter"
+
+# Each room may import from itself and from the rooms named; docs/architecture.md says why.
+BASE = {"", "errors", "records", "images", "atomic", "robust"}
+SEEING = BASE | {"vision", "recognition", "config"}
+RUNNING = SEEING | {"sorting", "hardware"}
+ALLOWED = {
+    "": set(),
+    "errors": set(),
+    "records": set(),
+    "images": BASE,
+    "atomic": BASE,
+    "robust": BASE,
+    "vision": BASE,
+    "config": BASE | {"vision"},
+    "recognition": BASE | {"vision"},
+    "sorting": SEEING,
+    "hardware": SEEING,
+    "simulator": RUNNING,
+    "tools": RUNNING | {"simulator"},
+    "commands": RUNNING | {"simulator", "tools"},
+    "cli": RUNNING | {"commands"},
+    "__main__": {"cli"},
+}
+LATE = {
+    "picamera2",
+    "systemd",
+    "lgpio",
+    "rpi_hardware_pwm",
+    "adafruit_pca9685",
+    "adafruit_extended_bus",
+    "tensorflow",
+    "keras",
+    "ai_edge_litert",
+    "tflite_runtime",
+}
+PATHS = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imported(tree: ast.AST) -> list[str]:
+    """Full names of every module that a tree imports."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def outside_functions(tree: ast.Module) -> ast.Module:
+    class Drop(ast.NodeTransformer):
+        def visit_FunctionDef(self, node):
+            return None
+
+    return Drop().visit(tree)
+
+
+def rooms_imported(path: Path) -> set[str]:
+    own = [name.split(".") for name in imported(ast.parse(path.read_text()))]
+    names = {parts[1] for parts in own if parts[0] == "coinsorter" and len(parts) > 1}
+    return {name if is_room(name) else "" for name in names}
+
+
+def is_room(name: str) -> bool:
+    return (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PATHS if room(path) != "training"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_a_room_imports_only_from_the_rooms_before_it(path):
+    forbidden = rooms_imported(path) - ALLOWED[room(path)] - {room(path)}
+    assert not forbidden, f"{room(path)} imports {forbidden}"
+
+
+TRAINING_ROOMS = [
+    "dataset",
+    "samples",
+    "fitting",
+    "export",
+    "thresholds",
+    "evaluation",
+    "features",
+]
+
+
+@pytest.mark.parametrize("name", TRAINING_ROOMS)
+def test_of_trainings_rooms_a_former_one_imports_nothing_from_a_later_one(name):
+    later = TRAINING_ROOMS[TRAINING_ROOMS.index(name) + 1 :]
+    forbidden = tuple(f"coinsorter.training.{room}." for room in later)
+    found = [
+        f"{path.name}: {module}"
+        for path in (PACKAGE / "training" / name).glob("*.py")
+        for module in imported(ast.parse(path.read_text()))
+        if f"{module}.".startswith(forbidden)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in PATHS if room(p) != "training"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_what_is_not_everywhere_is_imported_inside_the_function_that_needs_it(path):
+    top = {name.split(".")[0] for name in imported(outside_functions(ast.parse(path.read_text())))}
+    assert not top & LATE
+    if room(path) != "runtime":
+        assert not {name.split(".")[0] for name in imported(ast.parse(path.read_text()))} & {
+            "tensorflow",
+            "keras",
+        }
+
+
+def test_only_training_itself_loads_tensorflow():
+    """tflite-runtime breaks beside it in one process, and who only prepares or judges should not wait for it."""
+    needs_training()
+    code = "import sys, coinsorter.training.dataset.prepare, coinsorter.training.evaluation.evaluate, coinsorter.training.features.feature_report; print('tensorflow' in sys.modules)"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+        == "False\n"
+    )

@@ -1,0 +1,89 @@
+"""looking: what a snap shows, and what a capture keeps to train with."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from coinsorter.errors import CameraError, InputError
+from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.recognition import runtime
+from coinsorter.simulator.simulated_machine import SimulatedMachine
+from coinsorter.sorting import assembly
+from coinsorter.tools import capture
+
+
+@pytest.fixture
+def belt(config, crowns, tmp_path):
+    """A camera over a simulated belt; the rest of the machine stands still."""
+    return SimulatedMachine(
+        config, crowns, tmp_path / "ledger.db", 6, 1, runtime.pick("auto")
+    ).camera
+
+
+def test_a_snap_draws_each_coin_where_it_is_and_says_its_size(config, crowns, belt):
+    search = assembly.search(crowns, config.scale)
+    for _ in range(400):
+        frame, circles, picture = capture.snap(belt, search, config.scale)
+        if circles and circles[0].alone:
+            break
+    circle = circles[0]
+    on_rim = round(circle.y_px - circle.radius_px), round(circle.x_px)
+    assert tuple(picture[on_rim]) == capture.ALONE != tuple(frame.pixels[on_rim])
+    far = (
+        np.hypot(*np.ogrid[-circle.y_px : 480 - circle.y_px, -circle.x_px : 640 - circle.x_px])
+        > circle.radius_px + 60
+    )
+    assert (picture[far] == frame.pixels[far]).all()
+
+
+def test_a_camera_without_frames_is_said(config, crowns, belt):
+    belt.next_frame = lambda: None
+    with pytest.raises(CameraError, match="no more frames"):
+        capture.snap(belt, assembly.search(crowns, config.scale), config.scale)
+
+
+def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(
+    config, crowns, belt, tmp_path
+):
+    search = assembly.search(crowns, config.scale)
+    tracker = capture.tracker(config.scale, config.belt.speed_mm_s, 1 / config.camera.frames_per_s)
+    taken = capture.Capture(belt, tracker, search, tmp_path / "crown_1", now_s=lambda: 12.5)
+    paths = list(taken)
+    riders = belt._belt.riders
+    alone = sum(rider.thing.label is not None for rider in riders)
+    assert alone <= len(paths) <= len(riders) and len(paths) + taken.left_out == len(riders)
+    assert len(set(paths)) == len(paths) and all(
+        path.name.startswith("crown_1_12500_") for path in paths
+    )
+    for path in paths:
+        pixels = read_picture(path)
+        assert pixels.shape == (480, 640, 3) and [
+            c for c in capture.find_things(pixels, search) if c.alone
+        ]
+
+
+def test_a_picture_is_written_as_its_name_says(tmp_path):
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[..., 0] = 200
+    capture.write(tmp_path / "new" / "one.png", pixels)
+    assert (cv2.imread(str(tmp_path / "new" / "one.png"))[..., ::-1] == pixels).all()
+    with pytest.raises(InputError, match="name a .jpg or .png"):
+        capture.write(tmp_path / "one.xyz", pixels)
+    with pytest.raises(InputError, match="cannot be written"):
+        capture.write(tmp_path / "new" / "one.png" / "two.png", pixels)
+
+
+def test_circles_that_do_not_lie_alone_are_red(config, crowns, belt):
+    search = assembly.search(crowns, config.scale)
+    for _ in range(400):
+        frame, circles, _ = capture.snap(belt, search, config.scale)
+        if circles:
+            break
+    circle = replace(circles[0], alone=False)
+    picture = capture.drawn(frame.pixels, [circle], config.scale)
+    assert (
+        tuple(picture[round(circle.y_px - circle.radius_px), round(circle.x_px)])
+        == capture.NOT_ALONE
+    )

@@ -1,0 +1,91 @@
+"""blemishes: what is drawn is told truly, and an inspector learns to find it."""
+
+import cv2
+import numpy as np
+import pytest
+
+from coinsorter.recognition import runtime
+from coinsorter.recognition.runtime import Network
+from coinsorter.training.fitting import defects
+from coinsorter.training.recipe import Augment, InspectorKnobs, Recipe
+from coinsorter.training.samples.samples import Samples
+from coinsorter.vision.crop import FILL, CropSpec, inside
+from tests.conftest import needs_training
+
+SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
+
+
+def plain(count: int, spec: CropSpec = SPEC) -> np.ndarray:
+    """Coins with a ring and a cross, in many greys."""
+    rng = np.random.default_rng(3)
+    crops = (
+        np.repeat(rng.integers(90, 200, (count, 1, 1, 1)), 64, 1)
+        .repeat(64, 2)
+        .repeat(3, 3)
+        .astype(np.uint8)
+    )
+    for crop in crops:
+        cv2.circle(crop, (32, 32), 22, (crop[0, 0] * 0.7).tolist(), 2)
+        cv2.line(crop, (20, 32), (44, 32), (crop[0, 0] * 1.2).tolist(), 3)
+    crops[:, inside(spec) == 0] = FILL
+    return crops
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.5])
+@pytest.mark.parametrize("kind", range(len(defects.KINDS)))
+def test_a_blemish_is_where_it_is_said_to_be_and_nowhere_else(kind, gamma, monkeypatch):
+    monkeypatch.setattr(
+        defects, "SHARES", tuple(float(n == kind) for n in range(len(defects.KINDS)))
+    )
+    spec, rng = CropSpec(64, 1.06, (95.0, 95.0, 95.0), 0.0, gamma), np.random.default_rng(kind)
+    crops, covered = plain(40, spec), 0
+    for crop in crops:
+        found, cover = defects.blemished(crop, crops[0], spec, rng)
+        assert (
+            found.shape == crop.shape
+            and found.dtype == np.uint8
+            and 0 <= cover.min() <= cover.max() <= 1
+        )
+        assert (found[cover == 0] == crop[cover == 0]).all()
+        assert (
+            cover[(np.abs(found.astype(int) - crop).mean(axis=2) >= defects.PLAIN_TO_SEE)] == 1
+        ).all()
+        covered += cover.max() > 0.5
+    assert covered >= 28  # some are too faint to see
+
+
+def test_every_other_coin_of_a_batch_is_blemished_and_outside_of_the_coin_nothing_is_drawn():
+    pictures, truth = defects.examples(plain(32), SPEC, Augment(), np.random.default_rng(1))
+    assert pictures.shape == (32, 64, 64, 3) and truth.shape == (32, 32, 32, 1)
+    assert not truth[::2].any() and (truth[1::2].max(axis=(1, 2, 3)) > 0.3).mean() > 0.7
+    assert (pictures[:, inside(SPEC) == 0] == FILL).all()
+
+
+def test_an_inspector_sees_a_hole_as_int8_on_every_runtime():
+    needs_training()
+    from coinsorter.recognition.classifier import worst_places
+    from coinsorter.training.export import quantize
+    from coinsorter.training.fitting import fit
+
+    crops = plain(48)
+    samples = Samples(crops, np.zeros(48, int), (None,) * 48, np.full(48, 20.0), np.arange(48))
+    wanted = Recipe(
+        name="x", source="frames", inspector=InspectorKnobs(width=8, epochs=10, batch=16, repeat=6)
+    )
+    model = fit.fit_inspector(samples, SPEC, wanted, wanted.inspector, lambda *told: None).model
+    content = quantize.int8(model, crops)
+    drilled = crops.copy()
+    for crop in drilled:
+        cv2.circle(crop, (40, 24), 6, (20, 20, 20), -1)
+    for name in runtime.available()[
+        :1
+    ]:  # tflite-runtime does not work beside TensorFlow in one process
+        network = Network(content, 1, name)
+
+        def worst(crop: np.ndarray) -> float:
+            found = np.sort(network.real(0, network(crop[None])[0]).reshape(-1))
+            return float(found[-worst_places(len(found)) :].mean())
+
+        assert np.median([worst(crop) for crop in drilled]) > np.quantile(
+            [worst(crop) for crop in crops], 0.95
+        )

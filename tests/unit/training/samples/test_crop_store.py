@@ -1,0 +1,59 @@
+"""shelf: crops on the disk are the same as in memory, whatever is done with them."""
+
+import resource
+import tempfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coinsorter.errors import InputError
+from coinsorter.training.samples.crop_store import Crops, Shelf
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+
+
+def shelved(pictures: np.ndarray) -> Crops:
+    shelf = Shelf(8)
+    for picture in pictures:
+        shelf.add(picture)
+    return shelf.done()
+
+
+@given(st.lists(st.integers(0, 11), max_size=20), st.integers(0, 12))
+def test_crops_are_indexed_as_an_array_of_them_is(places, split):
+    crops = Crops.joined([shelved(PICTURES[:split]), Crops.of(PICTURES[split:])])
+    index = np.array(places, int)
+    assert (
+        len(crops) == 12
+        and (crops[:] == PICTURES).all()
+        and (np.stack(list(crops)) == PICTURES).all()
+    )
+    assert (crops[index] == PICTURES[index]).all() and crops[index].shape == (len(places), 8, 8, 3)
+    assert (crops.at(index)[::-1] == PICTURES[index][::-1]).all()
+    assert all((crops[place] == PICTURES[place]).all() for place in places)
+
+
+def test_a_place_beyond_the_last_is_an_error():
+    with pytest.raises(IndexError):
+        shelved(PICTURES)[12]
+
+
+def test_a_disk_without_room_for_crops_is_named(monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/somewhere")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (1000, limits[1])
+    )  # a file as large as a full disk lets it be
+    try:
+        with pytest.raises(
+            InputError,
+            match="/somewhere: cannot hold the coins' crops: File too large; free some space there",
+        ):
+            shelved(np.repeat(PICTURES, 10, axis=0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(InputError, match="cannot hold the coins' crops: No such file"):
+        Shelf(8)
