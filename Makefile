@@ -8,15 +8,17 @@ SEED ?= 1
 SEEDS ?= 1 2 3 4 5
 APT ?= yes
 
-.PHONY: help demo test test-core lint format coverage arm64 bars crowns clean install rollback uninstall
+.PHONY: help demo train test test-core lint format coverage docs arm64 bars crowns clean install rollback uninstall
 
 help:
 	@echo "make demo [COINS=300 SEED=1]   a simulated machine sorts, from a fresh checkout to a picture"
+	@echo "make train                     adds what training needs (some 2 GB); then use coinsorter-train"
 	@echo "make test                      every test; those that need what is not here say so"
 	@echo "make test-core                 the machine's tests without training's packages: on Python 3.11 with tflite-runtime alone"
 	@echo "make lint                      ruff, its formatting, and mypy: prints nothing where all is well"
 	@echo "make format                    formats the code and mends what can be mended by machine"
 	@echo "make coverage                  the unit tests, and which lines of the code they never reach"
+	@echo "make docs                      builds the documents strictly, into docs/_build/html"
 	@echo "sudo make arm64                the wheels for a Pi resolve, and the bundles answer rightly on an emulated one"
 	@echo "make bars                      the figures that the project promises, with the photographs where they are"
 	@echo "make crowns                    train the simulated currency's bundle again (half an hour)"
@@ -27,6 +29,8 @@ help:
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/coinsorter run --simulate --coins $(COINS) --seed $(SEED)
+
+train: $(VENV)/.train
 
 test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest
@@ -45,6 +49,13 @@ format: $(VENV)/.lint
 
 coverage: $(VENV)/.test
 	$(VENV)/bin/python -m pytest tests/unit --cov --cov-report=term
+
+# Strict: a dead link, an unknown reference or an undocumented public name fails.
+docs: $(VENV)/.docs
+	$(VENV)/bin/ruff check --quiet --select D1 coinsorter
+	$(VENV)/bin/python -m tools.reference --check
+	$(VENV)/bin/sphinx-build -W --keep-going --quiet -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 arm64: $(CORE)/.test
 	$(CORE)/bin/python -m tests.arm64.run
@@ -71,9 +82,19 @@ $(VENV)/.demo: $(VENV)/bin/python setup.cfg pyproject.toml
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.demo
-	@echo "adding what tests and training need (once)"
+$(VENV)/.train: $(VENV)/.demo
+	@echo "adding what training needs (once)"
+	$(PIP) --editable '.[train]'
+	touch $@
+
+$(VENV)/.test: $(VENV)/.train
+	@echo "adding what tests need (once)"
 	$(PIP) --editable '.[train,test]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.lint
+	@echo "adding what builds the documents (once)"
+	$(PIP) --editable '.[train,test,lint,docs]'
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.test
