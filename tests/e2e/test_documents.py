@@ -41,7 +41,10 @@ def workshop(tmp_path_factory, without_hardware) -> Path:
         "coinsorter-train": "from coinsorter.training.train_cli import main",
     }.items():
         write_program(folder / "bin" / name, f"import sys\n{code}\nsys.exit(main())\n")
-    write_program(folder / "bin" / "python", f"import os, sys\nos.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n")
+    write_program(
+        folder / "bin" / "python",
+        f"import os, sys\nos.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n",
+    )
     assert main(["run", "--simulate", "--coins", "4", "--out", str(folder / "demo")]) == 0
     return folder
 
