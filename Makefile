@@ -7,6 +7,7 @@ COINS ?= 300
 SEED ?= 1
 SEEDS ?= 1 2 3 4 5
 APT ?= yes
+TESTS ?= tests benchmarks
 
 .PHONY: help demo train test test-core lint format coverage docs arm64 bars crowns clean install rollback uninstall
 
@@ -33,10 +34,10 @@ demo: $(VENV)/.demo
 train: $(VENV)/.train
 
 test: $(VENV)/.test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(TESTS)
 
 test-core: $(CORE)/.test
-	$(CORE)/bin/python -m pytest
+	$(CORE)/bin/python -m pytest $(TESTS)
 
 lint: $(VENV)/.lint
 	@$(VENV)/bin/ruff check --quiet .

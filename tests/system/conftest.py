@@ -1,4 +1,4 @@
-"""A make-believe Raspberry Pi to try the installed machine on: Debian with its real systemd, booted anew for every run, without a network."""
+"""An emulated Raspberry Pi to try the installed machine on: Debian with its real systemd, booted anew for every run, without a network."""
 
 import json
 import os
@@ -28,7 +28,7 @@ SOURCES = [
     "README.md",
     "LICENSE",
 ]
-SOURCES += ["tests", "firmware"]
+SOURCES += ["tests", "firmware", "benchmarks", "docs", "tools", "CONTRIBUTING.md", "RELEASING.md"]
 # The guest's wheels take the place of the network, and it has no packages of a Pi's own.
 INSTALL = "make install APT=no PIP_ARGS='--no-index --find-links /opt/wheels'"
 # coinsorter's own Python is the system's, as on a Pi
@@ -38,11 +38,11 @@ PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.rig)
+            item.add_marker(pytest.mark.system)
 
 
 def rig_script() -> Path | None:
-    """What boots the make-believe Pi, or None."""
+    """What boots the emulated Pi, or None."""
     for place in (os.environ.get("COINSORTER_RIG"), ROOT.parent / "shared" / "rig"):
         if place and (Path(place) / "rig.sh").is_file():
             return Path(place) / "rig.sh"
@@ -129,7 +129,7 @@ class Rig:
             self._boots[backend] = self._says(backend)
         if self._boots[backend]:
             pytest.skip(
-                f"the make-believe Raspberry Pi {backend} does not boot on this computer: {self._boots[backend]}"
+                f"the emulated Raspberry Pi {backend} does not boot on this computer: {self._boots[backend]}"
             )
 
     def _says(self, backend: str) -> str:
@@ -162,10 +162,10 @@ def rig(tmp_path_factory) -> Rig:
     script = rig_script()
     if script is None:
         pytest.skip(
-            "no make-believe Raspberry Pi: neither $COINSORTER_RIG nor ../shared/rig has a rig.sh"
+            "no emulated Raspberry Pi: neither $COINSORTER_RIG nor ../shared/rig has a rig.sh"
         )
     if os.geteuid() != 0:
-        pytest.skip("the make-believe Raspberry Pi can only be booted by root")
+        pytest.skip("the emulated Raspberry Pi can only be booted by root")
     built = subprocess.run(
         ["bash", str(script), "build", "ns", "uml"], capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""The make-believe Pi's User Mode Linux on processors with AMX, where it does not boot as it is built.
+"""The emulated Pi's User Mode Linux on processors with AMX, where it does not boot as it is built.
 
 Linux hands out and takes back a processor's extended state in one piece, which is 11,008 bytes with AMX's tiles. User Mode Linux 6.12 asks
 for 2,696 at most: reading is cut short, which does no harm, but writing less than all is refused (EFAULT), and its first process dies. A
@@ -10,13 +10,13 @@ import os
 import shutil
 from pathlib import Path
 
-# In the kernel that comes with the make-believe Pi: mov qword [rsp + 8], 2696, the length of what is written.
+# In the kernel that comes with the emulated Pi: mov qword [rsp + 8], 2696, the length of what is written.
 PLACE, WRITTEN = 0x3AE46, bytes.fromhex("48c74424 08 880a0000")
 WHOLE = (11008).to_bytes(4, "little")
 
 
 def built() -> Path:
-    """Where the make-believe Pi is built."""
+    """Where the emulated Pi is built."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("RIG_DIR") or Path(cache) / "coinsorter-rig")
 

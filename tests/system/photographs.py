@@ -1,4 +1,4 @@
-"""A belt with real coins on it, as frames for the make-believe Pi's camera: photographs of brl-frames/day2, cut out and moved along.
+"""A belt with real coins on it, as frames for the emulated Pi's camera: photographs of brl-frames/day2, cut out and moved along.
 
 The coins are photographed, their ride is made: every photograph is brought to the scale of one flat view by the plane that the photographs'
 own bundle brings, and blended into plain paper. Some foreign coins of krw-crops ride along; no label is theirs, and their size is made up.
@@ -83,7 +83,7 @@ def settings() -> str:
     text, servo = (
         CONFIG.read_text(),
         "rest_deg: 20, open_deg: 160",
-    )  # far apart, as the make-believe Pi's pulses jitter
+    )  # far apart, as the emulated Pi's pulses jitter
     bins = [
         f"  - {{name: bin_{label}, labels: ['{label}'], flap: {{pin: {pin}, {servo}, distance_mm: {distance}, travel_ms: 80}}}}\n"
         for (label, pin), distance in zip(PINS.items(), DISTANCES_MM)

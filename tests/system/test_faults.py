@@ -1,4 +1,4 @@
-"""Faults of an installed machine on a make-believe Pi: each is safe, named, and dealt with as the ladder says; doctor finds it."""
+"""Faults of an installed machine on an emulated Pi: each is safe, named, and dealt with as the ladder says; doctor finds it."""
 
 import shutil
 from pathlib import Path

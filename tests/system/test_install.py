@@ -1,4 +1,4 @@
-"""The installer, on a make-believe Pi: what it puts where, twice, and what it leaves; and updates that do not come up to it."""
+"""The installer, on an emulated Pi: what it puts where, twice, and what it leaves; and updates that do not come up to it."""
 
 import shutil
 

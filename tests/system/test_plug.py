@@ -1,4 +1,4 @@
-"""The plug of a make-believe Pi is pulled while it sorts, again and again: it comes back, and no coin is lost."""
+"""The plug of an emulated Pi is pulled while it sorts, again and again: it comes back, and no coin is lost."""
 
 import json
 import os

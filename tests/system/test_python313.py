@@ -7,7 +7,7 @@ from tests.system.conftest import Rig
 
 FEWEST = 1000
 # What the guest has not. A test that is skipped for any other reason is a mistake.
-ABSENT = "training's packages are not installed|no photographs|no make-believe Raspberry Pi|tflite-runtime is not installed|no dtc|dtc is not|no fdtoverlay"
+ABSENT = "training's packages are not installed|no photographs|no emulated Raspberry Pi|tflite-runtime is not installed|no dtc|dtc is not|no fdtoverlay"
 # One run of the demonstration does: each takes a minute, and what its seeds tell is no matter of Python.
 LEFT_OUT = "--deselect 'tests/e2e/test_demo.py::test_the_demonstration_sorts_300_things_without_one_mistake[2]'"
 

@@ -1,4 +1,4 @@
-"""The installed machine on a make-believe Pi with a camera and pins: photographs of real coins ride by, and the pins are read back."""
+"""The installed machine on an emulated Pi with a camera and pins: photographs of real coins ride by, and the pins are read back."""
 
 import shutil
 import sqlite3
@@ -18,7 +18,7 @@ COINS, FOREIGN = 50, 6
 ENOUGH_SORTED = 35  # of the 44 coins that there is a bin for: the rest may be in doubt
 MEMORY = "3G"  # the virtual camera keeps all its pictures there
 REST_US, OPEN_US = 500 + 2000 * 20 / 180, 500 + 2000 * 160 / 180
-OFF_US = 350.0  # as a make-believe Pi's pulses are late, by the median
+OFF_US = 350.0  # as an emulated Pi's pulses are late, by the median
 BETWEEN_US = (REST_US + OPEN_US) / 2
 SPEED_MM_S = photographs.STEP_MM * photographs.FRAMES_PER_S
 
@@ -120,7 +120,7 @@ def test_pulses_are_about_as_wide_as_the_settings_say(sorted_coins):
 
 
 def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Path, tmp_path: Path):
-    """With the camera as it comes with the make-believe Pi, few pictures at 30 a second: it loads each before it opens."""
+    """With the camera as it comes with the emulated Pi, few pictures at 30 a second: it loads each before it opens."""
     disk = Path(shutil.copy(card, tmp_path / "disk"))
     changed = rig.run(
         """

@@ -10,7 +10,7 @@ from coinsorter.hardware.servos.pulses import PERIOD_US, driving, opening
 class GpioServos:
     """Pulses by lgpio, on the chip found by its label.
 
-    Their step is 1 us. They are timed by a thread of lgpio and jitter with what else the Pi does. On the make-believe Pi of tests/rig, whose
+    Their step is 1 us. They are timed by a thread of lgpio and jitter with what else the Pi does. On the emulated Pi of tests/rig, whose
     kernel notes every change of a pin, they were 2126 to 2249 us by the median of an opening while it sorted, where 2278 are asked for, and 582 to
     707 at rest, where it is 722 (test_sorting.py prints them); beside other jobs down to 1950 and 460, and single pulses are hundreds off. A
     real Pi's nobody has measured yet. Pulses end with the process, and a servo is limp then. lgpio's tx_servo is its tx_pulse with a period of

@@ -1,4 +1,4 @@
-"""What the pins of a make-believe Pi carried: its kernel's trace of every change -> pulses -> the stretches of time that a servo was asked to open.
+"""What the pins of an emulated Pi carried: its kernel's trace of every change -> pulses -> the stretches of time that a servo was asked to open.
 
 Read by the tests, afterwards, and in the guest while a machine sorts.
 """
