@@ -14,7 +14,7 @@ from statistics import mean
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.training.evaluation import ood
-from coinsorter.training.evaluation.predictions import Judge, Judged, Pictures
+from coinsorter.training.evaluation.predictions import FolderPredictions, Prediction, Predictor
 from tests.conftest import BRL, ROOT, data_folder
 
 FOREIGN = {"Korean coins": "krw-crops", "euro coins": "euro-crops/test"}
@@ -25,15 +25,17 @@ def quiet(what: str, steps: int):
     yield lambda done, figures=None: None
 
 
-def judge_of(path: Path) -> Judge:
+def judge_of(path: Path) -> Predictor:
     models = bundle.load(path)
-    return Judge(models, Classifier(models, runtime.pick("auto")))
+    return Predictor(models, Classifier(models, runtime.pick("auto")))
 
 
-def day2(judge: Judge, data: Path) -> list[Judged]:
+def day2(judge: Predictor, data: Path) -> list[Prediction]:
     return [
         record
-        for record in Pictures(data / "brl-frames" / "day2", judge.frame, judge.models.label_of)
+        for record in FolderPredictions(
+            data / "brl-frames" / "day2", judge.frame, judge.models.label_of
+        )
         if record.found
     ]
 
@@ -42,7 +44,9 @@ def foreign(data: Path) -> None:
     judge = judge_of(BRL)
     genuine = day2(judge, data)
     for name, folder in FOREIGN.items():
-        others = list(Pictures(data / folder, judge.ready_crop, lambda label: f"foreign {label}"))
+        others = list(
+            FolderPredictions(data / folder, judge.ready_crop, lambda label: f"foreign {label}")
+        )
         area = ood.study(judge, genuine + others, lambda done: None).without_diameter["all"]
         accepted = sum(record.accepted for record in others)
         print(

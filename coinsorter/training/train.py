@@ -342,4 +342,4 @@ def _write_histories(folder: Path, trained: Trained) -> None:
     folder.mkdir()
     histories = {Path(name).stem: own.history for name, own in trained.fitted.items()}
     (folder / "history.json").write_text(json.dumps(histories, indent=1))
-    (folder / "curves.png").write_bytes(html_report.png(plots.curves(histories)))
+    (folder / "curves.png").write_bytes(html_report.png(plots.plot_training_curves(histories)))

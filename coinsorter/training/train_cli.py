@@ -539,9 +539,13 @@ def _seconds(text: str) -> float:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from coinsorter.training.evaluation.evaluate import Asked, evaluate, summary
+    from coinsorter.training.evaluation.evaluate import (
+        EvaluationSettings,
+        evaluate,
+        summarize_evaluation,
+    )
 
-    asked = Asked(
+    asked = EvaluationSettings(
         options.bundle,
         options.data,
         options.crops,
@@ -551,19 +555,27 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     result = evaluate(asked, options.out, _bar)
     print(
-        json.dumps(result) if options.json else f"{options.out / 'report.html'}: {summary(result)}"
+        json.dumps(result)
+        if options.json
+        else f"{options.out / 'report.html'}: {summarize_evaluation(result)}"
     )
 
 
 def _features(options: argparse.Namespace) -> None:
-    from coinsorter.training.features.feature_report import Wanted, describe, summary
+    from coinsorter.training.features.feature_report import (
+        FeatureSettings,
+        describe_features,
+        summarize_features,
+    )
 
-    wanted = Wanted(
+    wanted = FeatureSettings(
         options.data, options.bundle, options.crops, options.test, options.svm, options.burst_s
     )
-    result = describe(wanted, options.out, _bar)
+    result = describe_features(wanted, options.out, _bar)
     print(
-        json.dumps(result) if options.json else f"{options.out / 'report.html'}: {summary(result)}"
+        json.dumps(result)
+        if options.json
+        else f"{options.out / 'report.html'}: {summarize_features(result)}"
     )
 
 

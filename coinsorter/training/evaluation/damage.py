@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from coinsorter.training.evaluation import metrics
-from coinsorter.training.evaluation.metrics import Share
-from coinsorter.training.evaluation.predictions import Judge, Judged
+from coinsorter.training.evaluation.metrics import Proportion
+from coinsorter.training.evaluation.predictions import Prediction, Predictor
 from coinsorter.vision.crop import RIM, CropSpec, lifted, sunk
 
 FINER = 4
@@ -28,7 +28,7 @@ TARNISH_RGB = 0.46, 0.47, 0.30  # what is left of each colour where it is worst:
 
 
 @dataclass(frozen=True)
-class Place:
+class CoinPlacement:
     """Where the coin is in a crop: its middle and radius in pixels, both axes alike; and the belt's colour there, RGB 0..255."""
 
     middle_px: float
@@ -36,38 +36,41 @@ class Place:
     belt: tuple[float, float, float]
 
     @classmethod
-    def of(cls, spec: CropSpec, diameter_mm: float | None) -> "Place":
+    def of(cls, spec: CropSpec, diameter_mm: float | None) -> "CoinPlacement":
         share = 1.0 if diameter_mm is None else spec.share(diameter_mm)
         return cls((spec.size_px - 1) / 2, share * spec.size_px / 2 / spec.margin, spec.surround)
 
 
 @dataclass(frozen=True)
-class Damaged:
+class DamageMetrics:
     """One kind of damage, drawn on every coin.
 
     auroc: that a damaged coin's anomaly score is above an intact one's. rejected: by the machine, whatever the reason.
     """
 
     auroc: float | None
-    rejected: Share
+    rejected: Proportion
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class DamageStudy:
     """synthetic: always True; these coins were damaged with a brush. kinds: by name, "all" together at the end.
 
     intact_rejected: of the same coins as they are. examples: by kind, the first crops as they were and as they became, uint8 (k, n, n, 3) each.
     """
 
     synthetic: bool
-    intact_rejected: Share
-    kinds: dict[str, Damaged]
+    intact_rejected: Proportion
+    kinds: dict[str, DamageMetrics]
     examples: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def study(
-    judge: Judge, records: Sequence[Judged], progress: Callable[[int], None], examples: int = 8
-) -> Study:
+    judge: Predictor,
+    records: Sequence[Prediction],
+    progress: Callable[[int], None],
+    examples: int = 8,
+) -> DamageStudy:
     """Of genuine coins found in their pictures; the diameter is taken to be the undamaged coin's."""
     scores, rejected, shown = {}, {}, {}
     picked = np.unique(
@@ -93,17 +96,20 @@ def study(
     ]  # their outlines are not asked either
     intact = [j.anomaly for j in as_they_were]
     kinds = {
-        kind: Damaged(
-            metrics.auroc(intact, scores[kind]), Share.counted(rejected[kind], len(records))
+        kind: DamageMetrics(
+            metrics.auroc(intact, scores[kind]), Proportion.counted(rejected[kind], len(records))
         )
         for kind in KINDS
     }
     together = [score for kind in KINDS for score in scores[kind]]
-    kinds["all"] = Damaged(
-        metrics.auroc(intact, together), Share.counted(sum(rejected.values()), len(together))
+    kinds["all"] = DamageMetrics(
+        metrics.auroc(intact, together), Proportion.counted(sum(rejected.values()), len(together))
     )
-    return Study(
-        True, Share.counted(sum(not j.accepted for j in as_they_were), len(records)), kinds, shown
+    return DamageStudy(
+        True,
+        Proportion.counted(sum(not j.accepted for j in as_they_were), len(records)),
+        kinds,
+        shown,
     )
 
 
@@ -112,13 +118,13 @@ def damaged(
 ) -> np.ndarray:
     """A crop, uint8 (n, n, 3), with damage of one of KINDS, drawn in the light as it was before the crop's gamma; the rest is as it was."""
     was = cv2.LUT(crop, sunk(spec.gamma))
-    drawn = KINDS[kind](was, Place.of(spec, diameter_mm), rng)
+    drawn = KINDS[kind](was, CoinPlacement.of(spec, diameter_mm), rng)
     return np.where(
         (drawn != was).any(axis=2, keepdims=True), cv2.LUT(drawn, lifted(spec.gamma)), crop
     )
 
 
-def scratched(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
+def scratched(crop: np.ndarray, place: CoinPlacement, rng: np.random.Generator) -> np.ndarray:
     """Long strokes to the bright metal, each with a dark flank."""
     bright, dark = _blank(crop), _blank(crop)
     for _ in range(int(rng.integers(*SCRATCHES))):
@@ -132,7 +138,7 @@ def scratched(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.nd
     return _rounded(_laid(shadowed, gleam, 0.9 * _on_coin(_down(bright), place)))
 
 
-def drilled(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
+def drilled(crop: np.ndarray, place: CoinPlacement, rng: np.random.Generator) -> np.ndarray:
     """A round hole through which the belt is seen, its near edge in shadow, with a burr that catches the light."""
     radius = float(rng.uniform(*HOLE_RADIUS)) * place.radius_px
     reach, angle = (
@@ -149,7 +155,7 @@ def drilled(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndar
     return _rounded(_laid(gleaming, floor, hole))
 
 
-def clipped(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
+def clipped(crop: np.ndarray, place: CoinPlacement, rng: np.random.Generator) -> np.ndarray:
     """A piece cut off along a straight line; the belt is where it was."""
     depth = _chord(float(rng.uniform(*CLIPPED_AREA)))
     angle = float(rng.uniform(0, 2 * np.pi))
@@ -170,7 +176,7 @@ def clipped(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndar
     )
 
 
-def painted(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
+def painted(crop: np.ndarray, place: CoinPlacement, rng: np.random.Generator) -> np.ndarray:
     """A blob of bright paint that lets a little of the relief through, and glistens."""
     blob = _blob(crop, place, rng)
     bright = np.uint8(
@@ -195,7 +201,7 @@ def painted(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndar
     )
 
 
-def tarnished(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
+def tarnished(crop: np.ndarray, place: CoinPlacement, rng: np.random.Generator) -> np.ndarray:
     """All of the coin gone dark and greenish brown, here more and there less."""
     clouds = 0.3 + 0.7 * _clouds(crop, rng, 4) ** 0.7
     left = 1 - clouds[..., None] * (
@@ -205,7 +211,7 @@ def tarnished(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.nd
     return _rounded(_laid(crop.astype(np.float32), dull * left, _within(crop, place, 1.0)))
 
 
-KINDS: dict[str, Callable[[np.ndarray, Place, np.random.Generator], np.ndarray]] = {
+KINDS: dict[str, Callable[[np.ndarray, CoinPlacement, np.random.Generator], np.ndarray]] = {
     "scratched": scratched,
     "drilled": drilled,
     "clipped": clipped,
@@ -232,11 +238,11 @@ def _circle(crop: np.ndarray, x_px: float, y_px: float, radius_px: float) -> np.
     return np.clip(radius_px - np.hypot(xx - x_px, yy - y_px) + 0.5, 0, 1)
 
 
-def _within(crop: np.ndarray, place: Place, share: float) -> np.ndarray:
+def _within(crop: np.ndarray, place: CoinPlacement, share: float) -> np.ndarray:
     return _circle(crop, place.middle_px, place.middle_px, share * place.radius_px)
 
 
-def _on_coin(mask: np.ndarray, place: Place) -> np.ndarray:
+def _on_coin(mask: np.ndarray, place: CoinPlacement) -> np.ndarray:
     return mask * _within(mask, place, 1.0)
 
 
@@ -248,16 +254,16 @@ def _rounded(picture: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def _belt(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
+def _belt(crop: np.ndarray, place: CoinPlacement, rng: np.random.Generator) -> np.ndarray:
     noise = cv2.GaussianBlur(rng.normal(0, 1, crop.shape[:2]).astype(np.float32), (0, 0), 0.8)
     return np.array(place.belt, np.float32) + BELT_NOISE * 2 * noise[..., None]
 
 
-def _coin_pixels(crop: np.ndarray, place: Place) -> np.ndarray:
+def _coin_pixels(crop: np.ndarray, place: CoinPlacement) -> np.ndarray:
     return crop[_within(crop, place, 0.95) > 0.5].astype(np.float32)
 
 
-def _stroke(place: Place, rng: np.random.Generator) -> np.ndarray:
+def _stroke(place: CoinPlacement, rng: np.random.Generator) -> np.ndarray:
     """A slightly bent line over much of the coin: float (12, 2) of x, y in crop pixels."""
     start, end = (
         place.middle_px + place.radius_px * 0.9 * np.sqrt(rng.uniform(0.2, 1)) * _direction(rng)
@@ -309,7 +315,7 @@ def _clouds(crop: np.ndarray, rng: np.random.Generator, cells: int) -> np.ndarra
     return (both - both.min()) / max(1e-6, float(both.max() - both.min()))
 
 
-def _blob(crop: np.ndarray, place: Place, rng: np.random.Generator) -> np.ndarray:
+def _blob(crop: np.ndarray, place: CoinPlacement, rng: np.random.Generator) -> np.ndarray:
     """One rounded patch somewhere on the coin, of a share of its area between PAINTED_AREA: float32 (n, n)."""
     on_coin, middle = (
         _within(crop, place, 1.0),

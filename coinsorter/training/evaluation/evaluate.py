@@ -16,9 +16,14 @@ from coinsorter.recognition.classifier import Classifier
 from coinsorter.tools.image_replay import WRONG_SIZE
 from coinsorter.training import html_report, report_folder
 from coinsorter.training.evaluation import damage, metrics, ood, plots, predictions, rotation
-from coinsorter.training.evaluation.metrics import Metrics
+from coinsorter.training.evaluation.metrics import EvaluationMetrics
 from coinsorter.training.evaluation.plots import Tile
-from coinsorter.training.evaluation.predictions import CropScale, Judge, Judged, Pictures
+from coinsorter.training.evaluation.predictions import (
+    CropScale,
+    FolderPredictions,
+    Prediction,
+    Predictor,
+)
 from coinsorter.training.progress import Bar
 from coinsorter.training.report_folder import Plate
 
@@ -27,7 +32,7 @@ FIRST = 10  # pictures after which it is plain that they are no frames
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationSettings:
     """What an evaluation is of.
 
     crops: pictures are ready crops, not frames. scale_from: other such crops, of known coins, that tell the scale of both. turns: steps of
@@ -43,21 +48,21 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
+class Evaluation:
     """All that was found out. worst: the worst mistakes, by what they are."""
 
-    asked: Asked
+    asked: EvaluationSettings
     models: Bundle
-    records: tuple[Judged, ...]
+    records: tuple[Prediction, ...]
     unreadable: tuple[str, ...]
-    metrics: Metrics
-    worst: dict[str, list[Judged]]
-    turned: rotation.Rotations | None
-    damaged: damage.Study | None
-    strangers: ood.Strangers | None
+    metrics: EvaluationMetrics
+    worst: dict[str, list[Prediction]]
+    turned: rotation.RotationStudy | None
+    damaged: damage.DamageStudy | None
+    strangers: ood.OodMetrics | None
 
 
-def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
+def evaluate(asked: EvaluationSettings, out: Path, bar: Bar) -> dict[str, Any]:
     """Writes report.html, its pictures as PNGs and metrics.json to `out`, replacing an earlier report there; returns what metrics.json says.
 
     Raises InputError where there is nothing to judge or nowhere to write, BundleError where the bundle is not sound.
@@ -67,7 +72,7 @@ def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
     classifier = Classifier(models, runtime.pick("auto"))
     classifier.self_test()
     scale = _crop_scale(asked, models, bar)
-    found = findings(asked, Judge(models, classifier, scale), bar)
+    found = findings(asked, Predictor(models, classifier, scale), bar)
     plates = list(_plates(found))
     result = plain(found, classifier.runtime, scale)
     html = html_report.render(
@@ -82,7 +87,7 @@ def evaluate(asked: Asked, out: Path, bar: Bar) -> dict[str, Any]:
     return result
 
 
-def _crop_scale(asked: Asked, models: Bundle, bar: Bar) -> CropScale | None:
+def _crop_scale(asked: EvaluationSettings, models: Bundle, bar: Bar) -> CropScale | None:
     if asked.scale_from is None:
         return None
     if not asked.crops:
@@ -97,7 +102,7 @@ def _crop_scale(asked: Asked, models: Bundle, bar: Bar) -> CropScale | None:
         return CropScale.measured(asked.scale_from, models, tell)
 
 
-def findings(asked: Asked, judge: Judge, bar: Bar) -> Findings:
+def findings(asked: EvaluationSettings, judge: Predictor, bar: Bar) -> Evaluation:
     """Judges every picture, counts, and makes the studies that were asked for."""
     models, pictures = judge.models, predictions.pictures(asked.data, judge, asked.crops)
     records = _judge_all(asked, pictures, bar)
@@ -113,7 +118,7 @@ def findings(asked: Asked, judge: Judge, bar: Bar) -> Findings:
         {name: own.max_anomaly for name, own in models.thresholds.items()},
     )
     unreadable = tuple(str(path) for path in pictures.unreadable)
-    return Findings(
+    return Evaluation(
         asked,
         models,
         tuple(records),
@@ -124,8 +129,10 @@ def findings(asked: Asked, judge: Judge, bar: Bar) -> Findings:
     )
 
 
-def _judge_all(asked: Asked, pictures: Pictures, bar: Bar) -> list[Judged]:
-    records: list[Judged] = []
+def _judge_all(
+    asked: EvaluationSettings, pictures: FolderPredictions, bar: Bar
+) -> list[Prediction]:
+    records: list[Prediction] = []
     with bar("judging", len(pictures)) as tell:
         for record in pictures:
             records.append(record)
@@ -139,14 +146,14 @@ def _judge_all(asked: Asked, pictures: Pictures, bar: Bar) -> list[Judged]:
     return records
 
 
-def _check_shape(asked: Asked, records: list[Judged]) -> None:
+def _check_shape(asked: EvaluationSettings, records: list[Prediction]) -> None:
     if all(r.reason == WRONG_SIZE for r in records):
         raise InputError(
             f"{asked.data}: its pictures have not the shape of the view of bundle {asked.bundle}; if each is one ready crop, add --crops"
         )
 
 
-def _check_seen(asked: Asked, pictures: int, genuine: list[Judged]) -> None:
+def _check_seen(asked: EvaluationSettings, pictures: int, genuine: list[Prediction]) -> None:
     if not genuine:
         raise InputError(
             f"{asked.data}: of its {pictures} pictures none in a folder named as a label can be read"
@@ -159,7 +166,11 @@ def _check_seen(asked: Asked, pictures: int, genuine: list[Judged]) -> None:
 
 
 def _studies(
-    asked: Asked, judge: Judge, found: list[Judged], foreign: list[Judged], bar: Bar
+    asked: EvaluationSettings,
+    judge: Predictor,
+    found: list[Prediction],
+    foreign: list[Prediction],
+    bar: Bar,
 ) -> tuple:
     """The study of rotations, of damage and of foreign things: what was asked for, else None."""
     turned = damaged = strangers = None
@@ -175,7 +186,7 @@ def _studies(
     return turned, damaged, strangers
 
 
-def worst(records: list[Judged], labels: set[str]) -> dict[str, list[Judged]]:
+def worst(records: list[Prediction], labels: set[str]) -> dict[str, list[Prediction]]:
     """The worst first: genuine coins called wrong, the surest first; called right but rejected, the strangest first; foreign ones let in."""
     genuine, foreign = (
         [r for r in records if r.label in labels],
@@ -196,7 +207,7 @@ def worst(records: list[Judged], labels: set[str]) -> dict[str, list[Judged]]:
     return {what: found[:WORST] for what, found in lists.items() if found}
 
 
-def plain(found: Findings, interpreter: str, scale: CropScale | None = None) -> dict[str, Any]:
+def plain(found: Evaluation, interpreter: str, scale: CropScale | None = None) -> dict[str, Any]:
     """Everything that metrics.json says: numbers, strings and None. scale: of the ready crops, where it was measured."""
     models, asked = found.models, found.asked
     return {
@@ -216,7 +227,7 @@ def plain(found: Findings, interpreter: str, scale: CropScale | None = None) -> 
     }
 
 
-def _mistake(what: str, r: Judged) -> dict[str, Any]:
+def _mistake(what: str, r: Prediction) -> dict[str, Any]:
     facts = {
         "what": what,
         "path": str(r.path),
@@ -232,7 +243,7 @@ def _mistake(what: str, r: Judged) -> dict[str, Any]:
     }
 
 
-def _plain_damage(study: damage.Study) -> dict[str, Any]:
+def _plain_damage(study: damage.DamageStudy) -> dict[str, Any]:
     kinds = {kind: asdict(own) for kind, own in study.kinds.items()}
     return {
         "synthetic": study.synthetic,
@@ -241,7 +252,7 @@ def _plain_damage(study: damage.Study) -> dict[str, Any]:
     }
 
 
-def summary(result: dict[str, Any]) -> str:
+def summarize_evaluation(result: dict[str, Any]) -> str:
     """The figures that matter most, of what metrics.json says, in a few lines."""
     every, machine, anomaly = result["all_answered"], result["machine"], result["anomaly"]
     scale = result["data"]["scale"]
@@ -299,7 +310,7 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
-def _plates(found: Findings) -> Iterator[Plate]:
+def _plates(found: Evaluation) -> Iterator[Plate]:
     """Every picture of the report, in its order."""
     m = found.metrics
     told = (m.machine.genuine_accepted.share, m.machine.wrong_labels.share)
@@ -336,7 +347,7 @@ def _plates(found: Findings) -> Iterator[Plate]:
         )
 
 
-def _anomaly_plates(found: Findings) -> Iterator[Plate]:
+def _anomaly_plates(found: Evaluation) -> Iterator[Plate]:
     seen, labels = (
         [r for r in found.records if r.found and r.label is not None],
         found.models.labels,
@@ -354,7 +365,7 @@ def _anomaly_plates(found: Findings) -> Iterator[Plate]:
     )
 
 
-def _damage_plates(study: damage.Study) -> Iterator[Plate]:
+def _damage_plates(study: damage.DamageStudy) -> Iterator[Plate]:
     aurocs = {kind: own.auroc for kind, own in study.kinds.items()}
     rejected = {kind: own.rejected.share for kind, own in study.kinds.items()}
     yield Plate(
@@ -369,7 +380,7 @@ def _damage_plates(study: damage.Study) -> Iterator[Plate]:
     )
 
 
-def _tile(r: Judged, data: Path) -> Tile:
+def _tile(r: Prediction, data: Path) -> Tile:
     path, fate = (
         str(r.path.relative_to(data)),
         "accepted" if r.accepted else f"rejected: {r.reason}",

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from coinsorter.robust import highest
-from coinsorter.training.evaluation.predictions import Judged
+from coinsorter.training.evaluation.predictions import Prediction
 
 NOTHING, REJECTED, FOREIGN = "(no coin)", "(rejected)", "(foreign)"
 LEVEL = 0.95  # of every bound and interval
@@ -24,7 +24,7 @@ REJECTED_GENUINE = 0.05  # of genuine coins: at that price, how many foreign one
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """`count` of `of`, with the 95 % interval (Clopper and Pearson, 1934) and the one-sided 95 % bound. None where `of` is 0.
 
     They hold for coins that are independent; pictures of the same coin, moments apart, are not.
@@ -53,7 +53,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Score:
+class LabelScore:
     """One label: how many of its coins there were, and how many of them (recall) and of what was called so (precision) were right."""
 
     coins: int
@@ -63,7 +63,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Confusion:
+class ConfusionMatrix:
     """counts[row][column]: how many coins of the row's label were called, or went to, the column's."""
 
     rows: tuple[str, ...]
@@ -83,19 +83,19 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Answers:
+class ClosedSetMetrics:
     """How well labels were told apart. right: of the genuine coins. Balanced and macro figures are means over the labels that have coins."""
 
-    right: Share
+    right: Proportion
     balanced_accuracy: float | None
     macro_precision: float | None
     macro_f1: float | None
-    per_label: dict[str, Score]
-    confusion: Confusion
+    per_label: dict[str, LabelScore]
+    confusion: ConfusionMatrix
 
 
 @dataclass(frozen=True)
-class Machine:
+class AcceptanceMetrics:
     """What the limits let through.
 
     genuine_accepted: of the genuine coins. false_accepts: wrong labels and foreign coins among all that was accepted; the other two are its
@@ -103,12 +103,12 @@ class Machine:
     """
 
     accepted: int
-    genuine_accepted: Share
-    false_accepts: Share
-    wrong_labels: Share
-    foreign_accepted: Share
+    genuine_accepted: Proportion
+    false_accepts: Proportion
+    wrong_labels: Proportion
+    foreign_accepted: Proportion
     rejected: dict[str, int]
-    answers: Answers
+    answers: ClosedSetMetrics
 
 
 @dataclass(frozen=True)
@@ -140,25 +140,25 @@ class RiskCoverage:
 
 
 @dataclass(frozen=True)
-class Bin:
+class ReliabilityBin:
     """Coins whose confidence is above low, up to high: their mean confidence, and how many were right."""
 
     low: float
     high: float
     confidence: float
-    right: Share
+    right: Proportion
 
 
 @dataclass(frozen=True)
 class Reliability:
     """expected_error: mean distance of confidence and share right over the bins, weighed by their coins (ECE: Naeini et al., 2015)."""
 
-    bins: tuple[Bin, ...]
+    bins: tuple[ReliabilityBin, ...]
     expected_error: float | None
 
 
 @dataclass(frozen=True)
-class Anomaly:
+class AnomalyMetrics:
     """How well the anomaly score tells foreign from genuine coins; of those found in their pictures.
 
     tpr: genuine coins within their label's limit. tnr: foreign ones beyond it. auroc: that a foreign coin's score is above a genuine one's;
@@ -166,8 +166,8 @@ class Anomaly:
     roc: foreign caught (y) over genuine lost (x), for every limit; roc_confidence likewise.
     """
 
-    tpr: Share
-    tnr: Share
+    tpr: Proportion
+    tnr: Proportion
     auroc: float | None
     auroc_confidence: float | None
     caught_at_5: float | None
@@ -176,7 +176,7 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
-class Metrics:
+class EvaluationMetrics:
     """Everything counted. pictures: readable ones; unlabelled: those in no folder of their own, which count nowhere else.
 
     no_coin: genuine coins' pictures in which none was found; they are answered wrongly. foreign_folders: pictures and accepted ones, by folder.
@@ -188,16 +188,16 @@ class Metrics:
     unlabelled: int
     no_coin: int
     foreign_folders: dict[str, tuple[int, int]]
-    all_answered: Answers
-    machine: Machine
+    all_answered: ClosedSetMetrics
+    machine: AcceptanceMetrics
     risk_coverage: RiskCoverage
     reliability: Reliability
-    anomaly: Anomaly
+    anomaly: AnomalyMetrics
 
 
 def measure(
-    records: Iterable[Judged], labels: Sequence[str], max_anomaly: Mapping[str, float]
-) -> Metrics:
+    records: Iterable[Prediction], labels: Sequence[str], max_anomaly: Mapping[str, float]
+) -> EvaluationMetrics:
     """All figures. labels: the bundle's, in its order. max_anomaly: the limit in force, by label."""
     known = list(records)
     genuine = [r for r in known if r.label in labels]
@@ -207,7 +207,7 @@ def measure(
         np.array([r.confidence for r in genuine]),
     )
     seen = np.array([r.found for r in genuine], bool)
-    return Metrics(
+    return EvaluationMetrics(
         pictures=len(known),
         genuine=len(genuine),
         foreign=len(foreign),
@@ -226,7 +226,7 @@ def measure(
     )
 
 
-def answers(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> Answers:
+def answers(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> ClosedSetMetrics:
     """Figures of what was said of coins against the truth, both by name.
 
     A truth that is no label (a foreign thing) counts against the precision of what it was called, and nowhere else.
@@ -235,8 +235,8 @@ def answers(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) ->
     right = sum(t == s for t, s in known)
     per_label = _per_label(truth, said, labels)
     present = [score for score in per_label.values() if score.coins]
-    return Answers(
-        right=Share.counted(right, len(known)),
+    return ClosedSetMetrics(
+        right=Proportion.counted(right, len(known)),
         balanced_accuracy=_mean(score.recall for score in present),
         macro_precision=_mean(score.precision or 0.0 for score in present),
         macro_f1=_mean(score.f1 for score in present),
@@ -247,14 +247,14 @@ def answers(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) ->
 
 def _per_label(
     truth: Sequence[str], said: Sequence[str], labels: Sequence[str]
-) -> dict[str, Score]:
+) -> dict[str, LabelScore]:
     if not len(truth):
-        return {label: Score(0, None, None, None) for label in labels}
+        return {label: LabelScore(0, None, None, None) for label in labels}
     precision, recall, f1, coins = precision_recall_fscore_support(
         truth, said, labels=list(labels), zero_division=np.nan
     )
     return {
-        label: Score(int(n), _or_none(p), _or_none(r), _or_none(f))
+        label: LabelScore(int(n), _or_none(p), _or_none(r), _or_none(f))
         for label, n, p, r, f in zip(labels, coins, precision, recall, f1)
     }
 
@@ -268,21 +268,21 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def confusion(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> Confusion:
+def confusion(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> ConfusionMatrix:
     """Rows: the labels that have coins, then other truths; columns: the labels that have coins or were said, then other words that were said."""
     rows = [label for label in labels if label in set(truth)] + sorted(set(truth) - set(labels))
     columns = [label for label in labels if label in {*truth, *said}] + sorted(
         set(said) - set(labels)
     )
     cells = Counter(zip(truth, said))
-    return Confusion(
+    return ConfusionMatrix(
         tuple(rows),
         tuple(columns),
         tuple(tuple(cells[row, column] for column in columns) for row in rows),
     )
 
 
-def _folders(foreign: list[Judged]) -> dict[str, tuple[int, int]]:
+def _folders(foreign: list[Prediction]) -> dict[str, tuple[int, int]]:
     seen, accepted = (
         Counter(str(r.label) for r in foreign),
         Counter(str(r.label) for r in foreign if r.accepted),
@@ -290,17 +290,19 @@ def _folders(foreign: list[Judged]) -> dict[str, tuple[int, int]]:
     return {name: (count, accepted[name]) for name, count in sorted(seen.items())}
 
 
-def _machine(genuine: list[Judged], foreign: list[Judged], labels: Sequence[str]) -> Machine:
+def _machine(
+    genuine: list[Prediction], foreign: list[Prediction], labels: Sequence[str]
+) -> AcceptanceMetrics:
     taken, let_in = [r for r in genuine if r.accepted], sum(r.accepted for r in foreign)
     wrong = sum(not r.right for r in taken)
     truth = [str(r.label) for r in genuine] + [FOREIGN] * len(foreign)
     said = [r.predicted if r.accepted else REJECTED for r in (*genuine, *foreign)]
-    return Machine(
+    return AcceptanceMetrics(
         accepted=len(taken) + let_in,
-        genuine_accepted=Share.counted(len(taken), len(genuine)),
-        false_accepts=Share.counted(wrong + let_in, len(taken) + let_in),
-        wrong_labels=Share.counted(wrong, len(taken)),
-        foreign_accepted=Share.counted(let_in, len(foreign)),
+        genuine_accepted=Proportion.counted(len(taken), len(genuine)),
+        false_accepts=Proportion.counted(wrong + let_in, len(taken) + let_in),
+        wrong_labels=Proportion.counted(wrong, len(taken)),
+        foreign_accepted=Proportion.counted(let_in, len(foreign)),
         rejected=dict(Counter(r.reason for r in genuine if not r.accepted).most_common()),
         answers=answers(truth, said, labels),
     )
@@ -329,18 +331,18 @@ def reliability(confidence: np.ndarray, right: np.ndarray) -> Reliability:
     return Reliability(bins, off / len(right) if len(right) else None)
 
 
-def _bin(number: int, confidence: np.ndarray, right: np.ndarray) -> Bin:
-    return Bin(
+def _bin(number: int, confidence: np.ndarray, right: np.ndarray) -> ReliabilityBin:
+    return ReliabilityBin(
         number / BINS,
         (number + 1) / BINS,
         float(confidence.mean()),
-        Share.counted(int(right.sum()), len(right)),
+        Proportion.counted(int(right.sum()), len(right)),
     )
 
 
 def anomaly(
-    genuine: Sequence[Judged], foreign: Sequence[Judged], max_anomaly: Mapping[str, float]
-) -> Anomaly:
+    genuine: Sequence[Prediction], foreign: Sequence[Prediction], max_anomaly: Mapping[str, float]
+) -> AnomalyMetrics:
     """Figures of the score by itself; the machine also asks for confidence and diameter."""
     within, beyond = (
         sum(r.anomaly <= max_anomaly[r.predicted] for r in rs) for rs in (genuine, foreign)
@@ -350,9 +352,9 @@ def anomaly(
         for one in (lambda r: r.anomaly, lambda r: 1 - r.confidence)
     )
     roc = roc_points(*scores)
-    return Anomaly(
-        tpr=Share.counted(within, len(genuine)),
-        tnr=Share.counted(len(foreign) - beyond, len(foreign)),
+    return AnomalyMetrics(
+        tpr=Proportion.counted(within, len(genuine)),
+        tnr=Proportion.counted(len(foreign) - beyond, len(foreign)),
         auroc=auroc(*scores),
         auroc_confidence=auroc(*doubts),
         caught_at_5=float(roc[1][roc[0] <= REJECTED_GENUINE].max(initial=0.0))

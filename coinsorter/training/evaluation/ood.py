@@ -13,20 +13,22 @@ from scipy.stats import t as student
 
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.training.evaluation import metrics
-from coinsorter.training.evaluation.predictions import Judge, Judged
+from coinsorter.training.evaluation.predictions import Prediction, Predictor
 
 LEAST = 1e-12  # no probability is taken for smaller: beyond, logarithms say nothing
 
 
 @dataclass(frozen=True)
-class Strangers:
+class OodMetrics:
     """Areas under the ROC curve of the fused score, by foreign folder and "all": with the diameter, None where it is not known, and without."""
 
     with_diameter: dict[str, float | None]
     without_diameter: dict[str, float | None]
 
 
-def study(judge: Judge, records: Sequence[Judged], progress: Callable[[int], None]) -> Strangers:
+def study(
+    judge: Predictor, records: Sequence[Prediction], progress: Callable[[int], None]
+) -> OodMetrics:
     """Of genuine coins and foreign things that were found in their pictures."""
     by_looks = []
     for done, record in enumerate(records, 1):
@@ -35,12 +37,12 @@ def study(judge: Judge, records: Sequence[Judged], progress: Callable[[int], Non
         )
         progress(done)
     measured = all(record.diameter_mm is not None for record in records)
-    return Strangers(
+    return OodMetrics(
         _areas(judge.models, records) if measured else {}, _areas(judge.models, by_looks)
     )
 
 
-def score(models: Bundle, record: Judged) -> float:
+def score(models: Bundle, record: Prediction) -> float:
     """How little a thing is like a genuine coin of the label that it is likeliest: 0 is not at all odd."""
     freedom = models.facts.fusion.freedom
     odd = -log(max(record.by_picture, LEAST)) + _oddness(record.anomaly, freedom)
@@ -56,7 +58,7 @@ def _oddness(spreads: float, freedom: float) -> float:
     return -log(max(float(student.sf(spreads, freedom)), LEAST)) if spreads < inf else -log(LEAST)
 
 
-def _areas(models: Bundle, records: Sequence[Judged]) -> dict[str, float | None]:
+def _areas(models: Bundle, records: Sequence[Prediction]) -> dict[str, float | None]:
     genuine = [score(models, record) for record in records if record.label in models.labels]
     folders: dict[str, list[float]] = {}
     for record in records:

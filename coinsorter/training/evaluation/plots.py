@@ -16,14 +16,14 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 from coinsorter.training.evaluation.metrics import (
-    Anomaly,
-    Answers,
-    Bin,
-    Confusion,
+    AnomalyMetrics,
+    ClosedSetMetrics,
+    ConfusionMatrix,
     Reliability,
+    ReliabilityBin,
     RiskCoverage,
 )
-from coinsorter.training.evaluation.rotation import Rotations
+from coinsorter.training.evaluation.rotation import RotationStudy
 from coinsorter.vision.crop import FILL
 
 PAPER, INK, FAINT = "#ffffff", "#26262b", "#d9d8d2"
@@ -88,7 +88,7 @@ class Tile:
 
 
 @picture
-def confusion(table: Confusion, title: str) -> Figure:
+def confusion(table: ConfusionMatrix, title: str) -> Figure:
     """Rows are the truth. Blue is right and red is wrong; the darker, the larger the share of its row, and no mistake is ever blank."""
     rows, columns = len(table.rows), len(table.columns)
     width, cell, names = _matrix_size(table)
@@ -111,7 +111,7 @@ def confusion(table: Confusion, title: str) -> Figure:
     return fig
 
 
-def _matrix_size(table: Confusion) -> tuple[float, float, float]:
+def _matrix_size(table: ConfusionMatrix) -> tuple[float, float, float]:
     """The figure's width, a cell's edge, and the longest name's length, all in inches."""
     names, columns = (
         0.055 * max(len(name) for name in (*table.rows, *table.columns)),
@@ -122,7 +122,7 @@ def _matrix_size(table: Confusion) -> tuple[float, float, float]:
     return max(width, cell * columns + names + 0.65), cell, names
 
 
-def _shades(table: Confusion) -> np.ndarray:
+def _shades(table: ConfusionMatrix) -> np.ndarray:
     counts = np.array(table.counts, float).reshape(len(table.rows), len(table.columns))
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     strength = np.where(counts > 0, LEGIBLE_SHARE + (1 - LEGIBLE_SHARE) * share**0.7, 0)[..., None]
@@ -137,7 +137,7 @@ def _is_right(row: str, column: str) -> bool:
     return row == column or (row == "(foreign)" and column == "(rejected)")
 
 
-def _write_counts(axes, table: Confusion, size: float) -> None:
+def _write_counts(axes, table: ConfusionMatrix, size: float) -> None:
     for y, line in enumerate(table.counts):
         for x, count in enumerate(line):
             if count:
@@ -154,7 +154,7 @@ def _write_counts(axes, table: Confusion, size: float) -> None:
 
 
 @picture
-def per_label(answers: Answers, title: str) -> Figure:
+def per_label(answers: ClosedSetMetrics, title: str) -> Figure:
     """Precision and recall of every label that has coins, worst F1 first."""
     scores = sorted(
         ((name, s) for name, s in answers.per_label.items() if s.coins),
@@ -263,7 +263,7 @@ def reliability(found: Reliability) -> Figure:
     return fig
 
 
-def _bars(axes, bins: Sequence[Bin]) -> None:
+def _bars(axes, bins: Sequence[ReliabilityBin]) -> None:
     axes.bar(
         [(b.low + b.high) / 2 for b in bins],
         [b.right.of for b in bins],
@@ -276,7 +276,7 @@ def _bars(axes, bins: Sequence[Bin]) -> None:
 
 
 @picture
-def roc(found: Anomaly) -> Figure:
+def roc(found: AnomalyMetrics) -> Figure:
     """Foreign caught over genuine lost, by the anomaly score and, to compare, by low confidence."""
     fig = figure(HALF, 4.2)
     axes = fig.add_subplot()
@@ -362,7 +362,7 @@ def anomaly_scores(
 
 
 @picture
-def rotations(found: Rotations) -> Figure:
+def rotations(found: RotationStudy) -> Figure:
     fig = figure(FULL, 3.0)
     axes = fig.add_subplot()
     angles = [*found.angles_deg, 360.0]
@@ -552,7 +552,7 @@ def importances(families: dict[str, float], single: dict[str, float]) -> Figure:
 
 
 @picture
-def curves(histories: dict[str, list[dict[str, float]]]) -> Figure:
+def plot_training_curves(histories: dict[str, list[dict[str, float]]]) -> Figure:
     """How each network's training went: its figures epoch by epoch, those on held-back crops ("val_") beside them."""
     measures = [
         (name, measure)

@@ -32,7 +32,7 @@ log_ = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Prediction:
     """One picture and what became of its coin.
 
     label: the name of its folder; None where nobody knows. predicted: the likeliest label, "" where no coin was found.
@@ -98,7 +98,7 @@ class CropScale:
         return cls(middle, spread)
 
 
-class Judge:
+class Predictor:
     """A bundle and its networks, asked about pictures one at a time. Raises InputError where ready crops cannot be judged by it.
 
     crop_scale: of the ready crops, where it is known.
@@ -114,7 +114,7 @@ class Judge:
         self._replay = Replay(models, classifier)
         self._rules = Rules(models.thresholds, {name: name for name in models.labels}, REJECT)
 
-    def frame(self, frame: Frame, path: Path, label: str | None) -> Judged:
+    def frame(self, frame: Frame, path: Path, label: str | None) -> Prediction:
         """A picture as the machine's camera takes it."""
         replayed = self._replay.picture(frame, path, label)
         if replayed.coin is None or replayed.verdict is None:
@@ -130,7 +130,7 @@ class Judge:
             coin.crops[0],
         )
 
-    def ready_crop(self, frame: Frame, path: Path, label: str | None) -> Judged:
+    def ready_crop(self, frame: Frame, path: Path, label: str | None) -> Prediction:
         """A picture that one coin fills."""
         if self.models.crop.full_mm:
             raise InputError(
@@ -147,7 +147,7 @@ class Judge:
 
     def coin(
         self, path: Path, label: str | None, picture: np.ndarray, diameter_mm: float | None
-    ) -> Judged:
+    ) -> Prediction:
         """A coin's crop as the networks want it, uint8 (n, n, 3). Without a diameter the limit on it is not asked."""
         verdict, probabilities = self._verdict(picture, diameter_mm)
         measured = (
@@ -178,10 +178,10 @@ class Judge:
         )
         return verdict, np.array(verdict.probabilities)
 
-    def _nothing(self, replayed: Replayed, pixels: np.ndarray) -> Judged:
+    def _nothing(self, replayed: Replayed, pixels: np.ndarray) -> Prediction:
         size = self.models.crop.size_px
         nothing = np.zeros(len(self.models.labels))
-        return Judged(
+        return Prediction(
             replayed.path,
             replayed.label,
             "",
@@ -204,9 +204,9 @@ def _record(
     diameter_mm: float | None,
     reason: str,
     picture: np.ndarray,
-) -> Judged:
+) -> Prediction:
     told = verdict.confidence, verdict.by_picture, verdict.anomaly
-    return Judged(
+    return Prediction(
         path,
         label,
         verdict.label,
@@ -238,7 +238,7 @@ def _small(pixels: np.ndarray, size_px: int) -> np.ndarray:
     return square
 
 
-class Pictures:
+class FolderPredictions:
     """The pictures below a folder, judged one after the other in the order they were taken.
 
     unreadable: those that are no pictures, known once all have been gone through. Raises InputError where there are no pictures.
@@ -247,7 +247,7 @@ class Pictures:
     def __init__(
         self,
         folder: Path,
-        judge: Callable[[Frame, Path, str | None], Judged],
+        judge: Callable[[Frame, Path, str | None], Prediction],
         label_of: Callable[[str], str | None],
     ) -> None:
         self.folder = folder
@@ -262,7 +262,7 @@ class Pictures:
     def label(self, path: Path) -> str | None:
         return self._label_of(path.parent.name) if path.parent != self.folder else None
 
-    def __iter__(self) -> Iterator[Judged]:
+    def __iter__(self) -> Iterator[Prediction]:
         camera = FolderCamera(self.paths, frame_s=1.0)
         while frame := camera.next_frame():
             path = self.paths[frame.number]
@@ -272,9 +272,11 @@ class Pictures:
             log_.warning("%s: is no picture that can be read; left out", path)
 
 
-def pictures(folder: Path, judge: Judge, crops: bool) -> Pictures:
+def pictures(folder: Path, judge: Predictor, crops: bool) -> FolderPredictions:
     """A folder of folders named as labels, judged. Raises InputError where none is named as one of the bundle's."""
-    found = Pictures(folder, judge.ready_crop if crops else judge.frame, judge.models.label_of)
+    found = FolderPredictions(
+        folder, judge.ready_crop if crops else judge.frame, judge.models.label_of
+    )
     names = {found.label(path) for path in found.paths} - {None}
     if not names & set(judge.models.labels):
         has = (

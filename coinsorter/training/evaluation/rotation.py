@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from coinsorter.training.evaluation.predictions import Judge, Judged
+from coinsorter.training.evaluation.predictions import Prediction, Predictor
 from coinsorter.vision.crop import FILL
 
 
 @dataclass(frozen=True)
-class Rotations:
+class RotationStudy:
     """Share of coins that are called rightly at each angle: with all that is known of them, and by their picture alone."""
 
     angles_deg: tuple[float, ...]
@@ -23,8 +23,8 @@ class Rotations:
 
 
 def study(
-    judge: Judge, records: Sequence[Judged], steps: int, progress: Callable[[int], None]
-) -> Rotations:
+    judge: Predictor, records: Sequence[Prediction], steps: int, progress: Callable[[int], None]
+) -> RotationStudy:
     """Of genuine coins found in their pictures, turned `steps` times by 360 / steps degrees."""
     names = list(judge.models.labels)
     truth = np.array([names.index(str(r.label)) for r in records])
@@ -38,7 +38,7 @@ def study(
         shares.append((np.array(said) == truth[:, None]).mean(axis=0))
         progress(done)
     by_picture, accuracy = (tuple(map(float, column)) for column in zip(*shares))
-    return Rotations(
+    return RotationStudy(
         angles, accuracy, by_picture, min(accuracy), max(accuracy), max(accuracy) - min(accuracy)
     )
 

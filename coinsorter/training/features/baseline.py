@@ -17,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from coinsorter.training.evaluation import metrics
-from coinsorter.training.evaluation.metrics import Answers, Share
-from coinsorter.training.features.measure import Coin, Table, family
+from coinsorter.training.evaluation.metrics import ClosedSetMetrics, Proportion
+from coinsorter.training.features.measure import FeatureTable, MeasuredCoin, family
 
 SEED = 1
 TREES = 300
@@ -42,25 +42,25 @@ class Baseline:
 
     how: str
     measures: int
-    answers: Answers
+    answers: ClosedSetMetrics
     importance: dict[str, float]
     families: dict[str, float]
     telling: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class OneClass:
+class OneClassMetrics:
     """How well the one-class machine knows its own. outside: of coins with its labels that it has not seen, those it calls strange.
 
     foreign: coins with other labels than those it was trained on. auroc: that such a coin has a lower score than one of its own.
     """
 
-    outside: Share
+    outside: Proportion
     foreign: int
     auroc: float | None
 
 
-def used(table: Table) -> np.ndarray:
+def used(table: FeatureTable) -> np.ndarray:
     """Which measures a machine is given: where sizes are known in mm, those in px only say where in the view a coin lay. bool (measures,)."""
     in_mm = any(name.startswith("size_") and name.endswith("_mm") for name in table.names)
     return np.array(
@@ -68,7 +68,7 @@ def used(table: Table) -> np.ndarray:
     )
 
 
-def folds(coins: Sequence[Coin]) -> int | str:
+def folds(coins: Sequence[MeasuredCoin]) -> int | str:
     """Into how many parts whole bursts of every label can be dealt, at most FOLDS; or why they cannot."""
     bursts: dict[str, set[int]] = {}
     for coin in coins:
@@ -82,7 +82,7 @@ def folds(coins: Sequence[Coin]) -> int | str:
 
 
 def cross_validated(
-    table: Table, coins: Sequence[Coin], count: int, progress: Callable[[int], None]
+    table: FeatureTable, coins: Sequence[MeasuredCoin], count: int, progress: Callable[[int], None]
 ) -> Baseline:
     """The forest judged on each burst by one that has not seen it, in `count` parts."""
     labels, groups = [str(coin.label) for coin in coins], np.array([coin.group for coin in coins])
@@ -109,7 +109,11 @@ def _folds(values: np.ndarray, truth: np.ndarray, groups: np.ndarray, count: int
 
 
 def trained_and_tested(
-    table: Table, coins: Sequence[Coin], other: Table, asked: Sequence[Coin], how: str
+    table: FeatureTable,
+    coins: Sequence[MeasuredCoin],
+    other: FeatureTable,
+    asked: Sequence[MeasuredCoin],
+    how: str,
 ) -> Baseline | str:
     """The forest trained on some coins and judged on others; or why that cannot be."""
     names, labels = sorted({str(coin.label) for coin in coins}), [str(coin.label) for coin in asked]
@@ -130,7 +134,7 @@ def trained_and_tested(
 
 def _result(
     how: str,
-    table: Table,
+    table: FeatureTable,
     values,
     truth,
     said: list[str],
@@ -157,7 +161,7 @@ def forest() -> Pipeline:
 
 
 def _losses(
-    judge: Pipeline, values: np.ndarray, truth: np.ndarray, table: Table
+    judge: Pipeline, values: np.ndarray, truth: np.ndarray, table: FeatureTable
 ) -> dict[str, float]:
     """Balanced accuracy lost by shuffling each measure (Breiman, 2001), and each family as a whole, by name; a family's has no underscore.
 
@@ -184,7 +188,9 @@ def _losses(
     return dict(zip(sets, (balanced[0] - balanced[1:].reshape(-1, SHUFFLES).mean(axis=1)).tolist()))
 
 
-def telling(table: Table, values: np.ndarray, truth: np.ndarray, count: int = 6) -> tuple[str, ...]:
+def telling(
+    table: FeatureTable, values: np.ndarray, truth: np.ndarray, count: int = 6
+) -> tuple[str, ...]:
     """Measures by their mutual information with the label, the most telling first and at most two of a family."""
     names = [name for name, keep in zip(table.names, used(table)) if keep]
     filled = SimpleImputer(strategy="median", keep_empty_features=True).fit_transform(values)
@@ -207,7 +213,7 @@ def one_class() -> Pipeline:
     )
 
 
-def scored(table: Table, own: Sequence[bool]) -> tuple[Pipeline, np.ndarray]:
+def scored(table: FeatureTable, own: Sequence[bool]) -> tuple[Pipeline, np.ndarray]:
     """A one-class machine trained on the rows marked as its own, and every row's score: of its own by one that did not see their burst.
 
     Where all its own are one burst, they are scored by the machine that saw them.
@@ -226,10 +232,10 @@ def scored(table: Table, own: Sequence[bool]) -> tuple[Pipeline, np.ndarray]:
     return machine, scores
 
 
-def judged_by_score(scores: np.ndarray, own: Sequence[bool]) -> OneClass:
+def judged_by_score(scores: np.ndarray, own: Sequence[bool]) -> OneClassMetrics:
     mine = np.asarray(own, bool)
-    outside = Share.counted(int((scores[mine] < 0).sum()), int(mine.sum()))
-    return OneClass(
+    outside = Proportion.counted(int((scores[mine] < 0).sum()), int(mine.sum()))
+    return OneClassMetrics(
         outside,
         int((~mine).sum()),
         metrics.auroc((-scores[mine]).tolist(), (-scores[~mine]).tolist()),

@@ -17,8 +17,8 @@ from coinsorter.training import html_report, report_folder
 from coinsorter.training.evaluation import plots
 from coinsorter.training.evaluation.plots import Tile
 from coinsorter.training.features import baseline, measure
-from coinsorter.training.features.baseline import Baseline, OneClass
-from coinsorter.training.features.measure import Coin, Table
+from coinsorter.training.features.baseline import Baseline, OneClassMetrics
+from coinsorter.training.features.measure import FeatureTable, MeasuredCoin
 from coinsorter.training.progress import Bar
 from coinsorter.training.report_folder import Plate
 
@@ -33,7 +33,7 @@ USUAL = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FeatureSettings:
     """What is described.
 
     bundle: None where sizes in mm and foreign labels are not known. test: judged by what was learned from data. svm: saved there.
@@ -49,20 +49,20 @@ class Wanted:
 
 
 @dataclass(frozen=True, eq=False)
-class Described:
+class FeatureStudy:
     """All that was found out; of `test` and of the one-class machine only where they were asked for. baseline: or why there is none."""
 
-    wanted: Wanted
-    table: Table
-    test: Table | None
+    wanted: FeatureSettings
+    table: FeatureTable
+    test: FeatureTable | None
     baseline: Baseline | str
-    one_class: OneClass | None
+    one_class: OneClassMetrics | None
     scores: np.ndarray | None
     test_scores: np.ndarray | None
     machine: Pipeline | None
 
 
-def describe(wanted: Wanted, out: Path, bar: Bar) -> dict[str, Any]:
+def describe_features(wanted: FeatureSettings, out: Path, bar: Bar) -> dict[str, Any]:
     """Writes features.csv, report.html with its pictures and metrics.json to `out`, and saves the one-class machine where that is wanted.
 
     Returns what metrics.json says. Raises InputError where there is nothing to measure or nowhere to write, BundleError for an unsound bundle.
@@ -106,7 +106,7 @@ def _save(machine: Pipeline | None, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _found(wanted: Wanted, models: Bundle | None, bar: Bar) -> Described:
+def _found(wanted: FeatureSettings, models: Bundle | None, bar: Bar) -> FeatureStudy:
     table = _measured(wanted.data, models, wanted, bar)
     test = _measured(wanted.test, models, wanted, bar) if wanted.test else None
     known = {coin.label for coin in _known(table, models)}
@@ -117,7 +117,7 @@ def _found(wanted: Wanted, models: Bundle | None, bar: Bar) -> Described:
     machine = scores = test_scores = about = None
     if wanted.svm:
         machine, scores, test_scores, about = _one_class(wanted, table, test, known)
-    return Described(
+    return FeatureStudy(
         wanted,
         table,
         test,
@@ -129,12 +129,14 @@ def _found(wanted: Wanted, models: Bundle | None, bar: Bar) -> Described:
     )
 
 
-def _measured(folder: Path, models: Bundle | None, wanted: Wanted, bar: Bar) -> Table:
+def _measured(
+    folder: Path, models: Bundle | None, wanted: FeatureSettings, bar: Bar
+) -> FeatureTable:
     with bar(f"measuring {folder.name}", len(measure.picture_paths(folder))) as tell:
         return measure.measure_folder(folder, models, wanted.crops, wanted.burst_s, tell)
 
 
-def _known(table: Table, models: Bundle | None) -> list[Coin]:
+def _known(table: FeatureTable, models: Bundle | None) -> list[MeasuredCoin]:
     """Coins whose label counts: the bundle's labels, or without a bundle any."""
     return [
         coin
@@ -144,7 +146,7 @@ def _known(table: Table, models: Bundle | None) -> list[Coin]:
 
 
 def _baseline(
-    wanted: Wanted, table: Table, test: Table | None, known: set, bar: Bar
+    wanted: FeatureSettings, table: FeatureTable, test: FeatureTable | None, known: set, bar: Bar
 ) -> Baseline | str:
     coins = [coin for coin in table.coins if coin.label in known]
     if test and wanted.test:
@@ -164,7 +166,7 @@ def _baseline(
         return baseline.cross_validated(table, coins, count, tell)
 
 
-def _one_class(wanted: Wanted, table: Table, test: Table | None, known: set):
+def _one_class(wanted: FeatureSettings, table: FeatureTable, test: FeatureTable | None, known: set):
     own = [coin.label in known for coin in table.coins]
     if not any(own):
         raise InputError(
@@ -182,7 +184,7 @@ def _one_class(wanted: Wanted, table: Table, test: Table | None, known: set):
     )
 
 
-def plain(found: Described) -> dict[str, Any]:
+def plain(found: FeatureStudy) -> dict[str, Any]:
     """Everything that metrics.json says: numbers, strings and None."""
     wanted, table = found.wanted, found.table
     keep = baseline.used(table)
@@ -207,7 +209,7 @@ def plain(found: Described) -> dict[str, Any]:
     }
 
 
-def summary(result: dict[str, Any]) -> str:
+def summarize_features(result: dict[str, Any]) -> str:
     """The figures that matter most, of what metrics.json says, in a few lines."""
     left_out = len(result["left_out"]) + len(result["test_left_out"])
     lines = [
@@ -233,7 +235,7 @@ def summary(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _counts(table: Table) -> dict[str, int]:
+def _counts(table: FeatureTable) -> dict[str, int]:
     labels = [coin.label or "(none)" for coin in table.coins]
     return {label: labels.count(label) for label in sorted(set(labels))}
 
@@ -242,7 +244,7 @@ def _listed(scores: np.ndarray | None) -> list[float] | None:
     return None if scores is None else scores.tolist()
 
 
-def _medians(found: Described) -> dict[str, dict[str, float]]:
+def _medians(found: FeatureStudy) -> dict[str, dict[str, float]]:
     """The median of each telling measure, by label."""
     by_name = _by_label(found.table, _telling(found))
     return {
@@ -256,7 +258,7 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def _telling(found: Described) -> tuple[str, ...]:
+def _telling(found: FeatureStudy) -> tuple[str, ...]:
     """The measures that are shown: without a baseline, a few usual ones."""
     return (
         tuple(name for name in USUAL if name in found.table.names)
@@ -265,7 +267,7 @@ def _telling(found: Described) -> tuple[str, ...]:
     )
 
 
-def _by_label(table: Table, names: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
+def _by_label(table: FeatureTable, names: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
     labels, values = np.array([coin.label or "(none)" for coin in table.coins]), table.values()
     return {
         name: {
@@ -276,7 +278,7 @@ def _by_label(table: Table, names: tuple[str, ...]) -> dict[str, dict[str, np.nd
     }
 
 
-def _plates(found: Described) -> Iterator[Plate]:
+def _plates(found: FeatureStudy) -> Iterator[Plate]:
     """Every picture of the report, in its order."""
     crops = [Tile(crop, (label or "(none)",)) for label, crop in sorted(found.table.shown.items())]
     sheet = plots.contact_sheet(crops, "One coin of each label, as it was measured", columns=8)

@@ -55,7 +55,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Coin:
+class MeasuredCoin:
     """One row. label: the name of its folder, None where nobody knows. group: equal for pictures of one coin taken in one go."""
 
     path: Path
@@ -65,10 +65,10 @@ class Coin:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class FeatureTable:
     """The coins of a folder. left_out: why other pictures were not measured, by path. shown: one standard crop of each label."""
 
-    coins: tuple[Coin, ...]
+    coins: tuple[MeasuredCoin, ...]
     left_out: dict[str, str]
     shown: dict[str, np.ndarray]
 
@@ -76,7 +76,7 @@ class Table:
     def names(self) -> list[str]:
         return list(self.coins[0].measures)
 
-    def values(self, coins: Sequence[Coin] | None = None) -> np.ndarray:
+    def values(self, coins: Sequence[MeasuredCoin] | None = None) -> np.ndarray:
         """float (n, measures), of the given coins or all; nan where one could not be taken."""
         return np.array(
             [list(coin.measures.values()) for coin in (self.coins if coins is None else coins)],
@@ -91,7 +91,7 @@ def family(name: str) -> str:
 
 def measure_folder(
     folder: Path, models: Bundle | None, crops: bool, gap_s: float, progress: Progress
-) -> Table:
+) -> FeatureTable:
     """Every coin below a folder, one in each picture. Raises InputError where there is none.
 
     models: for the coins' sizes and the view's scale. gap_s: pictures of one folder that are no further apart, by the last number in their
@@ -117,7 +117,7 @@ def measure_folder(
                 else path.parent.name
             )
             own = measures(pixels, circle, spec, plane, sized=not crops)
-            coins.append(Coin(path.relative_to(folder), label, group, own))
+            coins.append(MeasuredCoin(path.relative_to(folder), label, group, own))
             shown.setdefault(label or "", crop.cut(pixels, circle, 0.0, spec))
         else:
             left_out[str(path.relative_to(folder))] = str(circle)
@@ -127,7 +127,7 @@ def measure_folder(
         raise InputError(
             f"{folder}: none of its {len(paths)} pictures can be measured ({why}); if each is one ready crop, add --crops"
         )
-    return Table(tuple(coins), left_out, shown)
+    return FeatureTable(tuple(coins), left_out, shown)
 
 
 def _outline(pixels: np.ndarray, models: Bundle | None, crops: bool) -> Circle | str:
@@ -335,7 +335,7 @@ def _edges(grey: np.ndarray) -> dict[str, float]:
     }
 
 
-def as_csv(table: Table, scores: Sequence[float] | None = None) -> str:
+def as_csv(table: FeatureTable, scores: Sequence[float] | None = None) -> str:
     """The table as CSV: path, label, group, every measure, and a one-class score where there is one; six digits of each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

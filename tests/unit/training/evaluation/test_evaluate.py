@@ -30,7 +30,7 @@ from coinsorter.training import html_report
 from coinsorter.training.dataset import quality
 from coinsorter.training.evaluation import damage, metrics, ood, plots, predictions, rotation
 from coinsorter.training.evaluation.evaluate import worst
-from coinsorter.training.evaluation.predictions import Judge, Judged
+from coinsorter.training.evaluation.predictions import Prediction, Predictor
 
 LABELS = ("one", "two", "three")
 LIMITS = dict.fromkeys(LABELS, 3.0)
@@ -44,9 +44,9 @@ def record(
     anomaly: float = 1.0,
     accepted: bool = True,
     reason: str = "unsure",
-) -> Judged:
+) -> Prediction:
     said = "sorted" if accepted else reason
-    return Judged(
+    return Prediction(
         Path(f"{label}/x.png"),
         label,
         predicted,
@@ -97,10 +97,10 @@ def test_pictures_are_counted_by_what_they_show(by_hand):
 def test_with_every_coin_answered_a_coin_not_found_is_a_wrong_answer(by_hand):
     answers = by_hand.all_answered
     assert (answers.right.count, answers.right.of) == (6, 8)
-    assert answers.per_label["one"] == metrics.Score(
+    assert answers.per_label["one"] == metrics.LabelScore(
         4, precision=1.0, recall=0.5, f1=pytest.approx(2 / 3)
     )
-    assert answers.per_label["two"] == metrics.Score(
+    assert answers.per_label["two"] == metrics.LabelScore(
         3, precision=0.75, recall=1.0, f1=pytest.approx(6 / 7)
     )
     assert answers.balanced_accuracy == pytest.approx((0.5 + 1 + 1) / 3)
@@ -174,7 +174,7 @@ def test_reliability_is_told_by_tenths_of_confidence():
 )
 def test_a_share_comes_with_clopper_and_pearsons_bounds(count, of, low, high, at_most):
     """The first, third and fourth intervals stand in textbooks; no error in n proves 1 - 0.05 ** (1 / n)."""
-    share = metrics.Share.counted(count, of)
+    share = metrics.Proportion.counted(count, of)
     assert [share.low_95, share.high_95, share.at_most_95] == (
         pytest.approx([low, high, at_most], abs=1e-4) if of else [None] * 3
     )
@@ -187,7 +187,7 @@ def test_figures_of_nothing_are_none_and_not_zero():
         and nothing.anomaly.tnr.share is None
         and nothing.machine.foreign_accepted.share is None
     )
-    assert nothing.all_answered.per_label["two"] == metrics.Score(0, None, None, None)
+    assert nothing.all_answered.per_label["two"] == metrics.LabelScore(0, None, None, None)
     assert nothing.all_answered.balanced_accuracy == 1.0
     assert metrics.risk_coverage(np.empty(0), np.empty(0, bool)).area is None
 
@@ -232,8 +232,8 @@ def test_auroc_is_symmetric_and_blind_to_any_rising_scale(genuine, foreign):
 @given(st.integers(0, 50), st.integers(1, 200))
 def test_a_bound_is_above_the_share_and_falls_as_coins_are_added(count, more):
     fewer, greater = (
-        metrics.Share.counted(count, count + 10),
-        metrics.Share.counted(count, count + 10 + more),
+        metrics.Proportion.counted(count, count + 10),
+        metrics.Proportion.counted(count, count + 10 + more),
     )
     assert fewer.low_95 <= fewer.share <= fewer.at_most_95 <= fewer.high_95 + 1e-12
     assert greater.at_most_95 < fewer.at_most_95
@@ -275,12 +275,12 @@ def photographs(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def judge(crowns) -> Judge:
-    return Judge(crowns, Classifier(crowns, runtime.pick("auto")))
+def judge(crowns) -> Predictor:
+    return Predictor(crowns, Classifier(crowns, runtime.pick("auto")))
 
 
 @pytest.fixture(scope="module")
-def records(photographs, judge) -> list[Judged]:
+def records(photographs, judge) -> list[Prediction]:
     return list(predictions.pictures(photographs, judge, crops=False))
 
 
@@ -382,7 +382,7 @@ def test_a_ready_crop_is_judged_by_its_looks_alone(photographs, judge, records, 
 
 def test_a_bundle_that_goes_by_the_size_in_the_picture_refuses_ready_crops(judge, photographs):
     sized = judge.models.facts.model_copy(update={"crop": replace(judge.models.crop, full_mm=27.5)})
-    strict = Judge(
+    strict = Predictor(
         replace(judge.models, facts=sized), Classifier(judge.models, runtime.pick("auto"))
     )
     with pytest.raises(InputError, match="give it whole frames"):
@@ -427,7 +427,7 @@ def test_crops_that_were_cut_at_one_scale_tell_diameters_and_others_are_refused(
         scale.px_per_mm == pytest.approx(judge.models.view.px_per_mm, rel=0.02)
         and scale.spread < 0.02
     )
-    sized = Judge(judge.models, Classifier(judge.models, runtime.pick("auto")), scale)
+    sized = Predictor(judge.models, Classifier(judge.models, runtime.pick("auto")), scale)
     for record in predictions.pictures(ready_crops / "one", sized, crops=True):
         assert record.diameter_mm is None or record.diameter_mm == pytest.approx(
             judge.models.labels[record.label].diameter_mm, rel=0.06
@@ -465,7 +465,7 @@ def test_a_turned_crop_is_the_same_coin_and_its_outside_stays_grey(records):
 @pytest.mark.parametrize("kind", damage.KINDS)
 def test_damage_changes_the_coin_and_nothing_around_it_always_in_the_same_way(kind, records, judge):
     spec = judge.models.crop
-    place = damage.Place.of(spec, 20.0)
+    place = damage.CoinPlacement.of(spec, 20.0)
     one, other = (
         damage.KINDS[kind](records[4].crop, place, np.random.default_rng(7)) for _ in range(2)
     )
@@ -477,7 +477,7 @@ def test_damage_changes_the_coin_and_nothing_around_it_always_in_the_same_way(ki
 
 def test_a_clipped_edge_takes_between_a_twentieth_and_a_fifth_of_the_coin(judge):
     spec = judge.models.crop
-    place = damage.Place.of(spec, None)
+    place = damage.CoinPlacement.of(spec, None)
     white = np.full((64, 64, 3), 255, np.uint8)
     coin = damage._within(white, place, 1.0) > 0.5
     shares = [

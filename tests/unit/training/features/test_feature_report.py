@@ -19,7 +19,7 @@ import joblib
 
 from coinsorter.training import train_cli
 from coinsorter.training.features import baseline, measure
-from coinsorter.training.features.measure import Coin, Table
+from coinsorter.training.features.measure import FeatureTable, MeasuredCoin
 
 LABELS = ("bit_10", "crown_2", "crown_20")
 
@@ -279,21 +279,21 @@ def test_ready_crops_tell_no_size(command, tmp_path):
     )
 
 
-def table(groups: list[int], labels: list[str], spread: float = 0.0) -> Table:
+def table(groups: list[int], labels: list[str], spread: float = 0.0) -> FeatureTable:
     """One telling measure and one of noise; `spread` makes the telling one a property of the burst and not of the label."""
     rng = np.random.default_rng(0)
     rows = []
     for group, label in zip(groups, labels):
         told = spread * np.random.default_rng(group).normal() if spread else float(ord(label[0]))
         rows.append(
-            Coin(
+            MeasuredCoin(
                 Path(f"{label}/{len(rows)}.png"),
                 label,
                 group,
                 {"size_told_mm": told + rng.normal(0, 0.01), "edge_noise": rng.normal()},
             )
         )
-    return Table(tuple(rows), {}, {})
+    return FeatureTable(tuple(rows), {}, {})
 
 
 def test_what_only_the_burst_gives_away_is_worth_nothing():
