@@ -48,7 +48,7 @@ format: $(VENV)/.lint
 	$(VENV)/bin/ruff check --quiet --fix-only .
 	$(VENV)/bin/ruff format --quiet .
 
-coverage: $(VENV)/.test
+coverage: $(VENV)/.lint
 	$(VENV)/bin/python -m pytest tests/unit --cov --cov-report=term
 
 # Strict: a dead link, an unknown reference or an undocumented public name fails.
