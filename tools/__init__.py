@@ -1,0 +1,1 @@
+"""What checks and draws the project; no part of the program."""

@@ -51,7 +51,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Ride:
-    """Where a thing ended, and when it was there, seconds; its place on the belt follows from them."""
+    """A thing, what it looks like from afar, and where and when it left the belt."""
 
     rider: Rider
     thumbnail: np.ndarray
@@ -184,7 +184,7 @@ def _draw_riders(
 
 
 def _paste(sheet: np.ndarray, thumbnail: np.ndarray, x: int, y: int) -> None:
-    """Lay the round middle of a thumbnail onto the sheet; what lies beyond its border is left out."""
+    """Lay what stands out of a thumbnail onto the sheet, as far as it is on the sheet."""
     size = thumbnail.shape[0]
     yy, xx = np.mgrid[:size, :size] - size // 2
     rows, columns = yy + y, xx + x

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coinsorter import errors
 from coinsorter.config.schema import Config
+
+from coinsorter import errors
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "coinsorter"
@@ -37,16 +38,16 @@ def configuration_page() -> str:
         "",
         "% Made by `python -m tools.reference` from the schema and config.yaml; do not edit it.",
         "",
-        "Everything that a technician sets is in `config.yaml`. Units end the names. `coinsorter check`",
-        "lists every mistake at once, each with its line:",
+        "Everything that a technician sets is in `config.yaml`. Units end the names.",
+        "`coinsorter check` lists every mistake at once, each with its line:",
         "",
         "```text",
         "config.yaml:14: bins[2].flap.open_deg: 220 is above 180",
         "```",
         "",
-        "`systemctl reload coinsorter` takes over `acceptance` and the labels of the bins; all other changes",
-        "need a restart of the service. After a change of pins or of the servo driver run `sudo make install`",
-        "and reboot.",
+        "`systemctl reload coinsorter` takes over `acceptance` and the labels of the bins; all other",
+        "changes need a restart of the service. After a change of pins or of the servo driver run",
+        "`sudo make install` and reboot.",
         "",
     ]
     for title, options in _sections(schema):
@@ -188,8 +189,8 @@ def messages_page() -> str:
         "",
         "% Made by `python -m tools.reference` from the code; do not edit it.",
         "",
-        "Every message says what is wrong, where, and what to do. What stands in `{}` is filled in when it",
-        "is printed. The module is where the message comes from.",
+        "Every message says what is wrong, where, and what to do. What stands in `{}` is filled in",
+        "when it is printed. The module is where the message comes from.",
         "",
     ]
     for name in sorted(by_error):
