@@ -19,19 +19,17 @@ _PAGES = jinja2.Environment(
 )
 
 
-def render(template_name: str, **values: object) -> str:
+def render_template(template_name: str, **values: object) -> str:
     """The page of a template in training/templates, which may extend base.html (title, style) and knows `version` and `picture_uri`."""
-    return _PAGES.get_template(template_name).render(
-        version=__version__, picture_uri=picture_uri, **values
-    )
+    return _PAGES.get_template(template_name).render(version=__version__, png_uri=png_uri, **values)
 
 
-def picture_uri(rgb: np.ndarray) -> str:
+def png_uri(rgb: np.ndarray) -> str:
     """A picture, uint8 (h, w, 3) RGB, as a data URI: the `src` of an image that needs no file."""
-    return "data:image/png;base64," + base64.b64encode(png(rgb)).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(encode_png(rgb)).decode("ascii")
 
 
-def photograph_uri(rgb: np.ndarray, height_px: int) -> str:
+def jpeg_uri(rgb: np.ndarray, height_px: int) -> str:
     """A photograph, uint8 (h, w, 3) RGB, as a data URI of fewer bytes; shrunk to the height where it is higher."""
     height, width = rgb.shape[:2]
     if height > height_px:
@@ -46,7 +44,7 @@ def photograph_uri(rgb: np.ndarray, height_px: int) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
-def png(rgb: np.ndarray) -> bytes:
+def encode_png(rgb: np.ndarray) -> bytes:
     """A picture, uint8 (h, w, 3) RGB, as a PNG file's content."""
     return cv2.imencode(
         ".png", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 9]

@@ -4,4 +4,4 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 # Opens a progress bar for some work of so many steps; the bar is told how many are done, and a word on how it goes.
-Bar = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
+OpenProgress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]

@@ -258,12 +258,14 @@ def unwritten(
         raise InputError(
             f"--diameters {what}; say how large every label's coins are: {','.join(f'{label}=MM' for label in data.labels)}"
         )
-    crops = bool(data.facts["crops"])
+    crops = bool(data.manifest["crops"])
     labels = [
         {"name": label, "value": 0, "currency": "", "diameter_mm": diameters_mm[label]}
         for label in data.labels
     ]
-    seen = [2 * row.radius_px / diameters_mm[row.label] for row in data.kept() if row.split != TEST]
+    seen = [
+        2 * row.radius_px / diameters_mm[row.label] for row in data.kept_rows() if row.split != TEST
+    ]
     own = (
         {"name": name, "source": "crops", "folds": 5, "asked": 1, "crop": {"correct_light": False}}
         if crops

@@ -31,7 +31,7 @@ class Plate:
 def fill(folder: Path, html: str, plates: list[Plate], result: dict[str, Any]) -> None:
     """Writes the page, its pictures and metrics.json."""
     for plate in plates:
-        (folder / f"{plate.name}.png").write_bytes(html_report.png(plate.pixels))
+        (folder / f"{plate.name}.png").write_bytes(html_report.encode_png(plate.pixels))
     (folder / PAGE).write_text(html, encoding="utf-8")
     (folder / MARK).write_text(
         json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8"

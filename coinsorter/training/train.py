@@ -35,7 +35,7 @@ from coinsorter.training import html_report
 from coinsorter.training.evaluation import plots
 from coinsorter.training.export import embedding_stats, quantize, relief_gallery, runtime_parity
 from coinsorter.training.fitting import fit, networks
-from coinsorter.training.progress import Bar
+from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import assemble
 from coinsorter.training.samples.assemble import Material
@@ -58,7 +58,11 @@ class Trained:
 
 
 def make(
-    recipe: Recipe, data: Sequence[Path], out: Path, bar: Bar, anomalies: Path | None = None
+    recipe: Recipe,
+    data: Sequence[Path],
+    out: Path,
+    bar: OpenProgress,
+    anomalies: Path | None = None,
 ) -> Facts:
     """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete.
 
@@ -130,11 +134,13 @@ def _work(out: Path, recipe: Recipe, material: Material) -> Path:
     return out.parent / f".{out.name}-training" / digest.hexdigest()[:16]
 
 
-def _numbered(bar: Bar, prefix: str) -> Bar:
+def _numbered(bar: OpenProgress, prefix: str) -> OpenProgress:
     return lambda what, steps: bar(prefix + what, steps)
 
 
-def _inspector(material: Material, recipe: Recipe, bar: Bar, work: Path) -> dict[str, fit.Fitted]:
+def _inspector(
+    material: Material, recipe: Recipe, bar: OpenProgress, work: Path
+) -> dict[str, fit.Fitted]:
     """The inspector, where the recipe has one: one for all, trained without the coins that one of the sisters is asked about."""
     if not recipe.inspector:
         return {}
@@ -156,7 +162,7 @@ def _ask(
     number: int,
     recipe: Recipe,
     inspector: dict[str, fit.Fitted],
-    bar: Bar,
+    bar: OpenProgress,
     work: Path,
 ) -> tuple[Answers, dict[str, np.ndarray]]:
     """Trains a sister and returns its answers, and which of its coins it names rightly."""
@@ -171,7 +177,7 @@ def _train(
     seen: Samples,
     recipe: Recipe,
     inspector: dict[str, fit.Fitted],
-    bar: Bar,
+    bar: OpenProgress,
     work: Path,
 ) -> Trained:
     """Networks trained on what is seen, and a trained inspector if there is one."""
@@ -342,4 +348,6 @@ def _write_histories(folder: Path, trained: Trained) -> None:
     folder.mkdir()
     histories = {Path(name).stem: own.history for name, own in trained.fitted.items()}
     (folder / "history.json").write_text(json.dumps(histories, indent=1))
-    (folder / "curves.png").write_bytes(html_report.png(plots.plot_training_curves(histories)))
+    (folder / "curves.png").write_bytes(
+        html_report.encode_png(plots.plot_training_curves(histories))
+    )

@@ -356,10 +356,10 @@ def _range(words: str) -> tuple[float, float]:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from coinsorter.training.dataset.prepare import Settings, prepare
+    from coinsorter.training.dataset.prepare import PrepareSettings, prepare
 
     near_bits = {} if options.near_bits is None else {"near_bits": options.near_bits}
-    settings = Settings(
+    settings = PrepareSettings(
         tuple(options.sources),
         options.crops,
         options.join_sides,
@@ -392,12 +392,12 @@ def _prepare(options: argparse.Namespace) -> None:
                     "dataset": str(options.out),
                     "looked_at": made.looked_at or 0,
                     "made": made.looked_at is not None,
-                    **made.facts,
+                    **made.manifest,
                 }
             )
         )
     else:
-        _tell_prepared(options.out, made.facts, made.looked_at is not None)
+        _tell_prepared(options.out, made.manifest, made.looked_at is not None)
 
 
 def _tell_prepared(out: Path, facts: dict[str, Any], made: bool) -> None:

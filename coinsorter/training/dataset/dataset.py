@@ -15,7 +15,7 @@ from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.records import Circle
 
 FORMAT = 1
-FACTS, TABLE, PICTURES, REPORT = "dataset.yaml", "table.csv", "pictures", "report.html"
+MANIFEST, TABLE, IMAGES, REPORT = "dataset.yaml", "table.csv", "pictures", "report.html"
 MAKE_AGAIN = "make the data set again with `coinsorter-train prepare --force`"
 
 
@@ -76,7 +76,7 @@ class Dataset:
     """A finished data set. facts: what dataset.yaml says. rows: of every picture, in the order they were handed in."""
 
     folder: Path
-    facts: dict[str, Any]
+    manifest: dict[str, Any]
     rows: tuple[Row, ...]
 
     @classmethod
@@ -87,49 +87,49 @@ class Dataset:
 
         Raises InputError where there is none, where it is unfinished, and naming the file that has changed since it was made.
         """
-        facts = _facts(folder)
-        if file_sha256(folder / TABLE) != facts["sha256"]:
+        manifest = _facts(folder)
+        if hash_file(folder / TABLE) != manifest["sha256"]:
             raise InputError(f"{folder / TABLE}: is not as it was made; {MAKE_AGAIN}")
-        found = cls(folder, facts, tuple(read_table(folder / TABLE)))
-        for number, row in enumerate(found.kept() if check else ()):
-            found.check(row)
+        found = cls(folder, manifest, tuple(read_table(folder / TABLE)))
+        for number, row in enumerate(found.kept_rows() if check else ()):
+            found.check_image(row)
             tell(number + 1)
         return found
 
     @property
     def labels(self) -> list[str]:
         """Names, sorted."""
-        return list(self.facts["labels"])
+        return list(self.manifest["labels"])
 
     @property
     def frame(self) -> tuple[int, int] | None:
         """Width and height of the originals in pixels, or None where they are not of one size."""
-        frame = self.facts["frame"]
+        frame = self.manifest["frame"]
         return frame and (frame["width_px"], frame["height_px"])
 
-    def kept(self, split: str | None = None) -> list[Row]:
+    def kept_rows(self, split: str | None = None) -> list[Row]:
         """Rows with a picture; of one split, or of all."""
         return [row for row in self.rows if row.picture and split in (None, row.split)]
 
-    def read(self, row: Row) -> np.ndarray:
+    def read_image(self, row: Row) -> np.ndarray:
         """A row's picture, uint8 (h, w, 3) RGB. Raises InputError where it is missing or damaged."""
         pixels = read_picture(self.folder / row.picture) if row.picture else None
         if pixels is None:
             raise InputError(f"{self.folder / row.picture}: cannot be read; {MAKE_AGAIN}")
         return pixels
 
-    def check(self, row: Row) -> None:
+    def check_image(self, row: Row) -> None:
         """Raises InputError where a row's picture is not the one that was prepared."""
-        if file_sha256(self.folder / row.picture) != row.sha256:
+        if hash_file(self.folder / row.picture) != row.sha256:
             raise InputError(f"{self.folder / row.picture}: is not as it was made; {MAKE_AGAIN}")
 
     def __iter__(self) -> Iterator[tuple[Row, np.ndarray]]:
         """Every kept row with its picture, read one by one."""
-        for row in self.kept():
-            yield row, self.read(row)
+        for row in self.kept_rows():
+            yield row, self.read_image(row)
 
     @staticmethod
-    def circle(row: Row) -> Circle:
+    def circle_of(row: Row) -> Circle:
         """The coin in a row's picture, as `coinsorter.vision.crop.cut` takes it."""
         surround = (row.surround_r, row.surround_g, row.surround_b)
         return Circle(
@@ -145,7 +145,7 @@ class Dataset:
         )
 
 
-def circle_columns(circle: Circle) -> dict[str, float | bool]:
+def to_columns(circle: Circle) -> dict[str, float | bool]:
     """A circle as a row's columns, to a ten-thousandth."""
     columns = asdict(circle)
     columns |= zip(("surround_r", "surround_g", "surround_b"), columns.pop("surround"))
@@ -157,21 +157,21 @@ def circle_columns(circle: Circle) -> dict[str, float | bool]:
 
 def _facts(folder: Path) -> dict[str, Any]:
     try:
-        facts = yaml.safe_load((folder / FACTS).read_text(encoding="utf-8"))
+        manifest = yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
             f"{folder}: holds no finished data set; make it with `coinsorter-train prepare`"
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{folder / FACTS}: cannot be read; {MAKE_AGAIN}") from error
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise InputError(f"{folder / FACTS}: is not of format {FORMAT}; {MAKE_AGAIN}")
-    if not {"labels", "frame", "sha256"} <= set(facts):
-        raise InputError(f"{folder / FACTS}: is not as it was made; {MAKE_AGAIN}")
-    return facts
+        raise InputError(f"{folder / MANIFEST}: cannot be read; {MAKE_AGAIN}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InputError(f"{folder / MANIFEST}: is not of format {FORMAT}; {MAKE_AGAIN}")
+    if not {"labels", "frame", "sha256"} <= set(manifest):
+        raise InputError(f"{folder / MANIFEST}: is not as it was made; {MAKE_AGAIN}")
+    return manifest
 
 
-def file_sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """The hash of a file, or "" where it cannot be read."""
     try:
         with path.open("rb") as file:
@@ -189,12 +189,12 @@ def read_table(path: Path) -> Iterator[Row]:
                 raise InputError(
                     f"{path}: has other columns than this version writes; {MAKE_AGAIN}"
                 )
-            yield from (row_of(line) for line in lines)
+            yield from (parse_row(line) for line in lines)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: cannot be read: {error}; {MAKE_AGAIN}") from error
 
 
-def row_of(words: dict[str, str]) -> Row:
+def parse_row(words: dict[str, str]) -> Row:
     """A row from what its columns say; an empty number is 0. Raises ValueError where one is no number."""
     return Row(**{name: _value(kind, words[name]) for name, kind in COLUMNS.items()})
 

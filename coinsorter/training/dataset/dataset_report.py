@@ -10,10 +10,10 @@ from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.training import html_report
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import Row
-from coinsorter.training.dataset.ingest import content_of
-from coinsorter.training.dataset.quality import Flaw
-from coinsorter.training.dataset.sources import Original
-from coinsorter.training.progress import Bar
+from coinsorter.training.dataset.ingest import read_bytes
+from coinsorter.training.dataset.quality import Rejection
+from coinsorter.training.dataset.sources import SourceImage
+from coinsorter.training.progress import OpenProgress
 
 EXAMPLES = 6  # pictures shown of a reason
 SHEET, SHEETS, LEAST = (
@@ -24,17 +24,17 @@ SHEET, SHEETS, LEAST = (
 THUMB_PX = 112
 
 
-def page_of(
+def render_page(
     out: Path,
-    facts: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     rows: Sequence[Row],
-    originals: Mapping[str, Original],
+    originals: Mapping[str, SourceImage],
     command: str,
-    bar: Bar,
+    bar: OpenProgress,
 ) -> str:
     """The report as HTML. originals: by the name that rows give as their source. command: what made it."""
-    counts = facts["counts"]
-    with bar("drawing the report", len(counts["left_out"]) + len(facts["labels"])) as tell:
+    counts = manifest["counts"]
+    with bar("drawing the report", len(counts["left_out"]) + len(manifest["labels"])) as tell:
         reasons = []
         for reason, count in counts["left_out"].items():
             reasons.append(
@@ -42,39 +42,39 @@ def page_of(
             )
             tell(len(reasons))
         sheets = []
-        for label in facts["labels"]:
+        for label in manifest["labels"]:
             sheets.append(
                 _sheet(
                     out,
                     label,
                     [row for row in rows if row.picture and row.label == label],
-                    len(facts["labels"]),
+                    len(manifest["labels"]),
                 )
             )
             tell(len(reasons) + len(sheets))
-    return html_report.render(
+    return html_report.render_template(
         "dataset.html",
         name=out.resolve().name,
         counts=counts,
-        splits=[name for name, share in facts["splits"].items() if share],
+        splits=[name for name, share in manifest["splits"].items() if share],
         largest=max(own["pictures"] for own in counts["labels"].values()),
-        warnings=facts["warnings"],
+        warnings=manifest["warnings"],
         reasons=reasons,
         sheets=sheets,
         settings={
-            name.replace("_", " "): _words(value) for name, value in facts["settings"].items()
+            name.replace("_", " "): _words(value) for name, value in manifest["settings"].items()
         },
         command=command,
     )
 
 
 def _reason(
-    reason: str, count: int, rows: Sequence[Row], originals: Mapping[str, Original]
+    reason: str, count: int, rows: Sequence[Row], originals: Mapping[str, SourceImage]
 ) -> dict[str, Any]:
     pictures = [(row, _original(originals.get(row.source))) for row in _spread(rows, EXAMPLES)]
     shown = [
         {
-            "uri": html_report.photograph_uri(pixels, THUMB_PX),
+            "uri": html_report.jpeg_uri(pixels, THUMB_PX),
             "title": f"{row.source}: {row.detail}",
         }
         for row, pixels in pictures
@@ -89,10 +89,10 @@ def _reason(
     }
 
 
-def _original(original: Original | None) -> np.ndarray | None:
-    content = content_of(original) if original else None
+def _original(original: SourceImage | None) -> np.ndarray | None:
+    content = read_bytes(original) if original else None
     pixels = quality.read(content) if content else None
-    return None if isinstance(pixels, Flaw) else pixels
+    return None if isinstance(pixels, Rejection) else pixels
 
 
 def _sheet(out: Path, label: str, rows: Sequence[Row], labels: int) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _sheet(out: Path, label: str, rows: Sequence[Row], labels: int) -> dict[str,
         if pixels is not None:
             pictures.append(
                 {
-                    "uri": html_report.photograph_uri(pixels, THUMB_PX),
+                    "uri": html_report.jpeg_uri(pixels, THUMB_PX),
                     "split": row.split,
                     "title": f"{row.source} (group {row.group}, {row.split})",
                 }

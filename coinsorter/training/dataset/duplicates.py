@@ -9,14 +9,14 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Double:
+class Duplicate:
     """A picture that is one too many. of: the index of the one it repeats. bits: how far their perceptual hashes are apart; None: equal."""
 
     of: int
     bits: int | None = None
 
 
-def exact(digests: Sequence[str], labels: Sequence[str]) -> dict[int, Double]:
+def exact(digests: Sequence[str], labels: Sequence[str]) -> dict[int, Duplicate]:
     """By index, the pictures that repeat an earlier one; where equal pictures have different labels no label can be trusted: all of them."""
     equal = defaultdict(list)
     for i, digest in enumerate(digests):
@@ -26,13 +26,13 @@ def exact(digests: Sequence[str], labels: Sequence[str]) -> dict[int, Double]:
         for i in same:
             rivals = [j for j in same if labels[j] != labels[i]]
             if rivals or i != same[0]:
-                found[i] = Double((rivals or same)[0])
+                found[i] = Duplicate((rivals or same)[0])
     return found
 
 
 def near(
     hashes: Sequence[str], labels: Sequence[str], bits: int, tell: Callable[[int], None]
-) -> dict[int, Double]:
+) -> dict[int, Duplicate]:
     """By index, the pictures whose hash is within so many bits of that of an earlier one of their label that is none itself.
 
     hashes: in hexadecimal, all of one length; "" is like nothing. tell hears how many are done.
@@ -51,7 +51,7 @@ def near(
                 own, codes[label][: len(earlier)], cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1
             )
             if apart[0, 0] <= bits:
-                found[i] = Double(earlier[place[0, 0]], int(apart[0, 0]))
+                found[i] = Duplicate(earlier[place[0, 0]], int(apart[0, 0]))
                 continue
         codes[label][len(earlier)] = own
         earlier.append(i)

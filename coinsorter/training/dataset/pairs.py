@@ -11,11 +11,11 @@ import numpy as np
 from coinsorter.errors import InputError
 from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.training.dataset.dataset import Row
-from coinsorter.training.dataset.ingest import write_picture
-from coinsorter.training.dataset.sources import OBVERSE, REVERSE, Original
+from coinsorter.training.dataset.ingest import write_png
+from coinsorter.training.dataset.sources import OBVERSE, REVERSE, SourceImage
 
 
-def pairs(originals: Sequence[Original], among: Iterable[int]) -> dict[int, int]:
+def pairs(originals: Sequence[SourceImage], among: Iterable[int]) -> dict[int, int]:
     """The reverse to go with each obverse of the same coin, by index; several of each in their order.
 
     Raises InputError where no coin has both faces.
@@ -36,7 +36,7 @@ def pairs(originals: Sequence[Original], among: Iterable[int]) -> dict[int, int]
 
 
 def joined(
-    rows: Sequence[Row], originals: Sequence[Original], out: Path, tell: Callable[[int], None]
+    rows: Sequence[Row], originals: Sequence[SourceImage], out: Path, tell: Callable[[int], None]
 ) -> list[Row]:
     """The rows with both faces of each coin as one; single ones are left out, and those that are left out already stay.
 
@@ -73,5 +73,5 @@ def _side_by_side(obverse: Row, reverse: Row, out: Path) -> Row:
         picture=name,
         side="both",
         source=f"{obverse.source} + {reverse.source}",
-        sha256=write_picture(out / name, pixels),
+        sha256=write_png(out / name, pixels),
     )

@@ -29,29 +29,29 @@ from coinsorter.training.dataset import (
     statistics,
 )
 from coinsorter.training.dataset.dataset import (
-    FACTS,
-    PICTURES,
+    IMAGES,
+    MANIFEST,
     REPORT,
     TABLE,
     Dataset,
     Row,
-    file_sha256,
+    hash_file,
 )
-from coinsorter.training.dataset.duplicates import Double
-from coinsorter.training.dataset.ingest import Seen, content_of, look_at_all, sha256
-from coinsorter.training.dataset.quality import Looks
-from coinsorter.training.dataset.resume_log import Journal
-from coinsorter.training.dataset.sources import Original
+from coinsorter.training.dataset.duplicates import Duplicate
+from coinsorter.training.dataset.ingest import IngestedImage, ingest_images, read_bytes, sha256
+from coinsorter.training.dataset.quality import ExpectedCoins
+from coinsorter.training.dataset.resume_log import ResumeLog
+from coinsorter.training.dataset.sources import SourceImage
 from coinsorter.training.dataset.splits import TEST, TRAIN, VALIDATION
-from coinsorter.training.progress import Bar
+from coinsorter.training.progress import OpenProgress
 
-LEAST_RADIUS_PX = 2.0  # that segment.py can look for
+MIN_RADIUS_FOUND_PX = 2.0  # that segment.py can look for
 JOURNAL = "journal.jsonl"
 BURST, NAME, NONE = GROUPINGS = "burst", "name", "none"
 
 
 @dataclass(frozen=True)
-class Settings:
+class PrepareSettings:
     """What a trainer chooses; two runs of equal settings on equal sources make equal data sets.
 
     crops: the pictures are ready crops. join_sides: a coin's two faces become one picture.
@@ -80,8 +80,8 @@ class Settings:
             "diameters_mm": self.diameters_mm and list(self.diameters_mm),
         }
 
-    def looks(self) -> Looks:
-        return Looks.of(self.crops, self.px_per_mm, self.diameters_mm)
+    def looks(self) -> ExpectedCoins:
+        return ExpectedCoins.of(self.crops, self.px_per_mm, self.diameters_mm)
 
     def shares(self) -> dict[str, float]:
         return {
@@ -96,7 +96,7 @@ class Settings:
             raise InputError(
                 "--px-per-mm and --diameters say together how large coins are; give both or neither"
             )
-        if self.looks().radii_px and not self.looks().radii_px[0] >= LEAST_RADIUS_PX:
+        if self.looks().radii_px and not self.looks().radii_px[0] >= MIN_RADIUS_FOUND_PX:
             raise InputError(
                 f"--px-per-mm {self.px_per_mm:g}: coins of {self.looks().radii_px[0]:.0f} pixels radius are too small to be found"
             )
@@ -117,14 +117,16 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Made:
+class PreparedDataset:
     """A data set that stands. facts: its dataset.yaml. looked_at: how many pictures this run looked at; None where it stood already."""
 
-    facts: dict[str, Any]
+    manifest: dict[str, Any]
     looked_at: int | None
 
 
-def prepare(settings: Settings, out: Path, bar: Bar, command: str, force: bool = False) -> Made:
+def prepare(
+    settings: PrepareSettings, out: Path, bar: OpenProgress, command: str, force: bool = False
+) -> PreparedDataset:
     """Makes the data set in `out`, or finds it finished there. command: as typed, for the report. force: what else is there is replaced.
 
     Raises InputError for sources, settings and folders that cannot be used; `out` then holds what is finished, for the next run.
@@ -135,23 +137,23 @@ def prepare(settings: Settings, out: Path, bar: Bar, command: str, force: bool =
     settings.check()
     _check_out(settings, out)
     with sources.opened(settings.sources) as originals:
-        if (out / FACTS).exists() and not force:
-            return Made(_standing(settings, out, originals, bar), None)
+        if (out / MANIFEST).exists() and not force:
+            return PreparedDataset(_standing(settings, out, originals, bar), None)
         keys = _keys(originals, settings)
         if settings.join_sides:
             pairs.pairs(originals, range(len(originals)))
         out.mkdir(parents=True, exist_ok=True)
-        with Journal(out / JOURNAL, _measured_by(settings), anew=force) as journal:
+        with ResumeLog(out / JOURNAL, _measured_by(settings), anew=force) as journal:
             if force:
                 _clear(out)
             with bar("looking at pictures", len(originals)) as tell:
-                seen, looked_at = look_at_all(originals, settings.looks(), out, journal, tell)
-            facts = _write(settings, out, originals, keys, seen, bar, command)
+                seen, looked_at = ingest_images(originals, settings.looks(), out, journal, tell)
+            manifest = _write(settings, out, originals, keys, seen, bar, command)
             _tidy(out)
-    return Made(facts, looked_at)
+    return PreparedDataset(manifest, looked_at)
 
 
-def _check_out(settings: Settings, out: Path) -> None:
+def _check_out(settings: PrepareSettings, out: Path) -> None:
     """Nothing but a data set of ours may be in `out`, and it may be neither in a source nor around one."""
     for source in settings.sources:
         inner, outer = sorted((out.resolve(), source.resolve()), key=lambda path: -len(path.parts))
@@ -162,7 +164,7 @@ def _check_out(settings: Settings, out: Path) -> None:
     if (
         out.is_dir()
         and any(out.iterdir())
-        and not ((out / FACTS).is_file() or (out / JOURNAL).is_file())
+        and not ((out / MANIFEST).is_file() or (out / JOURNAL).is_file())
     ):
         raise InputError(f"{out}: is not empty, and no data set; name a new folder with --out")
     if out.exists() and not out.is_dir():
@@ -170,15 +172,15 @@ def _check_out(settings: Settings, out: Path) -> None:
 
 
 def _standing(
-    settings: Settings, out: Path, originals: Sequence[Original], bar: Bar
+    settings: PrepareSettings, out: Path, originals: Sequence[SourceImage], bar: OpenProgress
 ) -> dict[str, Any]:
     """The facts of a finished data set. Raises InputError where it is damaged, or not what these settings and sources would make."""
-    with bar("checking the data set", sum(1 for _ in (out / PICTURES).glob("*/*"))) as tell:
-        facts = Dataset.load(out, tell=tell).facts
+    with bar("checking the data set", sum(1 for _ in (out / IMAGES).glob("*/*"))) as tell:
+        manifest = Dataset.load(out, tell=tell).manifest
     other = [
         name
         for name, value in settings.plain().items()
-        if facts.get("settings", {}).get(name) != value
+        if manifest.get("settings", {}).get(name) != value
     ]
     if other:
         raise InputError(
@@ -187,23 +189,23 @@ def _standing(
     contents = []
     with bar("checking the sources", len(originals)) as tell:
         for number, original in enumerate(originals):
-            contents.append(sha256(content_of(original)))
+            contents.append(sha256(read_bytes(original)))
             tell(number + 1)
-    if _sources_sha256(originals, contents) != facts.get("sources_sha256"):
+    if _sources_sha256(originals, contents) != manifest.get("sources_sha256"):
         raise InputError(
             f"{out}: its sources have changed since it was made; make it anew with --force"
         )
     _tidy(out)
-    return facts
+    return manifest
 
 
 def _clear(out: Path) -> None:
-    for name in (FACTS, TABLE, REPORT):
+    for name in (MANIFEST, TABLE, REPORT):
         (out / name).unlink(missing_ok=True)
-    shutil.rmtree(out / PICTURES, ignore_errors=True)
+    shutil.rmtree(out / IMAGES, ignore_errors=True)
 
 
-def _measured_by(settings: Settings) -> dict[str, Any]:
+def _measured_by(settings: PrepareSettings) -> dict[str, Any]:
     """What decides how a single picture turns out: with any of it changed, what is in the journal holds no longer."""
     plain = settings.plain()
     return {name: plain[name] for name in ("crops", "px_per_mm", "diameters_mm")} | {
@@ -212,12 +214,12 @@ def _measured_by(settings: Settings) -> dict[str, Any]:
 
 
 def _write(
-    settings: Settings,
+    settings: PrepareSettings,
     out: Path,
-    originals: Sequence[Original],
+    originals: Sequence[SourceImage],
     keys: Sequence[list[Hashable]],
-    seen: Sequence[Seen],
-    bar: Bar,
+    seen: Sequence[IngestedImage],
+    bar: OpenProgress,
     command: str,
 ) -> dict[str, Any]:
     """The table, the report and, last, dataset.yaml: a folder without that is unfinished."""
@@ -235,27 +237,27 @@ def _write(
     dataset.write_table(out / TABLE, rows)
     hashes = {
         "sources_sha256": _sources_sha256(originals, [own.content for own in seen]),
-        "sha256": file_sha256(out / TABLE),
+        "sha256": hash_file(out / TABLE),
     }
-    facts = _facts(settings, rows) | {"counts": counts, "warnings": warnings} | hashes
-    page = dataset_report.page_of(
-        out, facts, rows, {str(original.path): original for original in originals}, command, bar
+    manifest = _facts(settings, rows) | {"counts": counts, "warnings": warnings} | hashes
+    page = dataset_report.render_page(
+        out, manifest, rows, {str(original.path): original for original in originals}, command, bar
     )
     _write_safely(out / REPORT, page)
     _write_safely(
-        out / FACTS, yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=120)
+        out / MANIFEST, yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120)
     )
-    return facts
+    return manifest
 
 
 def _without_duplicates(
-    seen: Sequence[Seen], near_bits: int, bar: Bar
-) -> tuple[list[Row], dict[int, Double]]:
+    seen: Sequence[IngestedImage], near_bits: int, bar: OpenProgress
+) -> tuple[list[Row], dict[int, Duplicate]]:
     """The rows, those of duplicates left out; and by index what each of those repeats."""
     rows = [own.row for own in seen]
     kept = [i for i, row in enumerate(rows) if row.picture]
     equal = duplicates.exact([seen[i].pixels for i in kept], [rows[i].label for i in kept])
-    equal = {kept[i]: Double(kept[double.of]) for i, double in equal.items()}
+    equal = {kept[i]: Duplicate(kept[double.of]) for i, double in equal.items()}
     kept = [i for i in kept if i not in equal]
     with bar("comparing pictures", len(kept)) as tell:
         alike = duplicates.near(
@@ -269,7 +271,7 @@ def _without_duplicates(
     ], doubles
 
 
-def _left_out(row: Row, double: Double, other: Row) -> Row:
+def _left_out(row: Row, double: Duplicate, other: Row) -> Row:
     if double.bits is not None:
         return row.left_out(
             "near-duplicate", f"{double.bits} of {4 * len(other.phash)} bits from {other.source}"
@@ -282,7 +284,7 @@ def _left_out(row: Row, double: Double, other: Row) -> Row:
     return row.left_out("duplicate", f"of {other.source}{clash}")
 
 
-def _keys(originals: Sequence[Original], settings: Settings) -> list[list[Hashable]]:
+def _keys(originals: Sequence[SourceImage], settings: PrepareSettings) -> list[list[Hashable]]:
     """What each picture shares with others of its group: its coin and what the CSV calls its group, else its burst or part of its name."""
     keys: list[list[Hashable]] = [
         [
@@ -298,10 +300,10 @@ def _keys(originals: Sequence[Original], settings: Settings) -> list[list[Hashab
     return keys
 
 
-def _loose_keys(paths: Sequence[PurePath], settings: Settings) -> Sequence[Hashable]:
+def _loose_keys(paths: Sequence[PurePath], settings: PrepareSettings) -> Sequence[Hashable]:
     """What pictures are kept together by of which nothing is said."""
     if settings.group_by == BURST:
-        return splits.bursts(paths, settings.burst_gap_s)
+        return splits.number_bursts(paths, settings.burst_gap_s)
     if settings.group_by == NONE:
         return range(len(paths))
     found = [_pattern(settings.group_pattern).search(path.as_posix()) for path in paths]
@@ -313,7 +315,7 @@ def _loose_keys(paths: Sequence[PurePath], settings: Settings) -> Sequence[Hasha
     return [match.group(1) for match in found if match]
 
 
-def _groups(keys: Sequence[list[Hashable]], doubles: Mapping[int, Double]) -> list[int]:
+def _groups(keys: Sequence[list[Hashable]], doubles: Mapping[int, Duplicate]) -> list[int]:
     """The group of each picture, which it shares with what it repeats, too."""
     shared = [list(own) for own in keys]
     for i, double in doubles.items():
@@ -329,7 +331,7 @@ def _pattern(words: str) -> re.Pattern[str]:
         raise InputError(f"--group-pattern {words!r}: is no regular expression: {error}") from error
 
 
-def _split(rows: Sequence[Row], settings: Settings) -> list[Row]:
+def _split(rows: Sequence[Row], settings: PrepareSettings) -> list[Row]:
     """Kept rows with their split, and their groups numbered anew."""
     kept = [row for row in rows if row.picture]
     groups = splits.groups([[row.group] for row in kept])
@@ -347,7 +349,7 @@ def _split(rows: Sequence[Row], settings: Settings) -> list[Row]:
     ]
 
 
-def _facts(settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
+def _facts(settings: PrepareSettings, rows: Sequence[Row]) -> dict[str, Any]:
     kept = [row for row in rows if row.picture]
     sizes = {(row.width_px, row.height_px) for row in kept}
     return {
@@ -363,7 +365,7 @@ def _facts(settings: Settings, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _sources_sha256(originals: Sequence[Original], contents: Sequence[str]) -> str:
+def _sources_sha256(originals: Sequence[SourceImage], contents: Sequence[str]) -> str:
     """Changes with any picture, label, name or their order."""
     whole = hashlib.sha256()
     for original, content in zip(originals, contents):
@@ -392,10 +394,10 @@ def _write_safely(path: Path, text: str) -> None:
 def _tidy(out: Path) -> None:
     """Removes what a finished data set does not name: pictures of duplicates and single sides, and the journal."""
     named = {row.picture for row in dataset.read_table(out / TABLE)}
-    for path in (out / PICTURES).glob("*/*"):
+    for path in (out / IMAGES).glob("*/*"):
         if path.relative_to(out).as_posix() not in named:
             path.unlink()
-    for folder in (out / PICTURES).iterdir():
+    for folder in (out / IMAGES).iterdir():
         if not any(folder.iterdir()):
             folder.rmdir()
     (out / JOURNAL).unlink(missing_ok=True)

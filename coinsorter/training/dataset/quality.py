@@ -32,9 +32,9 @@ REASONS = {
 # A coin's radius over a picture's shorter edge, where nobody says how large coins are. With it exactly one coin is found in all 605 of
 # brl-frames/day1 (where coins have 0.07 to 0.09) and in 96 % of euro-crops/train (0.3 to 0.48).
 FRAME_RADII = 0.04, 0.48
-LEAST_SEARCHED_PX = 8.0  # smaller circles are found anywhere
+MIN_SEARCHED_PX = 8.0  # smaller circles are found anywhere
 # Coins are found as leniently as makes sense: what a lone coin's outline is like is measured in training, not assumed.
-LENIENT = {"min_roundness": 0.5, "min_quality": 0.5, "max_off_patch": 0.5}
+LENIENT_SEARCH = {"min_roundness": 0.5, "min_quality": 0.5, "max_off_patch": 0.5}
 
 # The coin of a ready crop: about as large, and with its centre within this of the middle, over the shorter edge.
 CROP_RADII = 0.3, 0.55
@@ -65,7 +65,7 @@ NEAR_BITS = 20
 
 
 @dataclass(frozen=True)
-class Flaw:
+class Rejection:
     """Why a picture is left out: one of REASONS, and a word on it."""
 
     reason: str
@@ -73,7 +73,7 @@ class Flaw:
 
 
 @dataclass(frozen=True)
-class Looks:
+class ExpectedCoins:
     """What coins look like in the pictures at hand.
 
     crops: they are ready crops with a coin each. radii_px: the smallest and largest in frames, or None where nobody said.
@@ -96,7 +96,7 @@ class Looks:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class CoinImage:
     """A picture fit to train on. pixels: uint8 (h, w, 3) RGB. circle: the coin in it. x_px, y_px: its centre in the original."""
 
     pixels: np.ndarray
@@ -105,15 +105,17 @@ class Kept:
     y_px: float
 
 
-def read(content: bytes) -> np.ndarray | Flaw:
+def read(content: bytes) -> np.ndarray | Rejection:
     """A picture file's content as uint8 (h, w, 3) RGB, whatever its depth, colours and orientation; or what is wrong."""
     if not content:
-        return Flaw("unreadable", "an empty file")
+        return Rejection("unreadable", "an empty file")
     try:
         with warnings.catch_warnings(action="ignore"):
             Image.open(io.BytesIO(content)).close()
     except Image.DecompressionBombError:
-        return Flaw("unreadable", f"more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels")
+        return Rejection(
+            "unreadable", f"more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels"
+        )
     except (
         OSError,
         ValueError,
@@ -121,35 +123,37 @@ def read(content: bytes) -> np.ndarray | Flaw:
     ):  # OpenCV reads some kinds of TIFF that Pillow does not, and judges what is damaged
         pass
     pixels = decode(content)
-    return Flaw("unreadable", "no picture, or a damaged one") if pixels is None else pixels
+    return Rejection("unreadable", "no picture, or a damaged one") if pixels is None else pixels
 
 
-def look(pixels: np.ndarray, looks: Looks) -> Kept | Flaw:
+def look(pixels: np.ndarray, looks: ExpectedCoins) -> CoinImage | Rejection:
     """The coin of a picture, uint8 (h, w, 3) RGB, cut out of it; or what is wrong."""
     shorter = min(pixels.shape[:2])
     if shorter < MIN_SIDE_PX:
-        return Flaw(
+        return Rejection(
             "tiny",
             f"{pixels.shape[1]} x {pixels.shape[0]} pixels; at least {MIN_SIDE_PX} are needed",
         )
     if contrast(pixels) < PATCH_CONTRAST:
-        return Flaw("blank", f"{contrast(pixels):.0f} grey levels of contrast")
-    circle = in_crop(pixels) if looks.crops else _in_frame(pixels, looks)
-    if isinstance(circle, Flaw):
+        return Rejection("blank", f"{contrast(pixels):.0f} grey levels of contrast")
+    circle = locate_in_crop(pixels) if looks.crops else _in_frame(pixels, looks)
+    if isinstance(circle, Rejection):
         return circle
     if circle.radius_px < MIN_RADIUS_PX:
-        return Flaw(
+        return Rejection(
             "tiny",
             f"a coin of {circle.radius_px:.0f} pixels radius; at least {MIN_RADIUS_PX:g} are needed",
         )
     kept = (
-        Kept(pixels, circle, circle.x_px, circle.y_px) if looks.crops else _square(pixels, circle)
+        CoinImage(pixels, circle, circle.x_px, circle.y_px)
+        if looks.crops
+        else _square(pixels, circle)
     )
     sharp = sharpness(kept.pixels, kept.circle)
     return (
         kept
         if sharp >= MIN_SHARPNESS
-        else Flaw("blurred", f"sharpness {sharp:.2f}, at least {MIN_SHARPNESS:g} is needed")
+        else Rejection("blurred", f"sharpness {sharp:.2f}, at least {MIN_SHARPNESS:g} is needed")
     )
 
 
@@ -161,25 +165,29 @@ def contrast(pixels: np.ndarray) -> float:
     return float(np.ptp(np.percentile(small, (1, 99), axis=0), axis=0).max())
 
 
-def _in_frame(pixels: np.ndarray, looks: Looks) -> Circle | Flaw:
+def _in_frame(pixels: np.ndarray, looks: ExpectedCoins) -> Circle | Rejection:
     shorter = min(pixels.shape[:2])
     low, high = looks.radii_px or (
-        max(FRAME_RADII[0] * shorter, LEAST_SEARCHED_PX),
+        max(FRAME_RADII[0] * shorter, MIN_SEARCHED_PX),
         FRAME_RADII[1] * shorter,
     )
     circles = _circles(pixels, low, high) if low <= shorter / 2 else []
     if not circles:
-        return Flaw("no-coin", f"none of {low:.0f} to {high:.0f} pixels radius")
-    return circles[0] if len(circles) == 1 else Flaw("several-coins", f"{len(circles)} coins")
+        return Rejection("no-coin", f"none of {low:.0f} to {high:.0f} pixels radius")
+    return circles[0] if len(circles) == 1 else Rejection("several-coins", f"{len(circles)} coins")
 
 
 def _circles(pixels: np.ndarray, low: float, high: float) -> list[Circle]:
     return [
-        circle for circle in find_things(pixels, Search(low, high, **LENIENT)) if circle.quality
+        circle
+        for circle in find_things(pixels, Search(low, high, **LENIENT_SEARCH))
+        if circle.quality
     ]
 
 
-def in_crop(pixels: np.ndarray, surround: tuple[float, float, float] | None = None) -> Circle:
+def locate_in_crop(
+    pixels: np.ndarray, surround: tuple[float, float, float] | None = None
+) -> Circle:
     """The coin that fills a ready crop: as measured where exactly one does, else the inscribed circle.
 
     surround: what the belt is taken to look like where the crop's corners were painted over.
@@ -218,7 +226,7 @@ def _corners(pixels: np.ndarray) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _square(pixels: np.ndarray, circle: Circle) -> Kept:
+def _square(pixels: np.ndarray, circle: Circle) -> CoinImage:
     """The coin with what is around it, at native resolution; beyond the picture's border its edge is repeated."""
     half = ceil(HALF_EDGE * circle.radius_px)
     left, top = round(circle.x_px) - half, round(circle.y_px) - half
@@ -226,7 +234,7 @@ def _square(pixels: np.ndarray, circle: Circle) -> Kept:
     beyond = [max(0, -top), max(0, top + edge - height), max(0, -left), max(0, left + edge - width)]
     inner = pixels[max(0, top) : top + edge, max(0, left) : left + edge]
     square = cv2.copyMakeBorder(inner, *beyond, cv2.BORDER_REPLICATE)
-    return Kept(square, _moved(circle, -left, -top), circle.x_px, circle.y_px)
+    return CoinImage(square, _moved(circle, -left, -top), circle.x_px, circle.y_px)
 
 
 def _moved(circle: Circle, x: float, y: float) -> Circle:
@@ -253,7 +261,7 @@ def face(pixels: np.ndarray, circle: Circle, edge_px: int) -> np.ndarray:
     return cv2.resize(tight, (edge_px, edge_px), interpolation=cv2.INTER_AREA)
 
 
-def perceptual_hash(pixels: np.ndarray, circle: Circle) -> str:
+def hash_face(pixels: np.ndarray, circle: Circle) -> str:
     """256 bits of what a coin's face looks like, as 64 hexadecimal digits; turned faces differ."""
     return str(
         imagehash.phash(Image.fromarray(face(pixels, circle, HASH_FACE_PX)), hash_size=HASH_EDGE)

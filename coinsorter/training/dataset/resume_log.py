@@ -13,7 +13,7 @@ from coinsorter.errors import InputError
 SYNC_EVERY = 50  # lines: what a power cut can cost; a killed process costs none
 
 
-class Journal:
+class ResumeLog:
     """Entries by key, as far as a former run of the same settings got; of two with one key the later counts.
 
     anew: former entries are forgotten. Raises InputError where another process is at it, and where it was begun with other settings. A torn

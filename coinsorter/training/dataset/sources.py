@@ -19,8 +19,8 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from coinsorter.errors import InputError
 
-PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
-FOREIGN_PICTURES = {
+IMAGES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
+UNSUPPORTED_SUFFIXES = {
     ".webp",
     ".heic",
     ".heif",
@@ -34,7 +34,7 @@ FOREIGN_PICTURES = {
 }  # not to be passed over unseen
 NEEDED, FURTHER = ("path", "label"), ("side", "coin_id", "group")  # a CSV's columns
 SIDES = OBVERSE, REVERSE = "obverse", "reverse"
-LONGEST_LABEL = 80  # characters: it names a folder
+MAX_LABEL_LENGTH = 80  # characters: it names a folder
 # What reading a damaged or unusual member of a ZIP raises.
 DAMAGED = (
     zipfile.BadZipFile,
@@ -54,7 +54,7 @@ RATIO_FREE_BYTES = 2**26  # where it is more than this unpacked
 
 
 @dataclass(frozen=True, eq=False)
-class Original:
+class SourceImage:
     """One picture as it was handed in.
 
     path: its file, or the path of a ZIP's member below the ZIP's own. label: as written, "" where there is none.
@@ -95,7 +95,7 @@ class Original:
 
 
 @contextmanager
-def opened(sources: Sequence[Path]) -> Iterator[list[Original]]:
+def opened(sources: Sequence[Path]) -> Iterator[list[SourceImage]]:
     """Every picture of the sources, in order: by source, then by folder and name, or as a CSV lists them.
 
     Raises InputError for a source that cannot be used, and for labels that cannot be told apart or make no data set.
@@ -107,7 +107,7 @@ def opened(sources: Sequence[Path]) -> Iterator[list[Original]]:
         yield [replace(original, label=original.label.strip()) for original in originals]
 
 
-def _originals(source: Path, open_: ExitStack) -> list[Original]:
+def _originals(source: Path, open_: ExitStack) -> list[SourceImage]:
     if source.is_dir():
         return _named_as_folders(
             source, [path for path in source.rglob("*") if path.is_file()], source.resolve().name
@@ -115,7 +115,7 @@ def _originals(source: Path, open_: ExitStack) -> list[Original]:
     if not source.is_file():
         raise InputError(f"{source}: no such file or folder")
     if source.suffix.lower() == ".csv":
-        return list(_listed(source, _content(Original(source, "")), None))
+        return list(_listed(source, _content(SourceImage(source, "")), None))
     if source.suffix.lower() == ".zip":
         return _zipped(source, open_)
     raise InputError(
@@ -123,7 +123,7 @@ def _originals(source: Path, open_: ExitStack) -> list[Original]:
     )
 
 
-def _named_as_folders(source: PurePath, paths: Sequence[PurePath], name: str) -> list[Original]:
+def _named_as_folders(source: PurePath, paths: Sequence[PurePath], name: str) -> list[SourceImage]:
     """Pictures labelled by the folder that each lies in. Those in the source itself have no label, unless there are no others."""
     pictures = sorted(
         (path for path in paths if _is_picture(path.relative_to(source))),
@@ -131,16 +131,18 @@ def _named_as_folders(source: PurePath, paths: Sequence[PurePath], name: str) ->
     )
     if not pictures:
         raise InputError(
-            f"{source}: holds no pictures ({', '.join(sorted(PICTURES))}); they belong into folders named as their labels"
+            f"{source}: holds no pictures ({', '.join(sorted(IMAGES))}); they belong into folders named as their labels"
         )
     if all(path.parent == source for path in pictures):
-        return [Original(path, name) for path in pictures]
-    return [Original(path, path.parent.name if path.parent != source else "") for path in pictures]
+        return [SourceImage(path, name) for path in pictures]
+    return [
+        SourceImage(path, path.parent.name if path.parent != source else "") for path in pictures
+    ]
 
 
 def _is_picture(path: PurePath) -> bool:
     """Not what systems put beside pictures, such as __MACOSX/._coin.jpg."""
-    return path.suffix.lower() in PICTURES | FOREIGN_PICTURES and not any(
+    return path.suffix.lower() in IMAGES | UNSUPPORTED_SUFFIXES and not any(
         part.startswith((".", "__MACOSX")) for part in path.parts
     )
 
@@ -150,7 +152,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(number or 0), word) for word, number in re.findall(r"(\D*)(\d*)", name)]
 
 
-def _zipped(source: Path, open_: ExitStack) -> list[Original]:
+def _zipped(source: Path, open_: ExitStack) -> list[SourceImage]:
     archive = _opened_zip(source, open_)
     members = [member for member in archive.infolist() if not member.is_dir()]
     for member in members:
@@ -169,7 +171,7 @@ def _zipped(source: Path, open_: ExitStack) -> list[Original]:
             f"{source}: holds {len(tables)} CSV files; leave one that lists its pictures, or none"
         )
     if tables:
-        text = Original(tables[0], "", archive=archive, member=found[tables[0]])
+        text = SourceImage(tables[0], "", archive=archive, member=found[tables[0]])
         return [
             _in_zip(original, archive, found)
             for original in _listed(tables[0], _content(text), source)
@@ -181,8 +183,8 @@ def _zipped(source: Path, open_: ExitStack) -> list[Original]:
 
 
 def _in_zip(
-    original: Original, archive: zipfile.ZipFile, found: Mapping[PurePath, str]
-) -> Original:
+    original: SourceImage, archive: zipfile.ZipFile, found: Mapping[PurePath, str]
+) -> SourceImage:
     return replace(original, archive=archive, member=found.get(original.path, str(original.path)))
 
 
@@ -193,7 +195,7 @@ def _opened_zip(source: Path, open_: ExitStack) -> zipfile.ZipFile:
         raise InputError(f"{source}: is no ZIP that can be read: {error}; pack it again") from error
 
 
-def _content(text: Original) -> bytes:
+def _content(text: SourceImage) -> bytes:
     try:
         return text.content()
     except (OSError, zipfile.BadZipFile) as error:
@@ -236,7 +238,7 @@ def _check_size(source: Path, members: Sequence[zipfile.ZipInfo]) -> None:
         )
 
 
-def _listed(table: PurePath, content: bytes, archive: PurePath | None) -> Iterator[Original]:
+def _listed(table: PurePath, content: bytes, archive: PurePath | None) -> Iterator[SourceImage]:
     """The pictures that a CSV lists; paths are relative to it. In an archive they have to stay within it."""
     try:
         lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
@@ -274,7 +276,7 @@ def _columns(table: PurePath, found: Sequence[str]) -> list[str]:
 
 def _original(
     table: PurePath, number: int, row: Mapping[str, str], archive: PurePath | None
-) -> Original:
+) -> SourceImage:
     side = row.get("side", "").lower()
     if not row["path"]:
         raise InputError(f"{table}: line {number}: no path")
@@ -292,7 +294,7 @@ def _original(
                 f"{table}: line {number}: {row['path']!r} leads out of the ZIP; nothing of it is used"
             )
         path = archive / inside
-    return Original(
+    return SourceImage(
         path, row["label"], side, row.get("coin_id", ""), row.get("group", ""), str(table)
     )
 
@@ -302,13 +304,13 @@ def _check_labels(labels: Sequence[str]) -> None:
     spellings: dict[str, str] = {}
     for label in dict.fromkeys(label for label in labels if label.strip()):
         if (
-            len(label) > LONGEST_LABEL
+            len(label) > MAX_LABEL_LENGTH
             or label.strip().startswith(".")
             or not label.strip().isprintable()
             or set(label) & set('/\\:*?"<>|')
         ):
             raise InputError(
-                f"label {label!r} cannot name a folder; use up to {LONGEST_LABEL} letters, digits, '_' and '-'"
+                f"label {label!r} cannot name a folder; use up to {MAX_LABEL_LENGTH} letters, digits, '_' and '-'"
             )
         plain = "".join(unicodedata.normalize("NFKC", label).casefold().split())
         other = spellings.setdefault(plain, label)
@@ -323,7 +325,7 @@ def _check_labels(labels: Sequence[str]) -> None:
         )
 
 
-def _check_coins(originals: Sequence[Original]) -> None:
+def _check_coins(originals: Sequence[SourceImage]) -> None:
     """Raises InputError for one coin under two labels."""
     labels: dict[tuple[str, str], str] = {}
     for original in originals:

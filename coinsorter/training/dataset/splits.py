@@ -9,7 +9,7 @@ import numpy as np
 TRAIN, VALIDATION, TEST = SPLITS = "train", "validation", "test"
 
 
-def bursts(paths: Sequence[PurePath], gap_s: float) -> list[int]:
+def number_bursts(paths: Sequence[PurePath], gap_s: float) -> list[int]:
     """Numbers pictures taken in one go of one coin: of the same folder, with no gap above gap_s in the last number of their names.
 
     Numbered from 1 in the order of the paths. A name without a number tells no time: such a picture is a burst of its own.

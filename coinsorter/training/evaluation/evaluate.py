@@ -24,7 +24,7 @@ from coinsorter.training.evaluation.predictions import (
     Prediction,
     Predictor,
 )
-from coinsorter.training.progress import Bar
+from coinsorter.training.progress import OpenProgress
 from coinsorter.training.report_folder import Plate
 
 WORST = 12  # mistakes shown of each kind
@@ -62,7 +62,7 @@ class Evaluation:
     strangers: ood.OodMetrics | None
 
 
-def evaluate(asked: EvaluationSettings, out: Path, bar: Bar) -> dict[str, Any]:
+def evaluate(asked: EvaluationSettings, out: Path, bar: OpenProgress) -> dict[str, Any]:
     """Writes report.html, its pictures as PNGs and metrics.json to `out`, replacing an earlier report there; returns what metrics.json says.
 
     Raises InputError where there is nothing to judge or nowhere to write, BundleError where the bundle is not sound.
@@ -75,7 +75,7 @@ def evaluate(asked: EvaluationSettings, out: Path, bar: Bar) -> dict[str, Any]:
     found = findings(asked, Predictor(models, classifier, scale), bar)
     plates = list(_plates(found))
     result = plain(found, classifier.runtime, scale)
-    html = html_report.render(
+    html = html_report.render_template(
         "evaluation.html",
         found=found,
         result=result,
@@ -87,7 +87,7 @@ def evaluate(asked: EvaluationSettings, out: Path, bar: Bar) -> dict[str, Any]:
     return result
 
 
-def _crop_scale(asked: EvaluationSettings, models: Bundle, bar: Bar) -> CropScale | None:
+def _crop_scale(asked: EvaluationSettings, models: Bundle, bar: OpenProgress) -> CropScale | None:
     if asked.scale_from is None:
         return None
     if not asked.crops:
@@ -102,7 +102,7 @@ def _crop_scale(asked: EvaluationSettings, models: Bundle, bar: Bar) -> CropScal
         return CropScale.measured(asked.scale_from, models, tell)
 
 
-def findings(asked: EvaluationSettings, judge: Predictor, bar: Bar) -> Evaluation:
+def findings(asked: EvaluationSettings, judge: Predictor, bar: OpenProgress) -> Evaluation:
     """Judges every picture, counts, and makes the studies that were asked for."""
     models, pictures = judge.models, predictions.pictures(asked.data, judge, asked.crops)
     records = _judge_all(asked, pictures, bar)
@@ -130,7 +130,7 @@ def findings(asked: EvaluationSettings, judge: Predictor, bar: Bar) -> Evaluatio
 
 
 def _judge_all(
-    asked: EvaluationSettings, pictures: FolderPredictions, bar: Bar
+    asked: EvaluationSettings, pictures: FolderPredictions, bar: OpenProgress
 ) -> list[Prediction]:
     records: list[Prediction] = []
     with bar("judging", len(pictures)) as tell:
@@ -170,7 +170,7 @@ def _studies(
     judge: Predictor,
     found: list[Prediction],
     foreign: list[Prediction],
-    bar: Bar,
+    bar: OpenProgress,
 ) -> tuple:
     """The study of rotations, of damage and of foreign things: what was asked for, else None."""
     turned = damaged = strangers = None

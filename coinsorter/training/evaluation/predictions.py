@@ -82,7 +82,7 @@ class CropScale:
         scales = []
         for done, (path, label) in enumerate(paths.items(), 1):
             pixels = read_picture(path) if label in models.labels else None
-            circle = None if pixels is None else quality.in_crop(pixels)
+            circle = None if pixels is None else quality.locate_in_crop(pixels)
             if circle and circle.quality:
                 scales.append(2 * circle.radius_px / models.labels[label].diameter_mm)
             progress(done)
@@ -136,7 +136,7 @@ class Predictor:
             raise InputError(
                 f"bundle {self.models.path} shows its networks how large a coin is, and ready crops do not tell; give it whole frames"
             )
-        circle = quality.in_crop(frame.pixels, self.models.crop.surround)
+        circle = quality.locate_in_crop(frame.pixels, self.models.crop.surround)
         diameter = self._crop_scale.diameter_mm(circle) if self._crop_scale else None
         return self.coin(
             path,

@@ -19,7 +19,7 @@ from coinsorter.training.evaluation.plots import Tile
 from coinsorter.training.features import baseline, measure
 from coinsorter.training.features.baseline import Baseline, OneClassMetrics
 from coinsorter.training.features.measure import FeatureTable, MeasuredCoin
-from coinsorter.training.progress import Bar
+from coinsorter.training.progress import OpenProgress
 from coinsorter.training.report_folder import Plate
 
 USUAL = (
@@ -62,7 +62,7 @@ class FeatureStudy:
     machine: Pipeline | None
 
 
-def describe_features(wanted: FeatureSettings, out: Path, bar: Bar) -> dict[str, Any]:
+def describe_features(wanted: FeatureSettings, out: Path, bar: OpenProgress) -> dict[str, Any]:
     """Writes features.csv, report.html with its pictures and metrics.json to `out`, and saves the one-class machine where that is wanted.
 
     Returns what metrics.json says. Raises InputError where there is nothing to measure or nowhere to write, BundleError for an unsound bundle.
@@ -75,7 +75,7 @@ def describe_features(wanted: FeatureSettings, out: Path, bar: Bar) -> dict[str,
     plates = list(_plates(found))
     result = plain(found)
     named = {plate.name: plate for plate in plates}
-    html = html_report.render(
+    html = html_report.render_template(
         "features.html",
         found=found,
         result=result,
@@ -106,7 +106,7 @@ def _save(machine: Pipeline | None, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _found(wanted: FeatureSettings, models: Bundle | None, bar: Bar) -> FeatureStudy:
+def _found(wanted: FeatureSettings, models: Bundle | None, bar: OpenProgress) -> FeatureStudy:
     table = _measured(wanted.data, models, wanted, bar)
     test = _measured(wanted.test, models, wanted, bar) if wanted.test else None
     known = {coin.label for coin in _known(table, models)}
@@ -130,7 +130,7 @@ def _found(wanted: FeatureSettings, models: Bundle | None, bar: Bar) -> FeatureS
 
 
 def _measured(
-    folder: Path, models: Bundle | None, wanted: FeatureSettings, bar: Bar
+    folder: Path, models: Bundle | None, wanted: FeatureSettings, bar: OpenProgress
 ) -> FeatureTable:
     with bar(f"measuring {folder.name}", len(measure.picture_paths(folder))) as tell:
         return measure.measure_folder(folder, models, wanted.crops, wanted.burst_s, tell)
@@ -146,7 +146,11 @@ def _known(table: FeatureTable, models: Bundle | None) -> list[MeasuredCoin]:
 
 
 def _baseline(
-    wanted: FeatureSettings, table: FeatureTable, test: FeatureTable | None, known: set, bar: Bar
+    wanted: FeatureSettings,
+    table: FeatureTable,
+    test: FeatureTable | None,
+    known: set,
+    bar: OpenProgress,
 ) -> Baseline | str:
     coins = [coin for coin in table.coins if coin.label in known]
     if test and wanted.test:

@@ -24,8 +24,8 @@ from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.sorting import assembly
 from coinsorter.training.dataset import quality
-from coinsorter.training.dataset.quality import LENIENT
-from coinsorter.training.dataset.splits import bursts
+from coinsorter.training.dataset.quality import LENIENT_SEARCH
+from coinsorter.training.dataset.splits import number_bursts
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.detect import MIN_SIDE_PX, Search, find_things
@@ -98,7 +98,7 @@ def measure_folder(
     names, are one burst; 0: each is taken to be a coin of its own.
     """
     paths = picture_paths(folder)
-    groups = np.array(bursts(paths, gap_s)) if gap_s else np.arange(1, len(paths) + 1)
+    groups = np.array(number_bursts(paths, gap_s)) if gap_s else np.arange(1, len(paths) + 1)
     spec, plane = (
         (replace(STANDARD, surround=models.crop.surround), models.view)
         if models
@@ -132,7 +132,7 @@ def measure_folder(
 
 def _outline(pixels: np.ndarray, models: Bundle | None, crops: bool) -> Circle | str:
     if crops:
-        return quality.in_crop(pixels, STANDARD.surround)
+        return quality.locate_in_crop(pixels, STANDARD.surround)
     if min(pixels.shape[:2]) < MIN_SIDE_PX:
         return "too small"
     if models and pixels.shape[:2] != (models.view.height_px, models.view.width_px):
@@ -144,8 +144,8 @@ def _outline(pixels: np.ndarray, models: Bundle | None, crops: bool) -> Circle |
 def _search(pixels: np.ndarray, models: Bundle | None) -> Search:
     if models:
         known = assembly.search(models, models.view)
-        return Search(known.min_radius_px, known.max_radius_px, **LENIENT)
-    return Search(*(share * min(pixels.shape[:2]) for share in UNKNOWN_RADII), **LENIENT)
+        return Search(known.min_radius_px, known.max_radius_px, **LENIENT_SEARCH)
+    return Search(*(share * min(pixels.shape[:2]) for share in UNKNOWN_RADII), **LENIENT_SEARCH)
 
 
 def measures(

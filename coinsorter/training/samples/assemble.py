@@ -13,7 +13,7 @@ from coinsorter.recognition.bundle import Bundle, Label
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS, label_facts
 from coinsorter.training.dataset import dataset
-from coinsorter.training.progress import Bar
+from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import from_photos, from_simulator, samples
 from coinsorter.training.samples.from_simulator import OPTICS
@@ -48,7 +48,9 @@ class Material:
     anomalies: Samples
 
 
-def gather(recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar) -> Material:
+def gather(
+    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: OpenProgress
+) -> Material:
     """What the recipe's bundle is made of. data: folders of pictures, or data sets; anomalies: a folder of strange things, or None.
 
     Raises InputError where they do not go together.
@@ -112,7 +114,7 @@ def _check_simulated(recipe: Recipe, data: Sequence[Path]) -> None:
         )
 
 
-def _simulated(recipe: Recipe, bar: Bar) -> Material:
+def _simulated(recipe: Recipe, bar: OpenProgress) -> Material:
     labels = [Label(**facts) for facts in label_facts()]
     spec = recipe.crop_spec(SIMULATED_SURROUND, max(label.diameter_mm for label in labels))
     counts, motifs, seed = recipe.pictures, tuple(recipe.motifs), recipe.seed
@@ -141,7 +143,7 @@ def _simulated(recipe: Recipe, bar: Bar) -> Material:
 
 
 def _photographed(
-    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: Bar
+    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: OpenProgress
 ) -> Material:
     coins_ = found(recipe, data, bar)
     genuine, none = coins_.samples, foreign(recipe, coins_.spec, recipe.pictures.foreign, 12, bar)
@@ -204,7 +206,9 @@ def _check_labels(recipe: Recipe, held: Samples, *seen: Samples) -> None:
             )
 
 
-def given(recipe: Recipe, anomalies: Path | None, coins_: from_photos.Found, bar: Bar) -> Samples:
+def given(
+    recipe: Recipe, anomalies: Path | None, coins_: from_photos.Found, bar: OpenProgress
+) -> Samples:
     """Strange things from a folder of photographs, if there is one."""
     if anomalies is None:
         return empty(coins_.spec)
@@ -213,7 +217,7 @@ def given(recipe: Recipe, anomalies: Path | None, coins_: from_photos.Found, bar
 
 
 def found(
-    recipe: Recipe, data: Sequence[Path], bar: Bar, models: Bundle | None = None
+    recipe: Recipe, data: Sequence[Path], bar: OpenProgress, models: Bundle | None = None
 ) -> from_photos.Found:
     """The coins in photographs; cut and measured as for a bundle, or as the coins themselves suggest."""
     if recipe.source == "crops":
@@ -224,7 +228,7 @@ def found(
     if len(data) > 1:
         raise InputError(f"frames are of one camera in one place: name one folder, not {len(data)}")
     (frames,) = data
-    if not (frames / dataset.FACTS).exists():
+    if not (frames / dataset.MANIFEST).exists():
         with bar("finding coins", len(from_photos.labelled(frames, recipe))) as tell:
             return from_photos.from_frames(frames, recipe, tell, models)
     prepared = dataset.Dataset.load(frames)
@@ -239,7 +243,7 @@ def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) ->
     )
 
 
-def foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: Bar) -> Samples:
+def foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: OpenProgress) -> Samples:
     """Simulated things that are none of the bundle's coins; for real coins the invented currency's own coins are among them."""
     motifs = tuple(recipe.motifs)
     with bar("drawing foreign things", count) as tell:

@@ -13,9 +13,9 @@ from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import SEARCH_MARGIN
 from coinsorter.training.dataset import quality
-from coinsorter.training.dataset.dataset import FACTS, Dataset, Row
-from coinsorter.training.dataset.quality import LENIENT
-from coinsorter.training.dataset.splits import TEST, bursts
+from coinsorter.training.dataset.dataset import MANIFEST, Dataset, Row
+from coinsorter.training.dataset.quality import LENIENT_SEARCH
+from coinsorter.training.dataset.splits import TEST, number_bursts
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples.crop_store import Crops, Shelf
 from coinsorter.training.samples.from_simulator import OPTICS
@@ -81,7 +81,7 @@ def from_frames(
     return _cut_out(
         list(found.values()),
         size,
-        np.array(bursts(list(found), recipe.group_gap_s)),
+        np.array(number_bursts(list(found), recipe.group_gap_s)),
         recipe,
         left_out,
         models,
@@ -98,14 +98,14 @@ def from_dataset(
     """
     rows = rows_for(data, recipe)
     _check_labels([data.folder], recipe, {row.label for row in rows})
-    if data.frame is None or data.facts["crops"]:
+    if data.frame is None or data.manifest["crops"]:
         raise InputError(
             f"{data.folder}: its pictures are no frames of one camera, so that nothing tells the scale; prepare such frames"
         )
     found = []
     for number, row in enumerate(rows):
-        pixels = data.read(row)
-        circle = _measured(pixels, data.circle(row), recipe)
+        pixels = data.read_image(row)
+        circle = _measured(pixels, data.circle_of(row), recipe)
         in_frame = replace(
             circle,
             x_px=row.frame_x_px + circle.x_px - row.x_px,
@@ -135,7 +135,7 @@ def from_crops(
         if pixels is None:
             left_out[str(picture.path)] = "unreadable"
         else:
-            circle = picture.circle or quality.in_crop(pixels)
+            circle = picture.circle or quality.locate_in_crop(pixels)
             found.append(_Seen(picture.label, picture.path, circle, circle))
             groups.append(picture.group)
         progress(number + 1)
@@ -172,7 +172,7 @@ def anomalies(folder: Path, recipe: Recipe, found: Found, progress: Progress) ->
         pixels = read_picture(path)
         if pixels is not None:
             circle = (
-                quality.in_crop(pixels, found.spec.surround)
+                quality.locate_in_crop(pixels, found.spec.surround)
                 if recipe.source == "crops"
                 else _only_circle(pixels, recipe)
             )
@@ -201,18 +201,18 @@ class _Ready:
 
 
 def _ready(folder: Path, recipe: Recipe) -> list[_Ready]:
-    if not (folder / FACTS).exists():
+    if not (folder / MANIFEST).exists():
         return [
             _Ready(path, label, f"{folder} {_together(path, recipe)}")
             for path, label in labelled(folder, recipe).items()
         ]
     data = Dataset.load(folder)
-    if not data.facts["crops"]:
+    if not data.manifest["crops"]:
         raise InputError(
             f"{folder}: holds frames, the recipe's source is crops; set `source: frames`, or name a data set made with --crops"
         )
     return [
-        _Ready(folder / row.picture, row.label, f"{folder} {row.group}", data.circle(row))
+        _Ready(folder / row.picture, row.label, f"{folder} {row.group}", data.circle_of(row))
         for row in rows_for(data, recipe)
     ]
 
@@ -233,7 +233,7 @@ def rows_for(data: Dataset, recipe: Recipe) -> list[Row]:
     names = {name: label.name for label in recipe.labels for name in (label.name, *label.also)}
     rows = [
         replace(row, label=names[row.label])
-        for row in data.kept()
+        for row in data.kept_rows()
         if row.label in names and row.split != TEST
     ]
     return sorted(rows, key=lambda row: (last_number(Path(row.source).stem), row.source))
@@ -338,7 +338,9 @@ def _only_circle(pixels: np.ndarray, recipe: Recipe) -> Circle | str:
     )
     circles = [
         c
-        for c in find_things(pixels, Search(low, high, **LENIENT, by_extent=recipe.by_extent))
+        for c in find_things(
+            pixels, Search(low, high, **LENIENT_SEARCH, by_extent=recipe.by_extent)
+        )
         if c.quality
     ]
     return circles[0] if len(circles) == 1 else f"{len(circles)} coins"

@@ -10,7 +10,7 @@ from coinsorter.simulator import coins, currency
 from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.still_scenes import photograph
 from coinsorter.sorting.assembly import SEARCH_MARGIN
-from coinsorter.training.dataset.quality import LENIENT
+from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.samples.crop_store import Shelf
 from coinsorter.training.samples.samples import NONE, Progress, Samples, empty
 from coinsorter.vision import crop
@@ -59,7 +59,9 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
     crops, labels, circles, diameters = [], [], [], []
     for still in photograph(things, OPTICS, rng):
         seen = [
-            c for c in find_things(still.pixels, Search(smallest, largest, **LENIENT)) if c.quality
+            c
+            for c in find_things(still.pixels, Search(smallest, largest, **LENIENT_SEARCH))
+            if c.quality
         ]
         for thing, x_px, y_px in still.things:
             near = [c for c in seen if np.hypot(c.x_px - x_px, c.y_px - y_px) < 0.3 * c.radius_px]

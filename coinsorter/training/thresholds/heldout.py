@@ -8,7 +8,7 @@ import numpy as np
 from coinsorter.recognition.bundle import Golden
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.relief import telling
-from coinsorter.training.progress import Bar
+from coinsorter.training.progress import OpenProgress
 from coinsorter.training.samples.samples import Samples
 from coinsorter.training.thresholds.choose import HeldOut
 
@@ -25,7 +25,7 @@ class Answers:
         return Answers(self.held.uninspected(), self.anomalies.uninspected())
 
 
-def ask(judge: Classifier, held: Samples, anomalies: Samples, bar: Bar) -> Answers:
+def ask(judge: Classifier, held: Samples, anomalies: Samples, bar: OpenProgress) -> Answers:
     """What a judge says of held-out coins, and of given strange things."""
     with bar("held-out coins", len(held) + len(anomalies)) as tell:
         return Answers(_told(judge, held, 0, tell), _told(judge, anomalies, len(held), tell))

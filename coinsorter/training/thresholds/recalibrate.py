@@ -18,8 +18,8 @@ from coinsorter.errors import BundleError, InputError
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.bundle import FACTS, GOLDEN, Bundle, Facts, Label
 from coinsorter.recognition.classifier import Classifier
-from coinsorter.training.dataset.quality import LENIENT
-from coinsorter.training.progress import Bar
+from coinsorter.training.dataset.quality import LENIENT_SEARCH
+from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Budget, Recipe
 from coinsorter.training.samples import assemble
 from coinsorter.training.samples.samples import Samples
@@ -65,7 +65,7 @@ def calibrate(
     path: Path,
     data: Sequence[Path],
     out: Path,
-    bar: Bar,
+    bar: OpenProgress,
     anomalies: Path | None = None,
     budget: dict[str, float] | None = None,
 ) -> Facts:
@@ -106,7 +106,7 @@ def _asked(
     judge: Classifier,
     data: Sequence[Path],
     anomalies: Path | None,
-    bar: Bar,
+    bar: OpenProgress,
 ) -> tuple[Samples, Answers]:
     found = assemble.found(recipe, data, bar, models)
     given = assemble.given(recipe, anomalies, found, bar)
@@ -144,7 +144,7 @@ def _recipe(models: Bundle, budget: dict[str, float]) -> Recipe:
 def _outline(recipe: Recipe, held: Samples) -> dict[str, float]:
     """What a lone coin's outline is like at worst; ready crops, which were cut by another program, do not tell."""
     if recipe.source == "crops":
-        return dict(LENIENT)
+        return dict(LENIENT_SEARCH)
     return {
         "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.slack.roundness),
         "min_quality": _at_worst([c.quality for c in held.circles], recipe.slack.quality),

@@ -42,8 +42,8 @@ from PIL import Image
 from coinsorter.training import html_report, train_cli
 from coinsorter.training.dataset import sources, splits
 from coinsorter.training.dataset.dataset import Dataset, Row
-from coinsorter.training.dataset.quality import LENIENT, REASONS
-from coinsorter.training.dataset.resume_log import Journal
+from coinsorter.training.dataset.quality import LENIENT_SEARCH, REASONS
+from coinsorter.training.dataset.resume_log import ResumeLog
 
 COINS = {"bit_10": 18.0, "crown_20": 27.5}
 EACH = 6
@@ -122,7 +122,7 @@ def files(folder: str | Path) -> dict[str, bytes]:
 
 def as_crop(pixels: np.ndarray) -> np.ndarray:
     """A frame's coin as a ready crop."""
-    (coin,) = (c for c in find_things(pixels, Search(20, 60, **LENIENT)) if c.quality)
+    (coin,) = (c for c in find_things(pixels, Search(20, 60, **LENIENT_SEARCH)) if c.quality)
     half = round(1.12 * coin.radius_px)
     x, y = round(coin.x_px), round(coin.y_px)
     padded = cv2.copyMakeBorder(pixels, half, half, half, half, cv2.BORDER_REPLICATE)
@@ -146,7 +146,7 @@ def test_every_picture_is_a_row_and_every_coin_a_picture(photographs):
         made["counts"]["kept"] == made["counts"]["pictures"] == len(loaded.rows) == 2 * EACH
         and made["looked_at"] == 2 * EACH
     )
-    assert Counter(row.label for row in loaded.kept()) == dict.fromkeys(COINS, EACH)
+    assert Counter(row.label for row in loaded.kept_rows()) == dict.fromkeys(COINS, EACH)
     assert all(
         row.source == str(photographs / row.label / Path(row.source).name) for row in loaded.rows
     )
@@ -165,12 +165,15 @@ def test_a_crop_cut_from_the_data_set_is_the_crop_cut_from_the_photograph(photog
     prepare(photographs)
     loaded = Dataset.load(Path("set"))
     for row, pixels in loaded:
-        in_set, frame = loaded.circle(row), read_picture(Path(row.source))
+        in_set, frame = loaded.circle_of(row), read_picture(Path(row.source))
         assert abs(2 * row.radius_px / PX_PER_MM / COINS[row.label] - 1) < 0.02
-        in_frame = type(in_set)(row.frame_x_px, row.frame_y_px, *list(vars(in_set).values())[2:])
+        locate_in_frame = type(in_set)(
+            row.frame_x_px, row.frame_y_px, *list(vars(in_set).values())[2:]
+        )
         assert (
             np.abs(
-                crop.cut(pixels, in_set, 20, SPEC).astype(int) - crop.cut(frame, in_frame, 20, SPEC)
+                crop.cut(pixels, in_set, 20, SPEC).astype(int)
+                - crop.cut(frame, locate_in_frame, 20, SPEC)
             ).max()
             <= 1
         )
@@ -179,12 +182,12 @@ def test_a_crop_cut_from_the_data_set_is_the_crop_cut_from_the_photograph(photog
 
 def test_beyond_the_border_of_a_photograph_its_edge_is_repeated(photographs, frames):
     pixels = np.rot90(frames["bit_10"][0]).copy()
-    (coin,) = (c for c in find_things(pixels, Search(20, 60, **LENIENT)) if c.quality)
+    (coin,) = (c for c in find_things(pixels, Search(20, 60, **LENIENT_SEARCH)) if c.quality)
     left = round(coin.x_px - 1.05 * coin.radius_px)
     write("photographs/bit_10/border_5000.png", pixels[:, left:])
     prepare(photographs)
     row = rows()["border_5000.png"]
-    picture = Dataset.load(Path("set")).read(row)
+    picture = Dataset.load(Path("set")).read_image(row)
     beyond = round(row.x_px - row.frame_x_px)
     assert beyond > 10 and (picture[:, :beyond] == picture[:, beyond : beyond + 1]).all()
 
@@ -463,7 +466,7 @@ def test_every_kind_of_picture_is_read_rightly(crops, frames, name):
     rgb = as_crop(frames["crown_20"][0])[:-4].copy()  # not square, so that a turn shows
     FORMATS[name](rgb, str(crops / "crown_20" / name))
     prepare(crops, "--crops", "--group-by", "none")
-    picture = Dataset.load(Path("set")).read(rows()[name])
+    picture = Dataset.load(Path("set")).read_image(rows()[name])
     assert picture.dtype == np.uint8 and picture.shape == rgb.shape
     assert np.abs(picture.astype(int) - rgb).mean() < 2
 
@@ -473,7 +476,7 @@ def test_grey_pictures_are_read_as_colour(crops, frames, depth):
     grey = cv2.cvtColor(as_crop(frames["crown_20"][0]), cv2.COLOR_RGB2GRAY)
     write(crops / "crown_20" / "grey.png", (grey.astype(np.uint16) * 257 if depth == 257 else grey))
     prepare(crops, "--crops", "--group-by", "none")
-    assert (Dataset.load(Path("set")).read(rows()["grey.png"]) == grey[..., None]).all()
+    assert (Dataset.load(Path("set")).read_image(rows()["grey.png"]) == grey[..., None]).all()
 
 
 # CSV and ZIP.
@@ -534,12 +537,12 @@ def test_two_faces_become_one_picture(collection):
             obverse.side,
             reverse.side,
         ) == ("obverse", "reverse")
-        left, both = single.read(obverse), read_picture(Path("joined") / row.picture)
+        left, both = single.read_image(obverse), read_picture(Path("joined") / row.picture)
         height = left.shape[0]
         assert (both[:, :height] == left).all()
-        right = cv2.resize(single.read(reverse), (height, height), interpolation=cv2.INTER_AREA)
+        right = cv2.resize(single.read_image(reverse), (height, height), interpolation=cv2.INTER_AREA)
         assert (both[:, height:] == right).all() and both.shape == (height, 2 * height, 3)
-        assert loaded.circle(row) == single.circle(obverse)
+        assert loaded.circle_of(row) == single.circle_of(obverse)
 
 
 def test_a_coin_with_a_face_missing_is_left_out(collection):
@@ -839,7 +842,7 @@ def test_sources_touched_but_not_changed_are_the_same(photographs):
 @pytest.mark.parametrize("change", ["picture", "picture gone", "table", "facts", "facts gone"])
 def test_a_data_set_that_changed_since_is_refused_by_name(photographs, change):
     prepare(photographs)
-    row = Dataset.load(Path("set")).kept()[3]
+    row = Dataset.load(Path("set")).kept_rows()[3]
     name = {"picture": row.picture, "picture gone": row.picture, "table": "table.csv"}.get(
         change, "dataset.yaml"
     )
@@ -955,7 +958,7 @@ def test_a_run_begun_with_other_eyes_is_not_continued(stopped, photographs, caps
 
 def test_two_runs_at_once_keep_out_of_each_others_way(photographs, capsys):
     Path("set").mkdir()
-    with Journal(Path("set/journal.jsonl"), {}):
+    with ResumeLog(Path("set/journal.jsonl"), {}):
         assert "another run is at work there" in refused(capsys, photographs, "--force")
 
 
@@ -1023,7 +1026,7 @@ def test_a_near_duplicate_ties_the_bursts_that_it_is_in_together(photographs, fr
     assert found["x_9002.png"].split == found["c_1300.png"].split
 
 
-PICTURES = st.integers(1, 6).flatmap(
+IMAGES = st.integers(1, 6).flatmap(
     lambda labels: st.lists(
         st.tuples(st.integers(1, labels), st.integers(1, 30)), min_size=1, max_size=40
     )
@@ -1034,7 +1037,7 @@ SHARES = st.tuples(st.floats(0, 0.45), st.floats(0, 0.45)).map(
 
 
 @settings(deadline=None, max_examples=200)
-@given(PICTURES, SHARES, st.integers(0, 100))
+@given(IMAGES, SHARES, st.integers(0, 100))
 def test_no_group_is_in_two_splits_and_each_label_is_in_all_about_as_wanted(groups, shares, seed):
     labels = [str(label) for label, count in groups for _ in range(count)]
     grouped = [number for number, (_, count) in enumerate(groups) for _ in range(count)]
@@ -1124,7 +1127,7 @@ def test_the_report_needs_nothing_but_itself(photographs):
 
 
 def test_an_embedded_picture_is_the_picture_made_no_larger_than_wanted(frames):
-    uri = html_report.photograph_uri(frames["bit_10"][0], 80)
+    uri = html_report.jpeg_uri(frames["bit_10"][0], 80)
     pixels = np.asarray(
         Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/jpeg;base64,"))))
     )
@@ -1149,8 +1152,8 @@ def test_the_table_has_the_columns_that_it_promises(photographs):
         "picture,label,side,coin_id,group,split,reason,detail,sha256,phash,source,width_px,height_px,frame_x_px,frame_y_px,"
         "x_px,y_px,radius_px,quality,roundness,sharpness,surround_r,surround_g,surround_b,off_patch,alone"
     )
-    facts = yaml.safe_load(Path("set/dataset.yaml").read_text())
-    assert (facts["format"], facts["crops"], facts["splits"], facts["sources"]) == (
+    manifest = yaml.safe_load(Path("set/dataset.yaml").read_text())
+    assert (manifest["format"], manifest["crops"], manifest["splits"], manifest["sources"]) == (
         1,
         False,
         {"train": 0.8, "validation": 0.2, "test": 0.0},

@@ -501,7 +501,7 @@ def test_many_labels_are_still_drawn_within_the_page():
 
 def test_a_template_that_is_given_too_little_is_not_filled_with_nothing():
     with pytest.raises(Exception, match="found"):
-        html_report.render("evaluation.html")
+        html_report.render_template("evaluation.html")
 
 
 # -- bad input ------------------------------------------------------------------------------------------------------------------------
