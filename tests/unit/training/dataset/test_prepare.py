@@ -540,7 +540,9 @@ def test_two_faces_become_one_picture(collection):
         left, both = single.read_image(obverse), read_picture(Path("joined") / row.picture)
         height = left.shape[0]
         assert (both[:, :height] == left).all()
-        right = cv2.resize(single.read_image(reverse), (height, height), interpolation=cv2.INTER_AREA)
+        right = cv2.resize(
+            single.read_image(reverse), (height, height), interpolation=cv2.INTER_AREA
+        )
         assert (both[:, height:] == right).all() and both.shape == (height, 2 * height, 3)
         assert loaded.circle_of(row) == single.circle_of(obverse)
 
