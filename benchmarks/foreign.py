@@ -20,7 +20,7 @@ from coinsorter.records import Frame
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
-from coinsorter.simulator.still_scenes import photograph
+from coinsorter.simulator.still_scenes import render_stills
 from coinsorter.sorting import assembly
 from coinsorter.sorting.acceptance import Rules, decide
 from coinsorter.vision import crop, track
@@ -43,16 +43,16 @@ def judge_some(job: tuple[Path, str, int, int]) -> Counter:
         [SEED, coins.FOREIGN_KINDS.index(kind) if kind in coins.FOREIGN_KINDS else 99, chunk]
     )
     make = (
-        coins.genuine
+        coins.make_genuine_coin
         if kind == coins.GENUINE
-        else lambda rng: coins.foreign(rng, kind, UNSEEN_MOTIFS)
+        else lambda rng: coins.make_foreign_object(rng, kind, UNSEEN_MOTIFS)
     )
     reasons: Counter = Counter()
     pair = kind in ("touching", "overlapping")
     optics, cell_mm = Optics(view.width_px, view.height_px, 4.0, 0.375), 79.0 if pair else 50.0
-    for still in photograph((make(rng) for _ in range(count)), optics, rng, cell_mm):
+    for still in render_stills((make(rng) for _ in range(count)), optics, rng, cell_mm):
         circles = find_things(still.pixels, search)
-        for thing, x_px, y_px in still.things:
+        for thing, x_px, y_px in still.items:
             own = [
                 c
                 for c in circles

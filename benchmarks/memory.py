@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 
 LABELS = "bit_10", "crown_20"
 MODELS = 20  # pictures of each label that all others are made from
@@ -32,11 +32,11 @@ def draw(folder: Path, count: int) -> None:
     rng = np.random.default_rng(1)
     for label in LABELS:
         (folder / label).mkdir(parents=True)
-        camera = VirtualCamera(Optics(128, 128, 4.0, 0.375), rng)
+        camera = SimulatedCamera(Optics(128, 128, 4.0, 0.375), rng)
         models = [
-            camera.picture([(camera.draw(coins.genuine(rng, label)), 0.0, 0.0)], 30.0 * n).astype(
-                np.int16
-            )
+            camera.render_frame(
+                [(camera.draw_item(coins.make_genuine_coin(rng, label)), 0.0, 0.0)], 30.0 * n
+            ).astype(np.int16)
             for n in range(MODELS)
         ]
         for number in range(count // 2):

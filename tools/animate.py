@@ -21,7 +21,7 @@ from coinsorter.config import load as load_config
 from coinsorter.recognition import bundle, runtime
 from coinsorter.records import SORTED, Circle, Frame
 from coinsorter.simulator.belt import Rider
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.machine import Judged
 from coinsorter.vision.detect import find_things
@@ -87,12 +87,12 @@ def plan_rides(machine: SimulatedMachine) -> list[Ride]:
     """Where and when each thing leaves the belt."""
     places = {b.name: b.flap.distance_mm for b in machine.config.bins}
     belt_end_mm = max(places.values()) + 48
-    camera = VirtualCamera(Optics(64, 64, STRIP_PX_PER_MM, 0.0), np.random.default_rng(0))
+    camera = SimulatedCamera(Optics(64, 64, STRIP_PX_PER_MM, 0.0), np.random.default_rng(0))
     rides = []
     for rider in machine.belt.riders:
         end_mm = places.get(rider.landed or "", belt_end_mm)
-        end_s = machine.belt.motion.when(rider.offset_mm + end_mm)
-        thumbnail = camera.picture([(camera.draw(rider.thing), 0.0, 0.0)], 0.0)
+        end_s = machine.belt.drive.compute_time_s(rider.offset_mm + end_mm)
+        thumbnail = camera.render_frame([(camera.draw_item(rider.item), 0.0, 0.0)], 0.0)
         rides.append(Ride(rider, thumbnail, end_s, end_mm))
     return rides
 
@@ -155,7 +155,7 @@ def _strip_x(place_mm: float) -> int:
 def _draw_belt(sheet: np.ndarray, machine: SimulatedMachine, now_s: float) -> None:
     belt = slice(STRIP_TOP_PX, STRIP_TOP_PX + STRIP_PX)
     sheet[belt] = (92, 98, 104)
-    run = machine.belt.motion.at(now_s)
+    run = machine.belt.drive.compute_position_mm(now_s)
     for mark in range(-20, 40):
         x = _strip_x(mark * 30 + run % 30)
         cv2.line(sheet, (x, belt.start), (x, belt.stop - 1), (84, 90, 96), 2)
@@ -168,7 +168,7 @@ def _draw_belt(sheet: np.ndarray, machine: SimulatedMachine, now_s: float) -> No
 def _draw_riders(
     sheet: np.ndarray, machine: SimulatedMachine, rides: list[Ride], now_s: float
 ) -> None:
-    run = machine.belt.motion.at(now_s)
+    run = machine.belt.drive.compute_position_mm(now_s)
     middle = STRIP_TOP_PX + STRIP_PX // 2
     for ride in rides:
         x_mm = run - ride.rider.offset_mm
@@ -200,7 +200,7 @@ def _draw_flaps(sheet: np.ndarray, machine: SimulatedMachine, now_s: float) -> N
     bottom = STRIP_TOP_PX + STRIP_PX
     for bin_ in machine.config.bins:
         x = _strip_x(bin_.flap.distance_mm)
-        _, openness = machine.belt.servos[bin_.name].openness(now_s, now_s)
+        _, openness = machine.belt.servos[bin_.name].find_openness_range(now_s, now_s)
         turn = np.deg2rad(90 * float(np.clip(openness, 0, 1)))
         tip = (x + 4 - round(34 * np.cos(turn)), bottom - round(STRIP_PX * np.sin(turn)))
         cv2.line(sheet, (x + 18, bottom), (tip[0] + 14, tip[1]), FLAP, 5, cv2.LINE_AA)

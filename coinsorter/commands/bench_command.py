@@ -38,7 +38,7 @@ def _bench(options: argparse.Namespace) -> int:
 
     settings = config.load(options.config).runtime if not options.bundle else config.Runtime()
     models = bundle.load(options.bundle or options.config.parent / settings.bundle)
-    figures = benchmark.run(
+    figures = benchmark.measure_performance(
         models,
         runtime.pick(options.interpreter or settings.interpreter),
         options.turns or settings.turns_per_crop,
@@ -46,5 +46,5 @@ def _bench(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(figures))
     else:
-        benchmark.show(figures, Console())
+        benchmark.print_figures(figures, Console())
     return 0

@@ -92,11 +92,11 @@ def _replay(options: argparse.Namespace) -> int:
         classifier.self_test()
         pipeline = image_replay.Replay(models, classifier, settings, not options.no_follow)
         with progress("replaying", len(paths), options.json) as advance:
-            results, unreadable = pipeline.pictures(paths, options.folder, advance)
+            results, unreadable = pipeline.replay_images(paths, options.folder, advance)
         if not results:
             raise InputError(f"{options.folder}: none of its {len(paths)} pictures can be read")
-        result = image_replay.summary(results, models, unreadable)
-        events = [image_replay.event(r) for r in results]
+        result = image_replay.summarize(results, models, unreadable)
+        events = [image_replay.make_event(r) for r in results]
     if options.events:
         _write_lines(options.events, events)
     if options.json:
@@ -104,7 +104,7 @@ def _replay(options: argparse.Namespace) -> int:
     elif options.belt:
         show_totals(result)
     else:
-        image_replay.show(result, Console())
+        image_replay.print_summary(result, Console())
     return 0
 
 
@@ -114,7 +114,9 @@ def _replay_belt(
     from coinsorter.tools import image_replay
 
     with tempfile.TemporaryDirectory(prefix="coinsorter-replay-") as folder:
-        return image_replay.belt(settings, models, interpreter, paths, Path(folder) / "ledger.db")
+        return image_replay.replay_belt(
+            settings, models, interpreter, paths, Path(folder) / "ledger.db"
+        )
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:

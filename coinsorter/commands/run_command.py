@@ -99,7 +99,7 @@ def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> 
     if options.json:
         print(json.dumps(asdict(truth)))
     else:
-        simulation_report.show(
+        simulation_report.print_result(
             truth, settings.reject_bin, Console(), picture if written else None, book, interpreter
         )
     failed = truth.wrong or truth.foreign_accepted or not truth.ledger_matches or truth.fault

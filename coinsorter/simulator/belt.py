@@ -20,7 +20,7 @@ FRAME_WIDTH_S = 0.02  # of a servo's pulse train
 OPEN_FROM, REST_UP_TO = 0.9, 0.1  # of the way from rest to open
 
 
-class BeltMotion:
+class BeltDrive:
     """How far the belt has run at any time, mm."""
 
     def __init__(self, speed_mm_s: float, rng: np.random.Generator) -> None:
@@ -29,14 +29,14 @@ class BeltMotion:
         self._run_mm = np.zeros(1)
         self._off = 0.0
 
-    def at(self, time_s: float) -> float:
+    def compute_position_mm(self, time_s: float) -> float:
         """How far the belt has run by then, mm; it stood still before the start."""
         time_s = max(0.0, time_s)
         while time_s >= (len(self._run_mm) - 1) * STEP_S:
             self._extend()
         return float(np.interp(time_s / STEP_S, *self._around(time_s)))
 
-    def when(self, run_mm: float) -> float:
+    def compute_time_s(self, run_mm: float) -> float:
         """The time at which the belt has run that far."""
         while self._run_mm[-1] < run_mm:
             self._extend()
@@ -62,25 +62,25 @@ class BeltMotion:
 
 
 @dataclass(eq=False)
-class ServoHistory:
+class SimulatedServo:
     """What one servo's pin carried, and where that put the flap.
 
-    swift: how much less than the configured travel time this servo really needs, 0..1.
+    travel_fraction: how much less than the configured travel time this servo really needs, 0..1.
     """
 
     flap: Flap
     min_pulse_us: float
     max_pulse_us: float
-    swift: float
+    travel_fraction: float
     pulses: list[tuple[float, float]] = field(default_factory=list)
     _knots: list[tuple[float, float]] = field(default_factory=list)
 
-    def carry(self, time_s: float, duty: float) -> None:
+    def set_duty(self, time_s: float, duty: float) -> None:
         """From this time on the pin carries pulses of this duty cycle; 0 is none."""
         self.pulses.append((time_s, duty * FRAME_WIDTH_S * 1e6))
         self._knots = []
 
-    def openness(self, start_s: float, end_s: float) -> tuple[float, float]:
+    def find_openness_range(self, start_s: float, end_s: float) -> tuple[float, float]:
         """The least and the most open the flap was over a time: 0 is at rest, 1 is open."""
         self._knots = self._knots or self._trajectory()
         times = [knot[0] for knot in self._knots]
@@ -95,7 +95,7 @@ class ServoHistory:
     def _trajectory(self) -> list[tuple[float, float]]:
         """The flap's angle as a piecewise straight line: (time, degrees)."""
         speed = abs(self.flap.open_deg - self.flap.rest_deg) / (
-            self.flap.travel_ms / 1000 * self.swift
+            self.flap.travel_ms / 1000 * self.travel_fraction
         )
         angle = self.flap.rest_deg
         knots = [(0.0, angle)]
@@ -123,25 +123,25 @@ class Rider:
     """A thing on the belt: how far the belt has run when it is at the view's centre, and where it lies across."""
 
     number: int
-    thing: coins.Thing
+    item: coins.Item
     offset_mm: float
     y_mm: float
     landed: str | None = None
 
 
 @dataclass(eq=False)
-class Belt:
+class SimulatedBelt:
     """The belt with everything on it and the flaps along it."""
 
     config: Config
-    motion: BeltMotion
+    drive: BeltDrive
     riders: list[Rider]
-    servos: dict[str, ServoHistory]
+    servos: dict[str, SimulatedServo]
     rng: np.random.Generator
 
-    def in_view(self, time_s: float, half_view_mm: float) -> list[tuple[Rider, float]]:
+    def list_visible(self, time_s: float, half_view_mm: float) -> list[tuple[Rider, float]]:
         """The riders that may be seen, with where they are (mm from the view's centre)."""
-        run = self.motion.at(time_s)
+        run = self.drive.compute_position_mm(time_s)
         reach = half_view_mm + 40
         first = bisect_right([rider.offset_mm for rider in self.riders], run - reach)
         places = []
@@ -152,21 +152,21 @@ class Belt:
             places.append((rider, x_mm))
         return places
 
-    def land(self, time_s: float) -> None:
+    def land_items(self, time_s: float) -> None:
         """Lets everything that has come to the belt's end by this time land where its way took it."""
         end_mm = max(bin_.flap.distance_mm for bin_ in self.config.bins) + 60
-        run = self.motion.at(time_s)
+        run = self.drive.compute_position_mm(time_s)
         for rider in self.riders:
             if rider.landed is None and run - rider.offset_mm > end_mm:
-                rider.landed = self._way(rider)
+                rider.landed = self.find_landing_bin(rider)
 
-    def _way(self, rider: Rider) -> str:
+    def find_landing_bin(self, rider: Rider) -> str:
         """The bin of the first flap that turns the rider, or the reject bin."""
         for bin_ in sorted(self.config.bins, key=lambda b: b.flap.distance_mm):
-            reach = bin_.flap.length_mm / 2 + rider.thing.half_length_mm
-            enters = self.motion.when(rider.offset_mm + bin_.flap.distance_mm - reach)
-            leaves = self.motion.when(rider.offset_mm + bin_.flap.distance_mm + reach)
-            least, most = self.servos[bin_.name].openness(enters, leaves)
+            reach = bin_.flap.length_mm / 2 + rider.item.half_length_mm
+            enters = self.drive.compute_time_s(rider.offset_mm + bin_.flap.distance_mm - reach)
+            leaves = self.drive.compute_time_s(rider.offset_mm + bin_.flap.distance_mm + reach)
+            least, most = self.servos[bin_.name].find_openness_range(enters, leaves)
             struck = least < OPEN_FROM and most > REST_UP_TO
             if least >= OPEN_FROM or (struck and self.rng.random() < 0.5):
                 return bin_.name
@@ -178,7 +178,7 @@ FOREIGN_SHARE = 0.2
 MIN_SPACING_MM, MEAN_GAP_MM = 78.0, 12.0
 
 
-def feed(count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> list[Rider]:
+def feed_items(count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> list[Rider]:
     """Things in the order the feeder lays them on the belt: a fifth of them foreign, every kind as often as the others."""
     foreign = [
         coins.FOREIGN_KINDS[i % len(coins.FOREIGN_KINDS)]
@@ -189,7 +189,11 @@ def feed(count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> list[
     riders, offset = [], 0.0
     for number, kind in enumerate(kinds):
         own = np.random.default_rng([number, int(rng.integers(2**32))])
-        thing = coins.genuine(own) if kind == coins.GENUINE else coins.foreign(own, kind, motifs)
+        thing = (
+            coins.make_genuine_coin(own)
+            if kind == coins.GENUINE
+            else coins.make_foreign_object(own, kind, motifs)
+        )
         offset += (
             MIN_SPACING_MM + 2 * max(0.0, thing.half_length_mm - 14) + own.exponential(MEAN_GAP_MM)
         )

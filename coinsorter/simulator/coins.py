@@ -49,7 +49,7 @@ class Disc:
 
 
 @dataclass(frozen=True, eq=False)
-class Thing:
+class Item:
     """One connected object on the belt.
 
     kind: GENUINE or one of FOREIGN_KINDS. label: what a genuine lone coin is; None for everything else.
@@ -66,21 +66,21 @@ class Thing:
         return max(abs(x) + disc.diameter_mm / 2 for disc, (x, _) in self.discs)
 
 
-def genuine(rng: np.random.Generator, label: str | None = None) -> Thing:
+def make_genuine_coin(rng: np.random.Generator, label: str | None = None) -> Item:
     """A genuine coin lying alone; of any denomination, unless `label` names one."""
-    label = label or str(rng.choice([coin.label for coin in currency.CROWNS]))
-    return Thing(GENUINE, label, ((_coin_disc(rng, label), (0.0, 0.0)),))
+    label = label or str(rng.choice([coin.label for coin in currency.DENOMINATIONS]))
+    return Item(GENUINE, label, ((_coin_disc(rng, label), (0.0, 0.0)),))
 
 
-def foreign(rng: np.random.Generator, kind: str, motifs: tuple[str, ...]) -> Thing:
+def make_foreign_object(rng: np.random.Generator, kind: str, motifs: tuple[str, ...]) -> Item:
     """A thing that must be rejected; `motifs` is what tokens may bear."""
     if kind in ("touching", "overlapping"):
-        return Thing(kind, None, _pair(rng, overlap=kind == "overlapping"))
-    return Thing(kind, None, ((_FOREIGN[kind](rng, motifs), (0.0, 0.0)),))
+        return Item(kind, None, _pair(rng, overlap=kind == "overlapping"))
+    return Item(kind, None, ((_FOREIGN[kind](rng, motifs), (0.0, 0.0)),))
 
 
 def _any_label(rng: np.random.Generator) -> str:
-    return str(rng.choice([coin.label for coin in currency.CROWNS]))
+    return str(rng.choice([coin.label for coin in currency.DENOMINATIONS]))
 
 
 def _condition(rng: np.random.Generator) -> dict:
@@ -102,10 +102,10 @@ def _condition(rng: np.random.Generator) -> dict:
 
 
 def _coin_disc(rng: np.random.Generator, label: str, **changes) -> Disc:
-    coin = currency.BY_LABEL[label]
-    relief = currency.relief(label, str(rng.choice(["obverse", "reverse"])))
+    coin = currency.DENOMINATION_BY_LABEL[label]
+    relief = currency.draw_face(label, str(rng.choice(["obverse", "reverse"])))
     made = rng.normal(1.0, 0.0015)  # minting tolerance
-    colours = currency.alloy_map(coin.alloy, coin.core, coin.core_radius)
+    colours = currency.make_reflectance_map(coin.alloy, coin.core, coin.core_radius)
     facts = {
         "diameter_mm": coin.diameter_mm * made,
         "relief": relief,
@@ -118,10 +118,10 @@ def _coin_disc(rng: np.random.Generator, label: str, **changes) -> Disc:
 
 def _washer(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
     hole = float(rng.uniform(0.3, 0.6))
-    colours = currency.alloy_map(str(rng.choice(["steel", "zinc", "brass"])))
+    colours = currency.make_reflectance_map(str(rng.choice(["steel", "zinc", "brass"])))
     size = float(rng.uniform(17.5, 28.0))
     return Disc(
-        size, currency.flat_relief(), colours, 0.5, holes=((0.0, 0.0, hole),), **_condition(rng)
+        size, currency.draw_plain_disc(), colours, 0.5, holes=((0.0, 0.0, hole),), **_condition(rng)
     )
 
 
@@ -133,7 +133,7 @@ def _button(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
     holes = tuple((x * spread, y * spread, size) for x, y in corners)
     return Disc(
         float(rng.uniform(17.5, 28.0)),
-        currency.blank_relief(),
+        currency.draw_blank(),
         colours,
         0.15,
         holes=holes,
@@ -143,13 +143,13 @@ def _button(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
 
 def _blank(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
     """A blank of a known coin's size and metal."""
-    relief = currency.blank_relief() if rng.random() < 0.6 else currency.flat_relief()
+    relief = currency.draw_blank() if rng.random() < 0.6 else currency.draw_plain_disc()
     return _coin_disc(rng, _any_label(rng), relief=relief)
 
 
 def _token(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
     """A token of a known coin's size and metal, with a design of its own."""
-    return _coin_disc(rng, _any_label(rng), relief=currency.token_relief(rng, motifs))
+    return _coin_disc(rng, _any_label(rng), relief=currency.draw_token(rng, motifs))
 
 
 def _bent(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
@@ -201,7 +201,7 @@ class Sprite:
     shadow: np.ndarray
 
 
-def draw(thing: Thing, px_per_mm: float, smear_mm: float = 0.0) -> Sprite:
+def draw_item(thing: Item, px_per_mm: float, smear_mm: float = 0.0) -> Sprite:
     """The thing as seen from straight above at `px_per_mm`, under the simulated machine's lamp, evenly lit.
 
     smear_mm: how far it moves to the right while the frame is exposed.

@@ -43,7 +43,7 @@ class Denomination:
 
 # Pairs that only size tells apart in a bad light (bit_50 and crown_1, crown_2 and crown_5), pairs that only colour does
 # (bit_20 and bit_50, crown_1 and crown_2), and two bimetal coins with the metals exchanged.
-CROWNS = (
+DENOMINATIONS = (
     Denomination("bit_10", 0.10, 18.0, "copper", None, "10", "BITS", "leaf", 48, "copper, a leaf"),
     Denomination("bit_20", 0.20, 20.5, "copper", None, "20", "BITS", "fish", 0, "copper, a fish"),
     Denomination("bit_50", 0.50, 21.0, "brass", None, "50", "BITS", "sun", 56, "brass, a sun"),
@@ -77,25 +77,25 @@ CROWNS = (
         "brass ring, nickel core, a star",
     ),
 )
-BY_LABEL = {denomination.label: denomination for denomination in CROWNS}
-CURRENCY = "CRN"
+DENOMINATION_BY_LABEL = {denomination.label: denomination for denomination in DENOMINATIONS}
+CURRENCY_CODE = "CRN"
 
 
 @cache
-def relief(label: str, face: str) -> np.ndarray:
+def draw_face(label: str, face: str) -> np.ndarray:
     """The height map of one face ("obverse" shows the numeral, "reverse" the motif) of a denomination."""
-    coin = BY_LABEL[label]
+    coin = DENOMINATION_BY_LABEL[label]
     if face == "obverse":
         middle = _numeral(coin.numeral, 0.52 if len(coin.numeral) == 1 else 0.42)
         top, bottom = "* AURELIA *", coin.unit
     else:
         middle = MOTIFS[coin.motif]()
-        top, bottom = "REPUBLIC", str(2001 + 3 * CROWNS.index(coin))
+        top, bottom = "REPUBLIC", str(2001 + 3 * DENOMINATIONS.index(coin))
     letters = np.maximum(_legend(top, -90, 0.76), _legend(bottom, 90, 0.76, upright=True))
     return _finish([_field(coin.beads), 0.9 * _raised(middle, 8), 0.6 * _raised(letters, 3)])
 
 
-def token_relief(rng: np.random.Generator, motifs: tuple[str, ...]) -> np.ndarray:
+def draw_token(rng: np.random.Generator, motifs: tuple[str, ...]) -> np.ndarray:
     """The height map of a token: a design of its own, out of `motifs`, that no coin of the currency bears."""
     layers = [_field(int(rng.choice([0, 24, 36, 90])))]
     layers.append(0.9 * _raised(FOREIGN_MOTIFS[str(rng.choice(motifs))](rng), 8))
@@ -105,17 +105,19 @@ def token_relief(rng: np.random.Generator, motifs: tuple[str, ...]) -> np.ndarra
     return _finish(layers)
 
 
-def blank_relief() -> np.ndarray:
+def draw_blank() -> np.ndarray:
     """The height map of a blank: a rim and nothing else."""
     return _finish([_field(0)])
 
 
-def flat_relief() -> np.ndarray:
+def draw_plain_disc() -> np.ndarray:
     """The height map of a plain disc without a rim."""
     return _finish([np.full((RELIEF_PX, RELIEF_PX), 0.2, np.float32)])
 
 
-def alloy_map(alloy: str, core: str | None = None, core_radius: float = 0.68) -> np.ndarray:
+def make_reflectance_map(
+    alloy: str, core: str | None = None, core_radius: float = 0.68
+) -> np.ndarray:
     """Linear reflectance of a disc, float32, shape (RELIEF_PX, RELIEF_PX, 3)."""
     colours = np.empty((RELIEF_PX, RELIEF_PX, 3), np.float32)
     colours[:] = ALLOYS[alloy]

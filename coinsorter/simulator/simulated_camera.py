@@ -22,16 +22,16 @@ _NOISE_MARGIN = 96
 class Optics:
     """What the camera and the lamp are set to.
 
-    width_px, height_px, px_per_mm: the view. smear_mm: how far the belt runs while a frame is exposed.
+    width_px, height_px, px_per_mm: the view. motion_blur_mm: how far the belt runs while a frame is exposed.
     """
 
     width_px: int
     height_px: int
     px_per_mm: float
-    smear_mm: float
+    motion_blur_mm: float
 
 
-class VirtualCamera:
+class SimulatedCamera:
     """Draws frames; every chance in it comes from the generator it is given."""
 
     def __init__(self, optics: Optics, rng: np.random.Generator) -> None:
@@ -44,11 +44,11 @@ class VirtualCamera:
         self._gain = 1.0
         self._balance = np.ones(3)
 
-    def draw(self, thing: coins.Thing) -> coins.Sprite:
+    def draw_item(self, thing: coins.Item) -> coins.Sprite:
         """The thing as this camera sees it pass."""
-        return coins.draw(thing, self.optics.px_per_mm, self.optics.smear_mm)
+        return coins.draw_item(thing, self.optics.px_per_mm, self.optics.motion_blur_mm)
 
-    def picture(
+    def render_frame(
         self, sprites: Iterable[tuple[coins.Sprite, float, float]], belt_mm: float
     ) -> np.ndarray:
         """One frame, uint8 (h, w, 3) RGB: each sprite at (x, y) mm from the view's centre, the belt having run belt_mm."""

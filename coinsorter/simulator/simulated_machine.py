@@ -17,7 +17,7 @@ from coinsorter.hardware.servos.open_servos import PinServos
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Frame
 from coinsorter.simulator import belt, coins, currency
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.sorting import assembly
 from coinsorter.sorting.ledger import Ledger, RunFacts, totals
 from coinsorter.sorting.machine import Judged, Machine
@@ -41,21 +41,21 @@ class SimulatedPin(MockPWMPin):
 class SimulatedPins(MockFactory):
     """gpiozero's mock pins on the simulated clock: every change of a pin is a change of its servo's history."""
 
-    def __init__(self, clock: ManualClock, servos: dict[int, belt.ServoHistory]) -> None:
+    def __init__(self, clock: ManualClock, servos: dict[int, belt.SimulatedServo]) -> None:
         super().__init__(pin_class=SimulatedPin)
         self._clock = clock
         self._servos = {f"GPIO{pin}": servo for pin, servo in servos.items()}
 
     def changed(self, pin: str, duty: float) -> None:
         if pin in self._servos:
-            self._servos[pin].carry(self._clock.now_s(), duty)
+            self._servos[pin].set_duty(self._clock.now_s(), duty)
 
 
 class BeltCamera:
     """Pictures of the simulated belt, one after the other, until everything has landed and a little longer."""
 
     def __init__(
-        self, ride: belt.Belt, camera: VirtualCamera, clock: ManualClock, frame_s: float
+        self, ride: belt.SimulatedBelt, camera: SimulatedCamera, clock: ManualClock, frame_s: float
     ) -> None:
         self._belt = ride
         self._camera = camera
@@ -74,9 +74,11 @@ class BeltCamera:
         if self.landed == len(self._belt.riders):
             return None
         taken_s = self._number * self._frame_s
-        pixels = self._camera.picture(self._visible(taken_s), self._belt.motion.at(taken_s))
+        pixels = self._camera.render_frame(
+            self._visible(taken_s), self._belt.drive.compute_position_mm(taken_s)
+        )
         self._clock.advance_to(taken_s + READOUT_S)
-        self._belt.land(
+        self._belt.land_items(
             taken_s - 1.0
         )  # the flaps' history is complete up to now; a second more does no harm
         self._number += 1
@@ -90,16 +92,16 @@ class BeltCamera:
         self._sprites = {}
 
     def _visible(self, now_s: float) -> list[tuple[coins.Sprite, float, float]]:
-        places = self._belt.in_view(now_s, self._half_view_mm)
+        places = self._belt.list_visible(now_s, self._half_view_mm)
         self._sprites = {
-            rider.number: self._sprites.get(rider.number) or self._camera.draw(rider.thing)
+            rider.number: self._sprites.get(rider.number) or self._camera.draw_item(rider.item)
             for rider, _ in places
         }
         return [(self._sprites[rider.number], x_mm, rider.y_mm) for rider, x_mm in places]
 
 
 @dataclass(frozen=True)
-class Truth:
+class SimulationResult:
     """What really happened in a simulated run, counted by where things landed.
 
     bins: by bin, (objects, of which wrong). rejected: the ledger's reasons. ledger_matches: the ledger has in every bin, the reject bin
@@ -136,9 +138,9 @@ class SimulatedMachine:
         )
         self.clock = ManualClock()
         histories = {b.name: _history(config, b.flap, servos) for b in config.bins}
-        riders = belt.feed(count, UNSEEN_MOTIFS, feeder)
-        self.belt = belt.Belt(
-            config, belt.BeltMotion(config.belt.speed_mm_s, motion), riders, histories, chance
+        riders = belt.feed_items(count, UNSEEN_MOTIFS, feeder)
+        self.belt = belt.SimulatedBelt(
+            config, belt.BeltDrive(config.belt.speed_mm_s, motion), riders, histories, chance
         )
         optics = Optics(
             config.camera.width_px,
@@ -146,7 +148,7 @@ class SimulatedMachine:
             config.belt.px_per_mm,
             _smear_mm(config),
         )
-        view = VirtualCamera(optics, camera)
+        view = SimulatedCamera(optics, camera)
         pins = SimulatedPins(self.clock, {b.flap.pin: histories[b.name] for b in config.bins})
         self.camera = BeltCamera(self.belt, view, self.clock, 1 / config.camera.frames_per_s)
         facts = RunFacts(str(bundle.path), bundle.digest, runtime, f"simulated, seed {seed}")
@@ -165,22 +167,22 @@ class SimulatedMachine:
         self,
         progress: Callable[[int], None] = lambda landed: None,
         onlooker: Callable[[Judged], None] = lambda judged: None,
-    ) -> Truth:
+    ) -> SimulationResult:
         """Sorts everything; `progress` is told now and then how many things have landed."""
         self.machine.onlooker = onlooker
         spent_s = _run_timed(self.machine, self.camera, progress)
         self.machine.close()
         return self._truth(spent_s)
 
-    def _truth(self, spent_s: float) -> Truth:
+    def _truth(self, spent_s: float) -> SimulationResult:
         riders = self.belt.riders
-        genuine = [rider for rider in riders if rider.thing.label]
-        others = [rider for rider in riders if not rider.thing.label]
+        genuine = [rider for rider in riders if rider.item.label]
+        others = [rider for rider in riders if not rider.item.label]
         landed = Counter(rider.landed for rider in riders)
         booked = totals(self.ledger_path)
         belt_s = self.clock.now_s()
         names = [*(b.name for b in self.config.bins), self.config.reject_bin]
-        return Truth(
+        return SimulationResult(
             seed=self.seed,
             objects=len(riders),
             genuine_alone=len(genuine),
@@ -196,7 +198,7 @@ class SimulatedMachine:
                 for name in names
             },
             rejected=booked["rejected"],
-            foreign_kinds=dict(Counter(rider.thing.kind for rider in others)),
+            foreign_kinds=dict(Counter(rider.item.kind for rider in others)),
             ledger_matches=booked["bins"]
             == {name: count for name, count in landed.items() if count}
             and booked["seen"] == len(riders),
@@ -208,13 +210,13 @@ class SimulatedMachine:
 
     def _right(self, rider: belt.Rider) -> bool:
         return any(
-            b.name == rider.landed and rider.thing.label in b.labels for b in self.config.bins
+            b.name == rider.landed and rider.item.label in b.labels for b in self.config.bins
         )
 
     def _misplaced(self, rider: belt.Rider) -> bool:
         """In a class's bin it does not belong to, or a good coin among the rejects."""
         return (
-            rider.thing.label is not None
+            rider.item.label is not None
             if rider.landed == self.config.reject_bin
             else not self._right(rider)
         )
@@ -239,9 +241,9 @@ def _run_timed(machine: Machine, camera: BeltCamera, progress: Callable[[int], N
     return time.process_time() - spent - drawing
 
 
-def _history(config: Config, flap: Any, rng: np.random.Generator) -> belt.ServoHistory:
+def _history(config: Config, flap: Any, rng: np.random.Generator) -> belt.SimulatedServo:
     """A servo somewhat faster than its configured travel time, as a technician leaves it."""
-    return belt.ServoHistory(
+    return belt.SimulatedServo(
         flap, config.servo.min_pulse_us, config.servo.max_pulse_us, float(rng.uniform(0.7, 1.0))
     )
 
@@ -250,15 +252,15 @@ def _smear_mm(config: Config) -> float:
     return config.belt.speed_mm_s * config.camera.exposure_us / 1e6
 
 
-def label_facts() -> list[dict[str, Any]]:
+def list_labels() -> list[dict[str, Any]]:
     """The invented currency's labels, as a recipe lists them."""
     return [
         {
             "name": c.label,
             "value": c.value,
-            "currency": currency.CURRENCY,
+            "currency": currency.CURRENCY_CODE,
             "diameter_mm": c.diameter_mm,
             "details": c.details,
         }
-        for c in currency.CROWNS
+        for c in currency.DENOMINATIONS
     ]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter.records import SORTED
-from coinsorter.simulator.simulated_machine import Truth
+from coinsorter.simulator.simulated_machine import SimulationResult
 from coinsorter.sorting.machine import Judged
 from coinsorter.vision.crop import FILL
 
@@ -20,8 +20,8 @@ COLUMNS = 8
 PAPER, INK, GOOD, BAD = (250, 249, 246), (40, 40, 44), (36, 124, 60), (176, 52, 44)
 
 
-def show(
-    truth: Truth,
+def print_result(
+    truth: SimulationResult,
     reject: str,
     console: Console,
     picture: Path | None,
@@ -54,7 +54,7 @@ def show(
         console.print(f"contact sheet of the last coins: {picture}")
 
 
-def _table(truth: Truth, reject: str) -> Table:
+def _table(truth: SimulationResult, reject: str) -> Table:
     """Per bin: what landed there, and how much of it was wrong."""
     table = Table()
     table.add_column("bin")

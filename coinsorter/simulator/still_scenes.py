@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 
 # One cell of the grid holds the largest coin with room to spare.
 CELL_MM = 36.0
@@ -14,19 +14,19 @@ PICTURES_PER_LAMP = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Still:
+class StillScene:
     """pixels: uint8 (h, w, 3) RGB. things: what lies where, as (thing, x_px, y_px) of its middle."""
 
     pixels: np.ndarray
-    things: tuple[tuple[coins.Thing, float, float], ...]
+    items: tuple[tuple[coins.Item, float, float], ...]
 
 
-def photograph(
-    things: Iterator[coins.Thing],
+def render_stills(
+    things: Iterator[coins.Item],
     optics: Optics,
     rng: np.random.Generator,
     cell_mm: float = CELL_MM,
-) -> Iterator[Still]:
+) -> Iterator[StillScene]:
     """Lays the things out on a grid, a picture after the other, under lamps and belts that change every few pictures."""
     columns, rows = (
         max(1, int(size / optics.px_per_mm / cell_mm))
@@ -39,25 +39,25 @@ def photograph(
     number = 0
     while batch := [thing for _, thing in zip(places, things)]:
         if number % PICTURES_PER_LAMP == 0:
-            camera = VirtualCamera(optics, rng)
+            camera = SimulatedCamera(optics, rng)
         number += 1
         yield _still(batch, places, camera, rng)
 
 
 def _still(
-    batch: list[coins.Thing],
+    batch: list[coins.Item],
     places: list[tuple[float, float]],
-    camera: VirtualCamera,
+    camera: SimulatedCamera,
     rng: np.random.Generator,
-) -> Still:
+) -> StillScene:
     optics = camera.optics
     placed, sprites = [], []
     for thing, place in zip(batch, places):
         x_mm, y_mm = place + rng.uniform(-2.5, 2.5, 2)
-        sprites.append((camera.draw(thing), x_mm, y_mm))
+        sprites.append((camera.draw_item(thing), x_mm, y_mm))
         x_px, y_px = (
             (optics.width_px - 1) / 2 + x_mm * optics.px_per_mm,
             (optics.height_px - 1) / 2 + y_mm * optics.px_per_mm,
         )
         placed.append((thing, x_px, y_px))
-    return Still(camera.picture(sprites, rng.uniform(0, 1000)), tuple(placed))
+    return StillScene(camera.render_frame(sprites, rng.uniform(0, 1000)), tuple(placed))

@@ -37,7 +37,7 @@ ROUNDS = 8
 SPEED_MM_S, FRAME_S = 250.0, 1 / 60
 
 
-def run(bundle: Bundle, runtime_name: str, turns: int) -> dict[str, Any]:
+def measure_performance(bundle: Bundle, runtime_name: str, turns: int) -> dict[str, Any]:
     """Every figure of `coinsorter bench`; times in milliseconds, on one core. One picture a coin, judged in `turns` quarter turns."""
     with _one_core() as core, tempfile.TemporaryDirectory(prefix="coinsorter-bench-") as folder:
         frames = _frames(bundle)
@@ -62,7 +62,7 @@ def run(bundle: Bundle, runtime_name: str, turns: int) -> dict[str, Any]:
     }
 
 
-def show(figures: dict[str, Any], console: Console) -> None:
+def print_figures(figures: dict[str, Any], console: Console) -> None:
     """The figures as a person reads them."""
     table = Table(
         "stage",
@@ -107,12 +107,12 @@ class _Line:
 
 def _frames(bundle: Bundle) -> list[Frame]:
     """Simulated coins, one in each picture, as the bundle's own camera would show them; from a fixed seed."""
-    from coinsorter.simulator.coins import genuine
-    from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+    from coinsorter.simulator.coins import make_genuine_coin
+    from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 
     rng = np.random.default_rng(1)
     view = bundle.view
-    camera = VirtualCamera(
+    camera = SimulatedCamera(
         Optics(view.width_px, view.height_px, view.px_per_mm, SPEED_MM_S * 0.0015), rng
     )
     reach_x, reach_y = (
@@ -122,7 +122,11 @@ def _frames(bundle: Bundle) -> list[Frame]:
         (rng.uniform(-reach_x, reach_x), rng.uniform(-reach_y, reach_y)) for _ in range(PICTURES)
     )
     return [
-        Frame(camera.picture([(camera.draw(genuine(rng)), x, y)], 30.0 * i), i, i * FRAME_S)
+        Frame(
+            camera.render_frame([(camera.draw_item(make_genuine_coin(rng)), x, y)], 30.0 * i),
+            i,
+            i * FRAME_S,
+        )
         for i, (x, y) in enumerate(places)
     ]
 
@@ -273,9 +277,7 @@ def _start_up(
     pictures.mkdir()
     for frame in frames:
         cv2.imwrite(str(pictures / f"{frame.number:04d}.png"), frame.pixels[..., ::-1])
-    program = (
-        "import sys; from coinsorter.tools import benchmark; benchmark.fresh_process(*sys.argv[1:])"
-    )
+    program = "import sys; from coinsorter.tools import benchmark; benchmark.measure_fresh_process(*sys.argv[1:])"
     started = time.time()
     command = [
         sys.executable,
@@ -291,7 +293,7 @@ def _start_up(
     return {"ready_s": round(told["ready_at"] - started, 3), "rss_mb": told["rss_mb"]}
 
 
-def fresh_process(bundle_path: str, runtime_name: str, turns: str, folder: str) -> None:
+def measure_fresh_process(bundle_path: str, runtime_name: str, turns: str, folder: str) -> None:
     """What `_start_up` runs: a machine put together with mock pins, then pictures through its eyes; prints JSON."""
     from gpiozero.pins.mock import MockFactory, MockPWMPin
 

@@ -41,7 +41,7 @@ REJECT = "reject"
 
 
 @dataclass(frozen=True, eq=False)
-class Replayed:
+class ReplayedImage:
     """One picture: what it should show (None if nobody knows), the circles found in it, and what became of its coin.
 
     coin, verdict: None where no coin was found. took_s: from pixels to decision.
@@ -88,16 +88,16 @@ class Replay:
         )
         self._cut = partial(crop.cut, spec=bundle.crop)
 
-    def pictures(
+    def replay_images(
         self, paths: list[Path], folder: Path, progress: Callable[[int], None] = lambda done: None
-    ) -> tuple[list[Replayed], list[Path]]:
+    ) -> tuple[list[ReplayedImage], list[Path]]:
         """What the pipeline makes of every readable picture, in order; and those that cannot be read."""
         camera = FolderCamera(paths, frame_s=1.0)
         results = []
         while frame := camera.next_frame():
             path = paths[frame.number]
             results.append(
-                self.picture(
+                self.replay_image(
                     frame,
                     path,
                     self._bundle.label_of(path.parent.name) if path.parent != folder else None,
@@ -108,7 +108,7 @@ class Replay:
             log.warning("%s: is no picture that can be read; left out", path)
         return results, camera.unreadable
 
-    def picture(self, frame: Frame, path: Path, label: str | None) -> Replayed:
+    def replay_image(self, frame: Frame, path: Path, label: str | None) -> ReplayedImage:
         """What the pipeline makes of one picture."""
         start = time.perf_counter()
         calibrated = self._follower.calibrated
@@ -120,7 +120,7 @@ class Replay:
                 calibrated.width_px,
                 calibrated.height_px,
             )
-            return Replayed(
+            return ReplayedImage(
                 path, label, 0, None, None, Decision(self._rules.reject, WRONG_SIZE), 0.0
             )
         plane = _sized(self._scale, frame)
@@ -131,7 +131,7 @@ class Replay:
         coin = track.single(frame, circles, plane, self._cut)
         found = sum(circle.quality > 0 for circle in circles)
         if coin is None:
-            return Replayed(
+            return ReplayedImage(
                 path,
                 label,
                 found,
@@ -149,7 +149,7 @@ class Replay:
             and tells_scale(coin, verdict, self._rules.thresholds)
         ):
             self._take_in(coin, verdict)
-        return Replayed(path, label, found, coin, verdict, decision, took_s)
+        return ReplayedImage(path, label, found, coin, verdict, decision, took_s)
 
     def _take_in(self, coin: Coin, verdict: Verdict) -> None:
         """Follows the scale by a coin, as the machine does."""
@@ -185,7 +185,9 @@ def _sized(plane: ScalePlane, frame: Frame) -> ScalePlane:
     )
 
 
-def summary(replayed: Iterable[Replayed], bundle: Bundle, unreadable: list[Path]) -> dict[str, Any]:
+def summarize(
+    replayed: Iterable[ReplayedImage], bundle: Bundle, unreadable: list[Path]
+) -> dict[str, Any]:
     """All pictures in numbers; see the README for what each key counts."""
     results = list(replayed)
     genuine = [r for r in results if r.label in bundle.labels]
@@ -210,7 +212,7 @@ def summary(replayed: Iterable[Replayed], bundle: Bundle, unreadable: list[Path]
     }
 
 
-def event(replayed: Replayed) -> dict[str, Any]:
+def make_event(replayed: ReplayedImage) -> dict[str, Any]:
     """One picture as a line of the events file."""
     verdict = asdict(replayed.verdict) if replayed.verdict else {}
     return {
@@ -226,7 +228,7 @@ def event(replayed: Replayed) -> dict[str, Any]:
     }
 
 
-def _right(replayed: Replayed) -> bool:
+def _right(replayed: ReplayedImage) -> bool:
     return (
         replayed.accepted
         and replayed.verdict is not None
@@ -234,7 +236,7 @@ def _right(replayed: Replayed) -> bool:
     )
 
 
-def _counts(results: list[Replayed]) -> dict[str, int]:
+def _counts(results: list[ReplayedImage]) -> dict[str, int]:
     return {
         "seen": sum(r.coin is not None for r in results),
         "accepted": sum(r.accepted for r in results),
@@ -243,7 +245,7 @@ def _counts(results: list[Replayed]) -> dict[str, int]:
     }
 
 
-def _confusion(results: list[Replayed]) -> dict[str, dict[str, int]]:
+def _confusion(results: list[ReplayedImage]) -> dict[str, dict[str, int]]:
     """What lay in each folder -> where it went: a label, or "rejected"."""
     table: dict[str, Counter[str]] = {}
     for r in results:
@@ -257,7 +259,7 @@ def _percentile(values: list[float], share: float) -> float | None:
     return round(float(np.percentile(values, share)), 3) if values else None
 
 
-def show(result: dict[str, Any], console: Console) -> None:
+def print_summary(result: dict[str, Any], console: Console) -> None:
     """The numbers as a person reads them."""
     table = Table(
         "label",
@@ -288,7 +290,7 @@ def show(result: dict[str, Any], console: Console) -> None:
         )
 
 
-def belt(
+def replay_belt(
     settings: Config, bundle: Bundle, interpreter: str, paths: list[Path], ledger_path: Path
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Recorded frames of the moving belt through the whole machine, with mock pins: what its ledger says, and a row per coin."""

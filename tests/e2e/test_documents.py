@@ -13,7 +13,7 @@ import pytest
 
 from coinsorter.cli import main
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from tests.conftest import ROOT, data_folder
 from tests.e2e import documents
 from tests.e2e.documents import Command
@@ -62,11 +62,11 @@ def photograph_coins(folder: Path, seed: int) -> None:
     for label in ("bit_10", "crown_20"):
         (folder / label).mkdir(parents=True)
         for burst in range(4):
-            camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+            camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
             for number in range(5):
-                sprite = camera.draw(coins.genuine(rng, label))
+                sprite = camera.draw_item(coins.make_genuine_coin(rng, label))
                 place = (sprite, *rng.uniform(-40, 40, 2))
-                pixels = camera.picture([place], 30.0 * number)
+                pixels = camera.render_frame([place], 30.0 * number)
                 name = f"x_{1000 + 500 * burst + 10 * number}.png"
                 cv2.imwrite(str(folder / label / name), pixels[..., ::-1])
 

@@ -20,7 +20,7 @@ from coinsorter.hardware.camera.open_camera import picture_paths
 from coinsorter.recognition import runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.simulator import belt, coins, currency
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.tools.image_replay import Replay
 from tests.conftest import CONFIG, CROWNS, ROOT
 
@@ -30,18 +30,20 @@ def photographs(tmp_path_factory) -> Path:
     """Simulated pictures of single coins: three denominations, tokens, and things that are no pictures."""
     folder = tmp_path_factory.mktemp("photographs")
     rng = np.random.default_rng(5)
-    camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+    camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
     number = 0
     for name in ("bit_10", "crown_2", "crown_20", "token"):
         (folder / name).mkdir()
         for _ in range(4):
             number += 1
             thing = (
-                coins.genuine(rng, name)
+                coins.make_genuine_coin(rng, name)
                 if name != "token"
-                else coins.foreign(rng, "token", ("heart", "bars"))
+                else coins.make_foreign_object(rng, "token", ("heart", "bars"))
             )
-            pixels = camera.picture([(camera.draw(thing), *rng.uniform(-30, 30, 2))], 10.0 * number)
+            pixels = camera.render_frame(
+                [(camera.draw_item(thing), *rng.uniform(-30, 30, 2))], 10.0 * number
+            )
             cv2.imwrite(str(folder / name / f"coin_{number:03d}.png"), pixels[..., ::-1])
     return folder
 
@@ -184,7 +186,7 @@ def test_what_is_found_does_not_hang_on_the_scale_that_is_followed(crowns, photo
         for follow in (True, False)
     )
     paths = picture_paths(photographs)
-    one, other = (replay.pictures(paths, photographs)[0] for replay in (followed, calibrated))
+    one, other = (replay.replay_images(paths, photographs)[0] for replay in (followed, calibrated))
     assert [r.coin and r.coin.circles for r in one] == [r.coin and r.coin.circles for r in other]
     assert [r.coin.diameter_mm for r in one if r.coin] != [
         r.coin.diameter_mm for r in other if r.coin
@@ -242,15 +244,17 @@ def test_a_folder_without_pictures_is_one_line(command, tmp_path, kind):
 
 def test_a_recording_of_the_belt_goes_through_the_whole_machine(command, tmp_path, config):
     rng = np.random.default_rng(9)
-    camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+    camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
     riders = [
-        belt.Rider(i, coins.genuine(rng, label), 110.0 + 90 * i, 0.0)
+        belt.Rider(i, coins.make_genuine_coin(rng, label), 110.0 + 90 * i, 0.0)
         for i, label in enumerate(("crown_1", "bit_20"))
     ]
-    sprites = [camera.draw(rider.thing) for rider in riders]
+    sprites = [camera.draw_item(rider.item) for rider in riders]
     for number in range(85):
         run = config.belt.speed_mm_s * number / config.camera.frames_per_s
-        pixels = camera.picture([(s, run - r.offset_mm, 0.0) for s, r in zip(sprites, riders)], run)
+        pixels = camera.render_frame(
+            [(s, run - r.offset_mm, 0.0) for s, r in zip(sprites, riders)], run
+        )
         cv2.imwrite(str(tmp_path / f"frame_{number:04d}.png"), pixels[..., ::-1])
     events = tmp_path / "events.jsonl"
     status, out, _ = command(
@@ -443,5 +447,5 @@ def test_ctrl_c_during_a_simulated_run_ends_it_without_a_traceback(tmp_path):
 
 def test_the_currency_of_the_shipped_bundle_is_the_simulators(crowns):
     assert {name: label.diameter_mm for name, label in crowns.labels.items()} == {
-        c.label: c.diameter_mm for c in currency.CROWNS
+        c.label: c.diameter_mm for c in currency.DENOMINATIONS
     }

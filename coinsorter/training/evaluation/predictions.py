@@ -20,7 +20,7 @@ from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Circle, Coin, Frame, Verdict
 from coinsorter.sorting.acceptance import Rules, decide
-from coinsorter.tools.image_replay import REJECT, Replay, Replayed
+from coinsorter.tools.image_replay import REJECT, Replay, ReplayedImage
 from coinsorter.training.dataset import quality
 from coinsorter.vision import crop
 from coinsorter.vision.crop import FILL
@@ -116,7 +116,7 @@ class Predictor:
 
     def frame(self, frame: Frame, path: Path, label: str | None) -> Prediction:
         """A picture as the machine's camera takes it."""
-        replayed = self._replay.picture(frame, path, label)
+        replayed = self._replay.replay_image(frame, path, label)
         if replayed.coin is None or replayed.verdict is None:
             return self._nothing(replayed, frame.pixels)
         coin, verdict = replayed.coin, replayed.verdict
@@ -178,7 +178,7 @@ class Predictor:
         )
         return verdict, np.array(verdict.probabilities)
 
-    def _nothing(self, replayed: Replayed, pixels: np.ndarray) -> Prediction:
+    def _nothing(self, replayed: ReplayedImage, pixels: np.ndarray) -> Prediction:
         size = self.models.crop.size_px
         nothing = np.zeros(len(self.models.labels))
         return Prediction(

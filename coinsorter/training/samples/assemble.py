@@ -11,7 +11,7 @@ from coinsorter.errors import InputError
 from coinsorter.hardware.camera.open_camera import picture_paths
 from coinsorter.recognition.bundle import Bundle, Label
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS, label_facts
+from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS, list_labels
 from coinsorter.training.dataset import dataset
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
@@ -115,7 +115,7 @@ def _check_simulated(recipe: Recipe, data: Sequence[Path]) -> None:
 
 
 def _simulated(recipe: Recipe, bar: OpenProgress) -> Material:
-    labels = [Label(**facts) for facts in label_facts()]
+    labels = [Label(**facts) for facts in list_labels()]
     spec = recipe.crop_spec(SIMULATED_SURROUND, max(label.diameter_mm for label in labels))
     counts, motifs, seed = recipe.pictures, tuple(recipe.motifs), recipe.seed
     with bar("drawing coins", counts.genuine) as tell:

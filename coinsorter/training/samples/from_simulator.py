@@ -8,7 +8,7 @@ import numpy as np
 
 from coinsorter.simulator import coins, currency
 from coinsorter.simulator.simulated_camera import Optics
-from coinsorter.simulator.still_scenes import photograph
+from coinsorter.simulator.still_scenes import render_stills
 from coinsorter.sorting.assembly import SEARCH_MARGIN
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.samples.crop_store import Shelf
@@ -52,18 +52,18 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
     kind, count, chunk, spec, motifs, seed = job
     rng = np.random.default_rng([*seed, chunk])
     things = _things(kind, count, motifs, rng)
-    names = [coin.label for coin in currency.CROWNS]
+    names = [coin.label for coin in currency.DENOMINATIONS]
     smallest, largest = (
         margin * d / 2 * OPTICS.px_per_mm for margin, d in zip(SEARCH_MARGIN, (18.0, 27.5))
     )
     crops, labels, circles, diameters = [], [], [], []
-    for still in photograph(things, OPTICS, rng):
+    for still in render_stills(things, OPTICS, rng):
         seen = [
             c
             for c in find_things(still.pixels, Search(smallest, largest, **LENIENT_SEARCH))
             if c.quality
         ]
-        for thing, x_px, y_px in still.things:
+        for thing, x_px, y_px in still.items:
             near = [c for c in seen if np.hypot(c.x_px - x_px, c.y_px - y_px) < 0.3 * c.radius_px]
             if near:
                 diameters.append(2 * near[0].radius_px / OPTICS.px_per_mm)
@@ -82,9 +82,11 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
 
 def _things(
     kind: str, count: int, motifs: tuple[str, ...], rng: np.random.Generator
-) -> Iterator[coins.Thing]:
+) -> Iterator[coins.Item]:
     for number in range(count):
         if kind == coins.GENUINE:
-            yield coins.genuine(rng, currency.CROWNS[number % len(currency.CROWNS)].label)
+            yield coins.make_genuine_coin(
+                rng, currency.DENOMINATIONS[number % len(currency.DENOMINATIONS)].label
+            )
         else:
-            yield coins.foreign(rng, kind, motifs)
+            yield coins.make_foreign_object(rng, kind, motifs)

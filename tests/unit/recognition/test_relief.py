@@ -21,7 +21,7 @@ from coinsorter.training.samples import from_simulator
 from coinsorter.training.samples.samples import NONE, Samples
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
-LABELS = len(currency.CROWNS)
+LABELS = len(currency.DENOMINATIONS)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from coinsorter.config import Flap
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.simulator import belt, coins, currency
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS, SimulatedPins
 from coinsorter.vision.detect import Search, find_things
 
@@ -22,15 +22,15 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def picture(thing: coins.Thing, seed: int = 0) -> np.ndarray:
-    camera = VirtualCamera(OPTICS, rng(seed))
-    return camera.picture([(camera.draw(thing), 0.0, 0.0)], 0.0)
+def picture(thing: coins.Item, seed: int = 0) -> np.ndarray:
+    camera = SimulatedCamera(OPTICS, rng(seed))
+    return camera.render_frame([(camera.draw_item(thing), 0.0, 0.0)], 0.0)
 
 
 def test_the_currency_has_eight_denominations_with_two_different_faces_each():
     faces = [
-        currency.relief(coin.label, face)
-        for coin in currency.CROWNS
+        currency.draw_face(coin.label, face)
+        for coin in currency.DENOMINATIONS
         for face in ("obverse", "reverse")
     ]
     assert len(faces) == 16
@@ -38,21 +38,21 @@ def test_the_currency_has_eight_denominations_with_two_different_faces_each():
 
 
 def test_neither_size_nor_metal_alone_tells_every_coin_from_the_next():
-    by_size = sorted(currency.CROWNS, key=lambda coin: coin.diameter_mm)
+    by_size = sorted(currency.DENOMINATIONS, key=lambda coin: coin.diameter_mm)
     assert any(
         b.diameter_mm - a.diameter_mm <= 0.5 and a.alloy != b.alloy
         for a, b in zip(by_size, by_size[1:])
     )
     assert any(
         a.alloy == b.alloy and a.core == b.core and a is not b
-        for a in currency.CROWNS
-        for b in currency.CROWNS
+        for a in currency.DENOMINATIONS
+        for b in currency.DENOMINATIONS
     )
 
 
 def test_turning_a_coin_changes_its_look_because_the_light_stays():
     def lit(turn_deg: float) -> np.ndarray:
-        disc = coins.genuine(rng(1), "crown_2").discs[0][0]
+        disc = coins.make_genuine_coin(rng(1), "crown_2").discs[0][0]
         turned = coins.Disc(
             **{
                 **disc.__dict__,
@@ -62,34 +62,34 @@ def test_turning_a_coin_changes_its_look_because_the_light_stays():
                 "dirt": disc.dirt[:0],
             }
         )
-        return coins.draw(
-            coins.Thing(coins.GENUINE, "crown_2", ((turned, (0.0, 0.0)),)), 4.0
+        return coins.draw_item(
+            coins.Item(coins.GENUINE, "crown_2", ((turned, (0.0, 0.0)),)), 4.0
         ).layers[..., :3]
 
     assert np.abs(np.rot90(lit(0.0)) - lit(-90.0)).mean() > 2.0
     assert np.abs(lit(0.0) - lit(0.0)).max() == 0
 
 
-@pytest.mark.parametrize("label", list(currency.BY_LABEL))
+@pytest.mark.parametrize("label", list(currency.DENOMINATION_BY_LABEL))
 def test_every_coin_is_found_alone_and_measured_to_a_hundredth(label):
-    things = find_things(picture(coins.genuine(rng(2), label)), SEARCH)
+    things = find_things(picture(coins.make_genuine_coin(rng(2), label)), SEARCH)
     assert len(things) == 1 and things[0].alone
     assert 2 * things[0].radius_px / 4.0 == pytest.approx(
-        currency.BY_LABEL[label].diameter_mm, rel=0.01
+        currency.DENOMINATION_BY_LABEL[label].diameter_mm, rel=0.01
     )
 
 
 @pytest.mark.parametrize("kind", ["bent", "clipped", "touching", "overlapping"])
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_damaged_or_touches_is_seen_and_not_called_alone(kind, seed):
-    things = find_things(picture(coins.foreign(rng(seed), kind, MOTIFS)), SEARCH)
+    things = find_things(picture(coins.make_foreign_object(rng(seed), kind, MOTIFS)), SEARCH)
     assert things and not any(thing.alone for thing in things)
 
 
 @pytest.mark.parametrize("kind", coins.FOREIGN_KINDS)
 @pytest.mark.parametrize("seed", range(6))
 def test_every_foreign_thing_is_seen(kind, seed):
-    assert find_things(picture(coins.foreign(rng(seed), kind, MOTIFS)), SEARCH)
+    assert find_things(picture(coins.make_foreign_object(rng(seed), kind, MOTIFS)), SEARCH)
 
 
 def test_tokens_on_the_belt_bear_motifs_that_the_shipped_recipes_never_show():
@@ -101,12 +101,14 @@ def test_tokens_on_the_belt_bear_motifs_that_the_shipped_recipes_never_show():
 
 
 def test_the_same_seed_draws_the_same_picture():
-    assert (picture(coins.genuine(rng(3)), 4) == picture(coins.genuine(rng(3)), 4)).all()
+    assert (
+        picture(coins.make_genuine_coin(rng(3)), 4) == picture(coins.make_genuine_coin(rng(3)), 4)
+    ).all()
 
 
 def test_a_fifth_of_the_feed_is_foreign_and_every_kind_is_in_it():
-    riders = belt.feed(300, MOTIFS, rng())
-    kinds = [rider.thing.kind for rider in riders if rider.thing.label is None]
+    riders = belt.feed_items(300, MOTIFS, rng())
+    kinds = [rider.item.kind for rider in riders if rider.item.label is None]
     assert len(kinds) == 60 and set(kinds) == set(coins.FOREIGN_KINDS)
     gaps = np.diff([rider.offset_mm for rider in riders])
     assert gaps.min() >= belt.MIN_SPACING_MM
@@ -115,19 +117,19 @@ def test_a_fifth_of_the_feed_is_foreign_and_every_kind_is_in_it():
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0, 200))
 def test_the_belt_runs_forward_at_about_its_speed(time_s):
-    motion = belt.BeltMotion(250.0, rng(5))
-    run = motion.at(time_s)
+    drive = belt.BeltDrive(250.0, rng(5))
+    run = drive.compute_position_mm(time_s)
     assert run == pytest.approx(250 * time_s, rel=0.02, abs=1)
-    assert motion.when(run) == pytest.approx(time_s, abs=0.002)
+    assert drive.compute_time_s(run) == pytest.approx(time_s, abs=0.002)
 
 
 FLAP = Flap(pin=5, rest_deg=90, open_deg=135, distance_mm=160, travel_ms=80)
 
 
-def servo(*pulses: tuple[float, float], swift: float = 1.0) -> belt.ServoHistory:
-    history = belt.ServoHistory(FLAP, 500, 2500, swift)
+def servo(*pulses: tuple[float, float], travel_fraction: float = 1.0) -> belt.SimulatedServo:
+    history = belt.SimulatedServo(FLAP, 500, 2500, travel_fraction)
     for time_s, pulse_us in pulses:
-        history.carry(time_s, pulse_us / 20_000)
+        history.set_duty(time_s, pulse_us / 20_000)
     return history
 
 
@@ -153,7 +155,7 @@ def servo(*pulses: tuple[float, float], swift: float = 1.0) -> belt.ServoHistory
     ],
 )
 def test_a_servo_turns_no_faster_than_it_can(pulses, span, expected):
-    assert servo(*pulses).openness(*span) == pytest.approx(expected, abs=1e-6)
+    assert servo(*pulses).find_openness_range(*span) == pytest.approx(expected, abs=1e-6)
 
 
 def test_mock_pins_write_the_servos_history_on_the_simulated_clock():
@@ -175,25 +177,25 @@ def test_mock_pins_write_the_servos_history_on_the_simulated_clock():
 
 
 def one_rider(
-    config, thing: coins.Thing, opened: tuple[float, float] | None, bin_name: str = "bit_10"
+    config, thing: coins.Item, opened: tuple[float, float] | None, bin_name: str = "bit_10"
 ) -> str:
     """Where a lone thing lands if one flap is open over a span of time."""
-    servos = {b.name: belt.ServoHistory(b.flap, 500, 2500, 1.0) for b in config.bins}
+    servos = {b.name: belt.SimulatedServo(b.flap, 500, 2500, 1.0) for b in config.bins}
     for name, history in servos.items():
-        history.carry(0.0, 1500 / 20_000)
+        history.set_duty(0.0, 1500 / 20_000)
         if opened and name == bin_name:
-            history.carry(opened[0], 2000 / 20_000)
-            history.carry(opened[1], 1500 / 20_000)
+            history.set_duty(opened[0], 2000 / 20_000)
+            history.set_duty(opened[1], 1500 / 20_000)
     rider = belt.Rider(0, thing, 100.0, 0.0)
-    ride = belt.Belt(
-        config, belt.BeltMotion(config.belt.speed_mm_s, rng(6)), [rider], servos, rng(7)
+    ride = belt.SimulatedBelt(
+        config, belt.BeltDrive(config.belt.speed_mm_s, rng(6)), [rider], servos, rng(7)
     )
-    ride.land(10.0)
+    ride.land_items(10.0)
     return rider.landed
 
 
 def test_where_a_thing_lands_is_decided_by_the_flaps_not_by_the_machine(config):
-    coin = coins.genuine(rng(8), "crown_5")
+    coin = coins.make_genuine_coin(rng(8), "crown_5")
     arrives = (100 + 160) / 250
     assert one_rider(config, coin, None) == "reject"
     assert one_rider(config, coin, (arrives - 0.5, arrives + 0.5)) == "bit_10"

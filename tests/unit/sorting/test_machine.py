@@ -207,7 +207,7 @@ def test_a_paused_machine_rejects_everything_and_writes_it_down(build):
 def test_coins_that_have_no_bin_are_rejected_by_that_name(build, config):
     simulated = build(count=12, bins=[b for b in config.bins if b.name != "crown_5"])
     truth = simulated.run()
-    labels = [rider.thing.label for rider in simulated.belt.riders]
+    labels = [rider.item.label for rider in simulated.belt.riders]
     assert truth.rejected.get("no-bin", 0) == labels.count("crown_5") > 0 and truth.ledger_matches
 
 
@@ -321,7 +321,7 @@ def test_coins_that_sensors_see_fall_are_in_their_bins(build):
 
 def test_a_coin_that_no_sensor_saw_fall_is_uncertain_and_told(build):
     simulated = build(count=12)
-    expected = Counter(rider.thing.label for rider in simulated.belt.riders)
+    expected = Counter(rider.item.label for rider in simulated.belt.riders)
     blind = expected.most_common(1)[0][0]
     wired(simulated, blind=(blind,))
     drain(simulated)

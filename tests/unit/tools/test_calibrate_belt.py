@@ -41,10 +41,10 @@ class SensedBelt:
         self._frame_s, self._frames = 1 / simulated.config.camera.frames_per_s, 0
         self.now_s, self.interrupt_at, self.closed = 0.0, None, False
         at_mm = {bin_.name: bin_.flap.distance_mm for bin_ in simulated.config.bins}
-        motion = self._belt.motion
+        drive = self._belt.drive
         self._falls = sorted(
             (
-                motion.when(rider.offset_mm + at_mm[name]) + FALL_S + rng.normal(0, 0.004),
+                drive.compute_time_s(rider.offset_mm + at_mm[name]) + FALL_S + rng.normal(0, 0.004),
                 name,
                 rider.number,
             )
@@ -64,7 +64,7 @@ class SensedBelt:
         self.closed = True
 
     def _fall(self, at_s: float, name: str, number: int) -> None:
-        if self._belt._way(self._belt.riders[number]) == name:
+        if self._belt.find_landing_bin(self._belt.riders[number]) == name:
             self.now_s = at_s
             self._pins.pin(DROP_PINS[name]).drive_low()
             self._pins.pin(DROP_PINS[name]).drive_high()
@@ -101,7 +101,7 @@ def belt(tmp_path, crowns, monkeypatch, settings):
     simulated = SimulatedMachine(
         config.load(true), crowns, tmp_path / "ledger.db", 24, 5, runtime.pick("auto")
     )
-    riders = [rider for rider in simulated.belt.riders if rider.thing.label]
+    riders = [rider for rider in simulated.belt.riders if rider.item.label]
     for place, rider in enumerate(riders):
         rider.number, rider.offset_mm = place, 200.0 + 200.0 * place
     simulated.belt.riders[:] = riders

@@ -52,7 +52,7 @@ def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(
     taken = capture.Capture(belt, tracker, search, tmp_path / "crown_1", now_s=lambda: 12.5)
     paths = list(taken)
     riders = belt._belt.riders
-    alone = sum(rider.thing.label is not None for rider in riders)
+    alone = sum(rider.item.label is not None for rider in riders)
     assert alone <= len(paths) <= len(riders) and len(paths) + taken.left_out == len(riders)
     assert len(set(paths)) == len(paths) and all(
         path.name.startswith("crown_1_12500_") for path in paths

@@ -18,7 +18,7 @@ from coinsorter.recognition.bundle import Fusion, Label
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Circle
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.vision.crop import FILL, CropSpec, inside
 from coinsorter.vision.scale import ScalePlane
 from tests.conftest import ROOT, needs_training, only_line
@@ -65,10 +65,10 @@ def frames(tmp_path_factory):
     for label in ("bit_10", "crown_20"):
         (folder / label).mkdir()
         for burst in range(2):
-            camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+            camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
             for number in range(6):
-                sprite = camera.draw(coins.genuine(rng, label))
-                pixels = camera.picture([(sprite, *rng.uniform(-40, 40, 2))], 30.0 * number)
+                sprite = camera.draw_item(coins.make_genuine_coin(rng, label))
+                pixels = camera.render_frame([(sprite, *rng.uniform(-40, 40, 2))], 30.0 * number)
                 cv2.imwrite(
                     str(folder / label / f"x_{1000 + 500 * burst + 10 * number}.png"),
                     pixels[..., ::-1],
@@ -662,9 +662,10 @@ def crops(tmp_path_factory):
         (folder / named).mkdir()
         for photograph in range(3):
             for number in range(5):
-                camera = VirtualCamera(Optics(160, 160, 4.0, 0.375), rng)
-                pixels = camera.picture(
-                    [(camera.draw(coins.genuine(rng, label)), 0.0, 0.0)], 30.0 * number
+                camera = SimulatedCamera(Optics(160, 160, 4.0, 0.375), rng)
+                pixels = camera.render_frame(
+                    [(camera.draw_item(coins.make_genuine_coin(rng, label)), 0.0, 0.0)],
+                    30.0 * number,
                 )
                 cv2.imwrite(
                     str(folder / named / f"shot{photograph}_{number}.png"), pixels[..., ::-1]

@@ -204,7 +204,9 @@ def test_a_replay_does_not_follow_the_scale_to_where_no_camera_was_moved(crowns)
     replay, seen = Replay(crowns, Sure()), []
     for number in range(60):
         pixels = disc_picture(320 + 3 * (number % 7), 240, 44, 640, 480)
-        seen.append(replay.picture(Frame(pixels, number, float(number)), Path("x.png"), "other"))
+        seen.append(
+            replay.replay_image(Frame(pixels, number, float(number)), Path("x.png"), "other")
+        )
     assert (
         list(crowns.labels)[7] == "crown_20"
         and max(one.coin.diameter_mm for one in seen) < 22 * 1.15

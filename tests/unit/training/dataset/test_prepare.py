@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from coinsorter.errors import InputError
 from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.detect import Search, find_things
@@ -55,11 +55,12 @@ SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
 def frames() -> dict[str, list[np.ndarray]]:
     """Six frames of 200 x 160 pixels with one coin each of two denominations, every coin another one, lying otherwise."""
     rng = np.random.default_rng(4)
-    camera = VirtualCamera(Optics(200, 160, PX_PER_MM, 0.0), rng)
+    camera = SimulatedCamera(Optics(200, 160, PX_PER_MM, 0.0), rng)
     return {
         label: [
-            camera.picture(
-                [(camera.draw(coins.genuine(rng, label)), *rng.uniform(-8, 8, 2))], 30.0 * number
+            camera.render_frame(
+                [(camera.draw_item(coins.make_genuine_coin(rng, label)), *rng.uniform(-8, 8, 2))],
+                30.0 * number,
             )
             for number in range(EACH)
         ]

@@ -17,7 +17,7 @@ from coinsorter.recognition import runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Frame
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.sorting import assembly
 from coinsorter.vision import crop
 from coinsorter.vision.crop import FILL, CropSpec
@@ -260,16 +260,18 @@ def photographs(tmp_path_factory) -> Path:
     """Simulated frames of single coins: three denominations and tokens, four each."""
     folder = tmp_path_factory.mktemp("photographs")
     rng = np.random.default_rng(5)
-    camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+    camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
     for kind, name in enumerate(("bit_10", "crown_2", "crown_20", "token")):
         (folder / name).mkdir()
         for number in range(4):
             thing = (
-                coins.genuine(rng, name)
+                coins.make_genuine_coin(rng, name)
                 if name != "token"
-                else coins.foreign(rng, "token", ("heart", "bars"))
+                else coins.make_foreign_object(rng, "token", ("heart", "bars"))
             )
-            pixels = camera.picture([(camera.draw(thing), *rng.uniform(-30, 30, 2))], 10.0 * number)
+            pixels = camera.render_frame(
+                [(camera.draw_item(thing), *rng.uniform(-30, 30, 2))], 10.0 * number
+            )
             cv2.imwrite(str(folder / name / f"coin_{4 * kind + number:03d}.png"), pixels[..., ::-1])
     return folder
 
@@ -400,9 +402,11 @@ def test_corners_that_were_painted_over_tell_no_light(judge):
 def ready_crops(judge, tmp_path):
     """Coins of every label as ready crops: of one scale in `one`, each enlarged to fill its crop in `many`."""
     rng = np.random.default_rng(5)
-    camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+    camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
     for number, name in enumerate([*judge.models.labels] * 4):
-        pixels = camera.picture([(camera.draw(coins.genuine(rng, name)), 0.0, 0.0)], 0.0)
+        pixels = camera.render_frame(
+            [(camera.draw_item(coins.make_genuine_coin(rng, name)), 0.0, 0.0)], 0.0
+        )
         (circle,) = [
             c
             for c in find_things(pixels, assembly.search(judge.models, judge.models.view))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_camera import Optics, VirtualCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.vision.scale import ScalePlane
 from tests.conftest import CROWNS, Opened, disc_picture, needs_training, only_line
 
@@ -36,15 +36,15 @@ def photographs(tmp_path_factory) -> Path:
     for name in (*LABELS, "token"):
         (folder / name).mkdir()
         for burst in range(2):
-            camera = VirtualCamera(Optics(640, 480, 4.0, 0.375), rng)
+            camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
             for number in range(4):
                 thing = (
-                    coins.genuine(rng, name)
+                    coins.make_genuine_coin(rng, name)
                     if name != "token"
-                    else coins.foreign(rng, "token", ("heart", "bars"))
+                    else coins.make_foreign_object(rng, "token", ("heart", "bars"))
                 )
-                pixels = camera.picture(
-                    [(camera.draw(thing), *rng.uniform(-30, 30, 2))], 10.0 * number
+                pixels = camera.render_frame(
+                    [(camera.draw_item(thing), *rng.uniform(-30, 30, 2))], 10.0 * number
                 )
                 cv2.imwrite(
                     str(folder / name / f"x_{1000 + 500 * burst + 6 * number}.png"),
