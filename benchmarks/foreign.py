@@ -21,8 +21,8 @@ from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
 from coinsorter.simulator.still_scenes import render_stills
-from coinsorter.sorting import assembly
 from coinsorter.sorting.acceptance import Rules, decide
+from coinsorter.sorting.assembly import build_search
 from coinsorter.vision import crop, track
 from coinsorter.vision.detect import find_things
 from tests.conftest import CROWNS
@@ -37,7 +37,7 @@ def judge_some(job: tuple[Path, str, int, int]) -> Counter:
     models = bundle.load(path)
     judge = Classifier(models, runtime.pick("auto"))
     rules = Rules(models.thresholds, {name: name for name in models.labels}, "reject")
-    view, search = models.view, assembly.search(models, models.view)
+    view, search = models.view, build_search(models, models.view)
     cut = partial(crop.cut, spec=models.crop)
     rng = np.random.default_rng(
         [SEED, coins.FOREIGN_KINDS.index(kind) if kind in coins.FOREIGN_KINDS else 99, chunk]

@@ -23,7 +23,7 @@ from coinsorter.records import SORTED, Circle, Frame
 from coinsorter.simulator.belt import Rider
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulated_machine import SimulatedMachine
-from coinsorter.sorting.machine import Judged
+from coinsorter.sorting.machine import SortedCoin
 from coinsorter.vision.detect import find_things
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ class Moment:
 
     frame: Frame
     circles: list[Circle]
-    last: Judged | None
+    last: SortedCoin | None
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def sort_and_watch(coins: int, seed: int, folder: Path) -> tuple[SimulatedMachin
         config, models, folder / "ledger.db", coins, seed, runtime.pick("auto")
     )
     moments: list[Moment] = []
-    last: list[Judged] = []
+    last: list[SortedCoin] = []
     every = round(config.camera.frames_per_s / FRAMES_PER_S)
     take = machine.camera.next_frame
 
@@ -79,7 +79,7 @@ def sort_and_watch(coins: int, seed: int, folder: Path) -> tuple[SimulatedMachin
         return frame
 
     machine.camera.next_frame = next_frame
-    machine.run(onlooker=last.append)
+    machine.run(on_sorted=last.append)
     return machine, moments
 
 
@@ -120,7 +120,7 @@ def _draw_view(sheet: np.ndarray, moment: Moment) -> None:
     sheet[14 : 14 + VIEW_PX[1], 14 : 14 + VIEW_PX[0]] = small
 
 
-def _draw_verdict(sheet: np.ndarray, last: Judged | None) -> None:
+def _draw_verdict(sheet: np.ndarray, last: SortedCoin | None) -> None:
     left = VIEW_PX[0] + 40
     _write(sheet, "coinsorter", (left, 44), INK, 0.9)
     _write(sheet, "a simulated machine sorts", (left, 68), FAINT, 0.5)

@@ -25,10 +25,10 @@ from coinsorter.commands._options import (
 )
 from coinsorter.config import Config
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import Camera
 from coinsorter.recognition import bundle
 from coinsorter.records import Coin
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
+from coinsorter.sorting.ports import Camera
 from coinsorter.tools import calibrate_belt
 from coinsorter.tools.calibrate_belt import Place, Travel
 from coinsorter.vision.detect import Search
@@ -191,7 +191,7 @@ def _calibrate_belt(options: argparse.Namespace) -> None:
         settings.scale, settings.belt.speed_mm_s, 1 / settings.camera.frames_per_s
     )
     with closing(open_camera(settings.camera, options.config.parent)) as camera:
-        parts = camera, tracker, assembly.search(models, settings.scale)
+        parts = camera, tracker, build_search(models, settings.scale)
         fallen = _fallen(options, settings, *parts) if options.bins else {}
         coins = (
             [one.coin for found in fallen.values() for one in found]

@@ -22,7 +22,7 @@ from coinsorter.commands._options import (
     progress,
 )
 from coinsorter.hardware.camera.open_camera import open_camera
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.tools import capture, status
 
 EVERY_S = 1.0
@@ -85,7 +85,7 @@ def _snap(options: argparse.Namespace) -> None:
     models = bundle_for(settings, options.config)
     with closing(open_camera(settings.camera, options.config.parent)) as camera:
         frame, circles, picture = capture.snap(
-            camera, assembly.search(models, settings.scale), settings.scale
+            camera, build_search(models, settings.scale), settings.scale
         )
     capture.write(options.out, frame.pixels if options.plain else picture)
     if options.json:
@@ -115,9 +115,7 @@ def _capture(options: argparse.Namespace) -> None:
         closing(open_camera(settings.camera, options.config.parent)) as camera,
         progress("capturing", options.coins, options.json) as advance,
     ):
-        kept_coins = capture.Capture(
-            camera, tracker, assembly.search(models, settings.scale), folder
-        )
+        kept_coins = capture.Capture(camera, tracker, build_search(models, settings.scale), folder)
         try:
             for kept, _ in enumerate(kept_coins, 1):
                 advance(kept)

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from coinsorter.commands._options import add_command, add_config, add_json
 from coinsorter.config import Config
-from coinsorter.hardware.camera.open_camera import Camera, open_camera
+from coinsorter.hardware.camera.open_camera import open_camera
+from coinsorter.sorting.ports import Camera
 from coinsorter.tools import doctor_checks
 from coinsorter.tools.doctor_checks import FAULT, OK, WARNING, Finding
 

@@ -18,7 +18,7 @@ from coinsorter.commands._options import (
     show_totals,
     whole_file,
 )
-from coinsorter.sorting import ledger
+from coinsorter.sorting.ledger_queries import export_rows, read_rows, read_totals
 
 
 def add(commands: Any) -> None:
@@ -55,7 +55,7 @@ def _ledger_path(options: argparse.Namespace) -> Path:
 
 
 def _ledger_totals(options: argparse.Namespace) -> None:
-    found = ledger.totals(_ledger_path(options))
+    found = read_totals(_ledger_path(options))
     if options.json:
         print(json.dumps(found))
     else:
@@ -63,7 +63,7 @@ def _ledger_totals(options: argparse.Namespace) -> None:
 
 
 def _ledger_tail(options: argparse.Namespace) -> None:
-    found = ledger.rows(_ledger_path(options), options.n)
+    found = read_rows(_ledger_path(options), options.n)
     if options.json:
         for row in found:
             print(json.dumps(row))
@@ -89,8 +89,8 @@ def _ledger_tail(options: argparse.Namespace) -> None:
 def _ledger_export(options: argparse.Namespace) -> None:
     path = _ledger_path(options)
     if options.to is None:
-        ledger.export(path, sys.stdout, options.format)
+        export_rows(path, sys.stdout, options.format)
         return
     with whole_file(options.to, "--to") as to:
-        written = ledger.export(path, to, options.format)
+        written = export_rows(path, to, options.format)
     print(f"{written} rows in {options.to}")

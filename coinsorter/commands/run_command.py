@@ -26,7 +26,8 @@ from coinsorter.errors import LedgerError
 from coinsorter.hardware import systemd
 from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Bundle
-from coinsorter.sorting import assembly, ledger
+from coinsorter.sorting import ledger
+from coinsorter.sorting.assembly import assemble_machine, build_rules
 from coinsorter.sorting.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
 
     interpreter = runtime.pick(settings.runtime.interpreter)
     log.info("bundle %s, %s %s", models.path, interpreter, runtime.version(interpreter))
-    facts = ledger.RunFacts(str(models.path), models.digest, interpreter, options.note)
+    facts = ledger.RunRecord(str(models.path), models.digest, interpreter, options.note)
     told, wishes = systemd.service(), _Wishes()
     with ExitStack() as parts:
         flaps = Flaps(settings, open_servos(settings))
@@ -140,7 +141,7 @@ def _sort(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
         parts.callback(book.close)
         camera = open_camera(settings.camera, options.config.parent)
         parts.callback(camera.close)
-        machine = assembly.machine(
+        machine = assemble_machine(
             settings, models, interpreter, camera, flaps, book, MonotonicClock(), panel
         )
         parts.callback(machine.close)  # the flaps first
@@ -191,5 +192,5 @@ def _reload(path: Path, machine: Machine, models: Bundle) -> None:
     if {b.name for b in settings.bins} - {site.bin for site in machine.schedule.sites}:
         log.warning("not taken over: %s: bins are added only at a start", path)
         return
-    machine.rules = assembly.rules(settings, models)
+    machine.rules = build_rules(settings, models)
     log.info("%s: limits and labels taken over; all else only at a start", path)

@@ -70,15 +70,15 @@ class Panel:
         if self._led:
             _drive("panel.status_led_pin", _lights(self._led)[state])
 
-    def presses(self) -> int:
+    def count_presses(self) -> int:
         """How often the stop button has been pressed since last asked."""
         return len(self._stop.take())
 
-    def beam_breaks(self) -> int:
+    def count_beam_breaks(self) -> int:
         """How often something has broken the beam since last asked."""
         return len(self._beam.take())
 
-    def fallen(self, bin: str) -> int:
+    def count_drops(self, bin: str) -> int:
         """How many things have fallen into a bin since last asked."""
         return len(self.fallen_s(bin))
 

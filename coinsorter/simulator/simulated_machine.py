@@ -18,9 +18,10 @@ from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Frame
 from coinsorter.simulator import belt, coins, currency
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
-from coinsorter.sorting import assembly
-from coinsorter.sorting.ledger import Ledger, RunFacts, totals
-from coinsorter.sorting.machine import Judged, Machine
+from coinsorter.sorting.assembly import assemble_machine
+from coinsorter.sorting.ledger import Ledger, RunRecord
+from coinsorter.sorting.ledger_queries import read_totals
+from coinsorter.sorting.machine import Machine, SortedCoin
 
 # From a frame's exposure until its pixels are in memory, and until the machine has dealt with them: what a Pi 4 needs, roughly.
 READOUT_S = 0.012
@@ -151,9 +152,9 @@ class SimulatedMachine:
         view = SimulatedCamera(optics, camera)
         pins = SimulatedPins(self.clock, {b.flap.pin: histories[b.name] for b in config.bins})
         self.camera = BeltCamera(self.belt, view, self.clock, 1 / config.camera.frames_per_s)
-        facts = RunFacts(str(bundle.path), bundle.digest, runtime, f"simulated, seed {seed}")
+        facts = RunRecord(str(bundle.path), bundle.digest, runtime, f"simulated, seed {seed}")
         self.ledger_path = ledger_path
-        self.machine = assembly.machine(
+        self.machine = assemble_machine(
             config,
             bundle,
             runtime,
@@ -166,10 +167,10 @@ class SimulatedMachine:
     def run(
         self,
         progress: Callable[[int], None] = lambda landed: None,
-        onlooker: Callable[[Judged], None] = lambda judged: None,
+        on_sorted: Callable[[SortedCoin], None] = lambda coin: None,
     ) -> SimulationResult:
         """Sorts everything; `progress` is told now and then how many things have landed."""
-        self.machine.onlooker = onlooker
+        self.machine.on_sorted = on_sorted
         spent_s = _run_timed(self.machine, self.camera, progress)
         self.machine.close()
         return self._truth(spent_s)
@@ -179,7 +180,7 @@ class SimulatedMachine:
         genuine = [rider for rider in riders if rider.item.label]
         others = [rider for rider in riders if not rider.item.label]
         landed = Counter(rider.landed for rider in riders)
-        booked = totals(self.ledger_path)
+        booked = read_totals(self.ledger_path)
         belt_s = self.clock.now_s()
         names = [*(b.name for b in self.config.bins), self.config.reject_bin]
         return SimulationResult(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from coinsorter.records import SORTED
 from coinsorter.simulator.simulated_machine import SimulationResult
-from coinsorter.sorting.machine import Judged
+from coinsorter.sorting.machine import SortedCoin
 from coinsorter.vision.crop import FILL
 
 TILE_PX = 150
@@ -75,9 +75,9 @@ class ContactSheet:
 
     def __init__(self, title: str, coins: int = 40) -> None:
         self._title = title
-        self._last: deque[Judged] = deque(maxlen=coins)
+        self._last: deque[SortedCoin] = deque(maxlen=coins)
 
-    def __call__(self, judged: Judged) -> None:
+    def __call__(self, judged: SortedCoin) -> None:
         self._last.append(judged)
 
     def write(self, path: Path) -> bool:
@@ -98,7 +98,7 @@ class ContactSheet:
         return True
 
 
-def _tile(judged: Judged) -> np.ndarray:
+def _tile(judged: SortedCoin) -> np.ndarray:
     """One coin's sharpest crop, framed green or red, above three lines: where it went, what it is, and the evidence."""
     tile = np.empty((TILE_PX + CAPTION_PX, TILE_PX, 3), np.uint8)
     tile[:] = PAPER

@@ -3,9 +3,7 @@
 Every test is written so that what is missing or not a number fails it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 
 from coinsorter.records import (
     ANOMALY,
@@ -20,10 +18,6 @@ from coinsorter.records import (
     Verdict,
 )
 
-# By its pictures alone, a coin's label is to be likelier than not, or it is told by the very scale that it would tell, and a burst of such
-# coins leads astray. Chosen on the held-out coins of brl-frames/day1, of two trainings: without it 5 and 19 are named wrongly, with it 5 and 6.
-PLAIN = 0.5
-
 
 @dataclass(frozen=True)
 class Rules:
@@ -31,7 +25,7 @@ class Rules:
 
     thresholds: dict[str, Thresholds]
     bins: dict[str, str]
-    reject: str
+    reject_bin: str
 
 
 def decide(coin: Coin, verdict: Verdict, rules: Rules) -> Decision:
@@ -41,28 +35,19 @@ def decide(coin: Coin, verdict: Verdict, rules: Rules) -> Decision:
     """
     limits = rules.thresholds.get(verdict.label)
     if not coin.alone:
-        return Decision(rules.reject, NOT_ALONE)
+        return Decision(rules.reject_bin, NOT_ALONE)
     if limits is None or not verdict.confidence >= limits.min_confidence:
-        return Decision(rules.reject, UNSURE)
+        return Decision(rules.reject_bin, UNSURE)
     if not verdict.anomaly <= limits.max_anomaly:
-        return Decision(rules.reject, ANOMALY)
+        return Decision(rules.reject_bin, ANOMALY)
     if not abs(verdict.diameter_mm - limits.nominal_mm) <= limits.tolerance_mm:
-        return Decision(rules.reject, DIAMETER)
+        return Decision(rules.reject_bin, DIAMETER)
     if verdict.label not in rules.bins:
-        return Decision(rules.reject, NO_BIN)
+        return Decision(rules.reject_bin, NO_BIN)
     return Decision(rules.bins[verdict.label], SORTED)
 
 
-def tells_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresholds]) -> bool:
-    """Whether the view's scale may be followed by a coin: it lies alone, was measured, looks genuine, and its pictures say which it is."""
-    limits = thresholds.get(verdict.label)
-    looks = (
-        limits is not None and verdict.anomaly <= limits.max_anomaly and verdict.by_picture >= PLAIN
-    )
-    return coin.alone and looks and 0 < verdict.diameter_mm < inf
-
-
-def in_force(
+def tighten_thresholds(
     bundled: Thresholds,
     min_confidence: float | None,
     max_anomaly: float | None,

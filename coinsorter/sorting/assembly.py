@@ -5,13 +5,13 @@ from functools import partial
 import cv2
 
 from coinsorter.config import Config
-from coinsorter.hardware.camera.open_camera import Camera
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
-from coinsorter.sorting.acceptance import Rules, in_force
-from coinsorter.sorting.machine import Book, Clock, FlapMover, Machine, NoPanel, Panel
-from coinsorter.sorting.schedule import Schedule, Site
-from coinsorter.sorting.sensor_checks import Falls
+from coinsorter.sorting.acceptance import Rules, tighten_thresholds
+from coinsorter.sorting.machine import Machine
+from coinsorter.sorting.ports import Camera, Clock, CoinLedger, FlapMover, NoPanel, Panel
+from coinsorter.sorting.schedule import FlapSite, Schedule
+from coinsorter.sorting.sensor_checks import DropSensorCheck
 from coinsorter.vision import crop
 from coinsorter.vision.detect import Search
 from coinsorter.vision.scale import ScaleFollower, ScalePlane
@@ -21,13 +21,13 @@ from coinsorter.vision.track import BeltTracker
 SEARCH_MARGIN = 0.85, 1.2
 
 
-def machine(
+def assemble_machine(
     config: Config,
     bundle: Bundle,
     runtime: str,
     camera: Camera,
     flaps: FlapMover,
-    ledger: Book,
+    ledger: CoinLedger,
     clock: Clock,
     panel: Panel | None = None,
 ) -> Machine:
@@ -39,7 +39,7 @@ def machine(
     frame_s = 1 / config.camera.frames_per_s
     cut = partial(crop.cut, spec=bundle.crop)
     sites = [
-        Site(b.name, b.flap.distance_mm, b.flap.length_mm, b.flap.travel_ms / 1000)
+        FlapSite(b.name, b.flap.distance_mm, b.flap.length_mm, b.flap.travel_ms / 1000)
         for b in config.bins
     ]
     follower = (
@@ -59,25 +59,25 @@ def machine(
         classifier=Classifier(
             bundle, runtime, config.runtime.threads, config.runtime.turns_per_crop
         ),
-        rules=rules(config, bundle),
+        rules=build_rules(config, bundle),
         schedule=Schedule(sites, config.belt.speed_tolerance_percent / 100, frame_s),
         flaps=flaps,
         ledger=ledger,
         clock=clock,
-        search=search(bundle, config.scale),
+        search=build_search(bundle, config.scale),
         follower=follower,
         panel=panel or NoPanel(),
-        falls=falls(config, panel) if panel else None,
+        drop_sensors=build_drop_sensors(config, panel) if panel else None,
     )
 
 
-def falls(config: Config, panel: Panel) -> Falls | None:
+def build_drop_sensors(config: Config, panel: Panel) -> DropSensorCheck | None:
     """The drop sensors that are wired, if any."""
     within_s = {b.name: b.flap.drop_ms / 1000 for b in config.bins if b.flap.drop_pin is not None}
-    return Falls(panel.fallen, within_s) if within_s else None
+    return DropSensorCheck(panel.count_drops, within_s) if within_s else None
 
 
-def rules(config: Config, bundle: Bundle) -> Rules:
+def build_rules(config: Config, bundle: Bundle) -> Rules:
     """The limits in force and the bin of each label."""
     wanted = config.acceptance
     limits = (
@@ -86,13 +86,15 @@ def rules(config: Config, bundle: Bundle) -> Rules:
         wanted.max_diameter_error_mm,
         wanted.may_loosen,
     )
-    thresholds = {name: in_force(bundled, *limits) for name, bundled in bundle.thresholds.items()}
+    thresholds = {
+        name: tighten_thresholds(bundled, *limits) for name, bundled in bundle.thresholds.items()
+    }
     return Rules(
         thresholds, {label: b.name for b in config.bins for label in b.labels}, config.reject_bin
     )
 
 
-def search(bundle: Bundle, scale: ScalePlane) -> Search:
+def build_search(bundle: Bundle, scale: ScalePlane) -> Search:
     """Outlines of the bundle's coins, somewhat smaller and larger ones included, as this view shows them."""
     diameters = [label.diameter_mm for label in bundle.facts.labels]
     smallest, largest = scale.radii_px(

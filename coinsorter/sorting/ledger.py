@@ -5,8 +5,6 @@ Rows are ordered by id: the wall clock of a Pi without a battery is wrong after 
 """
 
 import contextlib
-import csv
-import json
 import queue
 import sqlite3
 import threading
@@ -15,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from coinsorter.errors import InputError, LedgerError
+from coinsorter.errors import LedgerError
 from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
 
 SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 5.0  # how long a connection waits for another one's transaction
 
 _SCHEMA = """
 CREATE TABLE runs (
@@ -42,7 +41,7 @@ CREATE TABLE incidents (
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class RunRecord:
     """What a run was made with; goes into the ledger once a run."""
 
     bundle: str
@@ -88,12 +87,12 @@ class Ledger:
     def __init__(
         self,
         path: Path,
-        facts: RunFacts,
+        facts: RunRecord,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.path = path
         self._wall_clock = wall_clock
-        with _plainly(path), contextlib.ExitStack() as undo:
+        with explain_failures(path), contextlib.ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _connect(path)
             undo.callback(self._connection.close)
@@ -105,21 +104,21 @@ class Ledger:
     def record(self, event: Event) -> Receipt:
         """Writes a coin's row, open."""
         receipt = Receipt()
-        self.apply([recorded(event)])
+        self.apply([insert_coin(event)])
         receipt.settle()
         return receipt
 
     def complete(self, coin: int, landed: str, late_to: str | None = None) -> None:
         """Closes a coin's row: it has passed. late_to: the reject bin, where its flap was not in time and it was sent on there."""
-        self.apply([completed(coin, landed, late_to)])
+        self.apply([close_coin(coin, landed, late_to)])
 
-    def incident(self, what: str, place: str, remedy: str) -> None:
+    def report_incident(self, what: str, place: str, remedy: str) -> None:
         """Notes what a person has to know: what happened, where, and what to do."""
-        self.apply([noted(what, place, remedy)])
+        self.apply([insert_incident(what, place, remedy)])
 
     def apply(self, changes: list[Change]) -> None:
         """Makes some changes in one transaction: all of them, or none and LedgerError."""
-        with _plainly(self.path), self._connection:
+        with explain_failures(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             for change in changes:
                 change(self._connection, self._run, self._now())
@@ -140,7 +139,7 @@ class Ledger:
                 "UPDATE coins SET landed = ? WHERE landed IS NULL", (UNCERTAIN,)
             ).rowcount
 
-    def _begin(self, facts: RunFacts) -> int:
+    def _begin(self, facts: RunRecord) -> int:
         row = (self._now(), facts.bundle, facts.bundle_hash, facts.runtime, facts.note)
         with self._connection:
             sql = "INSERT INTO runs (started_at, bundle, bundle_hash, runtime, note) VALUES (?, ?, ?, ?, ?)"
@@ -150,7 +149,7 @@ class Ledger:
         return self._wall_clock().isoformat(timespec="milliseconds")
 
 
-def recorded(event: Event) -> Change:
+def insert_coin(event: Event) -> Change:
     """A coin's row, open."""
 
     def change(connection: sqlite3.Connection, run: int, now: str) -> None:
@@ -163,7 +162,7 @@ def recorded(event: Event) -> Change:
     return change
 
 
-def completed(coin: int, landed: str, late_to: str | None) -> Change:
+def close_coin(coin: int, landed: str, late_to: str | None) -> Change:
     """A coin's row, closed."""
 
     def change(connection: sqlite3.Connection, run: int, now: str) -> None:
@@ -179,7 +178,7 @@ def completed(coin: int, landed: str, late_to: str | None) -> Change:
     return change
 
 
-def noted(what: str, place: str, remedy: str) -> Change:
+def insert_incident(what: str, place: str, remedy: str) -> Change:
     """An incident."""
 
     def change(connection: sqlite3.Connection, run: int, now: str) -> None:
@@ -215,15 +214,15 @@ class BackgroundLedger:
 
     def record(self, event: Event) -> Receipt:
         """Writes a coin's row, open; the receipt tells when it is on the disk."""
-        return self._put(recorded(event))
+        return self._put(insert_coin(event))
 
     def complete(self, coin: int, landed: str, late_to: str | None = None) -> None:
         """Closes a coin's row: it has passed."""
-        self._put(completed(coin, landed, late_to))
+        self._put(close_coin(coin, landed, late_to))
 
-    def incident(self, what: str, place: str, remedy: str) -> None:
+    def report_incident(self, what: str, place: str, remedy: str) -> None:
         """Notes what a person has to know."""
-        self._put(noted(what, place, remedy))
+        self._put(insert_incident(what, place, remedy))
 
     def close(self) -> None:
         """Writes what waits, and ends the run; safe to call twice. Raises a fault that nobody has been told of yet."""
@@ -298,7 +297,7 @@ def _columns(event: Event) -> dict[str, Any]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -319,7 +318,7 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def _plainly(path: Path) -> Iterator[None]:
+def explain_failures(path: Path) -> Iterator[None]:
     """SQLite's and the system's complaints as a LedgerError that says what to do."""
     try:
         yield
@@ -335,76 +334,3 @@ def _plainly(path: Path) -> Iterator[None]:
         else:
             advice = "check the disk, then start again"
         raise LedgerError(f"ledger {path}: {reason}; {advice}") from error
-
-
-# -- reading, for the technician ------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    if not path.is_file():
-        raise InputError(
-            f"ledger {path}: there is none yet; `coinsorter run` writes it, and `--ledger FILE` reads another"
-        )
-    with _plainly(path):
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
-        connection.row_factory = sqlite3.Row
-        try:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version != SCHEMA_VERSION:
-                raise InputError(
-                    f"{path}: is no ledger that this coinsorter reads (format {version}, not {SCHEMA_VERSION})"
-                )
-            yield connection
-        finally:
-            connection.close()
-
-
-def totals(path: Path, run: int | None = None) -> dict[str, Any]:
-    """What has been seen and where it went, of all runs or one: seen, bins {name: coins}, rejected {reason: coins}, uncertain, open,
-    value {currency: {label: sum}}."""
-    where, given = ("WHERE run = ?", (run,)) if run is not None else ("", ())
-    with _reading(path) as connection:
-        connection.execute("BEGIN")  # one moment of a machine that is running
-        landed = dict(
-            connection.execute(
-                f"SELECT ifnull(landed, ''), count(*) FROM coins {where} GROUP BY 1 ORDER BY 1",
-                given,
-            ).fetchall()
-        )
-        reasons = connection.execute(
-            f"SELECT reason, count(*) FROM coins {where} GROUP BY 1 ORDER BY 1", given
-        ).fetchall()
-        sql = f"""SELECT currency, label, sum(value) FROM coins {where or "WHERE 1"} AND landed = bin AND reason = ? GROUP BY 1, 2 ORDER BY 1, 2"""
-        value: dict[str, dict[str, float]] = {}
-        for currency, label, amount in connection.execute(sql, (*given, SORTED)):
-            value.setdefault(currency, {})[label] = round(amount, 6)
-    return {
-        "seen": sum(landed.values()),
-        "bins": {name: count for name, count in landed.items() if name not in ("", UNCERTAIN)},
-        "rejected": {reason: count for reason, count in reasons if reason != SORTED},
-        "uncertain": landed.get(UNCERTAIN, 0),
-        "open": landed.get("", 0),
-        "value": value,
-    }
-
-
-def rows(path: Path, last: int | None = None) -> list[dict[str, Any]]:
-    """Coins' rows, the oldest first; only the `last` ones, if given."""
-    with _reading(path) as connection:
-        sql = "SELECT * FROM coins ORDER BY id DESC" + (" LIMIT ?" if last is not None else "")
-        found = connection.execute(sql, (last,) if last is not None else ()).fetchall()
-    return [dict(row) for row in reversed(found)]
-
-
-def export(path: Path, to: TextIO, form: str) -> int:
-    """Writes every row as CSV or JSON lines; returns how many."""
-    found = rows(path)
-    if form == "csv":
-        names = list(found[0]) if found else ["id"]
-        writer = csv.DictWriter(to, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
-    else:
-        to.writelines(json.dumps(row) + "\n" for row in found)
-    return len(found)

@@ -7,10 +7,8 @@ the flaps go to rest, where coins run on to the reject bin. A camera that falls 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from coinsorter.errors import CameraError, CoinsorterError, FlapError, FrameError, LedgerError
-from coinsorter.hardware.camera.open_camera import Camera
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import (
     FAULT,
@@ -24,12 +22,13 @@ from coinsorter.records import (
     Frame,
     Verdict,
 )
-from coinsorter.sorting.acceptance import Rules, decide, tells_scale
+from coinsorter.sorting.acceptance import Rules, decide
 from coinsorter.sorting.ledger import Receipt
-from coinsorter.sorting.schedule import Motion, Outcome, Schedule
-from coinsorter.sorting.sensor_checks import Entries, Falls
+from coinsorter.sorting.ports import Camera, Clock, CoinLedger, FlapMover, NoPanel, Panel
+from coinsorter.sorting.schedule import Motion, Passage, Schedule
+from coinsorter.sorting.sensor_checks import BeamCheck, DropSensorCheck
 from coinsorter.vision.detect import Search, find_things
-from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower
+from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower, informs_scale
 from coinsorter.vision.track import BeltTracker
 
 log = logging.getLogger(__name__)
@@ -39,68 +38,8 @@ REOPENINGS, STEADY_FRAMES = 3, 1000
 SORTING, PAUSING, FAILED = "sorting", "paused", "fault"
 
 
-class Clock(Protocol):
-    def now_s(self) -> float:
-        """Seconds on the monotonic clock."""
-
-
-class FlapMover(Protocol):
-    def park(self) -> None:
-        """Brings every flap to rest."""
-
-    def move(self, bin: str, open: bool) -> None:
-        """Turns one flap."""
-
-    def tick(self, now_s: float) -> None:
-        """Lets go of servos that have been at rest for long, where the settings say so."""
-
-    def close(self) -> None:
-        """Parks and lets go."""
-
-
-class Panel(Protocol):
-    """What is wired beside the flaps; see `devices.sensors.Panel`."""
-
-    def feed(self, on: bool) -> None: ...
-
-    def show(self, state: str) -> None: ...
-
-    def presses(self) -> int: ...
-
-    def beam_breaks(self) -> int: ...
-
-    def fallen(self, bin: str) -> int: ...
-
-
-class NoPanel:
-    """Nothing is wired beside the flaps."""
-
-    def feed(self, on: bool) -> None: ...
-
-    def show(self, state: str) -> None: ...
-
-    def presses(self) -> int:
-        return 0
-
-    def beam_breaks(self) -> int:
-        return 0
-
-    def fallen(self, bin: str) -> int:
-        return 0
-
-
-class Book(Protocol):
-    def record(self, event: Event) -> Receipt: ...
-
-    def complete(self, coin: int, landed: str, late_to: str | None = None) -> None: ...
-
-    def incident(self, what: str, place: str, remedy: str) -> None: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True)
-class Judged:
+class SortedCoin:
     """A coin, what was thought of it, and where it was sent: what onlookers are told."""
 
     coin: Coin
@@ -118,19 +57,19 @@ class Machine:
     rules: Rules
     schedule: Schedule
     flaps: FlapMover
-    ledger: Book
+    ledger: CoinLedger
     clock: Clock
     search: Search
     follower: ScaleFollower | None = None
     panel: Panel = field(default_factory=NoPanel)
-    falls: Falls | None = None
-    onlooker: Callable[[Judged], None] = lambda judged: None
+    drop_sensors: DropSensorCheck | None = None
+    on_sorted: Callable[[SortedCoin], None] = lambda coin: None
     paused: bool = False
     failure: CoinsorterError | None = None
     seen: int = 0  # coins decided on
     _receipts: dict[int, Receipt] = field(default_factory=dict)
     _at_rest: bool = True  # in safety: whether every flap could be brought there
-    _entries: Entries = field(default_factory=Entries)
+    _beam: BeamCheck = field(default_factory=BeamCheck)
     _told: int = 0  # coins decided on when the beam was last asked
     _shown: str = ""
     _steady: int = 0  # frames since the camera was opened
@@ -220,7 +159,7 @@ class Machine:
         if self.failure:
             return
         on_their_way, self._receipts = (
-            [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])],
+            [*self.schedule.abandon(), *(self.drop_sensors.forget() if self.drop_sensors else [])],
             {},
         )
         try:
@@ -232,13 +171,13 @@ class Machine:
 
     def _look_at_panel(self) -> None:
         """The stop button pauses and goes on; feeder and lamp follow; what broke the beam and was not seen is told."""
-        if self.panel.presses() % 2:
+        if self.panel.count_presses() % 2:
             self.paused = not self.paused
             log.info("%s by the stop button", "paused" if self.paused else "going on")
         self._show()
         busy = self.schedule.busy or bool(self.tracker.following())
-        unseen = self._entries.unseen(
-            self.panel.beam_breaks(), self.seen - self._told, busy, self.clock.now_s()
+        unseen = self._beam.count_unseen(
+            self.panel.count_beam_breaks(), self.seen - self._told, busy, self.clock.now_s()
         )
         self._told = self.seen
         if unseen:
@@ -254,18 +193,18 @@ class Machine:
             self.panel.show(self.state)
             self.panel.feed(self.state == SORTING)
 
-    def _passed(self, outcome: Outcome) -> None:
+    def _passed(self, outcome: Passage) -> None:
         """Closes the row of a coin that has passed; where a sensor watches its bin, once it was seen to fall."""
-        if self.falls and outcome.bin and not outcome.uncertain and self.falls.watches(outcome.bin):
-            self.falls.expect(outcome.coin, outcome.bin, self.clock.now_s())
+        if self.drop_sensors and outcome.bin and not outcome.uncertain and self.drop_sensors.watches(outcome.bin):
+            self.drop_sensors.expect(outcome.coin, outcome.bin, self.clock.now_s())
             return
-        landed = UNCERTAIN if outcome.uncertain else outcome.bin or self.rules.reject
-        self.ledger.complete(outcome.coin, landed, self.rules.reject if outcome.late else None)
+        landed = UNCERTAIN if outcome.uncertain else outcome.bin or self.rules.reject_bin
+        self.ledger.complete(outcome.coin, landed, self.rules.reject_bin if outcome.late else None)
 
     def _ask_sensors(self) -> None:
-        if self.falls is None:
+        if self.drop_sensors is None:
             return
-        settled, strange = self.falls.settle(self.clock.now_s())
+        settled, strange = self.drop_sensors.settle(self.clock.now_s())
         for fall in settled:
             self.ledger.complete(fall.coin, fall.bin if fall.seen else UNCERTAIN)
             if not fall.seen:
@@ -283,11 +222,13 @@ class Machine:
 
     def _decide_on(self, coin: Coin) -> None:
         self.seen += 1
-        latest_s = self.schedule.latest_s(_motion(coin))
-        verdict = self.classifier.judge(coin, time_left=lambda: self.clock.now_s() < latest_s)
+        latest_decision_s = self.schedule.latest_decision_s(_motion(coin))
+        verdict = self.classifier.judge(
+            coin, time_left=lambda: self.clock.now_s() < latest_decision_s
+        )
         decision = self._decision(coin, verdict)
         if decision.reason == SORTED and not self._planned(coin, decision):
-            decision = Decision(self.rules.reject, LATE)
+            decision = Decision(self.rules.reject_bin, LATE)
         if decision.reason != SORTED and not self.failure:
             self.schedule.let_pass(coin.number, _motion(coin))
         log.debug(
@@ -301,13 +242,13 @@ class Machine:
         )
         self._record(coin, verdict, decision)
         self._follow(coin, verdict)
-        self.onlooker(Judged(coin, verdict, decision))
+        self.on_sorted(SortedCoin(coin, verdict, decision))
 
     def _decision(self, coin: Coin, verdict: Verdict) -> Decision:
         if self.failure:
-            return Decision(self.rules.reject, FAULT)
+            return Decision(self.rules.reject_bin, FAULT)
         if self.paused:
-            return Decision(self.rules.reject, PAUSED)
+            return Decision(self.rules.reject_bin, PAUSED)
         return decide(coin, verdict, self.rules)
 
     def _planned(self, coin: Coin, decision: Decision) -> bool:
@@ -341,7 +282,7 @@ class Machine:
             receipt = self.ledger.record(event)
             if self.failure:
                 self.ledger.complete(
-                    coin.number, self.rules.reject if self._at_rest else UNCERTAIN
+                    coin.number, self.rules.reject_bin if self._at_rest else UNCERTAIN
                 )  # no flap moves any more
             else:
                 self._receipts[coin.number] = receipt
@@ -357,7 +298,7 @@ class Machine:
 
     def _follow(self, coin: Coin, verdict: Verdict) -> None:
         """Keeps the view's scale true to the coins that pass."""
-        if self.follower is None or not tells_scale(coin, verdict, self.rules.thresholds):
+        if self.follower is None or not informs_scale(coin, verdict, self.rules.thresholds):
             return
         diameters_mm = [label.diameter_mm for label in self.classifier.bundle.facts.labels]
         self.tracker.scale = self.follower.follow(
@@ -377,7 +318,7 @@ class Machine:
     def _tell(self, what: str, place: str, remedy: str) -> None:
         log.warning("%s: %s; %s", place, what, remedy)
         try:
-            self.ledger.incident(what, place, remedy)
+            self.ledger.report_incident(what, place, remedy)
         except LedgerError as error:
             self._to_safety(error)
 
@@ -386,7 +327,7 @@ class Machine:
         self.failure = error
         log.warning("stopped accepting coins: %s", error)
         on_their_way, self._receipts = (
-            [*self.schedule.abandon(), *(self.falls.forget() if self.falls else [])],
+            [*self.schedule.abandon(), *(self.drop_sensors.forget() if self.drop_sensors else [])],
             {},
         )
         try:
@@ -402,7 +343,7 @@ class Machine:
         try:
             for coin in coins:
                 self.ledger.complete(coin, UNCERTAIN)
-            self.ledger.incident(what, "flaps", "check wiring and servos, then start again")
+            self.ledger.report_incident(what, "flaps", "check wiring and servos, then start again")
         except LedgerError as error:
             self.failure = error
 

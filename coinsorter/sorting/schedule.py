@@ -17,7 +17,7 @@ EARLY_TICKS = 2
 
 
 @dataclass(frozen=True)
-class Site:
+class FlapSite:
     """One flap on the belt: its bin, where its middle is (mm from the view's centre), how long it is, how long it takes to move."""
 
     bin: str
@@ -48,7 +48,7 @@ class Window:
     enters_s: float
     leaves_s: float
 
-    def meets(self, other: "Window") -> bool:
+    def overlaps(self, other: "Window") -> bool:
         return self.enters_s < other.leaves_s and other.enters_s < self.leaves_s
 
 
@@ -73,7 +73,7 @@ class _Ride:
 
 
 @dataclass(frozen=True)
-class Command:
+class FlapCommand:
     """A flap is to move now."""
 
     bin: str
@@ -81,7 +81,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Passage:
     """A coin has passed: into `bin`, or to the belt's end where that is None; `late` if it was to be sorted and its flap was not proven.
 
     uncertain: a flap was not at rest when it passed, so it may lie in that flap's bin.
@@ -97,7 +97,7 @@ class Outcome:
 class Schedule:
     """Plans and proves; knows no hardware and no clock. speed_tolerance: relative; tick_s: how often `tick` is called at least."""
 
-    sites: list[Site]
+    sites: list[FlapSite]
     speed_tolerance: float
     tick_s: float
     _rides: list[_Ride] = field(default_factory=list)
@@ -106,7 +106,7 @@ class Schedule:
     def __post_init__(self) -> None:
         self.sites = sorted(self.sites, key=lambda site: site.distance_mm)
 
-    def latest_s(self, motion: Motion) -> float:
+    def latest_decision_s(self, motion: Motion) -> float:
         """Until when a coin may be decided on, whatever its bin: then the first flap on its way is too near."""
         windows = self._windows(motion, None)
         return min(windows[site.bin].enters_s - site.travel_s - self.tick_s for site in self.sites)
@@ -125,7 +125,7 @@ class Schedule:
         if (
             not in_time
             or self._caught(windows, bin)
-            or any(window.meets(away) for window in in_the_way)
+            or any(window.overlaps(away) for window in in_the_way)
         ):
             return False
         self._rides.append(_Ride(coin, motion, bin, windows))
@@ -143,12 +143,12 @@ class Schedule:
             if ride.coin == coin:
                 ride.armed = True
 
-    def tick(self, now_s: float) -> tuple[list[Command], list[Outcome]]:
+    def tick(self, now_s: float) -> tuple[list[FlapCommand], list[Passage]]:
         """What is to be done now, and which coins have passed since the last tick."""
         commands = [command for site in self.sites for command in self._move(site, now_s)]
         over = [ride for ride in self._rides if ride.over_s <= now_s]
         self._rides = [ride for ride in self._rides if ride.over_s > now_s]
-        return commands, [Outcome(ride.coin, ride.bin, ride.late, ride.uncertain) for ride in over]
+        return commands, [Passage(ride.coin, ride.bin, ride.late, ride.uncertain) for ride in over]
 
     def abandon(self) -> list[int]:
         """Forgets every plan, for when the machine goes to safety; returns the coins that were on their way."""
@@ -161,7 +161,7 @@ class Schedule:
         """Whether any coin is still on its way."""
         return bool(self._rides)
 
-    def _site(self, bin: str) -> Site:
+    def _site(self, bin: str) -> FlapSite:
         return next(site for site in self.sites if site.bin == bin)
 
     def _windows(self, motion: Motion, bin: str | None) -> dict[str, Window]:
@@ -173,7 +173,7 @@ class Schedule:
                 break
         return windows
 
-    def _window(self, motion: Motion, site: Site) -> Window:
+    def _window(self, motion: Motion, site: FlapSite) -> Window:
         spread = SPREADS * motion.speed_spread_mm_s
         fastest = motion.speed_mm_s * (1 + self.speed_tolerance) + spread
         slowest = max(motion.speed_mm_s * (1 - self.speed_tolerance) - spread, 1e-3)
@@ -187,7 +187,7 @@ class Schedule:
         )
         return Window(motion.seen_s + near / fastest, motion.seen_s + far / slowest)
 
-    def _away(self, site: Site, window: Window) -> Window:
+    def _away(self, site: FlapSite, window: Window) -> Window:
         """How long the flap is not at rest for a coin with this window, ticks of the loop included."""
         return Window(
             window.enters_s - site.travel_s - EARLY_TICKS * self.tick_s,
@@ -206,13 +206,13 @@ class Schedule:
     def _caught(self, windows: dict[str, Window], bin: str | None) -> bool:
         """Whether a flap on the way to `bin` is away from rest, for another coin, while this one passes it."""
         return any(
-            self._away(self._site(name), ride.windows[name]).meets(window)
+            self._away(self._site(name), ride.windows[name]).overlaps(window)
             for name, window in windows.items()
             if name != bin
             for ride in self._turned_at(name)
         )
 
-    def _move(self, site: Site, now_s: float) -> list[Command]:
+    def _move(self, site: FlapSite, now_s: float) -> list[FlapCommand]:
         for ride in self._turned_at(site.bin):
             if not ride.opened and now_s >= self._away(site, ride.windows[site.bin]).enters_s:
                 self._try_to_open(ride, site, now_s)
@@ -227,9 +227,9 @@ class Schedule:
             self._open_since_s[site.bin] = now_s
         else:
             self._look_back(site, Window(self._open_since_s.pop(site.bin), now_s + site.travel_s))
-        return [Command(site.bin, wanted)]
+        return [FlapCommand(site.bin, wanted)]
 
-    def _try_to_open(self, ride: _Ride, site: Site, now_s: float) -> None:
+    def _try_to_open(self, ride: _Ride, site: FlapSite, now_s: float) -> None:
         """Opens for a coin if the flap will be in place by the start of its window; once it cannot be, the coin is late."""
         enters_s = ride.windows[site.bin].enters_s
         in_place_s = self._open_since_s.get(site.bin, now_s) + site.travel_s
@@ -250,19 +250,19 @@ class Schedule:
         ]:
             if other.bin is None or not self._away(
                 self._site(other.bin), other.windows[other.bin]
-            ).meets(ride.windows[other.bin]):
+            ).overlaps(ride.windows[other.bin]):
                 continue
             if other.opened:
                 ride.uncertain = True
             else:
                 self._pass_on(other)
 
-    def _look_back(self, site: Site, away: Window) -> None:
+    def _look_back(self, site: FlapSite, away: Window) -> None:
         """The flap closes: whoever else was at it in the meantime may have been turned, which happens only if the loop was held up."""
         for ride in self._rides:
             if (
                 ride.bin != site.bin
                 and site.bin in ride.windows
-                and ride.windows[site.bin].meets(away)
+                and ride.windows[site.bin].overlaps(away)
             ):
                 ride.uncertain = True

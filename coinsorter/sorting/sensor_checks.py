@@ -13,7 +13,7 @@ QUIET_S = 3.0
 
 
 @dataclass(frozen=True)
-class Fall:
+class DropResult:
     """What became of a coin that was turned into a bin: whether its sensor saw it fall."""
 
     coin: int
@@ -22,7 +22,7 @@ class Fall:
 
 
 @dataclass
-class Falls:
+class DropSensorCheck:
     """Drop sensors, asked about each coin that is believed to have fallen.
 
     asked: how often something fell into a bin since it was last asked. within_s: by bin with a sensor, how long after its flap a coin has
@@ -42,7 +42,7 @@ class Falls:
         """A coin's flap is done with it: by now, or soon, it has fallen."""
         self._falling.append((coin, bin, now_s + self.within_s[bin]))
 
-    def settle(self, now_s: float) -> tuple[list[Fall], list[str]]:
+    def settle(self, now_s: float) -> tuple[list[DropResult], list[str]]:
         """What became of coins that were expected to fall, and the bins into which something fell that nobody expected there."""
         self._fallen += [(bin, now_s) for bin in self.within_s for _ in range(self.asked(bin))]
         settled = [
@@ -58,25 +58,25 @@ class Falls:
         self._falling, self._fallen = [], []
         return coins
 
-    def _settled(self, coin: int, bin: str, until_s: float, now_s: float) -> Fall | None:
+    def _settled(self, coin: int, bin: str, until_s: float, now_s: float) -> DropResult | None:
         match = next((fallen for fallen in self._fallen if fallen[0] == bin), None)
         if match is None and now_s <= until_s:
             return None
         self._falling.remove((coin, bin, until_s))
         if match:
             self._fallen.remove(match)
-        return Fall(coin, bin, match is not None)
+        return DropResult(coin, bin, match is not None)
 
 
 @dataclass
-class Entries:
+class BeamCheck:
     """A light beam before the view, held against what the camera saw: coins that touch break it once, so it never counts more than there are."""
 
     broken: int = 0
     seen: int = 0
     _busy_s: float = 0.0
 
-    def unseen(self, broken: int, seen: int, busy: bool, now_s: float) -> int:
+    def count_unseen(self, broken: int, seen: int, busy: bool, now_s: float) -> int:
         """How many things broke the beam and were never seen, told once the belt has been empty for a while; else 0.
 
         broken, seen: how many more since it was last asked. busy: whether anything is on the belt.

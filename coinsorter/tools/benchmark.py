@@ -27,9 +27,9 @@ from coinsorter.recognition import classifier, relief, runtime
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Circle, Decision, Event, Frame, Verdict
-from coinsorter.sorting import assembly
 from coinsorter.sorting.acceptance import Rules, decide
-from coinsorter.sorting.ledger import Ledger, RunFacts
+from coinsorter.sorting.assembly import assemble_machine, build_search
+from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.vision import contour, crop, detect, track
 
 PICTURES = 40
@@ -91,7 +91,7 @@ class _Line:
 
     def __init__(self, bundle: Bundle, runtime_name: str, turns: int) -> None:
         self.plane = bundle.view
-        self.search = assembly.search(bundle, self.plane)
+        self.search = build_search(bundle, self.plane)
         self.cut = partial(crop.cut, spec=bundle.crop)
         self.classifier = Classifier(bundle, runtime_name, turns=turns)
         self.rules = Rules(bundle.thresholds, {name: name for name in bundle.labels}, "reject")
@@ -150,7 +150,7 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
         )
         for told, d in judged
     ]
-    ledger = Ledger(folder / "bench.db", RunFacts("bench", "", ""))
+    ledger = Ledger(folder / "bench.db", RunRecord("bench", "", ""))
     numbers = iter(range(1, 10**9))
     stages = {
         "segment": _times(lambda frame: detect.find_things(frame.pixels, line.search), frames),
@@ -313,10 +313,10 @@ def measure_fresh_process(bundle_path: str, runtime_name: str, turns: str, folde
     )
     camera = FolderCamera(picture_paths(Path(folder) / "pictures"), FRAME_S)
     ledger = Ledger(
-        Path(folder) / "fresh.db", RunFacts(str(bundle.path), bundle.digest, runtime_name)
+        Path(folder) / "fresh.db", RunRecord(str(bundle.path), bundle.digest, runtime_name)
     )
     flaps = Flaps(settings, PinServos(MockFactory(pin_class=MockPWMPin)))
-    machine = assembly.machine(
+    machine = assemble_machine(
         settings, bundle, runtime_name, camera, flaps, ledger, MonotonicClock()
     )
     machine.classifier.self_test()

@@ -10,8 +10,8 @@ import numpy as np
 
 from coinsorter.config import Config
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import Camera
 from coinsorter.records import Coin
+from coinsorter.sorting.ports import Camera
 from coinsorter.vision.detect import Search, find_things
 from coinsorter.vision.track import BeltTracker
 

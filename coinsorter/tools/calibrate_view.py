@@ -10,7 +10,7 @@ from coinsorter.errors import InputError
 from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle, Coin
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.vision.detect import Search, find_things
 from coinsorter.vision.scale import PRIOR_PRECISION, ScalePlane, fit_plane, terms
 
@@ -73,7 +73,7 @@ def view(
 
 
 def _search(bundle: Bundle, rough: ScalePlane) -> Search:
-    usual = assembly.search(bundle, rough)
+    usual = build_search(bundle, rough)
     return replace(
         usual,
         min_radius_px=ROUGHLY[0] * usual.min_radius_px,

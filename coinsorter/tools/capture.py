@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from coinsorter.errors import CameraError, InputError
-from coinsorter.hardware.camera.open_camera import Camera
 from coinsorter.records import Circle, Coin, Frame
+from coinsorter.sorting.ports import Camera
 from coinsorter.vision.detect import Search, find_things
 from coinsorter.vision.scale import ScalePlane
 from coinsorter.vision.track import BeltTracker

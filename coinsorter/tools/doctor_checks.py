@@ -21,10 +21,10 @@ from coinsorter import config
 from coinsorter.config import Config
 from coinsorter.errors import CoinsorterError, ConfigError
 from coinsorter.hardware import gpio_chip
-from coinsorter.hardware.camera.open_camera import Camera
 from coinsorter.hardware.servos import open_servos
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.classifier import Classifier
+from coinsorter.sorting.ports import Camera
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 

@@ -26,12 +26,13 @@ from coinsorter.hardware.servos.open_servos import PinServos
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Coin, Decision, Frame, Verdict
-from coinsorter.sorting import assembly
-from coinsorter.sorting.acceptance import Rules, decide, tells_scale
-from coinsorter.sorting.ledger import Ledger, RunFacts, rows, totals
+from coinsorter.sorting.acceptance import Rules, decide
+from coinsorter.sorting.assembly import assemble_machine, build_rules, build_search
+from coinsorter.sorting.ledger import Ledger, RunRecord
+from coinsorter.sorting.ledger_queries import read_rows, read_totals
 from coinsorter.vision import crop, track
 from coinsorter.vision.detect import MIN_SIDE_PX, find_things
-from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower, ScalePlane
+from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower, ScalePlane, informs_scale
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Replay:
         self._follow = follow
         self._scale = self._follower.plane if follow else self._follower.calibrated
         self._rules = (
-            assembly.rules(settings, bundle)
+            build_rules(settings, bundle)
             if settings
             else Rules(bundle.thresholds, {name: name for name in bundle.labels}, REJECT)
         )
@@ -125,9 +126,7 @@ class Replay:
             )
         plane = _sized(self._scale, frame)
         # As on the machine, coins are looked for by the calibrated scale: what is found must not hang on the hundredths of a followed one.
-        circles = find_things(
-            frame.pixels, assembly.search(self._bundle, _sized(calibrated, frame))
-        )
+        circles = find_things(frame.pixels, build_search(self._bundle, _sized(calibrated, frame)))
         coin = track.single(frame, circles, plane, self._cut)
         found = sum(circle.quality > 0 for circle in circles)
         if coin is None:
@@ -146,7 +145,7 @@ class Replay:
         if (
             self._follow
             and plane is self._follower.plane
-            and tells_scale(coin, verdict, self._rules.thresholds)
+            and informs_scale(coin, verdict, self._rules.thresholds)
         ):
             self._take_in(coin, verdict)
         return ReplayedImage(path, label, found, coin, verdict, decision, took_s)
@@ -296,8 +295,8 @@ def replay_belt(
     """Recorded frames of the moving belt through the whole machine, with mock pins: what its ledger says, and a row per coin."""
     clock, camera = ManualClock(), FolderCamera(paths, 1 / settings.camera.frames_per_s)
     flaps = Flaps(settings, PinServos(MockFactory(pin_class=MockPWMPin)))
-    book = Ledger(ledger_path, RunFacts(str(bundle.path), bundle.digest, interpreter, "replay"))
-    machine = assembly.machine(
+    book = Ledger(ledger_path, RunRecord(str(bundle.path), bundle.digest, interpreter, "replay"))
+    machine = assemble_machine(
         settings, bundle, interpreter, _Clocked(camera, clock), flaps, book, clock
     )
     try:
@@ -313,12 +312,12 @@ def replay_belt(
         machine.close()
     if machine.failure:
         raise machine.failure
-    result = totals(ledger_path)
+    result = read_totals(ledger_path)
     return {
         **result,
         "pictures": len(paths),
         "unreadable": [str(path) for path in camera.unreadable],
-    }, rows(ledger_path)
+    }, read_rows(ledger_path)
 
 
 class _Clocked:

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from coinsorter.sorting import ledger
+from coinsorter.sorting.ledger_queries import read_rows, read_totals
 
 LAST = 8  # coins that are shown
 
@@ -15,8 +15,8 @@ LAST = 8  # coins that are shown
 def glance(path: Path, root: Path = Path("/")) -> dict[str, Any]:
     """What the ledger holds of all runs, its last coins, and the processor's temperature in degrees (None where it is not told)."""
     return {
-        "totals": ledger.totals(path),
-        "last": ledger.rows(path, LAST),
+        "totals": read_totals(path),
+        "last": read_rows(path, LAST),
         "temperature_c": _temperature_c(root),
     }
 

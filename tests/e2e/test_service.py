@@ -11,6 +11,7 @@ import time
 import pytest
 
 from coinsorter.sorting import ledger
+from coinsorter.sorting.ledger_queries import read_totals
 from tests.conftest import ROOT
 
 # The protocol's one line, for where python3-systemd is not installed.
@@ -115,10 +116,10 @@ def test_coins_are_in_the_ledger_while_it_runs_and_the_run_is_ended_when_it_stop
     service = start()
     service.hear("READY=1")
     path, until_s = tmp_path / "var" / "ledger.db", time.monotonic() + 60
-    while ledger.totals(path)["seen"] < 3 and time.monotonic() < until_s:
+    while read_totals(path)["seen"] < 3 and time.monotonic() < until_s:
         time.sleep(0.2)
     service.end()
-    found = ledger.totals(path)
+    found = read_totals(path)
     assert (
         found["seen"] >= 3
         and found["seen"] == sum(found["bins"].values()) + found["uncertain"] + found["open"]
@@ -131,13 +132,13 @@ def test_a_killed_one_leaves_an_account_that_the_next_start_completes(start, tmp
     service = start()
     service.hear("READY=1")
     path, until_s = tmp_path / "var" / "ledger.db", time.monotonic() + 60
-    while ledger.totals(path)["open"] < 1 and time.monotonic() < until_s:
+    while read_totals(path)["open"] < 1 and time.monotonic() < until_s:
         time.sleep(0.02)
     service.process.send_signal(signal.SIGKILL)
     service.process.wait()
-    before = ledger.totals(path)
-    ledger.Ledger(path, ledger.RunFacts("b", "h", "r")).close()
-    after = ledger.totals(path)
+    before = read_totals(path)
+    ledger.Ledger(path, ledger.RunRecord("b", "h", "r")).close()
+    after = read_totals(path)
     assert (
         after["seen"] == before["seen"]
         and after["open"] == 0

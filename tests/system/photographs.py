@@ -12,7 +12,7 @@ import numpy as np
 
 from coinsorter.hardware.camera.folder import picture_paths, read_picture
 from coinsorter.recognition.bundle import Bundle
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.vision.detect import find_things
 from tests.conftest import CONFIG
 
@@ -107,7 +107,7 @@ def _cut_out(path: Path, bundle: Bundle) -> list[Shown]:
     """The coin of a photograph; none where it is not found lying alone, whole and with paper around it."""
     pixels, view = read_picture(path), bundle.facts.view
     circles = [
-        circle for circle in find_things(pixels, assembly.search(bundle, view)) if circle.quality
+        circle for circle in find_things(pixels, build_search(bundle, view)) if circle.quality
     ]
     if len(circles) != 1 or not circles[0].alone:
         return []

@@ -22,7 +22,7 @@ from coinsorter.errors import InputError
 from coinsorter.hardware.camera.open_camera import picture_paths, read_picture
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.dataset.splits import number_bursts
@@ -143,7 +143,7 @@ def _outline(pixels: np.ndarray, models: Bundle | None, crops: bool) -> Circle |
 
 def _search(pixels: np.ndarray, models: Bundle | None) -> Search:
     if models:
-        known = assembly.search(models, models.view)
+        known = build_search(models, models.view)
         return Search(known.min_radius_px, known.max_radius_px, **LENIENT_SEARCH)
     return Search(*(share * min(pixels.shape[:2]) for share in UNKNOWN_RADII), **LENIENT_SEARCH)
 

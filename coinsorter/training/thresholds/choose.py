@@ -21,9 +21,8 @@ from coinsorter.recognition.classifier import (
 from coinsorter.recognition.relief import telling
 from coinsorter.records import Circle
 from coinsorter.robust import highest
-from coinsorter.sorting.acceptance import PLAIN
 from coinsorter.training.recipe import Budget
-from coinsorter.vision.scale import PRIOR, ScaleFollower, ScalePlane
+from coinsorter.vision.scale import MIN_IMAGE_CONFIDENCE, PRIOR, ScaleFollower, ScalePlane
 
 FREEDOM = 4.0
 # However narrow the held-out coins lie, a limit is never nearer than this: another day's lamp and camera are not the training's.
@@ -148,7 +147,10 @@ def as_followed(
         )
         measured.append((diameter, spread))
         probabilities = np.exp(_posterior(logits, diameter, spread, nominal, fused)[:-1])
-        if np.exp(_posterior(logits, np.nan, 0.0, nominal, fused))[probabilities.argmax()] >= PLAIN:
+        if (
+            np.exp(_posterior(logits, np.nan, 0.0, nominal, fused))[probabilities.argmax()]
+            >= MIN_IMAGE_CONFIDENCE
+        ):
             follower.follow(circle, nominal, probabilities)
     diameters, spreads = np.array(measured).T
     return replace(held, diameters_mm=diameters, scale_spreads=spreads)

@@ -83,9 +83,9 @@ def test_the_feeder_feeds_and_stops(pins, panel):
 @pytest.mark.parametrize(
     "asked, pin",
     [
-        (Panel.presses, STOP),
-        (Panel.beam_breaks, BEAM),
-        (lambda panel: panel.fallen("bit_50"), DROP),
+        (Panel.count_presses, STOP),
+        (Panel.count_beam_breaks, BEAM),
+        (lambda panel: panel.count_drops("bit_50"), DROP),
     ],
 )
 def test_each_input_is_counted_once_a_pulse_and_told_once(pins, panel, asked, pin):
@@ -102,10 +102,10 @@ def test_each_input_is_counted_once_a_pulse_and_told_once(pins, panel, asked, pi
 def test_what_one_sensor_sees_is_not_told_of_another(pins, panel):
     pulse(pins, DROP, 2)
     assert (
-        panel.presses(),
-        panel.beam_breaks(),
-        panel.fallen("bit_20"),
-        panel.fallen("bit_50"),
+        panel.count_presses(),
+        panel.count_beam_breaks(),
+        panel.count_drops("bit_20"),
+        panel.count_drops("bit_50"),
     ) == (0, 0, 0, 2)
 
 
@@ -199,7 +199,11 @@ def test_without_any_pin_nothing_is_opened_and_nothing_is_ever_told(config, monk
     panel = Panel(config)
     panel.feed(True)
     panel.show("fault")
-    assert (panel.presses(), panel.beam_breaks(), panel.fallen("bit_10")) == (0, 0, 0)
+    assert (panel.count_presses(), panel.count_beam_breaks(), panel.count_drops("bit_10")) == (
+        0,
+        0,
+        0,
+    )
     panel.close()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coinsorter.records import Coin, Decision, Thresholds, Verdict
-from coinsorter.sorting.acceptance import Rules, decide, in_force, tells_scale
+from coinsorter.sorting.acceptance import Rules, decide, tighten_thresholds
 
 LIMITS = Thresholds(min_confidence=0.9, max_anomaly=4.0, nominal_mm=23.0, tolerance_mm=0.5)
 RULES = Rules({"crown_2": LIMITS, "crown_5": LIMITS}, {"crown_2": "twos"}, "reject")
@@ -47,29 +47,6 @@ def test_a_coin_that_is_not_alone_is_rejected_however_sure():
     assert decide(replace(COIN, alone=False), SURE, RULES) == Decision("reject", "not-alone")
 
 
-@pytest.mark.parametrize(
-    "change, tells",
-    [
-        ({}, True),
-        ({"confidence": 0.2}, True),  # its probabilities say how much
-        ({"diameter_mm": 26.0}, True),  # such is a scale that has moved
-        ({"anomaly": 4.0}, True),
-        ({"anomaly": nextafter(4.0, inf)}, False),
-        ({"anomaly": nan}, False),
-        ({"diameter_mm": nan}, False),
-        ({"diameter_mm": inf}, False),
-        ({"diameter_mm": 0.0}, False),
-        ({"label": ""}, False),
-        ({"by_picture": 0.5}, True),
-        ({"by_picture": nextafter(0.5, 0)}, False),  # then the scale itself has told which it is
-        ({"by_picture": nan}, False),
-    ],
-)
-def test_the_scale_is_followed_by_what_was_measured_and_looks_genuine(change, tells):
-    assert tells_scale(COIN, replace(SURE, **change), RULES.thresholds) is tells
-    assert not tells_scale(replace(COIN, alone=False), replace(SURE, **change), RULES.thresholds)
-
-
 @given(st.floats(), st.floats(), st.floats(), st.booleans())
 def test_only_a_coin_that_passes_every_limit_gets_past_reject(confidence, anomaly, diameter, alone):
     decision = decide(
@@ -91,6 +68,6 @@ def test_only_a_coin_that_passes_every_limit_gets_past_reject(confidence, anomal
     ],
 )
 def test_settings_make_limits_stricter_and_looser_only_when_told(wanted, loosen, expected):
-    found = in_force(LIMITS, *wanted, loosen)
+    found = tighten_thresholds(LIMITS, *wanted, loosen)
     assert (found.min_confidence, found.max_anomaly, found.tolerance_mm) == expected
     assert found.nominal_mm == 23.0

@@ -15,10 +15,10 @@ import pytest
 
 from coinsorter.errors import InputError, LedgerError
 from coinsorter.records import Decision, Event, Thresholds, Verdict
-from coinsorter.sorting import ledger
-from coinsorter.sorting.ledger import BackgroundLedger, Ledger, RunFacts
+from coinsorter.sorting.ledger import BackgroundLedger, Ledger, RunRecord
+from coinsorter.sorting.ledger_queries import export_rows, read_rows, read_totals
 
-FACTS = RunFacts("models/crowns", "abc", "litert")
+FACTS = RunRecord("models/crowns", "abc", "litert")
 VERDICT = Verdict("crown_2", 0.999, 0.99, "crown_5", 1.2, 23.01)
 LIMITS = Thresholds(0.9, 4.0, 23.0, 0.5)
 
@@ -54,7 +54,7 @@ def book(request, tmp_path):
 def test_a_row_is_durable_when_its_receipt_says_so(book):
     receipt = book.record(event(1))
     assert receipt.wait(5)
-    (row,) = ledger.rows(book.path)
+    (row,) = read_rows(book.path)
     assert (
         row["coin"],
         row["label"],
@@ -84,7 +84,7 @@ def test_totals_account_for_every_coin(book):
         book.record(event(coin, bin_, reason))
         book.complete(coin, landed, landed if late else None)
     book.record(event(9)).wait(5)
-    found = ledger.totals(book.path)
+    found = read_totals(book.path)
     assert found["seen"] == 5 and found["open"] == 1 and found["uncertain"] == 0
     assert found["bins"] == {"crown_2": 2, "reject": 2}
     assert found["rejected"] == {"anomaly": 1, "late": 1}
@@ -93,7 +93,7 @@ def test_totals_account_for_every_coin(book):
 
 def test_a_coin_without_a_verdict_has_a_row_too(book):
     book.record(event(1, "reject", "fault", verdict=None)).wait(5)
-    assert ledger.rows(book.path)[0]["label"] is None
+    assert read_rows(book.path)[0]["label"] is None
 
 
 def test_what_a_crash_left_open_is_called_uncertain_at_the_next_start(tmp_path):
@@ -104,7 +104,7 @@ def test_what_a_crash_left_open_is_called_uncertain_at_the_next_start(tmp_path):
     first.complete(2, "crown_2")
     second = Ledger(path, FACTS)  # the first never said good-bye
     assert second.recovered == 1
-    found = ledger.totals(path)
+    found = read_totals(path)
     assert (found["seen"], found["bins"], found["uncertain"], found["open"]) == (
         2,
         {"crown_2": 1},
@@ -116,9 +116,9 @@ def test_what_a_crash_left_open_is_called_uncertain_at_the_next_start(tmp_path):
 SORTING = """
     import sys
     from pathlib import Path
-    from coinsorter.sorting.ledger import Ledger, RunFacts
+    from coinsorter.sorting.ledger import Ledger, RunRecord
     from coinsorter.records import Decision, Event
-    book = Ledger(Path(sys.argv[1]), RunFacts("b", "h", "r"))
+    book = Ledger(Path(sys.argv[1]), RunRecord("b", "h", "r"))
     for coin in range(10**9):
         book.record(Event(coin, 0.0, 23.0, 250.0, None, None, Decision("crown_2", "sorted")))
         print(coin, flush=True)  # the flap moves now
@@ -145,7 +145,7 @@ def test_no_coin_whose_flap_moved_is_missing_after_the_process_is_killed(tmp_pat
         book = Ledger(path, FACTS)
         recovered += book.recovered
         book.close()
-        found = ledger.totals(path)
+        found = read_totals(path)
         # the killed process may have written one more row than it told of
         assert moved <= found["seen"] <= moved + number + 1
         assert (
@@ -184,11 +184,11 @@ FULL = """
     import resource, signal, sys
     from pathlib import Path
     from coinsorter.errors import LedgerError
-    from coinsorter.sorting.ledger import BackgroundLedger, Ledger, RunFacts
+    from coinsorter.sorting.ledger import BackgroundLedger, Ledger, RunRecord
     from coinsorter.records import Decision, Event
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     path = Path(sys.argv[1])
-    open_ledger = lambda: Ledger(path, RunFacts("b", "h", "r"))
+    open_ledger = lambda: Ledger(path, RunRecord("b", "h", "r"))
     book = open_ledger() if sys.argv[2] == "direct" else BackgroundLedger(open_ledger)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # as good as a full disk: no file may grow beyond this
     durable = 0
@@ -214,7 +214,7 @@ def test_a_full_disk_stops_it_with_a_reason_and_leaves_no_half_row(tmp_path, kin
     assert done.returncode == 74, done.stderr
     durable, line = done.stdout.strip().split(" ", 1)
     assert line.startswith(f"ledger {path}: ") and "\n" not in line
-    found = ledger.totals(path)
+    found = read_totals(path)
     assert int(durable) > 0 and found["seen"] == int(durable)
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -223,14 +223,14 @@ def test_a_full_disk_stops_it_with_a_reason_and_leaves_no_half_row(tmp_path, kin
 
 def test_a_fault_that_nobody_was_told_of_comes_out_of_close(tmp_path):
     book = BackgroundLedger(lambda: Ledger(tmp_path / "ledger.db", FACTS))
-    book.incident("said \udcff", "here", "nothing")  # text that SQLite cannot take
+    book.report_incident("said \udcff", "here", "nothing")  # text that SQLite cannot take
     with pytest.raises(LedgerError, match="surrogates not allowed"):
         book.close()
     book.close()
 
 
 def test_a_note_that_cannot_be_written_is_refused_at_once(tmp_path):
-    facts = RunFacts(FACTS.bundle, FACTS.bundle_hash, FACTS.runtime, "note \udcff")
+    facts = RunRecord(FACTS.bundle, FACTS.bundle_hash, FACTS.runtime, "note \udcff")
     with pytest.raises(LedgerError, match="surrogates not allowed"):
         BackgroundLedger(lambda: Ledger(tmp_path / "ledger.db", facts))
 
@@ -239,17 +239,17 @@ def test_export_writes_every_row(book):
     for coin in range(3):
         book.record(event(coin)).wait(5)
     table, lines = io.StringIO(), io.StringIO()
-    assert ledger.export(book.path, table, "csv") == ledger.export(book.path, lines, "jsonl") == 3
+    assert export_rows(book.path, table, "csv") == export_rows(book.path, lines, "jsonl") == 3
     assert [row["coin"] for row in csv.DictReader(io.StringIO(table.getvalue()))] == ["0", "1", "2"]
     assert [json.loads(line)["coin"] for line in lines.getvalue().splitlines()] == [0, 1, 2]
 
 
 def test_reading_a_ledger_that_is_not_there_says_what_writes_it(tmp_path):
     with pytest.raises(InputError, match="coinsorter run"):
-        ledger.totals(tmp_path / "none.db")
+        read_totals(tmp_path / "none.db")
 
 
 def test_only_the_last_rows_are_listed_the_oldest_first(book):
     for coin in range(5):
         book.record(event(coin)).wait(5)
-    assert [row["coin"] for row in ledger.rows(book.path, last=2)] == [3, 4]
+    assert [row["coin"] for row in read_rows(book.path, last=2)] == [3, 4]

@@ -12,8 +12,8 @@ from coinsorter.errors import CameraError, FlapError, FrameError, LedgerError
 from coinsorter.recognition import runtime
 from coinsorter.records import Frame
 from coinsorter.simulator.simulated_machine import SimulatedMachine
-from coinsorter.sorting import ledger
-from coinsorter.sorting.sensor_checks import Falls
+from coinsorter.sorting.ledger_queries import read_rows, read_totals
+from coinsorter.sorting.sensor_checks import DropSensorCheck
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_same_seed_is_the_same_run_bit_for_bit(build, tmp_path):
         truth = simulated.run()
         rows = [
             {key: row[key] for key in row if key != "at"}
-            for row in ledger.rows(simulated.ledger_path)
+            for row in read_rows(simulated.ledger_path)
         ]
         pulses = {bin_: servo.pulses for bin_, servo in simulated.belt.servos.items()}
         simulated.ledger_path.unlink()
@@ -70,7 +70,7 @@ def test_the_same_seed_is_the_same_run_bit_for_bit(build, tmp_path):
 def test_every_row_holds_the_evidence_and_the_limits_it_was_judged_by(build, crowns):
     simulated = build(count=12)
     simulated.run()
-    for row in ledger.rows(simulated.ledger_path):
+    for row in read_rows(simulated.ledger_path):
         assert row["landed"] == row["bin"]
         if row["reason"] == "sorted":
             limits = crowns.thresholds[row["label"]]
@@ -88,7 +88,7 @@ def test_an_empty_belt_moves_nothing_and_writes_no_row(build):
     simulated = build(count=0)
     truth = simulated.run()
     assert truth.objects == 0 and truth.ledger_matches and moved_bins(simulated) == set()
-    assert ledger.totals(simulated.ledger_path)["seen"] == 0
+    assert read_totals(simulated.ledger_path)["seen"] == 0
 
 
 def test_a_coin_judged_too_late_falls_to_reject(build):
@@ -141,7 +141,7 @@ def test_a_ledger_that_cannot_be_written_stops_accepting_and_says_why(build, cap
     assert len(calls) == 4, "nothing more is written"
     after = [rider.landed for rider in simulated.belt.riders[6:]]
     assert set(after) == {"reject"}
-    assert ledger.totals(simulated.ledger_path)["seen"] == 3
+    assert read_totals(simulated.ledger_path)["seen"] == 3
 
 
 def test_a_flap_that_fails_stops_accepting_but_not_the_accounts(build, caplog):
@@ -160,7 +160,7 @@ def test_a_flap_that_fails_stops_accepting_but_not_the_accounts(build, caplog):
     truth = simulated.run()
     assert "check the wiring" in truth.fault and "check the wiring" in caplog.text
     assert truth.wrong == truth.foreign_accepted == 0 and truth.rejected["fault"] > 0
-    found = ledger.totals(simulated.ledger_path)
+    found = read_totals(simulated.ledger_path)
     assert found["seen"] == 12 and found["open"] == 0
     assert (
         found["bins"].get("reject", 0)
@@ -187,7 +187,7 @@ def test_coins_that_meet_a_flap_that_cannot_be_brought_to_rest_are_uncertain(bui
     simulated.machine.flaps.move = sticks
     simulated.machine.close = simulated.machine.ledger.close  # parking would say so once more
     simulated.run()
-    found = ledger.totals(simulated.ledger_path)
+    found = read_totals(simulated.ledger_path)
     assert (
         found["seen"] == 12
         and found["open"] == 0
@@ -265,15 +265,15 @@ class WiredPanel:
     def show(self, state: str) -> None:
         self.shown.append(state)
 
-    def presses(self) -> int:
+    def count_presses(self) -> int:
         pressed, self.pressed = self.pressed, 0
         return pressed
 
-    def beam_breaks(self) -> int:
+    def count_beam_breaks(self) -> int:
         entered, self.entered = self.entered, 0
         return entered
 
-    def fallen(self, bin: str) -> int:
+    def count_drops(self, bin: str) -> int:
         landed = sum(rider.landed == bin for rider in self._simulated.belt.riders)
         new = landed - self._told.get(bin, 0)
         self._told[bin] = landed
@@ -284,7 +284,9 @@ def wired(simulated: SimulatedMachine, **settings) -> WiredPanel:
     """The simulated machine with a panel; the belt tells of landings a second late, so sensors have more time."""
     panel = WiredPanel(simulated, **settings)
     simulated.machine.panel = panel
-    simulated.machine.falls = Falls(panel.fallen, {b.name: 3.0 for b in simulated.config.bins})
+    simulated.machine.drop_sensors = DropSensorCheck(
+        panel.count_drops, {b.name: 3.0 for b in simulated.config.bins}
+    )
     return panel
 
 
@@ -314,9 +316,7 @@ def test_coins_that_sensors_see_fall_are_in_their_bins(build):
     wired(simulated)
     drain(simulated)
     landed = Counter(rider.landed for rider in simulated.belt.riders)
-    assert (
-        ledger.totals(simulated.ledger_path)["bins"] == dict(landed) and incidents(simulated) == []
-    )
+    assert read_totals(simulated.ledger_path)["bins"] == dict(landed) and incidents(simulated) == []
 
 
 def test_a_coin_that_no_sensor_saw_fall_is_uncertain_and_told(build):
@@ -326,7 +326,7 @@ def test_a_coin_that_no_sensor_saw_fall_is_uncertain_and_told(build):
     wired(simulated, blind=(blind,))
     drain(simulated)
     found, landed = (
-        ledger.totals(simulated.ledger_path),
+        read_totals(simulated.ledger_path),
         Counter(rider.landed for rider in simulated.belt.riders),
     )
     assert found["uncertain"] == landed[blind] > 0 and blind not in found["bins"]
@@ -355,7 +355,7 @@ def test_the_stop_button_pauses_and_goes_on(build):
         True,
         False,
     ]
-    rejected = ledger.totals(simulated.ledger_path)["rejected"]
+    rejected = read_totals(simulated.ledger_path)["rejected"]
     assert 4 <= rejected["paused"] < 20 - 4
 
 
@@ -421,7 +421,7 @@ def test_a_camera_that_falls_silent_is_opened_again_with_flaps_at_rest_and_the_a
     )
     simulated.run()
     assert camera.reopened == 2 and rest_at == [[1500] * 8] * 2
-    found = ledger.totals(simulated.ledger_path)
+    found = read_totals(simulated.ledger_path)
     assert found["seen"] == 12 and found["open"] == 0
     assert [
         what for what in incidents(simulated) if what.startswith("no frame for 0.25 s")
@@ -445,7 +445,7 @@ def test_a_flap_that_fails_while_the_camera_is_silent_leaves_no_row_open(build):
     simulated.machine.flaps.park = breaks
     while simulated.machine.step():
         pass
-    found = ledger.totals(simulated.ledger_path)
+    found = read_totals(simulated.ledger_path)
     assert (
         found["seen"] == 12
         and found["open"] == 0 < found["uncertain"]

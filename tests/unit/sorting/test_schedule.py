@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinsorter.sorting.schedule import Motion, Schedule, Site
+from coinsorter.sorting.schedule import FlapSite, Motion, Schedule
 
 TICK = 1 / 60
-NEAR, FAR = Site("near", 160, 10, 0.08), Site("far", 300, 10, 0.08)
+NEAR, FAR = FlapSite("near", 160, 10, 0.08), FlapSite("far", 300, 10, 0.08)
 
 
 def schedule() -> Schedule:
@@ -94,7 +94,7 @@ def test_two_coins_for_one_flap_hold_it_open_between_them():
 
 def test_a_coin_whose_flap_was_late_takes_those_it_would_meet_with_it():
     plan = Schedule(
-        [NEAR, Site("far", 300, 10, 0.3)], speed_tolerance=0.015, tick_s=TICK
+        [NEAR, FlapSite("far", 300, 10, 0.3)], speed_tolerance=0.015, tick_s=TICK
     )  # slow: it opens long before its coin
     assert plan.sort(1, coin_at(70), "near", [], 0.0)
     assert plan.sort(2, coin_at(70, 0.4), "far", [], 0.4)

@@ -1,6 +1,7 @@
 """scale: millimetres from pixels, a plane from known coins, and a plane that follows."""
 
 from dataclasses import replace
+from math import inf, nan, nextafter
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinsorter.records import Circle, Frame, Verdict
+from coinsorter.records import Circle, Coin, Frame, Thresholds, Verdict
 from coinsorter.tools.image_replay import Replay
-from coinsorter.vision.scale import ScaleFollower, ScalePlane, fit_plane
+from coinsorter.vision.scale import ScaleFollower, ScalePlane, fit_plane, informs_scale
 from tests.conftest import disc_picture
 
 LEVEL = ScalePlane(4.0, 0.0, 0.0, 640, 480)
@@ -214,3 +215,34 @@ def test_a_replay_does_not_follow_the_scale_to_where_no_camera_was_moved(crowns)
     assert seen[-1].coin.diameter_mm == pytest.approx(22, rel=0.02) and not any(
         one.decision.reason == "sorted" for one in seen[10:]
     )
+
+
+THRESHOLDS = {"crown_2": Thresholds(0.9, 4.0, 23.0, 0.5)}
+COIN = Coin(1, (), (), 23.0, 0.0, 0.0, 0.0, 250.0, 0.5, 20, alone=True)
+SURE = Verdict("crown_2", 0.99, 0.99, "crown_5", 1.0, 23.1)
+
+
+@pytest.mark.parametrize(
+    "change, informs",
+    [
+        ({}, True),
+        ({"confidence": 0.2}, True),  # its probabilities say how much
+        ({"diameter_mm": 26.0}, True),  # such is a scale that has moved
+        ({"anomaly": 4.0}, True),
+        ({"anomaly": nextafter(4.0, inf)}, False),
+        ({"anomaly": nan}, False),
+        ({"diameter_mm": nan}, False),
+        ({"diameter_mm": inf}, False),
+        ({"diameter_mm": 0.0}, False),
+        ({"label": ""}, False),
+        ({"by_picture": 0.5}, True),
+        (
+            {"by_picture": nextafter(0.5, 0)},
+            False,
+        ),  # then the scale itself would say which coin it is
+        ({"by_picture": nan}, False),
+    ],
+)
+def test_a_coin_informs_the_scale_if_it_was_measured_and_looks_genuine(change, informs):
+    assert informs_scale(COIN, replace(SURE, **change), THRESHOLDS) is informs
+    assert not informs_scale(replace(COIN, alone=False), replace(SURE, **change), THRESHOLDS)

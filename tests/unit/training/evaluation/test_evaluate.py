@@ -18,7 +18,7 @@ from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Frame
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.vision import crop
 from coinsorter.vision.crop import FILL, CropSpec
 from coinsorter.vision.detect import find_things
@@ -366,7 +366,7 @@ def test_a_ready_crop_is_judged_by_its_looks_alone(photographs, judge, records, 
     """The same coins cut out square, as large as the picture: no diameter, and no limit on it."""
     for r in records:
         pixels = cv2.cvtColor(cv2.imread(str(r.path)), cv2.COLOR_BGR2RGB)
-        (found,) = find_things(pixels, assembly.search(judge.models, judge.models.view))
+        (found,) = find_things(pixels, build_search(judge.models, judge.models.view))
         half = found.radius_px / (2 * quality.INSCRIBED)
         square = cv2.getRectSubPix(
             pixels, (round(2 * half), round(2 * half)), (found.x_px, found.y_px)
@@ -409,7 +409,7 @@ def ready_crops(judge, tmp_path):
         )
         (circle,) = [
             c
-            for c in find_things(pixels, assembly.search(judge.models, judge.models.view))
+            for c in find_things(pixels, build_search(judge.models, judge.models.view))
             if c.quality
         ]
         for folder, half in (("one", 58), ("many", round(1.1 * circle.radius_px))):
