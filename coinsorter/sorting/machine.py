@@ -195,7 +195,12 @@ class Machine:
 
     def _passed(self, outcome: Passage) -> None:
         """Closes the row of a coin that has passed; where a sensor watches its bin, once it was seen to fall."""
-        if self.drop_sensors and outcome.bin and not outcome.uncertain and self.drop_sensors.watches(outcome.bin):
+        if (
+            self.drop_sensors
+            and outcome.bin
+            and not outcome.uncertain
+            and self.drop_sensors.watches(outcome.bin)
+        ):
             self.drop_sensors.expect(outcome.coin, outcome.bin, self.clock.now_s())
             return
         landed = UNCERTAIN if outcome.uncertain else outcome.bin or self.rules.reject_bin
