@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from coinsorter.simulator import coins
+from coinsorter.simulator import coins, sprites
 
 BELT_RGB = (84.0, 90.0, 96.0)  # a grey-blue conveyor rubber, as displayed
 SHADOW_DEPTH = 0.5
@@ -44,12 +44,12 @@ class SimulatedCamera:
         self._gain = 1.0
         self._balance = np.ones(3)
 
-    def draw_item(self, thing: coins.Item) -> coins.Sprite:
+    def draw_item(self, thing: coins.Item) -> sprites.Sprite:
         """The thing as this camera sees it pass."""
-        return coins.draw_item(thing, self.optics.px_per_mm, self.optics.motion_blur_mm)
+        return sprites.draw_item(thing, self.optics.px_per_mm, self.optics.motion_blur_mm)
 
     def render_frame(
-        self, sprites: Iterable[tuple[coins.Sprite, float, float]], belt_mm: float
+        self, sprites: Iterable[tuple[sprites.Sprite, float, float]], belt_mm: float
     ) -> np.ndarray:
         """One frame, uint8 (h, w, 3) RGB: each sprite at (x, y) mm from the view's centre, the belt having run belt_mm."""
         canvas = self._empty_belt(belt_mm)
@@ -68,13 +68,13 @@ class SimulatedCamera:
         start = -round(belt_mm * self.optics.px_per_mm) % length
         return self._belt[:, start : start + self.optics.width_px].copy()
 
-    def _lay(self, canvas: np.ndarray, sprite: coins.Sprite, x_mm: float, y_mm: float) -> None:
+    def _lay(self, canvas: np.ndarray, sprite: sprites.Sprite, x_mm: float, y_mm: float) -> None:
         scale = self.optics.px_per_mm
         x, y = (
             (self.optics.width_px - 1) / 2 + x_mm * scale,
             (self.optics.height_px - 1) / 2 + y_mm * scale,
         )
-        half = sprite.shadow.shape[0] // (2 * coins.SUPERSAMPLING) + 1
+        half = sprite.shadow.shape[0] // (2 * sprites.SUPERSAMPLING) + 1
         left, top = max(0, int(x) - half), max(0, int(y) - half)
         right, bottom = (
             min(self.optics.width_px, int(x) + half),
@@ -94,12 +94,12 @@ class SimulatedCamera:
 
 
 def _reduced(
-    sprite: coins.Sprite, x: float, y: float, size: tuple[int, int]
+    sprite: sprites.Sprite, x: float, y: float, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The sprite at the camera's own scale, its middle at (x, y) of a patch of `size` (width, height)."""
-    ratio = coins.SUPERSAMPLING
+    ratio = sprites.SUPERSAMPLING
     middle = (
-        sprite.shadow.shape[0] - coins.SUPERSAMPLING
+        sprite.shadow.shape[0] - sprites.SUPERSAMPLING
     ) / 2  # `draw` averaged each pixel with the next
     place = np.array([[ratio, 0, middle - ratio * x], [0, ratio, middle - ratio * y]])
     how = {"flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_CONSTANT}

@@ -16,7 +16,7 @@ from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.open_servos import PinServos
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Frame
-from coinsorter.simulator import belt, coins, currency
+from coinsorter.simulator import belt, currency, sprites
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.sorting.assembly import assemble_machine
 from coinsorter.sorting.ledger import Ledger, RunRecord
@@ -63,7 +63,7 @@ class BeltCamera:
         self._clock = clock
         self._frame_s = frame_s
         self._number = 0
-        self._sprites: dict[int, coins.Sprite] = {}
+        self._sprites: dict[int, sprites.Sprite] = {}
         self._half_view_mm = camera.optics.width_px / 2 / camera.optics.px_per_mm
         self.heartbeat_s = 0.0
 
@@ -92,7 +92,7 @@ class BeltCamera:
     def close(self) -> None:
         self._sprites = {}
 
-    def _visible(self, now_s: float) -> list[tuple[coins.Sprite, float, float]]:
+    def _visible(self, now_s: float) -> list[tuple[sprites.Sprite, float, float]]:
         places = self._belt.list_visible(now_s, self._half_view_mm)
         self._sprites = {
             rider.number: self._sprites.get(rider.number) or self._camera.draw_item(rider.item)

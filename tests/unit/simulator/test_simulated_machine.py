@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from coinsorter.config import Flap
 from coinsorter.hardware.clock import ManualClock
-from coinsorter.simulator import belt, coins, currency
+from coinsorter.simulator import belt, coins, currency, motifs, sprites
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS, SimulatedPins
 from coinsorter.vision.detect import Search, find_things
 
 OPTICS = Optics(640, 480, 4.0, 0.375)
 SEARCH = Search(30, 66, 0.97, 0.93)
-MOTIFS = tuple(currency.FOREIGN_MOTIFS)
+MOTIFS = tuple(motifs.FOREIGN_MOTIFS)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -62,7 +62,7 @@ def test_turning_a_coin_changes_its_look_because_the_light_stays():
                 "dirt": disc.dirt[:0],
             }
         )
-        return coins.draw_item(
+        return sprites.draw_item(
             coins.Item(coins.GENUINE, "crown_2", ((turned, (0.0, 0.0)),)), 4.0
         ).layers[..., :3]
 
