@@ -356,7 +356,7 @@ def _range(words: str) -> tuple[float, float]:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    from coinsorter.training.dataset.prepare import PrepareSettings, prepare
+    from coinsorter.training.dataset.prepare import PrepareSettings, prepare_dataset
 
     near_bits = {} if options.near_bits is None else {"near_bits": options.near_bits}
     settings = PrepareSettings(
@@ -377,7 +377,7 @@ def _prepare(options: argparse.Namespace) -> None:
         ["coinsorter-train", *(word for word in options.words if word not in ("--json", "--force"))]
     )  # which make no difference
     try:
-        made = prepare(settings, options.out, _bar, command, options.force)
+        made = prepare_dataset(settings, options.out, _bar, command, options.force)
     except OSError as error:
         raise InputError(
             f"{error.filename or options.out}: {error.strerror}; what is finished is kept, the same command goes on from there"
@@ -390,14 +390,14 @@ def _prepare(options: argparse.Namespace) -> None:
             json.dumps(
                 {
                     "dataset": str(options.out),
-                    "looked_at": made.looked_at or 0,
-                    "made": made.looked_at is not None,
+                    "looked_at": made.processed or 0,
+                    "made": made.processed is not None,
                     **made.manifest,
                 }
             )
         )
     else:
-        _tell_prepared(options.out, made.manifest, made.looked_at is not None)
+        _tell_prepared(options.out, made.manifest, made.processed is not None)
 
 
 def _tell_prepared(out: Path, facts: dict[str, Any], made: bool) -> None:

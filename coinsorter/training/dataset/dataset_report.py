@@ -1,4 +1,4 @@
-"""A data set's report: how many pictures of what, what was left out and why, and what they look like."""
+"""A data set's report: how many images of what, what was left out and why, and how they look."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,12 +15,11 @@ from coinsorter.training.dataset.quality import Rejection
 from coinsorter.training.dataset.sources import SourceImage
 from coinsorter.training.progress import OpenProgress
 
-EXAMPLES = 6  # pictures shown of a reason
-SHEET, SHEETS, LEAST = (
-    26,
-    800,
-    4,
-)  # pictures shown of a label at most, of all labels about, and of a label at least
+#: Images per reason.
+MAX_EXAMPLES = 6
+#: Images of one label, at most and at least, and of all labels together, about.
+MAX_PER_LABEL, MIN_PER_LABEL, MAX_ON_SHEETS = 26, 4, 800
+#: Height of the small images, pixels.
 THUMB_PX = 112
 
 
@@ -28,30 +27,28 @@ def render_page(
     out: Path,
     manifest: Mapping[str, Any],
     rows: Sequence[Row],
-    originals: Mapping[str, SourceImage],
+    sources: Mapping[str, SourceImage],
     command: str,
-    bar: OpenProgress,
+    progress: OpenProgress,
 ) -> str:
-    """The report as HTML. originals: by the name that rows give as their source. command: what made it."""
+    """The report as HTML.
+
+    sources: by the name that rows give as their source. command: what made the data set.
+    """
     counts = manifest["counts"]
-    with bar("drawing the report", len(counts["left_out"]) + len(manifest["labels"])) as tell:
+    steps = len(counts["left_out"]) + len(manifest["labels"])
+    with progress("drawing the report", steps) as report:
         reasons = []
-        for reason, count in counts["left_out"].items():
-            reasons.append(
-                _reason(reason, count, [row for row in rows if row.reason == reason], originals)
-            )
-            tell(len(reasons))
+        for reason in counts["left_out"]:
+            own_rows = [row for row in rows if row.reason == reason]
+            reasons.append(_describe_reason(reason, own_rows, sources))
+            report(len(reasons))
         sheets = []
         for label in manifest["labels"]:
-            sheets.append(
-                _sheet(
-                    out,
-                    label,
-                    [row for row in rows if row.picture and row.label == label],
-                    len(manifest["labels"]),
-                )
-            )
-            tell(len(reasons) + len(sheets))
+            own_rows = [row for row in rows if row.image_file and row.label == label]
+            sheets.append(_describe_sheet(out, label, own_rows, len(manifest["labels"])))
+            report(len(reasons) + len(sheets))
+    settings = manifest["settings"].items()
     return html_report.render_template(
         "dataset.html",
         name=out.resolve().name,
@@ -61,61 +58,62 @@ def render_page(
         warnings=manifest["warnings"],
         reasons=reasons,
         sheets=sheets,
-        settings={
-            name.replace("_", " "): _words(value) for name, value in manifest["settings"].items()
-        },
+        settings={name.replace("_", " "): _format(value) for name, value in settings},
         command=command,
     )
 
 
-def _reason(
-    reason: str, count: int, rows: Sequence[Row], originals: Mapping[str, SourceImage]
+def _describe_reason(
+    reason: str, rows: Sequence[Row], sources: Mapping[str, SourceImage]
 ) -> dict[str, Any]:
-    pictures = [(row, _original(originals.get(row.source))) for row in _spread(rows, EXAMPLES)]
-    shown = [
-        {
-            "uri": html_report.jpeg_uri(pixels, THUMB_PX),
-            "title": f"{row.source}: {row.detail}",
-        }
-        for row, pixels in pictures
-        if pixels is not None
-    ]
+    """What the template needs of a reason: how often, what it means, and examples."""
+    selected = _select_evenly(rows, MAX_EXAMPLES)
+    examples = []
+    for row in selected:
+        pixels = _read_source(sources.get(row.source))
+        if pixels is not None:
+            uri = html_report.jpeg_uri(pixels, THUMB_PX)
+            examples.append({"uri": uri, "title": f"{row.source}: {row.detail}"})
     return {
         "name": reason,
-        "count": count,
+        "count": len(rows),
         "meaning": quality.REASONS[reason],
-        "examples": shown,
-        "sources": [Path(row.source).name for row, _ in pictures],
+        "examples": examples,
+        "sources": [Path(row.source).name for row in selected],
     }
 
 
-def _original(original: SourceImage | None) -> np.ndarray | None:
-    content = read_bytes(original) if original else None
-    pixels = quality.read(content) if content else None
+def _read_source(source: SourceImage | None) -> np.ndarray | None:
+    content = read_bytes(source) if source else None
+    pixels = quality.decode_image(content) if content else None
     return None if isinstance(pixels, Rejection) else pixels
 
 
-def _sheet(out: Path, label: str, rows: Sequence[Row], labels: int) -> dict[str, Any]:
-    pictures = []
-    for row in _spread(rows, min(SHEET, max(LEAST, SHEETS // labels))):
-        pixels = read_picture(out / row.picture)
+def _describe_sheet(out: Path, label: str, rows: Sequence[Row], labels: int) -> dict[str, Any]:
+    """What the template needs of a label: a contact sheet of its coins."""
+    count = min(MAX_PER_LABEL, max(MIN_PER_LABEL, MAX_ON_SHEETS // labels))
+    images = []
+    for row in _select_evenly(rows, count):
+        pixels = read_picture(out / row.image_file)
         if pixels is not None:
-            pictures.append(
+            images.append(
                 {
                     "uri": html_report.jpeg_uri(pixels, THUMB_PX),
                     "split": row.split,
                     "title": f"{row.source} (group {row.group}, {row.split})",
                 }
             )
-    return {"label": label, "count": len(rows), "pictures": pictures}
+    return {"label": label, "count": len(rows), "images": images}
 
 
-def _spread(rows: Sequence[Row], count: int) -> list[Row]:
-    """So many of the rows, from all over."""
-    return [rows[i] for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+def _select_evenly(rows: Sequence[Row], count: int) -> list[Row]:
+    """At most so many of the rows, from all over."""
+    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
+    return [rows[place] for place in places]
 
 
-def _words(value: Any) -> str:
+def _format(value: Any) -> str:
+    """A setting as the report shows it."""
     if value is None or value == "":
         return "-"
     if isinstance(value, bool):

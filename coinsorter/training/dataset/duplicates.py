@@ -1,4 +1,4 @@
-"""Which pictures show what another one shows already: equal pixel by pixel, or nearly so."""
+"""Which images repeat another one: equal pixel by pixel, or nearly so."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -10,49 +10,80 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Duplicate:
-    """A picture that is one too many. of: the index of the one it repeats. bits: how far their perceptual hashes are apart; None: equal."""
+    """An image that is one too many.
+
+    of: the index of the image it repeats.
+    bits: the Hamming distance of their perceptual hashes; None where they are equal.
+    """
 
     of: int
     bits: int | None = None
 
 
-def exact(digests: Sequence[str], labels: Sequence[str]) -> dict[int, Duplicate]:
-    """By index, the pictures that repeat an earlier one; where equal pictures have different labels no label can be trusted: all of them."""
-    equal = defaultdict(list)
-    for i, digest in enumerate(digests):
-        equal[digest].append(i)
-    found = {}
-    for same in equal.values():
-        for i in same:
-            rivals = [j for j in same if labels[j] != labels[i]]
-            if rivals or i != same[0]:
-                found[i] = Duplicate((rivals or same)[0])
-    return found
+def find_exact(digests: Sequence[str], labels: Sequence[str]) -> dict[int, Duplicate]:
+    """By index, the images that repeat an earlier one.
 
-
-def near(
-    hashes: Sequence[str], labels: Sequence[str], bits: int, tell: Callable[[int], None]
-) -> dict[int, Duplicate]:
-    """By index, the pictures whose hash is within so many bits of that of an earlier one of their label that is none itself.
-
-    hashes: in hexadecimal, all of one length; "" is like nothing. tell hears how many are done.
+    Where equal images have different labels, no label can be trusted: all of them are duplicates.
     """
-    kept: dict[str, list[int]] = defaultdict(list)
-    width = max(map(len, hashes), default=0) // 2
-    codes = {label: np.empty((count, width), np.uint8) for label, count in Counter(labels).items()}
-    found = {}
-    for i, (digits, label) in enumerate(zip(hashes, labels)):
-        tell(i + 1)
+    by_digest = defaultdict(list)
+    for index, digest in enumerate(digests):
+        by_digest[digest].append(index)
+    duplicates = {}
+    for equal in by_digest.values():
+        for index in equal:
+            rivals = [other for other in equal if labels[other] != labels[index]]
+            if rivals or index != equal[0]:
+                duplicates[index] = Duplicate((rivals or equal)[0])
+    return duplicates
+
+
+def find_near(
+    hashes: Sequence[str],
+    labels: Sequence[str],
+    bits: int,
+    report: Callable[[int], None],
+) -> dict[int, Duplicate]:
+    """By index, the images whose hash is within so many bits of an earlier one of their label.
+
+    An earlier one counts only if it is no duplicate itself. hashes: in hexadecimal, all of one
+    length; "" resembles nothing. report: called with the number of images that are done.
+    """
+    known = _KnownHashes(hashes, labels)
+    duplicates = {}
+    for index, (digits, label) in enumerate(zip(hashes, labels)):
+        report(index + 1)
         if not digits:
             continue
-        own, earlier = np.frombuffer(bytes.fromhex(digits), np.uint8)[None], kept[label]
-        if earlier:
-            apart, place = cv2.batchDistance(
-                own, codes[label][: len(earlier)], cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1
-            )
-            if apart[0, 0] <= bits:
-                found[i] = Duplicate(earlier[place[0, 0]], int(apart[0, 0]))
-                continue
-        codes[label][len(earlier)] = own
-        earlier.append(i)
-    return found
+        code = np.frombuffer(bytes.fromhex(digits), np.uint8)[None]
+        nearest = known.find_nearest(label, code)
+        if nearest and nearest.bits is not None and nearest.bits <= bits:
+            duplicates[index] = nearest
+        else:
+            known.add(label, index, code)
+    return duplicates
+
+
+class _KnownHashes:
+    """Perceptual hashes by label, as uint8 rows that OpenCV compares at once."""
+
+    def __init__(self, hashes: Sequence[str], labels: Sequence[str]) -> None:
+        width = max(map(len, hashes), default=0) // 2
+        self._indices: dict[str, list[int]] = defaultdict(list)
+        self._codes = {
+            label: np.empty((count, width), np.uint8) for label, count in Counter(labels).items()
+        }
+
+    def find_nearest(self, label: str, code: np.ndarray) -> Duplicate | None:
+        indices = self._indices[label]
+        if not indices:
+            return None
+        codes = self._codes[label][: len(indices)]
+        distances, places = cv2.batchDistance(
+            code, codes, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1
+        )
+        return Duplicate(indices[places[0, 0]], int(distances[0, 0]))
+
+    def add(self, label: str, index: int, code: np.ndarray) -> None:
+        indices = self._indices[label]
+        self._codes[label][len(indices)] = code
+        indices.append(index)

@@ -1,134 +1,164 @@
-"""Each picture that was handed in -> its row and its picture in the data set; what is finished already is not done again."""
+"""Each image that was handed in -> its row and its image in the data set.
+
+What an earlier run finished is not done again.
+"""
 
 import hashlib
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import cv2
 import numpy as np
 
-from coinsorter.training.dataset import dataset, quality
-from coinsorter.training.dataset.dataset import IMAGES, Row, hash_file
-from coinsorter.training.dataset.quality import ExpectedCoins, Rejection
+from coinsorter.training.dataset import quality
+from coinsorter.training.dataset.dataset import IMAGES, Row, circle_fields, hash_file
+from coinsorter.training.dataset.quality import CoinImage, ExpectedCoins, Rejection
 from coinsorter.training.dataset.resume_log import ResumeLog
 from coinsorter.training.dataset.sources import UNSUPPORTED_SUFFIXES, SourceImage
 
-STEM_LENGTH = 40  # of a picture's own name, in the data set
+#: Characters of an image's own name that its file in the data set keeps.
+MAX_STEM_LENGTH = 40
 
 
 @dataclass(frozen=True)
 class IngestedImage:
-    """What one picture is. row: all of it but group and split. content, pixels: hashes of its bytes, and of its pixels where it is kept."""
+    """What became of one image.
+
+    row: all of it but group and split. content_sha256: of the file's bytes.
+    pixels_sha256: of its pixels where it is kept, else "".
+    """
 
     row: Row
-    content: str
-    pixels: str = ""
+    content_sha256: str
+    pixels_sha256: str = ""
 
-    def plain(self) -> dict[str, Any]:
-        return asdict(self)
+    def to_entry(self) -> dict[str, Any]:
+        """What the resume log holds of it."""
+        return {
+            "row": self.row.to_columns(),
+            "content": self.content_sha256,
+            "pixels": self.pixels_sha256,
+        }
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> Self:
-        return cls(Row(**plain["row"]), plain["content"], plain["pixels"])
+    def from_entry(cls, entry: Mapping[str, Any]) -> Self:
+        """What `to_entry` wrote."""
+        return cls(Row.from_columns(entry["row"]), entry["content"], entry["pixels"])
 
 
 def ingest_images(
-    originals: Sequence[SourceImage],
-    looks: ExpectedCoins,
+    sources: Sequence[SourceImage],
+    expected: ExpectedCoins,
     out: Path,
-    journal: ResumeLog,
-    tell: Callable[[int], None],
+    log: ResumeLog,
+    report: Callable[[int], None],
 ) -> tuple[list[IngestedImage], int]:
-    """What every picture is, and how many of them were looked at just now: the others are in the journal."""
-    seen, looked_at = [], 0
-    for number, original in enumerate(originals, start=1):
-        key = f"{number} {original.path} {original.label} {original.side} {original.coin_id} {original.stamp()}"
-        finished = _finished(journal.get(key), out)
-        if finished is None:
-            finished = _look_at(number, original, looks, out)
-            journal.add(key, finished.plain())
-            looked_at += 1
-        seen.append(finished)
-        tell(number)
-    return seen, looked_at
+    """What became of every image, and how many of them were processed just now.
+
+    The others are in the log. report: called with the number of images that are done.
+    """
+    images, processed = [], 0
+    for number, source in enumerate(sources, start=1):
+        key = _log_key(number, source)
+        image = _recall(log.get(key), out)
+        if image is None:
+            image = _ingest(number, source, expected, out)
+            log.add(key, image.to_entry())
+            processed += 1
+        images.append(image)
+        report(number)
+    return images, processed
 
 
-def _finished(entry: Any | None, out: Path) -> IngestedImage | None:
-    """What the journal says of a picture, if that is still on the disk: a power cut may have spared only the one."""
-    seen = IngestedImage.of(entry) if entry else None
-    if seen and seen.row.picture and hash_file(out / seen.row.picture) != seen.row.sha256:
+def _log_key(number: int, source: SourceImage) -> str:
+    names = f"{source.path} {source.label} {source.side} {source.coin_id}"
+    return f"{number} {names} {source.fingerprint()}"
+
+
+def _recall(entry: Any | None, out: Path) -> IngestedImage | None:
+    """What the log says of an image, if its file is still there: a power cut may spare only one."""
+    if not entry:
         return None
-    return seen
+    image = IngestedImage.from_entry(entry)
+    name = image.row.image_file
+    if name and hash_file(out / name) != image.row.sha256:
+        return None
+    return image
 
 
-def _look_at(number: int, original: SourceImage, looks: ExpectedCoins, out: Path) -> IngestedImage:
-    row = Row(
-        label=original.label,
-        side=original.side,
-        coin_id=original.coin_id,
-        source=str(original.path),
-    )
-    content = read_bytes(original)
-    digest = sha256(content)
-    pixels = _read(original, content)
+def _ingest(number: int, source: SourceImage, expected: ExpectedCoins, out: Path) -> IngestedImage:
+    row = Row(label=source.label, side=source.side, coin_id=source.coin_id, source=str(source.path))
+    content = read_bytes(source)
+    digest = hash_bytes(content)
+    pixels = _decode(source, content)
     if isinstance(pixels, Rejection):
-        return IngestedImage(row.left_out(pixels.reason, pixels.detail), digest)
+        return IngestedImage(row.leave_out(pixels.reason, pixels.detail), digest)
     row = replace(row, width_px=pixels.shape[1], height_px=pixels.shape[0])
-    kept = (
-        quality.look(pixels, looks)
-        if row.label
-        else Rejection("no-label", "its folder or its line in the CSV names none")
-    )
-    if isinstance(kept, Rejection):
-        return IngestedImage(row.left_out(kept.reason, kept.detail), digest)
-    row = replace(
-        row,
-        picture=_file_name(number, row.label, original.path.stem),
-        phash=quality.hash_face(kept.pixels, kept.circle),
-    )
-    row = replace(
-        row,
-        frame_x_px=round(kept.x_px, 4),
-        frame_y_px=round(kept.y_px, 4),
-        **dataset.to_columns(kept.circle),
-    )
-    row = replace(row, sha256=write_png(out / row.picture, kept.pixels))
-    return IngestedImage(row, digest, sha256(repr(pixels.shape).encode() + pixels.tobytes()))
+    coin = _extract_labelled(row.label, pixels, expected)
+    if isinstance(coin, Rejection):
+        return IngestedImage(row.leave_out(coin.reason, coin.detail), digest)
+    row = _describe_coin(row, coin, _file_name(number, row.label, source.path.stem))
+    row = replace(row, sha256=write_png(out / row.image_file, coin.pixels))
+    shape_and_pixels = repr(pixels.shape).encode() + pixels.tobytes()
+    return IngestedImage(row, digest, hash_bytes(shape_and_pixels))
 
 
-def _read(original: SourceImage, content: bytes | None) -> np.ndarray | Rejection:
+def _extract_labelled(
+    label: str, pixels: np.ndarray, expected: ExpectedCoins
+) -> CoinImage | Rejection:
+    if not label:
+        return Rejection("no-label", "its folder or its line in the CSV names none")
+    return quality.extract_coin(pixels, expected)
+
+
+def _describe_coin(row: Row, coin: CoinImage, name: str) -> Row:
+    """The row with where the coin is and what it looks like."""
+    measured: dict[str, Any] = dict(circle_fields(coin.circle))
+    return replace(
+        row,
+        image_file=name,
+        phash=quality.hash_face(coin.pixels, coin.circle),
+        frame_x_px=round(coin.x_px, 4),
+        frame_y_px=round(coin.y_px, 4),
+        **measured,
+    )
+
+
+def _decode(source: SourceImage, content: bytes | None) -> np.ndarray | Rejection:
     if content is None:
         return Rejection("unreadable", "there is none, or it cannot be opened")
-    if original.path.suffix.lower() in UNSUPPORTED_SUFFIXES:
-        return Rejection("unreadable", "neither JPEG, PNG, TIFF nor BMP; save it as one of them")
-    return quality.read(content)
+    if source.path.suffix.lower() in UNSUPPORTED_SUFFIXES:
+        detail = "neither JPEG, PNG, TIFF nor BMP; save it as one of them"
+        return Rejection("unreadable", detail)
+    return quality.decode_image(content)
 
 
-def read_bytes(original: SourceImage) -> bytes | None:
-    """A picture's bytes, or None where they cannot be read."""
+def read_bytes(source: SourceImage) -> bytes | None:
+    """An image's bytes, or None where they cannot be read."""
     try:
-        return original.content()
+        return source.read_content()
     except (OSError, zipfile.BadZipFile):
         return None
 
 
 def _file_name(number: int, label: str, stem: str) -> str:
-    return (
-        f"{IMAGES}/{label}/{number:06d}-{re.sub(r'[^A-Za-z0-9._-]', '_', stem)[:STEM_LENGTH]}.png"
-    )
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", stem)[:MAX_STEM_LENGTH]
+    return f"{IMAGES}/{label}/{number:06d}-{safe}.png"
 
 
-def sha256(content: bytes | None) -> str:
+def hash_bytes(content: bytes | None) -> str:
+    """The SHA-256 of some bytes in hexadecimal."""
     return hashlib.sha256(content or b"").hexdigest()
 
 
 def write_png(path: Path, pixels: np.ndarray) -> str:
-    """Writes uint8 (h, w, 3) RGB as a PNG; returns the file's hash."""
+    """Writes uint8 (h, w, 3) RGB as a PNG; returns the file's SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    content = cv2.imencode(".png", bgr)[1].tobytes()
     path.write_bytes(content)
-    return sha256(content)
+    return hash_bytes(content)

@@ -1,4 +1,4 @@
-"""Two faces of one coin -> one picture."""
+"""Two faces of one coin -> one image."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -14,64 +14,82 @@ from coinsorter.training.dataset.dataset import Row
 from coinsorter.training.dataset.ingest import write_png
 from coinsorter.training.dataset.sources import OBVERSE, REVERSE, SourceImage
 
+_Faces = dict[str, list[int]]
 
-def pairs(originals: Sequence[SourceImage], among: Iterable[int]) -> dict[int, int]:
-    """The reverse to go with each obverse of the same coin, by index; several of each in their order.
 
-    Raises InputError where no coin has both faces.
+def match_faces(sources: Sequence[SourceImage], indices: Iterable[int]) -> dict[int, int]:
+    """The index of the reverse that belongs to each obverse, by the obverse's index.
+
+    Several of one coin are matched in their order. Raises InputError where no coin has both faces.
     """
-    faces: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(
-        lambda: {OBVERSE: [], REVERSE: []}
-    )
-    for i in among:
-        original = originals[i]
-        if original.coin_id and original.side:
-            faces[original.table, original.coin_id][original.side].append(i)
-    found = {i: j for own in faces.values() for i, j in zip(own[OBVERSE], own[REVERSE])}
-    if not found:
+    coins: dict[tuple[str, str], _Faces] = defaultdict(lambda: {OBVERSE: [], REVERSE: []})
+    for index in indices:
+        source = sources[index]
+        if source.coin_id and source.side:
+            coins[source.table, source.coin_id][source.side].append(index)
+    matches: dict[int, int] = {}
+    for faces in coins.values():
+        matches |= zip(faces[OBVERSE], faces[REVERSE])
+    if not matches:
         raise InputError(
-            "--join-sides: no coin has both faces; name them in a CSV with the columns path,label,side,coin_id"
+            "--join-sides: no coin has both faces; "
+            "name them in a CSV with the columns path,label,side,coin_id"
         )
-    return found
+    return matches
 
 
-def joined(
-    rows: Sequence[Row], originals: Sequence[SourceImage], out: Path, tell: Callable[[int], None]
+def join_faces(
+    rows: Sequence[Row],
+    sources: Sequence[SourceImage],
+    out: Path,
+    report: Callable[[int], None],
 ) -> list[Row]:
-    """The rows with both faces of each coin as one; single ones are left out, and those that are left out already stay.
+    """The rows with both faces of each coin as one image.
 
-    originals: what each row is of. Raises InputError where no coin has both faces left.
+    Single faces are left out; rows that are left out already stay. sources: the image of each row.
+    report: called with the number of rows that are done. Raises InputError where no coin has both
+    faces left.
     """
-    reverse_of = pairs(originals, [i for i, row in enumerate(rows) if row.picture])
-    whole, reverses = [], set(reverse_of.values())
-    for i, row in enumerate(rows):
-        if i in reverse_of:
-            whole.append(_side_by_side(row, rows[reverse_of[i]], out))
-        elif i not in reverses:
-            whole.append(row.left_out("one-side", _missing_face(row)) if row.picture else row)
-        tell(i + 1)
-    return whole
+    usable = [index for index, row in enumerate(rows) if row.image_file]
+    reverse_of = match_faces(sources, usable)
+    reverses = set(reverse_of.values())
+    joined_rows = []
+    for index, row in enumerate(rows):
+        if index in reverse_of:
+            joined_rows.append(_join_side_by_side(row, rows[reverse_of[index]], out))
+        elif index not in reverses:
+            joined_rows.append(_leave_out_single(row))
+        report(index + 1)
+    return joined_rows
 
 
-def _missing_face(row: Row) -> str:
+def _leave_out_single(row: Row) -> Row:
+    if not row.image_file:
+        return row
+    return row.leave_out("one-side", _describe_missing_face(row))
+
+
+def _describe_missing_face(row: Row) -> str:
     if not (row.coin_id and row.side):
         return "no coin_id or side is given"
-    return f"no {REVERSE if row.side == OBVERSE else OBVERSE} of coin {row.coin_id} is left for it"
+    missing = REVERSE if row.side == OBVERSE else OBVERSE
+    return f"no {missing} of coin {row.coin_id} is left for it"
 
 
-def _side_by_side(obverse: Row, reverse: Row, out: Path) -> Row:
-    """Obverse left, as it was; reverse right, made as high."""
-    left, right = (read_picture(out / row.picture) for row in (obverse, reverse))
+def _join_side_by_side(obverse: Row, reverse: Row, out: Path) -> Row:
+    """Obverse left, as it was; reverse right, scaled to the same height."""
+    left = read_picture(out / obverse.image_file)
+    right = read_picture(out / reverse.image_file)
     if left is None or right is None:
-        raise InputError(f"{out / obverse.picture}: was damaged meanwhile; start again")
+        raise InputError(f"{out / obverse.image_file}: was damaged meanwhile; start again")
     height = left.shape[0]
     width = round(right.shape[1] * height / right.shape[0])
-    pixels = np.hstack([left, cv2.resize(right, (width, height), interpolation=cv2.INTER_AREA)])
-    name = obverse.picture.removesuffix(".png") + "-both.png"
+    scaled = cv2.resize(right, (width, height), interpolation=cv2.INTER_AREA)
+    name = obverse.image_file.removesuffix(".png") + "-both.png"
     return replace(
         obverse,
-        picture=name,
+        image_file=name,
         side="both",
         source=f"{obverse.source} + {reverse.source}",
-        sha256=write_png(out / name, pixels),
+        sha256=write_png(out / name, np.hstack([left, scaled])),
     )

@@ -1,6 +1,8 @@
-"""Pictures as a trainer has them -> a data set: find the coins, cut them out, leave out what is no good, split, and say what was done.
+"""Images as a trainer has them -> a data set.
 
-The sources are only read. What is finished is in a journal, so that a run that was stopped continues where it was.
+Finds the coins, cuts them out, leaves out what is no good, splits the rest, and says what was
+done. The sources are only read. What is finished is in a log, so that a run that was stopped
+continues where it was.
 """
 
 import hashlib
@@ -24,7 +26,6 @@ from coinsorter.training.dataset import (
     duplicates,
     pairs,
     quality,
-    sources,
     splits,
     statistics,
 )
@@ -38,26 +39,36 @@ from coinsorter.training.dataset.dataset import (
     hash_file,
 )
 from coinsorter.training.dataset.duplicates import Duplicate
-from coinsorter.training.dataset.ingest import IngestedImage, ingest_images, read_bytes, sha256
+from coinsorter.training.dataset.ingest import (
+    IngestedImage,
+    hash_bytes,
+    ingest_images,
+    read_bytes,
+)
 from coinsorter.training.dataset.quality import ExpectedCoins
 from coinsorter.training.dataset.resume_log import ResumeLog
-from coinsorter.training.dataset.sources import SourceImage
+from coinsorter.training.dataset.sources import SourceImage, open_sources
 from coinsorter.training.dataset.splits import TEST, TRAIN, VALIDATION
 from coinsorter.training.progress import OpenProgress
 
-MIN_RADIUS_FOUND_PX = 2.0  # that segment.py can look for
-JOURNAL = "journal.jsonl"
+#: Pixels; the smallest radius that the detector can look for.
+MIN_RADIUS_FOUND_PX = 2.0
+LOG = "journal.jsonl"
 BURST, NAME, NONE = GROUPINGS = "burst", "name", "none"
+
+Keys = list[Hashable]
 
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """What a trainer chooses; two runs of equal settings on equal sources make equal data sets.
+    """What a trainer chooses; equal settings and equal sources make equal data sets.
 
-    crops: the pictures are ready crops. join_sides: a coin's two faces become one picture.
+    crops: the images are ready crops. join_sides: a coin's two faces become one image.
     px_per_mm, diameters_mm: how large coins are in frames, smallest and largest; None: anything.
-    validation, test: shares of the pictures. group_by: what pictures without coin_id and group are kept together by: BURST (names' last
-    numbers within burst_gap_s), NAME (equal group_pattern, in their path) or NONE. near_bits: perceptual hashes this near are one picture.
+    validation, test: shares of the images. seed: of the splits.
+    group_by: what keeps images without coin_id and group together: BURST (last numbers of the
+    names within burst_gap_s), NAME (equal group_pattern in their path) or NONE.
+    near_bits: images whose perceptual hashes are this near are one.
     """
 
     sources: tuple[Path, ...]
@@ -73,17 +84,19 @@ class PrepareSettings:
     burst_gap_s: float = 40.0
     near_bits: int = quality.NEAR_BITS
 
-    def plain(self) -> dict[str, Any]:
-        own = asdict(self)
-        return own | {
+    def to_plain(self) -> dict[str, Any]:
+        """The settings as dataset.yaml has them."""
+        return asdict(self) | {
             "sources": [source.as_posix() for source in self.sources],
             "diameters_mm": self.diameters_mm and list(self.diameters_mm),
         }
 
-    def looks(self) -> ExpectedCoins:
-        return ExpectedCoins.of(self.crops, self.px_per_mm, self.diameters_mm)
+    def expected_coins(self) -> ExpectedCoins:
+        """What coins look like in the images."""
+        return ExpectedCoins.from_scale(self.crops, self.px_per_mm, self.diameters_mm)
 
     def shares(self) -> dict[str, float]:
+        """The share of each split."""
         return {
             TRAIN: 1 - self.validation - self.test,
             VALIDATION: self.validation,
@@ -92,111 +105,148 @@ class PrepareSettings:
 
     def check(self) -> None:
         """Raises InputError for settings that contradict each other."""
+        self._check_size()
+        self._check_splits()
+        self._check_grouping()
+
+    def _check_size(self) -> None:
         if (self.px_per_mm is None) != (self.diameters_mm is None):
             raise InputError(
                 "--px-per-mm and --diameters say together how large coins are; give both or neither"
             )
-        if self.looks().radii_px and not self.looks().radii_px[0] >= MIN_RADIUS_FOUND_PX:
+        radii_px = self.expected_coins().radii_px
+        if radii_px and not radii_px[0] >= MIN_RADIUS_FOUND_PX:
             raise InputError(
-                f"--px-per-mm {self.px_per_mm:g}: coins of {self.looks().radii_px[0]:.0f} pixels radius are too small to be found"
+                f"--px-per-mm {self.px_per_mm:g}: "
+                f"coins of {radii_px[0]:.0f} pixels radius are too small to be found"
             )
+
+    def _check_splits(self) -> None:
         if self.seed < 0:
             raise InputError(f"--seed {self.seed}: must be 0 or more")
-        if not (self.validation >= 0 and self.test >= 0 and self.validation + self.test < 1):
+        is_positive = self.validation >= 0 and self.test >= 0
+        if not (is_positive and self.validation + self.test < 1):
             raise InputError(
-                f"--validation {self.validation:g} and --test {self.test:g} leave nothing to train on; together they must be below 1"
+                f"--validation {self.validation:g} and --test {self.test:g} leave nothing to "
+                "train on; together they must be below 1"
             )
+
+    def _check_grouping(self) -> None:
         if (self.group_by == NAME) != bool(self.group_pattern):
             raise InputError(
-                "--group-by name needs --group-pattern, and the other way round; such as '--group-by name --group-pattern (photo_[0-9]+)'"
+                "--group-by name needs --group-pattern, and the other way round; "
+                "such as '--group-by name --group-pattern (photo_[0-9]+)'"
             )
-        if self.group_pattern and _pattern(self.group_pattern).groups != 1:
+        if self.group_pattern and _compile_pattern(self.group_pattern).groups != 1:
             raise InputError(
-                f"--group-pattern {self.group_pattern!r}: has to have one pair of brackets, around what names the group"
+                f"--group-pattern {self.group_pattern!r}: "
+                "has to have one pair of brackets, around what names the group"
             )
 
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """A data set that stands. facts: its dataset.yaml. looked_at: how many pictures this run looked at; None where it stood already."""
+    """A finished data set.
+
+    manifest: its dataset.yaml. processed: how many images this run looked at; None where the data
+    set was finished already.
+    """
 
     manifest: dict[str, Any]
-    looked_at: int | None
+    processed: int | None
 
 
-def prepare(
-    settings: PrepareSettings, out: Path, bar: OpenProgress, command: str, force: bool = False
+def prepare_dataset(
+    settings: PrepareSettings,
+    out: Path,
+    progress: OpenProgress,
+    command: str,
+    force: bool = False,
 ) -> PreparedDataset:
-    """Makes the data set in `out`, or finds it finished there. command: as typed, for the report. force: what else is there is replaced.
+    """Makes the data set in `out`, or finds it finished there.
 
-    Raises InputError for sources, settings and folders that cannot be used; `out` then holds what is finished, for the next run.
+    command: as typed, for the report. force: what else is there is replaced. Raises InputError for
+    sources, settings and folders that cannot be used; `out` then holds what is finished, for the
+    next run.
     """
-    cv2.utils.logging.setLogLevel(
-        0
-    )  # what cannot be read is a row of the table, no line amid the bars
+    # what cannot be read is a row of the table, no line amid the progress bars
+    cv2.utils.logging.setLogLevel(0)
     settings.check()
     _check_out(settings, out)
-    with sources.opened(settings.sources) as originals:
+    with open_sources(settings.sources) as sources:
         if (out / MANIFEST).exists() and not force:
-            return PreparedDataset(_standing(settings, out, originals, bar), None)
-        keys = _keys(originals, settings)
+            return PreparedDataset(_check_finished(settings, out, sources, progress), None)
+        keys = _group_keys(sources, settings)
         if settings.join_sides:
-            pairs.pairs(originals, range(len(originals)))
+            pairs.match_faces(sources, range(len(sources)))
         out.mkdir(parents=True, exist_ok=True)
-        with ResumeLog(out / JOURNAL, _measured_by(settings), anew=force) as journal:
+        with ResumeLog(out / LOG, _what_decides(settings), restart=force) as log:
             if force:
                 _clear(out)
-            with bar("looking at pictures", len(originals)) as tell:
-                seen, looked_at = ingest_images(originals, settings.looks(), out, journal, tell)
-            manifest = _write(settings, out, originals, keys, seen, bar, command)
+            with progress("reading images", len(sources)) as report:
+                images, processed = ingest_images(
+                    sources, settings.expected_coins(), out, log, report
+                )
+            manifest = _finish(settings, out, sources, keys, images, progress, command)
             _tidy(out)
-    return PreparedDataset(manifest, looked_at)
+    return PreparedDataset(manifest, processed)
+
+
+# --- the folder
 
 
 def _check_out(settings: PrepareSettings, out: Path) -> None:
-    """Nothing but a data set of ours may be in `out`, and it may be neither in a source nor around one."""
+    """Only a data set of ours may be in `out`, and it may be neither in a source nor around one."""
     for source in settings.sources:
         inner, outer = sorted((out.resolve(), source.resolve()), key=lambda path: -len(path.parts))
         if inner.is_relative_to(outer):
             raise InputError(
-                f"{out}: is within the source {source}, or the other way round; name a folder beside it with --out"
+                f"{out}: is within the source {source}, or the other way round; "
+                "name a folder beside it with --out"
             )
-    if (
-        out.is_dir()
-        and any(out.iterdir())
-        and not ((out / MANIFEST).is_file() or (out / JOURNAL).is_file())
-    ):
-        raise InputError(f"{out}: is not empty, and no data set; name a new folder with --out")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; name a new folder with --out")
+    is_ours = (out / MANIFEST).is_file() or (out / LOG).is_file()
+    if out.is_dir() and any(out.iterdir()) and not is_ours:
+        raise InputError(f"{out}: is not empty, and no data set; name a new folder with --out")
 
 
-def _standing(
-    settings: PrepareSettings, out: Path, originals: Sequence[SourceImage], bar: OpenProgress
+def _check_finished(
+    settings: PrepareSettings,
+    out: Path,
+    sources: Sequence[SourceImage],
+    progress: OpenProgress,
 ) -> dict[str, Any]:
-    """The facts of a finished data set. Raises InputError where it is damaged, or not what these settings and sources would make."""
-    with bar("checking the data set", sum(1 for _ in (out / IMAGES).glob("*/*"))) as tell:
-        manifest = Dataset.load(out, tell=tell).manifest
-    other = [
-        name
-        for name, value in settings.plain().items()
-        if manifest.get("settings", {}).get(name) != value
-    ]
-    if other:
+    """The manifest of a finished data set.
+
+    Raises InputError where it is damaged, or not what these settings and sources would make.
+    """
+    count = sum(1 for _ in (out / IMAGES).glob("*/*"))
+    with progress("checking the data set", count) as report:
+        manifest = Dataset.load(out, report=report).manifest
+    earlier = manifest.get("settings", {})
+    changed = [name for name, value in settings.to_plain().items() if earlier.get(name) != value]
+    if changed:
         raise InputError(
-            f"{out}: was made with other settings ({', '.join(other)}); name another folder, or make it anew with --force"
+            f"{out}: was made with other settings ({', '.join(changed)}); "
+            "name another folder, or make it again with --force"
         )
-    contents = []
-    with bar("checking the sources", len(originals)) as tell:
-        for number, original in enumerate(originals):
-            contents.append(sha256(read_bytes(original)))
-            tell(number + 1)
-    if _sources_sha256(originals, contents) != manifest.get("sources_sha256"):
+    if _hash_current(sources, progress) != manifest.get("sources_sha256"):
         raise InputError(
-            f"{out}: its sources have changed since it was made; make it anew with --force"
+            f"{out}: its sources have changed since it was made; make it again with --force"
         )
     _tidy(out)
     return manifest
+
+
+def _hash_current(sources: Sequence[SourceImage], progress: OpenProgress) -> str:
+    """The hash of the sources as they are now."""
+    contents = []
+    with progress("checking the sources", len(sources)) as report:
+        for number, source in enumerate(sources):
+            contents.append(hash_bytes(read_bytes(source)))
+            report(number + 1)
+    return _hash_sources(sources, contents)
 
 
 def _clear(out: Path) -> None:
@@ -205,180 +255,213 @@ def _clear(out: Path) -> None:
     shutil.rmtree(out / IMAGES, ignore_errors=True)
 
 
-def _measured_by(settings: PrepareSettings) -> dict[str, Any]:
-    """What decides how a single picture turns out: with any of it changed, what is in the journal holds no longer."""
-    plain = settings.plain()
-    return {name: plain[name] for name in ("crops", "px_per_mm", "diameters_mm")} | {
-        "coinsorter": __version__
-    }
+def _tidy(out: Path) -> None:
+    """Removes what a finished data set does not name: duplicates, single sides, and the log."""
+    named = {row.image_file for row in dataset.read_table(out / TABLE)}
+    for path in (out / IMAGES).glob("*/*"):
+        if path.relative_to(out).as_posix() not in named:
+            path.unlink()
+    for folder in (out / IMAGES).iterdir():
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    (out / LOG).unlink(missing_ok=True)
 
 
-def _write(
+def _what_decides(settings: PrepareSettings) -> dict[str, Any]:
+    """What decides how a single image turns out; where it has changed, the log is worthless."""
+    plain = settings.to_plain()
+    names = ("crops", "px_per_mm", "diameters_mm")
+    return {name: plain[name] for name in names} | {"coinsorter": __version__}
+
+
+# --- the rows
+
+
+def _finish(
     settings: PrepareSettings,
     out: Path,
-    originals: Sequence[SourceImage],
-    keys: Sequence[list[Hashable]],
-    seen: Sequence[IngestedImage],
-    bar: OpenProgress,
+    sources: Sequence[SourceImage],
+    keys: Sequence[Keys],
+    images: Sequence[IngestedImage],
+    progress: OpenProgress,
     command: str,
 ) -> dict[str, Any]:
-    """The table, the report and, last, dataset.yaml: a folder without that is unfinished."""
-    rows, doubles = _without_duplicates(seen, settings.near_bits, bar)
-    rows = [
-        replace(row, group=group) if row.picture else row
-        for row, group in zip(rows, _groups(keys, doubles))
-    ]
-    if settings.join_sides:
-        with bar("joining sides", len(rows)) as tell:
-            rows = pairs.joined(rows, originals, out, tell)
-    rows = _split(rows, settings)
-    counts = statistics.counts(rows)
-    warnings = statistics.warnings(counts, settings.shares(), settings.crops)
+    """Writes the table, the report and, last, dataset.yaml: a folder without it is unfinished."""
+    rows = _decide_on_rows(settings, out, sources, keys, images, progress)
     dataset.write_table(out / TABLE, rows)
-    hashes = {
-        "sources_sha256": _sources_sha256(originals, [own.content for own in seen]),
+    counts = statistics.count_images(rows)
+    manifest = _describe(settings, rows) | {
+        "counts": counts,
+        "warnings": statistics.find_warnings(counts, settings.shares(), settings.crops),
+        "sources_sha256": _hash_sources(sources, [image.content_sha256 for image in images]),
         "sha256": hash_file(out / TABLE),
     }
-    manifest = _facts(settings, rows) | {"counts": counts, "warnings": warnings} | hashes
-    page = dataset_report.render_page(
-        out, manifest, rows, {str(original.path): original for original in originals}, command, bar
-    )
+    by_path = {str(source.path): source for source in sources}
+    page = dataset_report.render_page(out, manifest, rows, by_path, command, progress)
     _write_safely(out / REPORT, page)
-    _write_safely(
-        out / MANIFEST, yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120)
-    )
+    text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120)
+    _write_safely(out / MANIFEST, text)
     return manifest
 
 
-def _without_duplicates(
-    seen: Sequence[IngestedImage], near_bits: int, bar: OpenProgress
+def _decide_on_rows(
+    settings: PrepareSettings,
+    out: Path,
+    sources: Sequence[SourceImage],
+    keys: Sequence[Keys],
+    images: Sequence[IngestedImage],
+    progress: OpenProgress,
+) -> list[Row]:
+    """The rows with duplicates left out, their groups, faces joined, and their splits."""
+    rows, repeated = _leave_out_duplicates(images, settings.near_bits, progress)
+    groups = _number_groups(keys, repeated)
+    rows = [
+        replace(row, group=group) if row.image_file else row for row, group in zip(rows, groups)
+    ]
+    if settings.join_sides:
+        with progress("joining sides", len(rows)) as report:
+            rows = pairs.join_faces(rows, sources, out, report)
+    return _split(rows, settings)
+
+
+def _leave_out_duplicates(
+    images: Sequence[IngestedImage], near_bits: int, progress: OpenProgress
 ) -> tuple[list[Row], dict[int, Duplicate]]:
     """The rows, those of duplicates left out; and by index what each of those repeats."""
-    rows = [own.row for own in seen]
-    kept = [i for i, row in enumerate(rows) if row.picture]
-    equal = duplicates.exact([seen[i].pixels for i in kept], [rows[i].label for i in kept])
-    equal = {kept[i]: Duplicate(kept[double.of]) for i, double in equal.items()}
-    kept = [i for i in kept if i not in equal]
-    with bar("comparing pictures", len(kept)) as tell:
-        alike = duplicates.near(
-            [rows[i].phash for i in kept], [rows[i].label for i in kept], near_bits, tell
-        )
-    alike = {kept[i]: replace(double, of=kept[double.of]) for i, double in alike.items()}
-    doubles = equal | alike
-    return [
-        _left_out(row, doubles[i], rows[doubles[i].of]) if i in doubles else row
-        for i, row in enumerate(rows)
-    ], doubles
+    rows = [image.row for image in images]
+    candidates = [index for index, row in enumerate(rows) if row.image_file]
+    digests = [images[index].pixels_sha256 for index in candidates]
+    equal = duplicates.find_exact(digests, [rows[index].label for index in candidates])
+    repeated = _by_row(equal, candidates)
+    candidates = [index for index in candidates if index not in repeated]
+    with progress("comparing images", len(candidates)) as report:
+        hashes = [rows[index].phash for index in candidates]
+        labels = [rows[index].label for index in candidates]
+        near = duplicates.find_near(hashes, labels, near_bits, report)
+    repeated |= _by_row(near, candidates)
+    for index, duplicate in repeated.items():
+        rows[index] = _leave_out(images[index].row, duplicate, images[duplicate.of].row)
+    return rows, repeated
 
 
-def _left_out(row: Row, double: Duplicate, other: Row) -> Row:
-    if double.bits is not None:
-        return row.left_out(
-            "near-duplicate", f"{double.bits} of {4 * len(other.phash)} bits from {other.source}"
-        )
-    clash = (
-        f", which is labelled {other.label}: neither can be trusted"
-        if other.label != row.label
-        else ""
-    )
-    return row.left_out("duplicate", f"of {other.source}{clash}")
+def _by_row(among: Mapping[int, Duplicate], rows: Sequence[int]) -> dict[int, Duplicate]:
+    """Duplicates among some rows, by the indices of all rows."""
+    return {
+        rows[index]: replace(duplicate, of=rows[duplicate.of]) for index, duplicate in among.items()
+    }
 
 
-def _keys(originals: Sequence[SourceImage], settings: PrepareSettings) -> list[list[Hashable]]:
-    """What each picture shares with others of its group: its coin and what the CSV calls its group, else its burst or part of its name."""
-    keys: list[list[Hashable]] = [
-        [
-            (what, original.table, name)
-            for what, name in (("coin", original.coin_id), ("group", original.group))
-            if name
-        ]
-        for original in originals
-    ]
-    loose = [i for i, own in enumerate(keys) if not own]
-    for i, key in zip(loose, _loose_keys([originals[i].path for i in loose], settings)):
-        keys[i].append(key)
+def _leave_out(row: Row, duplicate: Duplicate, other: Row) -> Row:
+    if duplicate.bits is not None:
+        distance = f"{duplicate.bits} of {4 * len(other.phash)} bits"
+        return row.leave_out("near-duplicate", f"{distance} from {other.source}")
+    if other.label == row.label:
+        return row.leave_out("duplicate", f"of {other.source}")
+    clash = f"which is labelled {other.label}: neither can be trusted"
+    return row.leave_out("duplicate", f"of {other.source}, {clash}")
+
+
+def _group_keys(sources: Sequence[SourceImage], settings: PrepareSettings) -> list[Keys]:
+    """What each image shares with others of its group.
+
+    That is its coin and its group in the CSV; without either its burst, or a part of its name.
+    """
+    keys: list[Keys] = [_keys_from_table(source) for source in sources]
+    loose = [index for index, own_keys in enumerate(keys) if not own_keys]
+    paths = [sources[index].path for index in loose]
+    for index, key in zip(loose, _keys_from_names(paths, settings)):
+        keys[index].append(key)
     return keys
 
 
-def _loose_keys(paths: Sequence[PurePath], settings: PrepareSettings) -> Sequence[Hashable]:
-    """What pictures are kept together by of which nothing is said."""
+def _keys_from_table(source: SourceImage) -> Keys:
+    names = (("coin", source.coin_id), ("group", source.group))
+    return [(kind, source.table, name) for kind, name in names if name]
+
+
+def _keys_from_names(paths: Sequence[PurePath], settings: PrepareSettings) -> Sequence[Hashable]:
+    """What keeps images together of which the source says nothing."""
     if settings.group_by == BURST:
         return splits.number_bursts(paths, settings.burst_gap_s)
     if settings.group_by == NONE:
         return range(len(paths))
-    found = [_pattern(settings.group_pattern).search(path.as_posix()) for path in paths]
-    strange = [path for path, match in zip(paths, found) if match is None]
-    if strange:
+    pattern = _compile_pattern(settings.group_pattern)
+    matches = [pattern.search(path.as_posix()) for path in paths]
+    unmatched = [path for path, match in zip(paths, matches) if match is None]
+    if unmatched:
         raise InputError(
-            f"--group-pattern {settings.group_pattern!r} does not fit {strange[0]} and {len(strange) - 1} others; every picture needs a group"
+            f"--group-pattern {settings.group_pattern!r} does not fit {unmatched[0]} and "
+            f"{len(unmatched) - 1} others; every image needs a group"
         )
-    return [match.group(1) for match in found if match]
+    return [match.group(1) for match in matches if match]
 
 
-def _groups(keys: Sequence[list[Hashable]], doubles: Mapping[int, Duplicate]) -> list[int]:
-    """The group of each picture, which it shares with what it repeats, too."""
-    shared = [list(own) for own in keys]
-    for i, double in doubles.items():
-        for one in (i, double.of):
-            shared[one].append(("like", double.of))
-    return splits.groups(shared)
+def _number_groups(keys: Sequence[Keys], repeated: Mapping[int, Duplicate]) -> list[int]:
+    """The group of each image, which it also shares with what it repeats."""
+    shared = [list(own_keys) for own_keys in keys]
+    for index, duplicate in repeated.items():
+        for image in (index, duplicate.of):
+            shared[image].append(("like", duplicate.of))
+    return splits.number_groups(shared)
 
 
-def _pattern(words: str) -> re.Pattern[str]:
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(words)
+        return re.compile(pattern)
     except re.error as error:
-        raise InputError(f"--group-pattern {words!r}: is no regular expression: {error}") from error
+        raise InputError(
+            f"--group-pattern {pattern!r}: is no regular expression: {error}"
+        ) from error
 
 
 def _split(rows: Sequence[Row], settings: PrepareSettings) -> list[Row]:
-    """Kept rows with their split, and their groups numbered anew."""
-    kept = [row for row in rows if row.picture]
-    groups = splits.groups([[row.group] for row in kept])
-    dealt = iter(
-        zip(
-            groups,
-            splits.split([row.label for row in kept], groups, settings.shares(), settings.seed),
-        )
-        if kept
-        else ()
-    )
-    return [
-        replace(row, **dict(zip(("group", "split"), next(dealt)))) if row.picture else row
-        for row in rows
-    ]
+    """Kept rows with their split, and their groups numbered again without gaps."""
+    with_image = [index for index, row in enumerate(rows) if row.image_file]
+    if not with_image:
+        return list(rows)
+    labels = [rows[index].label for index in with_image]
+    groups = splits.number_groups([[rows[index].group] for index in with_image])
+    names = splits.assign_splits(labels, groups, settings.shares(), settings.seed)
+    split_rows = list(rows)
+    for index, group, name in zip(with_image, groups, names):
+        split_rows[index] = replace(rows[index], group=group, split=name)
+    return split_rows
 
 
-def _facts(settings: PrepareSettings, rows: Sequence[Row]) -> dict[str, Any]:
-    kept = [row for row in rows if row.picture]
-    sizes = {(row.width_px, row.height_px) for row in kept}
+# --- the manifest
+
+
+def _describe(settings: PrepareSettings, rows: Sequence[Row]) -> dict[str, Any]:
+    with_image = [row for row in rows if row.image_file]
     return {
         "format": dataset.FORMAT,
         "coinsorter": __version__,
         "seed": settings.seed,
         "crops": settings.crops,
-        "labels": sorted({row.label for row in kept}),
+        "labels": sorted({row.label for row in with_image}),
         "splits": {name: round(share, 6) for name, share in settings.shares().items()},
-        "frame": dict(zip(("width_px", "height_px"), sizes.pop())) if len(sizes) == 1 else None,
-        "sources": settings.plain()["sources"],
-        "settings": settings.plain(),
+        "frame": _common_size(with_image),
+        "sources": settings.to_plain()["sources"],
+        "settings": settings.to_plain(),
     }
 
 
-def _sources_sha256(originals: Sequence[SourceImage], contents: Sequence[str]) -> str:
-    """Changes with any picture, label, name or their order."""
-    whole = hashlib.sha256()
-    for original, content in zip(originals, contents):
-        line = [
-            str(original.path),
-            original.label,
-            original.side,
-            original.coin_id,
-            original.group,
-            content,
-        ]
-        whole.update(json.dumps(line).encode() + b"\n")
-    return whole.hexdigest()
+def _common_size(rows: Sequence[Row]) -> dict[str, int] | None:
+    """Width and height of the originals where all are of one size, else None."""
+    sizes = {(row.width_px, row.height_px) for row in rows}
+    if len(sizes) != 1:
+        return None
+    width, height = sizes.pop()
+    return {"width_px": width, "height_px": height}
+
+
+def _hash_sources(sources: Sequence[SourceImage], contents: Sequence[str]) -> str:
+    """Changes with any image, label, name or their order."""
+    digest = hashlib.sha256()
+    for source, content in zip(sources, contents):
+        names = [str(source.path), source.label, source.side, source.coin_id, source.group]
+        digest.update(json.dumps([*names, content]).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _write_safely(path: Path, text: str) -> None:
@@ -388,16 +471,4 @@ def _write_safely(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(new, path)
-
-
-def _tidy(out: Path) -> None:
-    """Removes what a finished data set does not name: pictures of duplicates and single sides, and the journal."""
-    named = {row.picture for row in dataset.read_table(out / TABLE)}
-    for path in (out / IMAGES).glob("*/*"):
-        if path.relative_to(out).as_posix() not in named:
-            path.unlink()
-    for folder in (out / IMAGES).iterdir():
-        if not any(folder.iterdir()):
-            folder.rmdir()
-    (out / JOURNAL).unlink(missing_ok=True)
+    new.replace(path)

@@ -1,4 +1,7 @@
-"""What of a long piece of work is finished, on disk: an append-only file, a line each, so that a killed run continues where it was."""
+"""What of a long piece of work is finished, on disk, so that a killed run continues where it was.
+
+The log is an append-only file of JSON lines; the first one holds the settings of the run.
+"""
 
 import fcntl
 import json
@@ -10,26 +13,28 @@ from typing import Any, Self
 
 from coinsorter.errors import InputError
 
-SYNC_EVERY = 50  # lines: what a power cut can cost; a killed process costs none
+#: Lines between two fsyncs: what a power cut can cost. A killed process costs none.
+SYNC_EVERY = 50
 
 
 class ResumeLog:
-    """Entries by key, as far as a former run of the same settings got; of two with one key the later counts.
+    """Entries by key, as far as an earlier run with the same settings got.
 
-    anew: former entries are forgotten. Raises InputError where another process is at it, and where it was begun with other settings. A torn
-    last line is dropped.
+    Of two entries with one key the later counts. A torn last line is dropped. restart: earlier
+    entries are forgotten. Raises InputError where another process uses the log, and where it was
+    begun with other settings.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], anew: bool = False) -> None:
+    def __init__(self, path: Path, settings: dict[str, Any], restart: bool = False) -> None:
         self._entries: dict[str, Any] = {}
         self._unsynced = 0
-        with ExitStack() as undone:
-            self._file = undone.enter_context(path.open("a+b"))
+        with ExitStack() as close_on_error:
+            self._file = close_on_error.enter_context(path.open("a+b"))
             self._lock(path)
-            if anew:
+            if restart:
                 self._file.truncate(0)
             self._read(path, settings)
-            undone.pop_all()  # the file stays open
+            close_on_error.pop_all()  # the file stays open
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +56,7 @@ class ResumeLog:
         self._write({"key": key, "entry": entry})
 
     def close(self) -> None:
+        """Syncs and closes the file; safe to call twice."""
         if not self._file.closed:
             os.fsync(self._file.fileno())
             self._file.close()
@@ -60,28 +66,34 @@ class ResumeLog:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                f"{path.parent}: another run is at work there; wait for it, or name another folder with --out"
+                f"{path.parent}: another run is at work there; "
+                "wait for it, or name another folder with --out"
             ) from error
 
     def _read(self, path: Path, settings: dict[str, Any]) -> None:
-        self._file.seek(0)
-        content = self._file.read()
-        whole = content.rfind(b"\n") + 1
-        self._file.truncate(whole)
-        lines = [line for line in map(_parsed, content[:whole].splitlines()) if line]
+        lines = self._whole_lines()
         if not lines:
             self._file.truncate(0)
             self._write({"settings": settings})
         elif lines[0].get("settings") != settings:
             raise InputError(
-                f"{path.parent}: was begun with other settings; go on with those, or start anew with --force"
+                f"{path.parent}: was begun with other settings; "
+                "go on with those, or start again with --force"
             )
         self._entries = {line["key"]: line["entry"] for line in lines if "key" in line}
 
+    def _whole_lines(self) -> list[dict[str, Any]]:
+        """The lines that can be read, in order; what follows the last whole one is cut off."""
+        self._file.seek(0)
+        content = self._file.read()
+        length = content.rfind(b"\n") + 1
+        self._file.truncate(length)
+        lines = [_parse_line(line) for line in content[:length].splitlines()]
+        return [line for line in lines if line]
+
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(
-            json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        )
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        self._file.write(text.encode() + b"\n")
         self._file.flush()
         self._unsynced += 1
         if self._unsynced >= SYNC_EVERY:
@@ -89,10 +101,10 @@ class ResumeLog:
             self._unsynced = 0
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def _parse_line(line: bytes) -> dict[str, Any]:
     """A line's content, or {} where it is damaged."""
     try:
-        found = json.loads(line)
+        content = json.loads(line)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,7 @@
-"""Which pictures are to train on and which to judge on: whole groups (a photograph, a burst, a coin), of each label its share."""
+"""Which images train and which judge: whole groups, and of each label its share.
+
+A group is what must stay together: a photograph, a burst, a coin.
+"""
 
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -10,98 +13,116 @@ TRAIN, VALIDATION, TEST = SPLITS = "train", "validation", "test"
 
 
 def number_bursts(paths: Sequence[PurePath], gap_s: float) -> list[int]:
-    """Numbers pictures taken in one go of one coin: of the same folder, with no gap above gap_s in the last number of their names.
+    """The burst of each image: numbers from 1, in the order of the paths.
 
-    Numbered from 1 in the order of the paths. A name without a number tells no time: such a picture is a burst of its own.
+    A burst is of one folder, with no gap above gap_s in the last number of the names, taken as
+    seconds. A name without a number tells no time: such an image is a burst of its own.
     """
-    taken = [int((re.findall(r"\d+", path.stem) or ["-1"])[-1]) for path in paths]
-    first: dict[int, int] = {}  # by picture: the earliest picture of its burst
+    taken_s = [_last_number(path) for path in paths]
+    first: dict[int, int] = {}  # by image: the earliest image of its burst
     before: int | None = None
-    for this in sorted(range(len(paths)), key=lambda i: (str(paths[i].parent), taken[i])):
-        goes_on = (
-            before is not None
-            and paths[this].parent == paths[before].parent
-            and taken[before] >= 0
-            and taken[this] - taken[before] <= gap_s
-        )
-        first[this] = first[before] if goes_on else this
+    for this in sorted(range(len(paths)), key=lambda i: (str(paths[i].parent), taken_s[i])):
+        first[this] = this
+        if before is not None and _is_next(paths, taken_s, before, this, gap_s):
+            first[this] = first[before]
         before = this
-    return _numbered([first[i] for i in range(len(paths))])
+    return _number([first[i] for i in range(len(paths))])
 
 
-def groups(keys: Sequence[Iterable[Hashable]]) -> list[int]:
-    """Numbers pictures so that any two that share a key have one number, directly or through others; from 1, in order."""
+def _last_number(path: PurePath) -> int:
+    """The last number in a file's name; -1 where there is none."""
+    numbers = re.findall(r"\d+", path.stem)
+    return int(numbers[-1]) if numbers else -1
+
+
+def _is_next(
+    paths: Sequence[PurePath], taken_s: Sequence[int], before: int, this: int, gap_s: float
+) -> bool:
+    same_folder = paths[this].parent == paths[before].parent
+    return same_folder and taken_s[before] >= 0 and taken_s[this] - taken_s[before] <= gap_s
+
+
+def number_groups(keys: Sequence[Iterable[Hashable]]) -> list[int]:
+    """The group of each image: numbers from 1, in order.
+
+    Two images that share a key are in one group, directly or through others (union-find).
+    """
     leader = list(range(len(keys)))
 
-    def lead(picture: int) -> int:
-        while leader[picture] != picture:
-            leader[picture] = picture = leader[leader[picture]]
-        return picture
+    def find_leader(image: int) -> int:
+        while leader[image] != image:
+            leader[image] = image = leader[leader[image]]
+        return image
 
     holder: dict[Hashable, int] = {}
-    for picture, own in enumerate(keys):
-        for key in own:
-            leader[lead(picture)] = lead(holder.setdefault(key, picture))
-    return _numbered([lead(picture) for picture in range(len(keys))])
+    for image, own_keys in enumerate(keys):
+        for key in own_keys:
+            other = holder.setdefault(key, image)
+            leader[find_leader(image)] = find_leader(other)
+    return _number([find_leader(image) for image in range(len(keys))])
 
 
-def _numbered(names: Sequence[Hashable]) -> list[int]:
+def _number(names: Sequence[Hashable]) -> list[int]:
     numbers: dict[Hashable, int] = {}
     return [numbers.setdefault(name, len(numbers) + 1) for name in names]
 
 
-def split(
-    labels: Sequence[str], grouped: Sequence[int], shares: Mapping[str, float], seed: int
+def assign_splits(
+    labels: Sequence[str], groups: Sequence[int], shares: Mapping[str, float], seed: int
 ) -> list[str]:
-    """The split of each picture: never two for one group, and of each label about the wanted share in each.
+    """The split of each image: one for a whole group, and of each label about the wanted share.
 
-    shares: of each split; one of 0 gets nothing. A label with as many groups as there are splits is in all of them (where no group holds
-    two labels), one with fewer in the first of them. Each share is met to twice the label's largest group. The same seed deals the same.
+    shares: of each split; one of 0 gets nothing. A label with as many groups as there are splits
+    is in all of them (where no group holds two labels), one with fewer in the first of them. Each
+    share is met to twice the label's largest group. The same seed gives the same splits.
     """
     wanted = {name: share for name, share in shares.items() if share > 0}
-    counts, group_index = _counts(labels, grouped)
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(counts))
-    order = order[
-        np.argsort(-counts[order].sum(axis=1), kind="stable")
-    ]  # the largest first, of equals any
-    dealt = _deal(counts[order], np.outer(list(wanted.values()), counts.sum(axis=0)))
-    place = np.empty(len(counts), int)
-    place[order] = dealt
-    return [list(wanted)[i] for i in place[group_index]]
+    counts, group_index = _count_by_group(labels, groups)
+    order = _shuffle_largest_first(counts, seed)
+    targets = np.outer(list(wanted.values()), counts.sum(axis=0))
+    split_of_group = np.empty(len(counts), int)
+    split_of_group[order] = _assign_groups(counts[order], targets)
+    names = list(wanted)
+    return [names[index] for index in split_of_group[group_index]]
 
 
-def _counts(labels: Sequence[str], grouped: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of each group and label, int (groups, labels); and the row there of each picture."""
+def _count_by_group(labels: Sequence[str], groups: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Images of each group and label, int (groups, labels); and the row there of each image."""
     names, column = np.unique(np.asarray(labels, object).astype(str), return_inverse=True)
-    numbers, row = np.unique(np.asarray(grouped, int), return_inverse=True)
+    numbers, row = np.unique(np.asarray(groups, int), return_inverse=True)
     counts = np.zeros((len(numbers), len(names)), int)
     np.add.at(counts, (row, column), 1)
     return counts, row
 
 
-def _deal(counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The split of each group, int (groups,). counts: (groups, labels), largest first. wanted: pictures, (splits, labels)."""
-    place = np.full(len(counts), -1)
-    have = np.zeros_like(wanted)
+def _shuffle_largest_first(counts: np.ndarray, seed: int) -> np.ndarray:
+    """Indices of groups, the largest first, equal ones in a random order."""
+    order = np.random.default_rng(seed).permutation(len(counts))
+    sizes = counts[order].sum(axis=1)
+    return np.asarray(order[np.argsort(-sizes, kind="stable")])
 
-    def give(group: int, part: int) -> None:
-        place[group] = part
-        have[part] += counts[group]
 
-    for label in np.argsort(
-        (counts > 0).sum(axis=0), kind="stable"
-    ):  # those with the fewest groups have the least choice
-        for part in range(len(wanted)):
-            free = np.flatnonzero((place < 0) & (counts[:, label] > 0))
-            if len(free) and not have[part, label]:
-                give(
-                    free[0]
-                    if part == 0
-                    else free[np.abs(counts[free, label] - wanted[part, label]).argmin()],
-                    part,
-                )
-    for group in np.flatnonzero(place < 0):
-        short = (wanted - have) / counts.sum(axis=0)
-        give(group, int((short @ counts[group]).argmax()))
-    return place
+def _assign_groups(counts: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The split of each group, int (groups,).
+
+    counts: images, int (groups, labels), largest group first. targets: wanted images, float
+    (splits, labels).
+    """
+    split = np.full(len(counts), -1)
+    images = np.zeros_like(targets)
+
+    def assign(group: int, part: int) -> None:
+        split[group] = part
+        images[part] += counts[group]
+
+    rarest_first = np.argsort((counts > 0).sum(axis=0), kind="stable")
+    for label in rarest_first:  # labels with few groups have the least choice
+        for part in range(len(targets)):
+            free = np.flatnonzero((split < 0) & (counts[:, label] > 0))
+            if len(free) and not images[part, label]:
+                nearest = np.abs(counts[free, label] - targets[part, label]).argmin()
+                assign(int(free[0] if part == 0 else free[nearest]), part)
+    for group in np.flatnonzero(split < 0):
+        missing = (targets - images) / counts.sum(axis=0)
+        assign(int(group), int((missing @ counts[group]).argmax()))
+    return split

@@ -1,4 +1,4 @@
-"""What a data set holds in numbers, and what is amiss with it."""
+"""What a data set holds in numbers, and what is wrong with it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,65 +10,91 @@ from coinsorter.training.dataset.dataset import Row
 from coinsorter.training.dataset.splits import SPLITS
 
 
-def counts(rows: Sequence[Row]) -> dict[str, Any]:
-    """Pictures and groups: in all, by split, by label and split, and left out by reason."""
-    kept = [row for row in rows if row.picture]
-    handed_in = Counter(row.label for row in rows if row.label)
+def count_images(rows: Sequence[Row]) -> dict[str, Any]:
+    """Images and groups: in all, by split, by label and split, and left out by reason."""
+    kept_rows = [row for row in rows if row.image_file]
     return {
         "pictures": len(rows),
-        **_of(kept),
-        "labels": {
-            label: _of([row for row in kept if row.label == label]) | {"pictures": handed_in[label]}
-            for label in sorted(handed_in)
-        },
-        "left_out": {
-            reason: count
-            for reason in quality.REASONS
-            if (count := sum(row.reason == reason for row in rows))
-        },
+        **_count_kept(kept_rows),
+        "labels": _count_by_label(rows, kept_rows),
+        "left_out": _count_by_reason(rows),
     }
 
 
-def _of(kept: Sequence[Row]) -> dict[str, Any]:
-    dealt = Counter(row.split for row in kept)
+def _count_by_label(rows: Sequence[Row], kept_rows: Sequence[Row]) -> dict[str, Any]:
+    total = Counter(row.label for row in rows if row.label)
+    counts = {}
+    for label in sorted(total):
+        own_rows = [row for row in kept_rows if row.label == label]
+        counts[label] = _count_kept(own_rows) | {"pictures": total[label]}
+    return counts
+
+
+def _count_by_reason(rows: Sequence[Row]) -> dict[str, int]:
+    counts = Counter(row.reason for row in rows)
+    return {reason: counts[reason] for reason in quality.REASONS if counts[reason]}
+
+
+def _count_kept(rows: Sequence[Row]) -> dict[str, Any]:
+    by_split = Counter(row.split for row in rows)
     return {
-        "kept": len(kept),
-        "groups": len({row.group for row in kept}),
-        "splits": {name: dealt[name] for name in SPLITS},
+        "kept": len(rows),
+        "groups": len({row.group for row in rows}),
+        "splits": {name: by_split[name] for name in SPLITS},
     }
 
 
-def warnings(counted: dict[str, Any], shares: Mapping[str, float], crops: bool) -> list[str]:
-    """What a trainer should know of a data set that was counted. Raises InputError where it is none to train on, and judge on where wanted."""
-    labels = {label: own for label, own in counted["labels"].items() if own["kept"]}
-    why = (
-        ", ".join(
-            f"{count} {reason}"
-            for reason, count in sorted(counted["left_out"].items(), key=lambda item: -item[1])
-        )
-        or "nothing"
-    )
-    coinless = not crops and counted["left_out"].get("no-coin", 0) > counted["pictures"] / 2
-    hint = "; if they are ready crops, make it anew with --crops --force" if coinless else ""
-    if len(labels) < 2:
-        raise InputError(
-            f"pictures of {' and '.join(labels) or 'no label'} are left, and of two labels at least are needed; left out: {why}{hint}"
-        )
+def find_warnings(counts: dict[str, Any], shares: Mapping[str, float], crops: bool) -> list[str]:
+    """What a trainer should know of a data set that `count_images` counted.
+
+    shares: the wanted share of each split. crops: its images are ready crops. Raises InputError
+    where nothing is left to train on, or to judge on where that is wanted.
+    """
+    hint = _hint_at_crops(counts, crops)
     wanted = [name for name, share in shares.items() if share > 0]
-    if len(wanted) > 1 and all(own["groups"] < 2 for own in labels.values()):
-        raise InputError(
-            "the pictures of each label are all one group, so that none are left to judge on; where names hold no times, try --group-by none"
-        )
-    found = [_scarce(label, own, wanted) for label, own in counted["labels"].items()]
-    return [words for words in found if words] + (
-        [f"most pictures show no coin{hint}"] if coinless else []
+    _check_labels(counts, hint)
+    _check_groups(counts, wanted)
+    warnings = [_warn_of_label(label, own, wanted) for label, own in counts["labels"].items()]
+    if hint:
+        warnings.append(f"most images show no coin{hint}")
+    return [warning for warning in warnings if warning]
+
+
+def _hint_at_crops(counts: dict[str, Any], crops: bool) -> str:
+    """What to do where most images show no coin; "" where that is not so."""
+    without_coin = counts["left_out"].get("no-coin", 0)
+    if crops or without_coin <= counts["pictures"] / 2:
+        return ""
+    return "; if they are ready crops, make it again with --crops --force"
+
+
+def _check_labels(counts: dict[str, Any], hint: str) -> None:
+    labels = [label for label, own in counts["labels"].items() if own["kept"]]
+    if len(labels) >= 2:
+        return
+    reasons = sorted(counts["left_out"].items(), key=lambda item: -item[1])
+    left_out = ", ".join(f"{count} {reason}" for reason, count in reasons) or "nothing"
+    raise InputError(
+        f"images of {' and '.join(labels) or 'no label'} are left, "
+        f"and at least two labels are needed; left out: {left_out}{hint}"
     )
 
 
-def _scarce(label: str, own: dict[str, Any], wanted: Sequence[str]) -> str:
-    """What is wrong with a label's pictures, or nothing."""
-    missing = [name for name in wanted if not own["splits"][name]]
+def _check_groups(counts: dict[str, Any], wanted: Sequence[str]) -> None:
+    groups = [own["groups"] for own in counts["labels"].values() if own["kept"]]
+    if len(wanted) > 1 and all(count < 2 for count in groups):
+        raise InputError(
+            "the images of each label are all one group, so that none are left to judge on; "
+            "where names hold no times, try --group-by none"
+        )
+
+
+def _warn_of_label(label: str, own: dict[str, Any], wanted: Sequence[str]) -> str:
+    """What is wrong with a label's images, or ""."""
     if not own["kept"]:
-        return f"{label}: none of its {own['pictures']} pictures is fit to train on"
-    groups = f"{own['groups']} group{'s' if own['groups'] > 1 else ''} of {own['kept']} pictures"
-    return f"{label}: {groups}, none left for {' and '.join(missing)}" if missing else ""
+        return f"{label}: none of its {own['pictures']} images is fit to train on"
+    missing = [name for name in wanted if not own["splits"][name]]
+    if not missing:
+        return ""
+    groups = f"{own['groups']} group{'s' if own['groups'] > 1 else ''}"
+    return f"{label}: {groups} of {own['kept']} images, none left for {' and '.join(missing)}"

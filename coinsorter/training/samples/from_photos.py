@@ -111,9 +111,9 @@ def from_dataset(
             x_px=row.frame_x_px + circle.x_px - row.x_px,
             y_px=row.frame_y_px + circle.y_px - row.y_px,
         )
-        found.append(_Seen(row.label, data.folder / row.picture, circle, in_frame))
+        found.append(_Seen(row.label, data.folder / row.image_file, circle, in_frame))
         progress(number + 1)
-    left_out = {row.source: row.reason for row in data.rows if not row.picture}
+    left_out = {row.source: row.reason for row in data.rows if not row.image_file}
     return _cut_out(
         found, data.frame, np.array([row.group for row in rows]), recipe, left_out, models
     )
@@ -212,7 +212,7 @@ def _ready(folder: Path, recipe: Recipe) -> list[_Ready]:
             f"{folder}: holds frames, the recipe's source is crops; set `source: frames`, or name a data set made with --crops"
         )
     return [
-        _Ready(folder / row.picture, row.label, f"{folder} {row.group}", data.circle_of(row))
+        _Ready(folder / row.image_file, row.label, f"{folder} {row.group}", data.circle_of(row))
         for row in rows_for(data, recipe)
     ]
 
