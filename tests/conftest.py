@@ -28,11 +28,30 @@ def data_folder() -> Path | None:
 
 def needs_training() -> None:
     """Skips the test, or the module, that calls it where training's packages are not installed: TensorFlow stands for all of them."""
-    if importlib.util.find_spec("tensorflow") is None:
+    if not has_training():
         pytest.skip(
             "training's packages are not installed: pip install -e '.[train]'",
             allow_module_level=True,
         )
+
+
+def has_training() -> bool:
+    """Whether training's packages are installed: TensorFlow stands for all of them."""
+    return importlib.util.find_spec("tensorflow") is not None
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    is_training = ROOT / "tests" / "unit" / "training" in (
+        collection_path,
+        *collection_path.parents,
+    )
+    return True if is_training and not has_training() else None
+
+
+def pytest_report_header() -> str:
+    if has_training():
+        return "training's packages are installed"
+    return "tests/unit/training is skipped: training's packages are not installed (make train)"
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +119,7 @@ def runner_of(main, capsys):
     return run
 
 
-def disc_picture(
+def draw_disc(
     x: float,
     y: float,
     radius: float,

@@ -405,7 +405,7 @@ def _tell_prepared(out: Path, facts: dict[str, Any], made: bool) -> None:
     splits = [name for name, share in facts["splits"].items() if share]
     standing = "" if made else "is finished, and nothing has changed; "
     print(
-        f"{out}: {standing}{counts['kept']} of {counts['pictures']} pictures kept, in {counts['groups']} groups"
+        f"{out}: {standing}{counts['kept']} of {counts['pictures']} images kept, in {counts['groups']} groups"
     )
     width = max(map(len, (*counts["labels"], "label")))
     print(f"  {'label':<{width}}" + "".join(f"{name:>12}" for name in (*splits, "left out")))

@@ -3,7 +3,7 @@
 import cv2
 import pytest
 
-from tests.conftest import disc_picture
+from tests.conftest import draw_disc
 from tests.system.conftest import INSTALL, Outcome, Rig
 
 # A drop-in that puts something else in the machine's place, all else being as in the unit.
@@ -104,7 +104,7 @@ def test_a_machine_that_no_frames_come_to_is_killed_and_started_again(trials):
 
 
 def test_the_installed_machine_starts_stays_up_under_its_watchdog_and_stops(rig, tmp_path):
-    cv2.imwrite(str(tmp_path / "0.png"), disc_picture(320, 240, 60, width=640, height=480))
+    cv2.imwrite(str(tmp_path / "0.png"), draw_disc(320, 240, 60, width=640, height=480))
     outcome = rig.run(
         f"""
         {INSTALL}

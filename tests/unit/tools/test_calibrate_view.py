@@ -14,7 +14,7 @@ from coinsorter.errors import InputError
 from coinsorter.records import Coin
 from coinsorter.tools import calibrate_view
 from coinsorter.vision.scale import ScalePlane
-from tests.conftest import CONFIG, CROWNS, disc_picture
+from tests.conftest import CONFIG, CROWNS, draw_disc
 
 TRUTH = ScalePlane(3.7, -0.06, 0.03, 640, 480, barrel=-0.04)
 DIAMETERS = {"bit_10": 18.0, "crown_1": 22.5, "crown_20": 27.5}
@@ -26,7 +26,7 @@ def photograph(folder, plane: ScalePlane = TRUTH, places=PLACES) -> None:
     for number, (x, y) in enumerate(places):
         label, diameter_mm = list(DIAMETERS.items())[number % len(DIAMETERS)]
         (folder / label).mkdir(parents=True, exist_ok=True)
-        picture = disc_picture(x, y, plane.at(x, y) * diameter_mm / 2, 640, 480)
+        picture = draw_disc(x, y, plane.at(x, y) * diameter_mm / 2, 640, 480)
         cv2.imwrite(str(folder / label / f"{number:03}.png"), picture[..., ::-1])
 
 
@@ -133,11 +133,11 @@ def test_folders_may_have_a_labels_other_names(command, settings, coins):
 
 def test_pictures_that_cannot_be_used_are_left_out_with_their_reasons(command, settings, coins):
     (coins / "token").mkdir()
-    cv2.imwrite(str(coins / "token" / "1.png"), disc_picture(300, 200, 40, 640, 480))
+    cv2.imwrite(str(coins / "token" / "1.png"), draw_disc(300, 200, 40, 640, 480))
     cv2.imwrite(str(coins / "bit_10" / "empty.png"), np.full((480, 640, 3), 90, np.uint8))
-    cv2.imwrite(str(coins / "bit_10" / "small.png"), disc_picture(160, 120, 40))
+    cv2.imwrite(str(coins / "bit_10" / "small.png"), draw_disc(160, 120, 40))
     (coins / "bit_10" / "broken.png").write_bytes(b"no picture")
-    two = np.maximum(disc_picture(200, 200, 33, 640, 480), disc_picture(420, 260, 33, 640, 480))
+    two = np.maximum(draw_disc(200, 200, 33, 640, 480), draw_disc(420, 260, 33, 640, 480))
     cv2.imwrite(str(coins / "bit_10" / "two.png"), two)
     found = json.loads(command("calibrate", "view", coins, "--config", settings, "--json")[1])
     why = {path.rpartition("/")[2]: reason for path, reason in found["left_out"].items()}

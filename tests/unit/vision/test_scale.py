@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from coinsorter.records import Circle, Coin, Frame, Thresholds, Verdict
 from coinsorter.tools.image_replay import Replay
 from coinsorter.vision.scale import ScaleFollower, ScalePlane, fit_plane, informs_scale
-from tests.conftest import disc_picture
+from tests.conftest import draw_disc
 
 LEVEL = ScalePlane(4.0, 0.0, 0.0, 640, 480)
 TILTED = ScalePlane(3.2, -0.07, 0.02, 640, 480)
@@ -204,7 +204,7 @@ def test_a_replay_does_not_follow_the_scale_to_where_no_camera_was_moved(crowns)
     """Coins of 22 mm that are taken for those of 27.5 mm, one after the other, would pull the scale 20 % off."""
     replay, seen = Replay(crowns, Sure()), []
     for number in range(60):
-        pixels = disc_picture(320 + 3 * (number % 7), 240, 44, 640, 480)
+        pixels = draw_disc(320 + 3 * (number % 7), 240, 44, 640, 480)
         seen.append(
             replay.replay_image(Frame(pixels, number, float(number)), Path("x.png"), "other")
         )

@@ -11,7 +11,7 @@ import pytest
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.vision.scale import ScalePlane
-from tests.conftest import CROWNS, Opened, disc_picture, needs_training, only_line
+from tests.conftest import CROWNS, Opened, draw_disc, needs_training, only_line
 
 needs_training()
 
@@ -90,7 +90,7 @@ def measured(pixels: np.ndarray, plane: ScalePlane | None = None) -> dict[str, f
 
 def test_a_disc_is_as_large_as_it_is_drawn_all_three_ways():
     """80 px across, and 20 mm at 4 px per mm; what is around all of it includes the blur of its edge."""
-    found = measured(disc_picture(160.3, 120.7, 40), ScalePlane(4.0, 0.0, 0.0, 320, 240))
+    found = measured(draw_disc(160.3, 120.7, 40), ScalePlane(4.0, 0.0, 0.0, 320, 240))
     for name in ("outline", "area", "enclosing"):
         assert found[f"size_{name}_diameter_px"] == pytest.approx(80, rel=0.035)
         assert found[f"size_{name}_diameter_mm"] == pytest.approx(
@@ -101,8 +101,8 @@ def test_a_disc_is_as_large_as_it_is_drawn_all_three_ways():
 
 def test_a_round_disc_is_rounder_than_a_bent_one():
     round_, bent = (
-        measured(disc_picture(160, 120, 40)),
-        measured(disc_picture(160, 120, 40, ratio=0.8)),
+        measured(draw_disc(160, 120, 40)),
+        measured(draw_disc(160, 120, 40, ratio=0.8)),
     )
     for name in ("shape_roundness", "shape_circularity"):
         assert bent[name] < round_[name] - 0.005
@@ -126,7 +126,7 @@ def bimetal(turn_deg: float = 0.0) -> np.ndarray:
 
 
 def test_two_metals_show_in_core_and_ring():
-    found, plain = measured(bimetal()), measured(disc_picture(160, 120, 40))
+    found, plain = measured(bimetal()), measured(draw_disc(160, 120, 40))
     assert found["colour_ring_lab_b_mean"] > found["colour_core_lab_b_mean"] + 25
     assert found["colour_core_minus_ring_lab_b"] == pytest.approx(
         found["colour_core_lab_b_mean"] - found["colour_ring_lab_b_mean"]
@@ -152,7 +152,7 @@ def test_the_light_is_not_measured():
 
 
 def test_texture_and_edges_tell_a_struck_coin_from_a_blank():
-    blank = disc_picture(160, 120, 40)
+    blank = draw_disc(160, 120, 40)
     struck = blank.copy()
     for y in range(95, 150, 6):
         cv2.line(struck, (140, y), (180, y), (60, 60, 60), 2)
@@ -396,17 +396,17 @@ def test_an_unreadable_picture_is_named_and_counted_and_the_rest_goes_on(
             "none of its 1 pictures can be measured (0 coins)",
         ),
         (
-            lambda data: cv2.imwrite(str(data / "a.png"), disc_picture(160, 120, 40)),
+            lambda data: cv2.imwrite(str(data / "a.png"), draw_disc(160, 120, 40)),
             ["--svm", "x.joblib"],
             "no picture lies in a folder of its own",
         ),
         (
-            lambda data: cv2.imwrite(str(data / "a.png"), disc_picture(160, 120, 40)),
+            lambda data: cv2.imwrite(str(data / "a.png"), draw_disc(160, 120, 40)),
             ["--svm", "nowhere/x.joblib"],
             "name a file with --svm",
         ),
         (
-            lambda data: cv2.imwrite(str(data / "a.png"), disc_picture(320, 240, 40, 640, 480)),
+            lambda data: cv2.imwrite(str(data / "a.png"), draw_disc(320, 240, 40, 640, 480)),
             ["--bundle", str(CROWNS)],
             "no folder is named as a label",
         ),

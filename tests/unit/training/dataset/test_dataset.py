@@ -1,0 +1,92 @@
+"""dataset: what is on disk is what was prepared, or it is refused."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from coinsorter.errors import InputError
+from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.training.dataset.dataset import Dataset
+from coinsorter.vision import crop
+from coinsorter.vision.crop import CropSpec
+from tests.unit.training.dataset.helpers import (
+    COINS,
+    PX_PER_MM,
+    prepare,
+    write,
+)
+
+SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
+
+
+def test_a_crop_cut_from_the_data_set_is_the_crop_cut_from_the_photograph(photographs, frames):
+    prepare(photographs)
+    loaded = Dataset.load(Path("set"))
+    for row, pixels in loaded:
+        in_set, frame = loaded.circle_of(row), read_picture(Path(row.source))
+        assert abs(2 * row.radius_px / PX_PER_MM / COINS[row.label] - 1) < 0.02
+        locate_in_frame = type(in_set)(
+            row.frame_x_px, row.frame_y_px, *list(vars(in_set).values())[2:]
+        )
+        assert (
+            np.abs(
+                crop.cut(pixels, in_set, 20, SPEC).astype(int)
+                - crop.cut(frame, locate_in_frame, 20, SPEC)
+            ).max()
+            <= 1
+        )
+        assert pixels.shape[0] == pixels.shape[1] >= 3 * row.radius_px
+
+
+def test_images_are_read_one_by_one(photographs):
+    prepare(photographs)
+    loaded = Dataset.load(Path("set"), check=False)
+    images = iter(loaded)
+    assert next(images)[0] == loaded.rows[0]
+    for path in Path("set/pictures").rglob("*.png"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"000002.*cannot be read; make the data set again"):
+        next(images)
+
+
+@pytest.mark.parametrize("change", ["picture", "picture gone", "table", "facts", "facts gone"])
+def test_a_data_set_that_changed_since_is_refused_by_name(photographs, change):
+    prepare(photographs)
+    row = Dataset.load(Path("set")).kept_rows()[3]
+    name = {"picture": row.image_file, "picture gone": row.image_file, "table": "table.csv"}.get(
+        change, "dataset.yaml"
+    )
+    path = Path("set") / name
+    if change == "facts":
+        path.write_text(path.read_text().replace("format: 1", "format: 7"))
+    elif "gone" in change:
+        path.unlink()
+    elif change == "table":
+        path.write_text(path.read_text().replace("train", "test"))
+    else:
+        write(path, 255 - read_picture(path))
+    with pytest.raises(InputError) as caught:
+        Dataset.load(Path("set"))
+    assert ("set: holds no finished data set" if change == "facts gone" else str(path)) in str(
+        caught.value
+    ) and "coinsorter-train prepare" in str(caught.value)
+
+
+def test_the_table_has_the_columns_that_it_promises(photographs):
+    prepare(photographs)
+    with Path("set/table.csv").open(newline="") as file:
+        (first, *_) = csv.reader(file)
+    assert ",".join(first) == (
+        "picture,label,side,coin_id,group,split,reason,detail,sha256,phash,source,width_px,height_px,frame_x_px,frame_y_px,"
+        "x_px,y_px,radius_px,quality,roundness,sharpness,surround_r,surround_g,surround_b,off_patch,alone"
+    )
+    manifest = yaml.safe_load(Path("set/dataset.yaml").read_text())
+    assert (manifest["format"], manifest["crops"], manifest["splits"], manifest["sources"]) == (
+        1,
+        False,
+        {"train": 0.8, "validation": 0.2, "test": 0.0},
+        ["photographs"],
+    )
