@@ -1,4 +1,4 @@
-"""What tests share: where things are, a belt to drop coins on, pictures of discs drawn without the simulator, and how a report is read."""
+"""What tests share: where things are, settings, a recorded belt, and images of discs."""
 
 import importlib.util
 import os
@@ -27,7 +27,7 @@ def data_folder() -> Path | None:
 
 
 def needs_training() -> None:
-    """Skips the test, or the module, that calls it where training's packages are not installed: TensorFlow stands for all of them."""
+    """Skips the test, or the module, that calls it where training's packages are not installed."""
     if not has_training():
         pytest.skip(
             "training's packages are not installed: pip install -e '.[train]'",
@@ -78,7 +78,7 @@ def crowns():
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory, config, crowns):
-    """A folder with the frames of a simulated belt that ten things ride on, as a camera would deliver them."""
+    """A folder with the frames of a simulated belt on which ten things ride."""
     from coinsorter.recognition import runtime
     from coinsorter.simulator.simulated_machine import SimulatedMachine
 
@@ -91,7 +91,7 @@ def recording(tmp_path_factory, config, crowns):
 
 @pytest.fixture(scope="session")
 def without_hardware(recording) -> str:
-    """The shipped settings for a machine whose camera shows that recording and whose servos are mock ones."""
+    """The shipped settings for a machine with that recording as camera and with mock servos."""
     text = (
         CONFIG.read_text()
         .replace("models/crowns", str(CROWNS))
@@ -129,7 +129,7 @@ def draw_disc(
     belt: int = 90,
     ratio: float = 1.0,
 ) -> np.ndarray:
-    """A plain bright ellipse with an exact outline on a plain belt, anti-aliased: uint8 (height, width, 3).
+    """A bright ellipse with an exact outline on a plain belt: uint8 (height, width, 3).
 
     radius is that of the longer axis, along x; ratio the shorter over the longer.
     """
@@ -146,7 +146,7 @@ def draw_disc(
 
 
 class Opened(HTMLParser):
-    """What an HTML file holds: the sources of its pictures, every link to elsewhere, and its words."""
+    """What an HTML file holds: the sources of its images, every link to elsewhere, its words."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
