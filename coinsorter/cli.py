@@ -1,4 +1,7 @@
-"""The command line: what commands there are, and what their failures look like; each command is a module of `commands`."""
+"""The command line: which commands there are, and what their failures look like.
+
+Each command is a module of `commands`.
+"""
 
 import argparse
 import logging
@@ -13,19 +16,28 @@ from coinsorter.commands import (
     capture_command,
     check_command,
     doctor_command,
+    jog_command,
     ledger_command,
+    park_command,
     replay_command,
     run_command,
+    snap_command,
+    watch_command,
     wiring_command,
 )
 from coinsorter.errors import CoinsorterError, ConfigError
 
+#: The commands, in the order of `--help`.
 COMMANDS = (
     run_command,
     replay_command,
     check_command,
     doctor_command,
+    snap_command,
     capture_command,
+    watch_command,
+    jog_command,
+    park_command,
     wiring_command,
     calibrate_command,
     bench_command,
@@ -38,22 +50,42 @@ first steps:
   coinsorter run --simulate       watch a simulated machine sort 300 things
   coinsorter check                find every mistake in config.yaml
   coinsorter doctor               find what is wrong with the machine
-  coinsorter snap                 one picture of what the camera sees
+  coinsorter snap                 one frame of what the camera sees
   coinsorter calibrate view DIR   measure the camera's scale with coins of known size
-  coinsorter replay FOLDER        try the recognition on pictures of coins
+  coinsorter replay FOLDER        try the recognition on images of coins
   coinsorter run                  sort on the real machine
   coinsorter ledger totals        what has been sorted so far
 
 exit status:
-  0 done    1 a simulated run went wrong, or doctor found a fault    2 wrong usage    65 bad frames    66 unusable input files
-  69 camera or pins cannot be used    74 the ledger cannot be written    78 a mistake in config.yaml or in a bundle
+   0  done
+   1  a simulated run went wrong, or doctor found a fault
+   2  wrong usage
+  65  bad frames
+  66  input files that cannot be used
+  69  camera or pins that cannot be used
+  74  the ledger cannot be written
+  78  a mistake in config.yaml or in a bundle
+ 130  Ctrl-C
+ 143  SIGTERM
 """
 
 
+# What a shell reports of a program that a signal ends: 128 and the signal's number.
+INTERRUPTED_STATUS = 128 + signal.SIGINT
+TERMINATED_STATUS = 128 + signal.SIGTERM
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception, so that every `finally` and `with` is carried out."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit status."""
-    options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _terminated)
+    """Runs one command; returns its exit status.
+
+    arguments: the words after the program's name, those of the shell where None.
+    """
+    options = _make_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _raise_terminated)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(levelname)s %(message)s",
@@ -68,23 +100,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"coinsorter: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED_STATUS
     except _Terminated:
-        return 143
+        return TERMINATED_STATUS
     except BrokenPipeError:  # `coinsorter ledger export | head`
         sys.stderr.close()
         return 0
 
 
-class _Terminated(BaseException):
-    """SIGTERM, as an exception, so that what was begun is ended properly."""
-
-
-def _terminated(*_: object) -> None:
+def _raise_terminated(*_: object) -> None:
     raise _Terminated
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "coinsorter",
         description=DESCRIPTION,
@@ -94,5 +122,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"coinsorter {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in COMMANDS:
-        module.add(commands)
+        module.add_parser(commands)
     return parser

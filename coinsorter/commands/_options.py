@@ -1,37 +1,39 @@
-"""What commands share: options, files that are written whole, progress bars."""
+"""The options that several commands share."""
 
 import argparse
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, TypeAlias
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from coinsorter.errors import InputError
+from coinsorter.recognition import runtime
 
-from coinsorter import config
-from coinsorter.config import Config
-from coinsorter.errors import ConfigError, InputError
-from coinsorter.recognition import bundle
-from coinsorter.recognition.bundle import Bundle
+#: What `add_subparsers` returns: where a command adds its own parser.
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+#: Carries a command out; returns its exit status, None for 0.
+Run: TypeAlias = Callable[[argparse.Namespace], int | None]
 
 
 def add_command(
-    commands: Any, name: str, command: Any, summary: str, details: str
+    commands: Subparsers, name: str, run: Run, summary: str, details: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {details}"
-    )
-    parser.set_defaults(command=command)
+    """The parser of a new command.
+
+    summary: the line beside its name, in small letters and without a full stop. details: what
+    `--help` says besides.
+    """
+    first_sentence = f"{summary[0].upper()}{summary[1:]}."
+    parser = commands.add_parser(name, help=summary, description=f"{first_sentence} {details}")
+    parser.set_defaults(command=run)
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="log a line for every coin, to standard error"
     )
     return parser
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--config`, the machine's settings."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -41,52 +43,33 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_bundle(parser: argparse.ArgumentParser, what: str) -> None:
+def add_bundle_option(parser: argparse.ArgumentParser, description: str) -> None:
+    """Adds `--bundle`, a model bundle's folder."""
     parser.add_argument(
-        "--bundle", type=Path, metavar="DIR", help=f"{what} (default: the one in config.yaml)"
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help=f"{description} (default: the one in config.yaml)",
     )
 
 
-def add_json(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--json", action="store_true", help=f"print {what} as JSON, for programs")
+def add_interpreter_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--interpreter`, the runtime of the networks."""
+    parser.add_argument(
+        "--interpreter",
+        choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME],
+        help="which runtime to use",
+    )
 
 
-def count(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 100000")
-    return int(text)
-
-
-def seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
-    return int(text)
-
-
-def known_bins(settings: Config, wanted: list[str]) -> list[str]:
-    """The bins that somebody named, all where none. Raises InputError naming one that is not there."""
-    names = [bin_.name for bin_ in settings.bins]
-    for name in wanted:
-        if name not in names:
-            raise InputError(f"{name}: no such bin; there are {', '.join(names)}")
-    return wanted or names
-
-
-def bundle_for(settings: Config, config_path: Path) -> Bundle:
-    """The bundle that config.yaml names. Raises ConfigError where bins ask for labels that it has not."""
-    models = bundle.load(config_path.parent / settings.runtime.bundle)
-    _, mistakes = config.read(config_path, models.labels)
-    if mistakes:
-        raise ConfigError("\n".join(config.render(config_path, mistakes)))
-    return models
+def add_json_option(parser: argparse.ArgumentParser, result: str) -> None:
+    """Adds `--json`, which prints the result for programs."""
+    parser.add_argument("--json", action="store_true", help=f"print {result} as JSON, for programs")
 
 
 @contextmanager
 def whole_file(path: Path, option: str) -> Iterator[TextIO]:
-    """A file to write to that is there under its name only once it is complete; what is no plain file (a device) is written to as it is.
-
-    Raises InputError naming the option that named it.
-    """
+    """A file to write to that is there under its name only once it is complete."""
     plain, path = not path.exists() or path.is_file(), path.resolve()
     partial = Path(f"{path}.part") if plain else path
     try:
@@ -101,39 +84,3 @@ def whole_file(path: Path, option: str) -> Iterator[TextIO]:
     finally:
         if plain:
             partial.unlink(missing_ok=True)
-
-
-def show_totals(found: dict[str, Any]) -> None:
-    table = Table("where", "coins")
-    for name, count in found["bins"].items():
-        table.add_row(name, str(count))
-    for reason, count in found["rejected"].items():
-        table.add_row(f"  rejected: {reason}", str(count))
-    for name in ("uncertain", "open", "seen"):
-        table.add_row(name, str(found[name]))
-    for currency, amounts in found["value"].items():
-        table.add_row(f"value, {currency}", f"{sum(amounts.values()):.2f}")
-    Console().print(table)
-
-
-class progress:
-    """A progress bar on standard error, where that is a terminal."""
-
-    def __init__(self, what: str, total: int, quiet: bool) -> None:
-        columns = (
-            TextColumn("[progress.description]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        self._bar = Progress(
-            *columns, console=Console(stderr=True), disable=quiet and not sys.stderr.isatty()
-        )
-        self._task = self._bar.add_task(what, total=total)
-
-    def __enter__(self) -> Any:
-        self._bar.start()
-        return lambda done: self._bar.update(self._task, completed=done)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()

@@ -2,49 +2,53 @@
 
 import argparse
 import json
-from typing import Any
 
 from rich.console import Console
 
 from coinsorter import config
-from coinsorter.commands._options import add_bundle, add_command, add_config, add_json
+from coinsorter.commands._options import (
+    Subparsers,
+    add_bundle_option,
+    add_command,
+    add_config_option,
+    add_interpreter_option,
+    add_json_option,
+)
 from coinsorter.recognition import bundle, runtime
 
+DETAILS = (
+    "Times every stage on one core with simulated frames, one frame a coin. Compares the sum with "
+    "the kernels alone: the same OpenCV calls and interpreter invocations in an empty loop. "
+    "Nothing is sorted and no pin moves."
+)
 
-def add(commands: Any) -> None:
-    details = (
-        "Times every stage on one core with simulated pictures, one picture a coin, and compares the whole with the bare kernels: the "
-        "same OpenCV calls and interpreter invocations in an empty loop. Nothing is sorted and no pin moves."
+
+def add_parser(commands: Subparsers) -> None:
+    """Adds `coinsorter bench`."""
+    parser = add_command(
+        commands, "bench", _run_bench, "measure how fast this computer sorts", DETAILS
     )
-    parser = add_command(commands, "bench", _bench, "measure how fast this computer sorts", details)
-    add_bundle(parser, "the model bundle")
-    add_config(parser)
-    parser.add_argument(
-        "--interpreter",
-        choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME],
-        help="which runtime to use",
-    )
+    add_bundle_option(parser, "the model bundle")
+    add_config_option(parser)
+    add_interpreter_option(parser)
     parser.add_argument(
         "--turns",
         type=int,
         choices=[1, 2, 4],
-        help="quarter turns of each picture that are judged (default: config.yaml's)",
+        help="quarter turns of each crop that are classified (default: config.yaml's)",
     )
-    add_json(parser, "the figures")
+    add_json_option(parser, "the figures")
 
 
-def _bench(options: argparse.Namespace) -> int:
+def _run_bench(options: argparse.Namespace) -> None:
     from coinsorter.tools import benchmark
 
-    settings = config.load(options.config).runtime if not options.bundle else config.Runtime()
+    settings = config.Runtime() if options.bundle else config.load(options.config).runtime
     models = bundle.load(options.bundle or options.config.parent / settings.bundle)
-    figures = benchmark.measure_performance(
-        models,
-        runtime.pick(options.interpreter or settings.interpreter),
-        options.turns or settings.turns_per_crop,
-    )
+    interpreter = runtime.pick(options.interpreter or settings.interpreter)
+    turns = options.turns or settings.turns_per_crop
+    figures = benchmark.run(models, interpreter, turns)
     if options.json:
         print(json.dumps(figures))
     else:
-        benchmark.print_figures(figures, Console())
-    return 0
+        benchmark.show(figures, Console())

@@ -4,17 +4,24 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from coinsorter import config
-from coinsorter.commands._options import add_command, add_json
+from coinsorter.commands._options import Subparsers, add_command, add_json_option
+from coinsorter.config import Mistake
 from coinsorter.errors import BundleError, ConfigError
 from coinsorter.recognition import bundle
 
+DETAILS = (
+    "Prints each as `config.yaml:14: bins[2].flap.open_deg: 220 is above 180` and exits with 78 "
+    "if there is any."
+)
 
-def add(commands: Any) -> None:
-    details = "Prints each as `config.yaml:14: bins[2].flap.open_deg: 220 is above 180` and exits with 78 if there is any."
-    parser = add_command(commands, "check", _check, "find every mistake in config.yaml", details)
+
+def add_parser(commands: Subparsers) -> None:
+    """Adds `coinsorter check`."""
+    parser = add_command(
+        commands, "check", _run_check, "find every mistake in config.yaml", DETAILS
+    )
     parser.add_argument(
         "config",
         type=Path,
@@ -23,20 +30,11 @@ def add(commands: Any) -> None:
         metavar="CONFIG",
         help="default: config.yaml",
     )
-    add_json(parser, "the mistakes")
+    add_json_option(parser, "the mistakes")
 
 
-def _check(options: argparse.Namespace) -> int:
-    settings, mistakes = config.read(options.config)
-    if settings:
-        try:
-            models = bundle.load(options.config.parent / settings.runtime.bundle)
-            mistakes = config.read(options.config, models.labels)[1]
-        except BundleError as error:
-            mistakes = [
-                *mistakes,
-                config.mistake_in(options.config, ("runtime", "bundle"), str(error)),
-            ]
+def _run_check(options: argparse.Namespace) -> int:
+    mistakes = _find_mistakes(options.config)
     if options.json:
         print(json.dumps([asdict(mistake) for mistake in mistakes]))
     elif mistakes:
@@ -44,3 +42,15 @@ def _check(options: argparse.Namespace) -> int:
     else:
         print(f"{options.config}: no mistakes")
     return ConfigError.exit_code if mistakes else 0
+
+
+def _find_mistakes(path: Path) -> list[Mistake]:
+    """Those in the file, and those that only the bundle's labels show."""
+    settings, mistakes = config.read(path)
+    if settings is None:
+        return mistakes
+    try:
+        models = bundle.load(path.parent / settings.runtime.bundle)
+    except BundleError as error:
+        return [*mistakes, config.mistake_in(path, ("runtime", "bundle"), str(error))]
+    return config.read(path, models.labels)[1]

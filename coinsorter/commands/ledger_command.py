@@ -11,74 +11,97 @@ from rich.table import Table
 
 from coinsorter import config
 from coinsorter.commands._options import (
+    Subparsers,
     add_command,
-    add_config,
-    add_json,
-    count,
-    show_totals,
+    add_config_option,
+    add_json_option,
     whole_file,
 )
-from coinsorter.sorting.ledger_queries import export_rows, read_rows, read_totals
+from coinsorter.commands._printing import print_totals
+from coinsorter.commands.option_values import read_count
+from coinsorter.sorting import ledger
+
+COLUMNS = ("id", "at", "label", "confidence", "anomaly", "mm", "bin", "reason", "landed")
 
 
-def add(commands: Any) -> None:
+def add_parser(commands: Subparsers) -> None:
+    """Adds `coinsorter ledger` with its actions."""
     parser = commands.add_parser(
         "ledger",
         help="read what has been sorted",
         description="Read what has been sorted. Never writes.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    totals = add_command(
-        actions, "totals", _ledger_totals, "coins seen, by bin, by reason and by value", ""
-    )
-    tail = add_command(actions, "tail", _ledger_tail, "the last coins", "")
-    tail.add_argument("-n", type=count, default=20, metavar="N", help="how many (default: 20)")
-    export = add_command(
-        actions, "export", _ledger_export, "every coin's row, to standard output or a file", ""
-    )
+    _add_totals(actions)
+    _add_tail(actions)
+    _add_export(actions)
+
+
+def _add_totals(actions: Subparsers) -> None:
+    summary = "coins seen, by bin, by reason and by value"
+    totals = add_command(actions, "totals", _run_totals, summary, "")
+    _add_ledger_options(totals)
+    add_json_option(totals, "them")
+
+
+def _add_tail(actions: Subparsers) -> None:
+    tail = add_command(actions, "tail", _run_tail, "the last coins", "")
+    tail.add_argument("-n", type=read_count, default=20, metavar="N", help="how many (default: 20)")
+    _add_ledger_options(tail)
+    add_json_option(tail, "them, a line each,")
+
+
+def _add_export(actions: Subparsers) -> None:
+    summary = "every coin's row, to standard output or a file"
+    export = add_command(actions, "export", _run_export, summary, "")
     export.add_argument("--format", choices=["csv", "jsonl"], default="csv", help="default: csv")
     export.add_argument("--to", type=Path, metavar="FILE", help="default: standard output")
-    for action in (totals, tail, export):
-        action.add_argument(
-            "--ledger",
-            type=Path,
-            metavar="FILE",
-            help="the ledger (default: the one in config.yaml)",
-        )
-        add_config(action)
-    add_json(totals, "them")
-    add_json(tail, "them, a line each,")
+    _add_ledger_options(export)
+
+
+def _add_ledger_options(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "--ledger",
+        type=Path,
+        metavar="FILE",
+        help="the ledger (default: the one in config.yaml)",
+    )
+    add_config_option(action)
 
 
 def _ledger_path(options: argparse.Namespace) -> Path:
-    return options.ledger or options.config.parent / config.load(options.config).ledger.path
+    if options.ledger:
+        return Path(options.ledger)
+    return Path(options.config.parent / config.load(options.config).ledger.path)
 
 
-def _ledger_totals(options: argparse.Namespace) -> None:
-    found = read_totals(_ledger_path(options))
+def _run_totals(options: argparse.Namespace) -> None:
+    totals = ledger.totals(_ledger_path(options))
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(totals))
     else:
-        show_totals(found)
+        print_totals(totals)
 
 
-def _ledger_tail(options: argparse.Namespace) -> None:
-    found = read_rows(_ledger_path(options), options.n)
+def _run_tail(options: argparse.Namespace) -> None:
+    rows = ledger.rows(_ledger_path(options), options.n)
     if options.json:
-        for row in found:
+        for row in rows:
             print(json.dumps(row))
-        return
-    table = Table("id", "at", "label", "confidence", "anomaly", "mm", "bin", "reason", "landed")
-    for row in found:
-        numbers = [
-            f"{row[name]:.{digits}f}" if row[name] is not None else ""
-            for name, digits in (("confidence", 4), ("anomaly", 1), ("diameter_mm", 2))
-        ]
+    else:
+        _print_rows(rows)
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    table = Table(*COLUMNS)
+    for row in rows:
         table.add_row(
             str(row["id"]),
             row["at"],
             row["label"],
-            *numbers,
+            _format(row["confidence"], 4),
+            _format(row["anomaly"], 1),
+            _format(row["diameter_mm"], 2),
             row["bin"],
             row["reason"],
             row["landed"] or "on its way",
@@ -86,11 +109,15 @@ def _ledger_tail(options: argparse.Namespace) -> None:
     Console().print(table)
 
 
-def _ledger_export(options: argparse.Namespace) -> None:
+def _format(number: float | None, digits: int) -> str:
+    return "" if number is None else f"{number:.{digits}f}"
+
+
+def _run_export(options: argparse.Namespace) -> None:
     path = _ledger_path(options)
     if options.to is None:
-        export_rows(path, sys.stdout, options.format)
+        ledger.export(path, sys.stdout, options.format)
         return
-    with whole_file(options.to, "--to") as to:
-        written = export_rows(path, to, options.format)
-    print(f"{written} rows in {options.to}")
+    with whole_file(options.to, "--to") as file:
+        rows = ledger.export(path, file, options.format)
+    print(f"{rows} rows in {options.to}")

@@ -1,4 +1,4 @@
-"""coinsorter replay: the recognition, or the whole machine, on pictures."""
+"""coinsorter replay: the recognition, run on images instead of the camera."""
 
 import argparse
 import json
@@ -11,115 +11,135 @@ from rich.console import Console
 
 from coinsorter import config
 from coinsorter.commands._options import (
-    add_bundle,
+    Subparsers,
+    add_bundle_option,
     add_command,
-    add_json,
-    progress,
-    show_totals,
+    add_interpreter_option,
+    add_json_option,
     whole_file,
 )
+from coinsorter.commands._printing import print_totals, show_progress
 from coinsorter.config import Config
 from coinsorter.errors import InputError
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 
+DETAILS = (
+    "Each image shows one coin; the name of its folder is its label. Coins in folders whose names "
+    "the bundle does not know are foreign: right when rejected. Images are taken in the order of "
+    "the last number in their names. With --belt the images are a recording of the moving belt, "
+    "and the whole machine runs on them with mock pins."
+)
+#: The result, for `--json` or a table; and a row for each image or coin.
+Result = tuple[dict[str, Any], list[dict[str, Any]]]
 
-def add(commands: Any) -> None:
-    details = (
-        "Each picture shows one coin; the name of the folder it lies in is its label, and folders whose names the bundle does not know "
-        "are foreign: right when rejected. Pictures are taken in the order of the last number in their names. With --belt the pictures "
-        "are a recording of the moving belt, and the whole machine runs on them with mock pins."
-    )
-    parser = add_command(
-        commands,
-        "replay",
-        _replay,
-        "run the recognition on pictures instead of the camera",
-        details,
-    )
+
+def add_parser(commands: Subparsers) -> None:
+    """Adds `coinsorter replay`."""
+    summary = "run the recognition on images instead of the camera"
+    parser = add_command(commands, "replay", _run_replay, summary, DETAILS)
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="pictures, in folders named as their labels"
+        "folder", type=Path, metavar="FOLDER", help="images, in folders named as their labels"
     )
-    add_bundle(parser, "the model bundle")
+    add_bundle_option(parser, "the model bundle")
     parser.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         help="settings: view scale, acceptance, runtime (default: the bundle's own)",
     )
-    parser.add_argument(
-        "--interpreter",
-        choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME],
-        help="which runtime to use",
-    )
+    add_interpreter_option(parser)
     parser.add_argument(
         "--no-follow",
         action="store_true",
         help="keep the view's scale as it is; do not follow its drift",
     )
+    _add_recording_options(parser)
+    add_json_option(parser, "the result")
+
+
+def _add_recording_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--belt",
         action="store_true",
-        help="the pictures are frames of the moving belt, one after the other",
+        help="the images are frames of the moving belt, one after the other",
     )
     parser.add_argument(
         "--events",
         type=Path,
         metavar="FILE",
-        help="write one JSON line per picture (with --belt: per coin)",
+        help="write one JSON line per image (with --belt: per coin)",
     )
-    add_json(parser, "the result")
 
 
-def _replay(options: argparse.Namespace) -> int:
+def _run_replay(options: argparse.Namespace) -> None:
     from coinsorter.hardware.camera.open_camera import picture_paths
-    from coinsorter.tools import image_replay
 
-    config_path = options.config or Path("config.yaml")
-    settings = (
-        config.load(config_path) if options.config or options.belt or not options.bundle else None
-    )
-    models = bundle.load(options.bundle or config_path.parent / settings.runtime.bundle)  # type: ignore[union-attr]
+    settings, models = _load(options)
     paths = picture_paths(options.folder)
-    chosen = settings.runtime if settings else config.Runtime()
-    interpreter = runtime.pick(options.interpreter or chosen.interpreter)
-    if options.belt:
-        result, events = _replay_belt(settings, models, interpreter, paths)  # type: ignore[arg-type]
+    runtime_settings = settings.runtime if settings else config.Runtime()
+    interpreter = runtime.pick(options.interpreter or runtime_settings.interpreter)
+    if options.belt and settings:
+        result, events = _replay_belt(settings, models, interpreter, paths)
     else:
-        cv2.setNumThreads(chosen.threads)
-        classifier = Classifier(models, interpreter, chosen.threads, chosen.turns_per_crop)
-        classifier.self_test()
-        pipeline = image_replay.Replay(models, classifier, settings, not options.no_follow)
-        with progress("replaying", len(paths), options.json) as advance:
-            results, unreadable = pipeline.replay_images(paths, options.folder, advance)
-        if not results:
-            raise InputError(f"{options.folder}: none of its {len(paths)} pictures can be read")
-        result = image_replay.summarize(results, models, unreadable)
-        events = [image_replay.make_event(r) for r in results]
+        result, events = _replay_images(options, settings, models, interpreter, paths)
     if options.events:
         _write_lines(options.events, events)
-    if options.json:
-        print(json.dumps({**result, "runtime": interpreter}))
-    elif options.belt:
-        show_totals(result)
-    else:
-        image_replay.print_summary(result, Console())
-    return 0
+    _print_result(options, {**result, "runtime": interpreter})
 
 
-def _replay_belt(
-    settings: Config, models: Bundle, interpreter: str, paths: list[Path]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:
+    """The settings, None where only the bundle's own are wanted; and the bundle."""
+    path = options.config or Path("config.yaml")
+    if options.bundle and not options.config and not options.belt:
+        return None, bundle.load(options.bundle)
+    settings = config.load(path)
+    return settings, bundle.load(options.bundle or path.parent / settings.runtime.bundle)
+
+
+def _replay_belt(settings: Config, models: Bundle, interpreter: str, paths: list[Path]) -> Result:
     from coinsorter.tools import image_replay
 
     with tempfile.TemporaryDirectory(prefix="coinsorter-replay-") as folder:
-        return image_replay.replay_belt(
-            settings, models, interpreter, paths, Path(folder) / "ledger.db"
-        )
+        ledger_path = Path(folder) / "ledger.db"
+        return image_replay.belt(settings, models, interpreter, paths, ledger_path)
+
+
+def _replay_images(
+    options: argparse.Namespace,
+    settings: Config | None,
+    models: Bundle,
+    interpreter: str,
+    paths: list[Path],
+) -> Result:
+    from coinsorter.tools import image_replay
+
+    runtime_settings = settings.runtime if settings else config.Runtime()
+    threads, turns = runtime_settings.threads, runtime_settings.turns_per_crop
+    cv2.setNumThreads(threads)
+    classifier = Classifier(models, interpreter, threads, turns)
+    classifier.self_test()
+    replay = image_replay.Replay(models, classifier, settings, not options.no_follow)
+    with show_progress("replaying", len(paths), options.json) as advance:
+        results, unreadable = replay.pictures(paths, options.folder, advance)
+    if not results:
+        raise InputError(f"{options.folder}: none of its {len(paths)} images can be read")
+    summary = image_replay.summary(results, models, unreadable)
+    return summary, [image_replay.event(result) for result in results]
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    """JSON lines, the whole file or none."""
     with whole_file(path, "--events") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def _print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    from coinsorter.tools import image_replay
+
+    if options.json:
+        print(json.dumps(result))
+    elif options.belt:
+        print_totals(result)
+    else:
+        image_replay.show(result, Console())

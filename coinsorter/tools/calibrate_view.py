@@ -1,4 +1,4 @@
-"""Coins of known size -> the view's scale, and how well it is known; coins that ride by -> the belt's speed."""
+"""The view's scale and how well it is known, from frames of coins of known size."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,154 +9,168 @@ import numpy as np
 from coinsorter.errors import InputError
 from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.recognition.bundle import Bundle
-from coinsorter.records import Circle, Coin
-from coinsorter.sorting.assembly import build_search
+from coinsorter.records import Circle
+from coinsorter.sorting import assembly
 from coinsorter.vision.detect import Search, find_things
 from coinsorter.vision.scale import PRIOR_PRECISION, ScalePlane, fit_plane, terms
 
-# Rules of thumb. On brl-frames one diameter scatters by 2.2 %, all of day1 tells the scale to 0.3 %, and neighbouring coins differ by 5 to 10 %.
-LEAST_COINS = 12  # three for each of the scale's four terms
-WORST_KNOWN = 0.02  # relative standard error of the scale at the corner where it is least known
-WORST_SCATTER = 0.05  # relative standard deviation of one diameter: more, and folders are mixed up
-# Coins are looked for in this range of radii about the scale that is roughly known, in multiples of it.
-ROUGHLY = 0.7, 1.4
-LEAST_RIDES = 8
-SPEED_SPREADS = 3.0  # of single coins' speeds that the tolerance allows for: 0.3 % of a normal distribution lie beyond
-LEAST_TOLERANCE = 0.005
-WIDEST_TOLERANCE = 0.2  # config.yaml's own
+# Rules of thumb. On brl-frames one diameter scatters by 2.2 %, all of day1 gives the scale to
+# 0.3 %, and the diameters of neighbouring coins differ by 5 to 10 %.
+#: Coins: three for each of the scale's four terms.
+MIN_COINS = 12
+#: Relative standard error of the scale at the corner where it is least known.
+MAX_SCALE_SEM = 0.02
+#: Relative standard deviation of one diameter; with more, folders are mixed up.
+MAX_DIAMETER_STD = 0.05
+#: Radii are searched in this range about those of the rough scale, in multiples of them.
+ROUGH_SCALE_RANGE = (0.7, 1.4)
+#: Standard deviation over median absolute deviation, of a normal distribution.
+MAD_TO_STD = 1.4826
 
 
 @dataclass(frozen=True)
-class View:
+class ViewCalibration:
     """A calibrated view.
 
-    coins: how many it was fitted to. scatter: relative standard deviation of one diameter about its nominal one, from their median. known_to:
-    relative standard error of the scale where it is least known. left_out: why other pictures were not used, by path.
+    coins: how many the plane was fitted to. diameter_mad_std: relative standard deviation of one
+    diameter about its nominal one, from the median absolute deviation. scale_sem: relative standard
+    error of the scale at the corner where it is least known. skipped: why other images were not
+    used, by path.
     """
 
     plane: ScalePlane
     coins: int
-    scatter: float
-    known_to: float
-    left_out: dict[Path, str]
-
-
-def view(
-    paths: list[Path],
-    bundle: Bundle,
-    rough: ScalePlane,
-    progress: Callable[[int], None] = lambda done: None,
-) -> View:
-    """The scale plane, lens included, from pictures of one coin each, in folders named as the bundle's labels.
-
-    rough: about the scale there is, and the size that the camera's pictures have. Raises InputError where the pictures cannot tell the scale.
-    """
-    nominal: dict[str | None, float] = {
-        name: label.diameter_mm for name, label in bundle.labels.items()
-    }
-    found: list[tuple[Circle, float]] = []
-    left_out: dict[Path, str] = {}
-    search = _search(bundle, rough)
-    for number, path in enumerate(paths):
-        named = bundle.label_of(path.parent.name) in nominal
-        circle = (
-            _only_coin(path, search, rough)
-            if named
-            else f"folder {path.parent.name} is named as no label of the bundle"
-        )
-        if isinstance(circle, str):
-            left_out[path] = circle
-        else:
-            found.append((circle, nominal[bundle.label_of(path.parent.name)]))
-        progress(number + 1)
-    return replace(_fitted(found, rough), left_out=left_out)
-
-
-def _search(bundle: Bundle, rough: ScalePlane) -> Search:
-    usual = build_search(bundle, rough)
-    return replace(
-        usual,
-        min_radius_px=ROUGHLY[0] * usual.min_radius_px,
-        max_radius_px=ROUGHLY[1] * usual.max_radius_px,
-    )
-
-
-def _only_coin(path: Path, search: Search, rough: ScalePlane) -> Circle | str:
-    """The circle of the lone coin in a picture, or why there is none."""
-    pixels = read_picture(path)
-    if pixels is None:
-        return "cannot be read"
-    if pixels.shape[:2] != (rough.height_px, rough.width_px):
-        return f"is {pixels.shape[1]}x{pixels.shape[0]}, the camera's pictures are {rough.width_px}x{rough.height_px}"
-    circles = [circle for circle in find_things(pixels, search) if circle.quality]
-    if len(circles) != 1:
-        return f"shows {len(circles)} coins, not one" if circles else "shows no coin"
-    return circles[0] if circles[0].alone else "its coin does not lie alone"
-
-
-def _fitted(found: list[tuple[Circle, float]], rough: ScalePlane) -> View:
-    if len(found) < LEAST_COINS:
-        raise InputError(
-            f"{len(found)} pictures show a lone coin of a known label; at least {LEAST_COINS} are needed, all over the view"
-        )
-    circles, diameters = zip(*found)
-    plane = fit_plane(circles, diameters, rough.width_px, rough.height_px)
-    off = np.array([plane.diameter_mm(circle) / diameter - 1 for circle, diameter in found])
-    scatter = 1.4826 * float(np.median(np.abs(off)))
-    if not scatter <= WORST_SCATTER:
-        raise InputError(
-            f"the coins' sizes fit no one scale (half of them are off by {100 * scatter / 1.4826:.0f} %); are their folders named rightly?"
-        )
-    error, corner = _least_known(circles, plane, scatter)
-    if not error <= WORST_KNOWN:
-        raise InputError(
-            f"{len(found)} coins tell the scale at the {corner} to {100 * error:.1f} % only; take pictures with coins there too"
-        )
-    return View(plane, len(found), scatter, error, {})
-
-
-def _least_known(
-    circles: tuple[Circle, ...], plane: ScalePlane, scatter: float
-) -> tuple[float, str]:
-    """The scale's relative standard error at the corner where it is largest, and that corner's name (linear regression's variance)."""
-    size = plane.width_px, plane.height_px
-    seen = np.array([terms(circle.x_px, circle.y_px, *size) for circle in circles])
-    covariance = scatter**2 * np.linalg.inv(seen.T @ seen + PRIOR_PRECISION)
-    corners = {
-        f"{down} {along}": terms(x, y, *size)
-        for down, y in (("upper", 0), ("lower", size[1]))
-        for along, x in (("left", 0), ("right", size[0]))
-    }
-    errors = {
-        name: float(np.sqrt(np.array(at) @ covariance @ np.array(at)))
-        for name, at in corners.items()
-    }
-    worst = max(errors, key=errors.__getitem__)
-    return errors[worst], f"{worst} corner"
+    diameter_mad_std: float
+    scale_sem: float
+    skipped: dict[Path, str]
 
 
 @dataclass(frozen=True)
-class BeltSpeed:
-    """The belt's speed in mm/s by the median coin, how far single coins are off it (relative), and the tolerance that allows for them."""
+class _KnownCoin:
+    """The circle of a coin whose diameter is known."""
 
-    speed_mm_s: float
-    spread: float
-    tolerance: float
-    coins: int
+    circle: Circle
+    diameter_mm: float
 
 
-def belt_speed(coins: list[Coin]) -> BeltSpeed:
-    """From coins that rode by alone. Raises InputError where they are too few, or ride at speeds of their own."""
-    speeds = np.array([coin.speed_mm_s for coin in coins if coin.alone])
-    if len(speeds) < LEAST_RIDES:
+def fit_view(
+    paths: list[Path],
+    bundle: Bundle,
+    rough_scale: ScalePlane,
+    progress: Callable[[int], None] = lambda done: None,
+) -> ViewCalibration:
+    """The scale plane, lens included, from images of one coin each.
+
+    paths: images in folders named as the bundle's labels. rough_scale: about the scale, and the
+    size that the camera's frames have. progress: takes the number of images that are done. Raises
+    InputError where the images do not determine the scale.
+    """
+    search = _make_search(bundle, rough_scale)
+    coins: list[_KnownCoin] = []
+    skipped: dict[Path, str] = {}
+    for number, path in enumerate(paths):
+        coin = _measure_coin(path, bundle, search, rough_scale)
+        if isinstance(coin, str):
+            skipped[path] = coin
+        else:
+            coins.append(coin)
+        progress(number + 1)
+    return replace(_fit_plane(coins, rough_scale), skipped=skipped)
+
+
+def _make_search(bundle: Bundle, rough_scale: ScalePlane) -> Search:
+    search = assembly.search(bundle, rough_scale)
+    low, high = ROUGH_SCALE_RANGE
+    return replace(
+        search, min_radius_px=low * search.min_radius_px, max_radius_px=high * search.max_radius_px
+    )
+
+
+def _measure_coin(
+    path: Path, bundle: Bundle, search: Search, rough_scale: ScalePlane
+) -> _KnownCoin | str:
+    """The lone coin in an image, or why it cannot be used."""
+    folder = path.parent.name
+    label = bundle.label_of(folder)
+    if label not in bundle.labels:
+        return f"folder {folder} is named as no label of the bundle"
+    circle = _find_only_circle(path, search, rough_scale)
+    if isinstance(circle, str):
+        return circle
+    return _KnownCoin(circle, bundle.labels[label].diameter_mm)
+
+
+def _find_only_circle(path: Path, search: Search, rough_scale: ScalePlane) -> Circle | str:
+    """The circle of the lone coin in an image, or why there is none."""
+    pixels = read_picture(path)
+    if pixels is None:
+        return "cannot be read"
+    height, width = pixels.shape[:2]
+    if (width, height) != (rough_scale.width_px, rough_scale.height_px):
+        camera_size = f"{rough_scale.width_px}x{rough_scale.height_px}"
+        return f"is {width}x{height}, the camera's frames are {camera_size}"
+    circles = [circle for circle in find_things(pixels, search) if circle.quality]
+    if not circles:
+        return "shows no coin"
+    if len(circles) > 1:
+        return f"shows {len(circles)} coins, not one"
+    return circles[0] if circles[0].alone else "its coin does not lie alone"
+
+
+def _fit_plane(coins: list[_KnownCoin], rough_scale: ScalePlane) -> ViewCalibration:
+    if len(coins) < MIN_COINS:
         raise InputError(
-            f"{len(speeds)} coins rode by alone; the belt's speed wants {LEAST_RIDES} or more"
+            f"{len(coins)} images show a lone coin of a known label; at least {MIN_COINS} are "
+            "needed, all over the view"
         )
-    middle = float(np.median(speeds))
-    spread = 1.4826 * float(np.median(np.abs(speeds / middle - 1)))
-    tolerance = max(LEAST_TOLERANCE, SPEED_SPREADS * spread)
-    if tolerance > WIDEST_TOLERANCE:
+    circles = [coin.circle for coin in coins]
+    diameters_mm = [coin.diameter_mm for coin in coins]
+    plane = fit_plane(circles, diameters_mm, rough_scale.width_px, rough_scale.height_px)
+    diameter_std = _measure_diameter_std(coins, plane)
+    scale_sem = _check_scale_sem(circles, plane, diameter_std)
+    return ViewCalibration(plane, len(coins), diameter_std, scale_sem, {})
+
+
+def _measure_diameter_std(coins: list[_KnownCoin], plane: ScalePlane) -> float:
+    """Relative, about the nominal diameters. Raises InputError where it is too large."""
+    errors = np.array([plane.diameter_mm(coin.circle) / coin.diameter_mm - 1 for coin in coins])
+    median_error = float(np.median(np.abs(errors)))
+    diameter_std = MAD_TO_STD * median_error
+    if not diameter_std <= MAX_DIAMETER_STD:
         raise InputError(
-            f"the coins' speeds are {100 * spread:.0f} % apart; see that they lie still on the belt and that it runs evenly"
+            "the coins' sizes fit no one scale (half of them are off by "
+            f"{100 * diameter_std / MAD_TO_STD:.0f} %); are their folders named rightly?"
         )
-    return BeltSpeed(middle, spread, tolerance, len(speeds))
+    return diameter_std
+
+
+def _check_scale_sem(circles: list[Circle], plane: ScalePlane, diameter_std: float) -> float:
+    """The largest of all corners. Raises InputError where it is too large."""
+    corner_sems = _estimate_corner_sems(circles, plane, diameter_std)
+    corner = max(corner_sems, key=corner_sems.__getitem__)
+    scale_sem = corner_sems[corner]
+    if not scale_sem <= MAX_SCALE_SEM:
+        raise InputError(
+            f"{len(circles)} coins give the scale at the {corner} to {100 * scale_sem:.1f} % only; "
+            "take images with coins there too"
+        )
+    return scale_sem
+
+
+def _estimate_corner_sems(
+    circles: list[Circle], plane: ScalePlane, diameter_std: float
+) -> dict[str, float]:
+    """The scale's relative standard error at each corner, by the corner's name.
+
+    It is that of a linear regression's prediction: the square root of `x C x`, where C is the
+    covariance of the coefficients.
+    """
+    size = (plane.width_px, plane.height_px)
+    design = np.array([terms(circle.x_px, circle.y_px, *size) for circle in circles])
+    covariance = diameter_std**2 * np.linalg.inv(design.T @ design + PRIOR_PRECISION)
+    sems = {}
+    for down, y in (("upper", 0), ("lower", plane.height_px)):
+        for along, x in (("left", 0), ("right", plane.width_px)):
+            row = np.array(terms(x, y, *size))
+            sems[f"{down} {along} corner"] = float(np.sqrt(row @ covariance @ row))
+    return sems

@@ -1,7 +1,8 @@
-"""What a technician looks at: one picture with what the machine finds in it, and pictures of coins to train with."""
+"""Frames for a technician and for training: a snapshot with its circles drawn, frames of coins."""
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,39 +15,62 @@ from coinsorter.vision.detect import Search, find_things
 from coinsorter.vision.scale import ScalePlane
 from coinsorter.vision.track import BeltTracker
 
-ALONE, NOT_ALONE = (40, 200, 60), (220, 60, 40)  # RGB
+# The colours of circles that lie alone, and of others: RGB.
+ALONE_RGB = (40, 200, 60)
+NOT_ALONE_RGB = (220, 60, 40)
+# What is drawn, in pixels, chosen to be readable in a frame of 640x480.
+LINE_PX = 2
+MARKER_PX = 8
+TEXT_SCALE = 0.5
+TEXT_BELOW_PX = 16
+TEXT_MARGIN_PX = 4
 
 
-def snap(
-    camera: Camera, search: Search, scale: ScalePlane
-) -> tuple[Frame, list[Circle], np.ndarray]:
-    """One frame, what stands out in it, and the frame with that drawn: uint8 (h, w, 3) RGB. Raises CameraError where there is none."""
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A frame, the circles detected in it, and the frame with these drawn.
+
+    annotated: uint8, shape (height, width, 3), RGB.
+    """
+
+    frame: Frame
+    circles: list[Circle]
+    annotated: np.ndarray
+
+
+def take_snapshot(camera: Camera, search: Search, scale: ScalePlane) -> Snapshot:
+    """A snapshot of the camera's next frame. Raises CameraError where there is no frame."""
     frame = camera.next_frame()
     if frame is None:
         raise CameraError("the camera has no more frames; see camera.source in config.yaml")
     circles = find_things(frame.pixels, search)
-    return frame, circles, drawn(frame.pixels, circles, scale)
+    return Snapshot(frame, circles, draw_circles(frame.pixels, circles, scale))
 
 
-def drawn(pixels: np.ndarray, circles: list[Circle], scale: ScalePlane) -> np.ndarray:
-    """A copy with each circle, and its diameter in mm: green where it lies alone, red where it does not."""
-    picture = pixels.copy()
+def draw_circles(pixels: np.ndarray, circles: list[Circle], scale: ScalePlane) -> np.ndarray:
+    """A copy of a frame with each circle and its diameter in mm: green where it lies alone.
+
+    pixels: uint8, shape (height, width, 3), RGB, as is what is returned.
+    """
+    image = pixels.copy()
     for circle in circles:
-        colour = ALONE if circle.alone else NOT_ALONE
-        middle = round(circle.x_px), round(circle.y_px)
-        cv2.circle(picture, middle, round(circle.radius_px), colour, 2, cv2.LINE_AA)
-        cv2.drawMarker(picture, middle, colour, cv2.MARKER_CROSS, 8)
-        text = f"{scale.diameter_mm(circle):.2f} mm"
-        below = (
-            middle[0] - round(circle.radius_px),
-            min(middle[1] + round(circle.radius_px) + 16, picture.shape[0] - 4),
-        )
-        cv2.putText(picture, text, below, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
-    return picture
+        _draw_circle(image, circle, f"{scale.diameter_mm(circle):.2f} mm")
+    return image
+
+
+def _draw_circle(image: np.ndarray, circle: Circle, text: str) -> None:
+    colour = ALONE_RGB if circle.alone else NOT_ALONE_RGB
+    x, y, radius = round(circle.x_px), round(circle.y_px), round(circle.radius_px)
+    cv2.circle(image, (x, y), radius, colour, LINE_PX, cv2.LINE_AA)
+    cv2.drawMarker(image, (x, y), colour, cv2.MARKER_CROSS, MARKER_PX)
+    lowest_y = image.shape[0] - TEXT_MARGIN_PX
+    corner = (x - radius, min(y + radius + TEXT_BELOW_PX, lowest_y))
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(image, text, corner, font, TEXT_SCALE, colour, 1, cv2.LINE_AA)
 
 
 def write(path: Path, pixels: np.ndarray) -> None:
-    """A picture file, uint8 (h, w, 3) RGB; the ending says which kind. Raises InputError where it cannot be written."""
+    """A picture file."""
     try:
         whole, content = cv2.imencode(path.suffix, pixels[..., ::-1])
     except cv2.error as error:
@@ -62,47 +86,63 @@ def write(path: Path, pixels: np.ndarray) -> None:
         ) from error
 
 
-def rides(camera: Camera, tracker: BeltTracker, search: Search) -> Iterator[Coin]:
+@dataclass(frozen=True)
+class BeltView:
+    """A camera above the belt, with what detects circles in its frames and follows them."""
+
+    camera: Camera
+    tracker: BeltTracker
+    search: Search
+
+    def track(self, frame: Frame) -> list[Coin]:
+        """The coins that leave the view with this frame."""
+        return self.tracker.update(frame, find_things(frame.pixels, self.search))
+
+
+def follow_coins(view: BeltView) -> Iterator[Coin]:
     """Every coin that rides by, as it leaves the view, until the camera has no more frames."""
-    while frame := camera.next_frame():
-        yield from tracker.update(frame, find_things(frame.pixels, search))
+    while frame := view.camera.next_frame():
+        yield from view.track(frame)
 
 
-class Capture:
-    """Whole pictures of coins that ride by alone, one for each, to train with.
+def make_frame_tracker(scale: ScalePlane, speed_mm_s: float, frame_s: float) -> BeltTracker:
+    """A tracker that keeps the whole frame in which each coin is sharpest, as its only crop."""
+    return BeltTracker(scale, speed_mm_s, frame_s, cut=_copy_frame, crops=1)
 
-    folder: they are written there, named by the milliseconds of the wall clock, so that bursts can be told apart later.
+
+def _copy_frame(pixels: np.ndarray, circle: Circle, diameter_mm: float) -> np.ndarray:
+    return pixels.copy()
+
+
+class CoinCapture:
+    """Saves one whole frame of each coin that rides by alone, to train with.
+
+    folder: where the files go, named by the milliseconds of the wall clock, so that bursts can be
+    told apart later. now_s: the wall clock, seconds since 1970.
     """
 
     def __init__(
-        self,
-        camera: Camera,
-        tracker: BeltTracker,
-        search: Search,
-        folder: Path,
-        now_s: Callable[[], float] = time.time,
+        self, view: BeltView, folder: Path, now_s: Callable[[], float] = time.time
     ) -> None:
-        self._camera, self._search, self._folder, self._now_s = camera, search, folder, now_s
-        self._tracker = tracker
-        self.left_out = 0
+        self._view = view
+        self._folder = folder
+        self._now_s = now_s
+        #: Coins of which nothing was saved: they did not lie alone, or were not round.
+        self.skipped = 0
 
-    def __iter__(self) -> Iterator[Path]:
-        """The files, as coins come. Goes on until the camera has no more frames."""
-        for coin in rides(self._camera, self._tracker, self._search):
-            if path := self._kept(coin):
-                yield path
+    def save_images(self) -> Iterator[Path]:
+        """The files, as coins come, until the camera has no more frames.
 
-    def _kept(self, coin: Coin) -> Path | None:
-        if not coin.alone or not coin.crops:
-            self.left_out += 1
-            return None
-        path = self._folder / f"{self._folder.name}_{round(1000 * self._now_s())}_{coin.number}.png"
+        Raises InputError where a file cannot be written.
+        """
+        for coin in follow_coins(self._view):
+            if coin.alone and coin.crops:
+                yield self._save_image(coin)
+            else:
+                self.skipped += 1
+
+    def _save_image(self, coin: Coin) -> Path:
+        now_ms = round(1000 * self._now_s())
+        path = self._folder / f"{self._folder.name}_{now_ms}_{coin.number}.png"
         write(path, coin.crops[0])
         return path
-
-
-def tracker(scale: ScalePlane, speed_mm_s: float, frame_s: float) -> BeltTracker:
-    """A tracker that keeps the whole picture in which each coin is sharpest."""
-    return BeltTracker(
-        scale, speed_mm_s, frame_s, cut=lambda pixels, circle, diameter_mm: pixels.copy(), crops=1
-    )

@@ -1,57 +1,30 @@
-"""What the machine does, as text, from its ledger and the kernel's own files: beside the running service, and without touching it."""
+"""What the machine does: its ledger's counts and last coins, read beside the running service."""
 
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
+from coinsorter.sorting import ledger
 
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
-
-LAST = 8  # coins that are shown
+#: Last coins that are read: they fit on a terminal of 24 lines.
+LAST_COINS = 8
 
 
-def glance(path: Path, root: Path = Path("/")) -> dict[str, Any]:
-    """What the ledger holds of all runs, its last coins, and the processor's temperature in degrees (None where it is not told)."""
+def read_status(path: Path, root: Path = Path("/")) -> dict[str, Any]:
+    """The ledger's totals over all runs, its last coins and the processor's temperature.
+
+    path: of the ledger. root: the folder of the machine's files. Keys: `totals`, `last`, and
+    `temperature_c`, None where the computer does not report it.
+    """
     return {
-        "totals": read_totals(path),
-        "last": read_rows(path, LAST),
-        "temperature_c": _temperature_c(root),
+        "totals": ledger.totals(path),
+        "last": ledger.rows(path, LAST_COINS),
+        "temperature_c": read_temperature_c(root),
     }
 
 
-def _temperature_c(root: Path) -> float | None:
+def read_temperature_c(root: Path = Path("/")) -> float | None:
+    """The processor's temperature in degrees Celsius; None where the kernel does not report it."""
     try:
         return int((root / "sys/class/thermal/thermal_zone0/temp").read_text()) / 1000
     except (OSError, ValueError):
         return None
-
-
-def shown(found: dict[str, Any]) -> Group:
-    """The same for a terminal."""
-    totals, coins = (
-        Table("where", "coins"),
-        Table("id", "at", "label", "mm", "bin", "reason", "landed"),
-    )
-    for name, count in found["totals"]["bins"].items():
-        totals.add_row(name, str(count))
-    for name in ("uncertain", "open", "seen"):
-        totals.add_row(
-            Text(name, style="bold" if name == "seen" else ""), str(found["totals"][name])
-        )
-    for row in reversed(found["last"]):
-        diameter = f"{row['diameter_mm']:.2f}" if row["diameter_mm"] is not None else ""
-        coins.add_row(
-            str(row["id"]),
-            row["at"],
-            row["label"],
-            diameter,
-            row["bin"],
-            row["reason"],
-            row["landed"] or "on its way",
-        )
-    celsius = found["temperature_c"]
-    return Group(
-        Text("no temperature" if celsius is None else f"{celsius:.0f} degrees"), totals, coins
-    )

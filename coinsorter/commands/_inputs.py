@@ -1,0 +1,33 @@
+"""What several commands read first: the bundle that fits config.yaml, and the bins by name."""
+
+from pathlib import Path
+
+from coinsorter import config
+from coinsorter.config import Config
+from coinsorter.errors import ConfigError, InputError
+from coinsorter.recognition import bundle
+from coinsorter.recognition.bundle import Bundle
+
+
+def select_bins(settings: Config, wanted: list[str]) -> list[str]:
+    """The bins that the command line names; all bins where it names none.
+
+    Raises InputError naming one that is not in config.yaml.
+    """
+    names = [bin_.name for bin_ in settings.bins]
+    for name in wanted:
+        if name not in names:
+            raise InputError(f"{name}: no such bin; there are {', '.join(names)}")
+    return wanted or names
+
+
+def load_matching_bundle(settings: Config, config_path: Path) -> Bundle:
+    """The bundle that config.yaml names.
+
+    Raises ConfigError where bins ask for labels that the bundle does not have.
+    """
+    models = bundle.load(config_path.parent / settings.runtime.bundle)
+    _, mistakes = config.read(config_path, models.labels)
+    if mistakes:
+        raise ConfigError("\n".join(config.render(config_path, mistakes)))
+    return models

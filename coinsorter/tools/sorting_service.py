@@ -1,0 +1,110 @@
+"""The machine as a service: it opens the machine's parts and sorts until a signal stops it."""
+
+import logging
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+from coinsorter import config
+from coinsorter.config import Config
+from coinsorter.hardware import systemd
+from coinsorter.hardware.camera.open_camera import Camera
+from coinsorter.recognition import runtime
+from coinsorter.recognition.bundle import Bundle
+from coinsorter.sorting import assembly, ledger
+from coinsorter.sorting.machine import Machine
+
+log = logging.getLogger(__name__)
+
+
+def sort_until_stopped(settings: Config, models: Bundle, config_path: Path, note: str = "") -> None:
+    """Sorts with the real machine until SIGTERM or SIGINT; flaps go to rest first and last.
+
+    config_path: the file of the settings, which SIGHUP reads again. note: a line for the ledger.
+    Raises the error that sent the machine to safety, once it was told to stop.
+    """
+    interpreter = runtime.pick(settings.runtime.interpreter)
+    log.info("bundle %s, %s %s", models.path, interpreter, runtime.version(interpreter))
+    service = systemd.service()
+    signals = SignalRequests()
+    run_facts = ledger.RunFacts(str(models.path), models.digest, interpreter, note)
+    with ExitStack() as parts:
+        machine, camera = _open_machine(parts, settings, models, config_path.parent, run_facts)
+        parts.callback(service.stopping, "flaps go to rest")
+        machine.classifier.self_test()
+        machine.start()
+        service.ready(describe_state(machine, models))
+        while not signals.stop and machine.step():
+            service.alive(camera.heartbeat_s, lambda: describe_state(machine, models))
+            if signals.reload:
+                signals.reload = False
+                service.reloading()
+                reload_rules(config_path, machine, models)
+                service.ready(describe_state(machine, models))
+    if machine.failure:
+        raise machine.failure
+
+
+def _open_machine(
+    parts: ExitStack, settings: Config, models: Bundle, base: Path, run_facts: ledger.RunFacts
+) -> tuple[Machine, Camera]:
+    """The machine and its camera; `parts` closes the flaps first, then everything else."""
+    from coinsorter.hardware.camera.open_camera import open_camera
+    from coinsorter.hardware.clock import MonotonicClock
+    from coinsorter.hardware.flaps import Flaps
+    from coinsorter.hardware.panel import Panel
+    from coinsorter.hardware.servos.open_servos import open_servos
+
+    flaps = Flaps(settings, open_servos(settings))
+    parts.callback(flaps.close)
+    flaps.park()
+    panel = Panel(settings)
+    parts.callback(panel.close)
+    ledger_path = base / settings.ledger.path
+    book = ledger.BackgroundLedger(lambda: ledger.Ledger(ledger_path, run_facts))
+    parts.callback(book.close)
+    camera = open_camera(settings.camera, base)
+    parts.callback(camera.close)
+    machine = assembly.machine(
+        settings, models, run_facts.runtime, camera, flaps, book, MonotonicClock(), panel
+    )
+    parts.callback(machine.close)  # which is called first, and parks the flaps
+    return machine, camera
+
+
+class SignalRequests:
+    """What signals request: SIGTERM and SIGINT to stop, SIGHUP to read config.yaml again."""
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.reload = False
+        signal.signal(signal.SIGTERM, self._request_stop)
+        signal.signal(signal.SIGINT, self._request_stop)
+        signal.signal(signal.SIGHUP, self._request_reload)
+
+    def _request_stop(self, *_: object) -> None:
+        self.stop = True
+
+    def _request_reload(self, *_: object) -> None:
+        self.reload = True
+
+
+def describe_state(machine: Machine, models: Bundle) -> str:
+    """What the machine does, in one line for `systemctl status`."""
+    reason = f": {machine.failure}" if machine.failure else ""
+    return f"{machine.state}{reason}; {machine.seen} things seen with {models.facts.name}"
+
+
+def reload_rules(path: Path, machine: Machine, models: Bundle) -> None:
+    """Takes acceptance and labels from config.yaml; changes nothing if it has mistakes."""
+    settings, mistakes = config.read(path, models.labels)
+    if settings is None or mistakes:
+        for line in config.render(path, mistakes):
+            log.warning("not reloaded: %s", line)
+        return
+    known_bins = {site.bin for site in machine.schedule.sites}
+    if {bin_.name for bin_ in settings.bins} - known_bins:
+        log.warning("not reloaded: %s: bins are added only at a start", path)
+        return
+    machine.rules = assembly.rules(settings, models)
+    log.info("%s: thresholds and labels reloaded; all else only at a start", path)
