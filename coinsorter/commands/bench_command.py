@@ -47,8 +47,8 @@ def _run_bench(options: argparse.Namespace) -> None:
     models = bundle.load(options.bundle or options.config.parent / settings.bundle)
     interpreter = runtime.pick(options.interpreter or settings.interpreter)
     turns = options.turns or settings.turns_per_crop
-    figures = benchmark.run(models, interpreter, turns)
+    figures = benchmark.measure_performance(models, interpreter, turns)
     if options.json:
         print(json.dumps(figures))
     else:
-        benchmark.show(figures, Console())
+        benchmark.print_figures(figures, Console())

@@ -103,7 +103,7 @@ def _replay_belt(settings: Config, models: Bundle, interpreter: str, paths: list
 
     with tempfile.TemporaryDirectory(prefix="coinsorter-replay-") as folder:
         ledger_path = Path(folder) / "ledger.db"
-        return image_replay.belt(settings, models, interpreter, paths, ledger_path)
+        return image_replay.replay_belt(settings, models, interpreter, paths, ledger_path)
 
 
 def _replay_images(
@@ -122,11 +122,11 @@ def _replay_images(
     classifier.self_test()
     replay = image_replay.Replay(models, classifier, settings, not options.no_follow)
     with show_progress("replaying", len(paths), options.json) as advance:
-        results, unreadable = replay.pictures(paths, options.folder, advance)
+        results, unreadable = replay.replay_images(paths, options.folder, advance)
     if not results:
         raise InputError(f"{options.folder}: none of its {len(paths)} images can be read")
-    summary = image_replay.summary(results, models, unreadable)
-    return summary, [image_replay.event(result) for result in results]
+    summary = image_replay.summarize(results, models, unreadable)
+    return summary, [image_replay.make_event(result) for result in results]
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -142,4 +142,4 @@ def _print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
     elif options.belt:
         print_totals(result)
     else:
-        image_replay.show(result, Console())
+        image_replay.print_summary(result, Console())

@@ -105,7 +105,7 @@ def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> 
         print(json.dumps(asdict(truth)))
     else:
         shown_path = sheet_path if has_sheet else None
-        simulation_report.show(
+        simulation_report.print_result(
             truth, settings.reject_bin, Console(), shown_path, ledger_path, interpreter
         )
     failed = truth.wrong or truth.foreign_accepted or not truth.ledger_matches or truth.fault

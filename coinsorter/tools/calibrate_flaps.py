@@ -85,7 +85,8 @@ class FlapTrial:
         return {name: angle for name, angle in angles.items() if self._is_new(name, angle)}
 
     def _is_new(self, name: str, angle_deg: float) -> bool:
-        return abs(angle_deg - getattr(self.bin.flap, name)) > ANGLE_TOLERANCE_DEG
+        configured_deg: float = getattr(self.bin.flap, name)
+        return abs(angle_deg - configured_deg) > ANGLE_TOLERANCE_DEG
 
 
 def try_flaps(

@@ -15,9 +15,10 @@ from coinsorter.hardware.servos.open_servos import PinServos
 from coinsorter.recognition import runtime
 from coinsorter.records import Coin, Frame
 from coinsorter.simulator.simulated_machine import SimulatedMachine, SimulatedPins
-from coinsorter.sorting.assembly import build_search
+from coinsorter.sorting import assembly
 from coinsorter.tools import calibrate_belt
-from coinsorter.tools.calibrate_belt import Travel
+from coinsorter.tools.calibrate_belt import FallenCoin
+from coinsorter.tools.capture import BeltView
 from tests.conftest import CONFIG, CROWNS
 
 FALL_MM = 80.0
@@ -150,7 +151,7 @@ def test_flaps_are_found_where_they_are_and_written(command, settings, belt):
             assert now.flap == was.flap
     assert found.belt.speed_mm_s == pytest.approx(250, rel=0.01)
     assert (
-        f"its flap is at {found.bins[0].flap.distance_mm} mm, known to" in out
+        f"its flap is at {found.bins[0].flap.distance_mm} mm, with a standard error of" in out
         and "(config.yaml: 160)" in out
     )
     assert (
@@ -198,7 +199,7 @@ def test_a_sensor_that_sees_no_coin_fall_is_told_and_the_flap_goes_to_rest(comma
         ),
         (["bit_10", "crown_1", "--fall-mm", "80"], "bin crown_1 has no drop sensor"),
         (["gold", "--fall-mm", "80"], "gold: no such bin; there are bit_10"),
-        (["bit_10"], "--fall-mm is missing: how far below the belt the sensors look"),
+        (["bit_10"], "--fall-mm is missing: how far below the belt the sensors are"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_moves(
@@ -270,8 +271,8 @@ def test_a_coin_counts_only_if_nobody_else_can_have_fallen(
     crowns, config, leaving, falls, expected
 ):
     told = Told(leaving, falls, 12)
-    found = calibrate_belt.travels(
-        told, told, build_search(crowns, config.scale), "bit_10", told.fallen_s
+    found = calibrate_belt.follow_falling_coins(
+        BeltView(told, told, assembly.search(crowns, config.scale)), "bit_10", told.fallen_s
     )
     assert [(one.coin.number, one.fell_s) for one in found] == expected
 
@@ -279,66 +280,69 @@ def test_a_coin_counts_only_if_nobody_else_can_have_fallen(
 # -- where the flap is ----------------------------------------------------------------------------------------------------------------
 
 
-def fallen(ways_mm, speed_mm_s: float = 200.0, fall_mm: float = 50.0) -> list[Travel]:
+def fallen(ways_mm, speed_mm_s: float = 200.0, fall_mm: float = 50.0) -> list[FallenCoin]:
     """Coins last seen at 60 mm that began to fall at these places."""
     fall_s = sqrt(2 * fall_mm / 9806.65)
     return [
-        Travel(coin(n, seen_s=n), n + (way - 60) / speed_mm_s + fall_s)
+        FallenCoin(coin(n, seen_s=n), n + (way - 60) / speed_mm_s + fall_s)
         for n, way in enumerate(ways_mm)
     ]
 
 
 def test_the_place_is_the_median_coins_and_the_fall_is_no_part_of_it():
-    found = calibrate_belt.place("bit_10", fallen([300.0] * 7 + [302.0, 298.0, 340.0]), 200.0, 50.0)
+    found = calibrate_belt.locate_flap(
+        "bit_10", fallen([300.0] * 7 + [302.0, 298.0, 340.0]), 200.0, 50.0
+    )
     assert (
         found.distance_mm == pytest.approx(300)
         and found.coins == 10
-        and found.spread_mm == pytest.approx(0)
+        and found.distance_mad_std_mm == pytest.approx(0)
     )
-    assert found.took_ms == pytest.approx(1000 * (300 / 200 + sqrt(100 / 9806.65)))
+    assert found.travel_ms == pytest.approx(1000 * (300 / 200 + sqrt(100 / 9806.65)))
     assert found.drop_ms == 101  # 100.98: the fall, without any allowance
 
 
 @pytest.mark.parametrize("wrong_mm", [-5.0, 5.0])
 def test_a_ruler_that_is_5_mm_off_matters_little(wrong_mm):
-    found = calibrate_belt.place("bit_10", fallen([300.0] * 8, 250.0), 250.0, 50.0 + wrong_mm)
+    found = calibrate_belt.locate_flap("bit_10", fallen([300.0] * 8, 250.0), 250.0, 50.0 + wrong_mm)
     assert abs(found.distance_mm - 300) < 1.4
 
 
 def test_single_coins_spread_and_what_drop_ms_allows_for_it():
     ways_mm = 300 + np.random.default_rng(1).normal(0, 4, 400)
-    found = calibrate_belt.place("bit_10", fallen(ways_mm), 200.0, 50.0)
-    assert found.spread_mm == pytest.approx(4, rel=0.15) and found.known_to_mm == pytest.approx(
-        0.25, rel=0.15
-    )
-    assert found.distance_mm == pytest.approx(300, abs=3 * found.known_to_mm)
+    found = calibrate_belt.locate_flap("bit_10", fallen(ways_mm), 200.0, 50.0)
+    assert found.distance_mad_std_mm == pytest.approx(
+        4, rel=0.15
+    ) and found.distance_sem_mm == pytest.approx(0.25, rel=0.15)
+    assert found.distance_mm == pytest.approx(300, abs=3 * found.distance_sem_mm)
     assert found.drop_ms == pytest.approx(101 + 3 * 20, abs=10)
 
 
 def test_the_shortest_drop_is_one_that_config_yaml_takes():
     assert (
-        calibrate_belt.place("bit_10", fallen([300.0] * 8, fall_mm=1.0), 200.0, 1.0).drop_ms == 20
+        calibrate_belt.locate_flap("bit_10", fallen([300.0] * 8, fall_mm=1.0), 200.0, 1.0).drop_ms
+        == 20
     )
 
 
 @pytest.mark.parametrize(
     "ways_mm, complaint",
     [
-        ([300.0] * 7, "bin bit_10: 7 coins were seen to fall; its flap's place wants 8 or more"),
+        ([300.0] * 7, "bin bit_10: 7 coins were seen to fall; its flap's place needs 8 or more"),
         ([280.0, 320.0] * 8, "bin bit_10: single coins put its flap 30 mm apart"),
     ],
 )
 def test_coins_that_tell_no_place_are_refused(ways_mm, complaint):
     with pytest.raises(InputError, match=complaint):
-        calibrate_belt.place("bit_10", fallen(ways_mm), 200.0, 50.0)
+        calibrate_belt.locate_flap("bit_10", fallen(ways_mm), 200.0, 50.0)
 
 
 def test_coins_are_refused_only_beyond_the_limit():
     apart_mm = 10 / 1.4826
-    assert calibrate_belt.place(
+    assert calibrate_belt.locate_flap(
         "bit_10", fallen([300 - 0.99 * apart_mm, 300 + 0.99 * apart_mm] * 8), 200.0, 50.0
-    ).spread_mm == pytest.approx(9.9)
+    ).distance_mad_std_mm == pytest.approx(9.9)
     with pytest.raises(InputError, match="see that the flap opens wholly"):
-        calibrate_belt.place(
+        calibrate_belt.locate_flap(
             "bit_10", fallen([300 - 1.01 * apart_mm, 300 + 1.01 * apart_mm] * 8), 200.0, 50.0
         )

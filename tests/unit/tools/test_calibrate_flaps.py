@@ -50,7 +50,7 @@ def test_no_number_at_all_moves_nothing(trial):
 def test_what_was_found_is_what_config_yaml_needs_and_no_more(config):
     flaps, told = TurnedByHand(), []
     words = iter(["+20", "rest", "2100", "open", "next", "next", "1450", "rest", "end"])
-    numbers = calibrate_flaps.calibrated(
+    numbers = calibrate_flaps.try_flaps(
         config, flaps, [b.name for b in config.bins], lambda prompt: next(words), told.append
     )
     assert numbers == {

@@ -12,7 +12,7 @@ import yaml
 from coinsorter import config
 from coinsorter.errors import InputError
 from coinsorter.records import Coin
-from coinsorter.tools import calibrate_view
+from coinsorter.tools import calibrate_belt
 from coinsorter.vision.scale import ScalePlane
 from tests.conftest import CONFIG, CROWNS, draw_disc
 
@@ -109,7 +109,7 @@ def test_what_belongs_into_config_yaml_is_told_option_by_option_and_what_to_do_w
         "belt.tilt_across_percent",
         "belt.barrel_percent",
     ]
-    assert out[5:] == [f"put this into {settings}, or run this again with --write"]
+    assert out[5:] == [f"{settings}: put these numbers into it, or run this again with --write"]
 
 
 def test_numbers_that_would_be_a_mistake_are_not_written(settings):
@@ -145,7 +145,7 @@ def test_pictures_that_cannot_be_used_are_left_out_with_their_reasons(command, s
         "1.png": "folder token is named as no label of the bundle",
         "empty.png": "shows no coin",
         "two.png": "shows 2 coins, not one",
-        "small.png": "is 320x240, the camera's pictures are 640x480",
+        "small.png": "is 320x240, the camera's frames are 640x480",
         "broken.png": "cannot be read",
     }
 
@@ -155,11 +155,11 @@ def test_pictures_that_cannot_be_used_are_left_out_with_their_reasons(command, s
     [
         (
             PLACES[:11],
-            "11 pictures show a lone coin of a known label; at least 12 are needed, all over the view",
+            "11 images show a lone coin of a known label; at least 12 are needed, all over the view",
         ),
         (
             [(70 + 3 * i, 70 + 2 * i) for i in range(14)],
-            r"14 coins tell the scale at the lower (left|right) corner to [\d.]+ % only",
+            r"14 coins give the scale at the lower (left|right) corner to [\d.]+ % only",
         ),
     ],
 )
@@ -204,15 +204,15 @@ def test_the_belts_speed_is_that_of_the_median_coin_and_its_tolerance_allows_for
         + [rode_by(90), rode_by(500)]
         + [rode_by(100, alone=False)] * 100
     )
-    found = calibrate_view.belt_speed(coins_)
+    found = calibrate_belt.measure_belt_speed(coins_)
     assert found.coins == 202 and found.speed_mm_s == pytest.approx(240, rel=0.002)
-    assert found.spread == pytest.approx(0.01, rel=0.15) and found.tolerance == pytest.approx(
-        3 * found.spread
-    )
+    assert found.relative_mad_std == pytest.approx(
+        0.01, rel=0.15
+    ) and found.tolerance == pytest.approx(3 * found.relative_mad_std)
 
 
 def test_an_even_belt_is_still_given_some_tolerance():
-    assert calibrate_view.belt_speed([rode_by(250.0)] * 8).tolerance == 0.005
+    assert calibrate_belt.measure_belt_speed([rode_by(250.0)] * 8).tolerance == 0.005
 
 
 @pytest.mark.parametrize(
@@ -224,4 +224,4 @@ def test_an_even_belt_is_still_given_some_tolerance():
 )
 def test_coins_that_tell_no_speed_are_refused(coins_, complaint):
     with pytest.raises(InputError, match=complaint):
-        calibrate_view.belt_speed(coins_)
+        calibrate_belt.measure_belt_speed(coins_)

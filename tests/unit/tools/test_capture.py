@@ -10,7 +10,7 @@ from coinsorter.errors import CameraError, InputError
 from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.recognition import runtime
 from coinsorter.simulator.simulated_machine import SimulatedMachine
-from coinsorter.sorting.assembly import build_search
+from coinsorter.sorting import assembly
 from coinsorter.tools import capture
 
 
@@ -23,14 +23,15 @@ def belt(config, crowns, tmp_path):
 
 
 def test_a_snap_draws_each_coin_where_it_is_and_says_its_size(config, crowns, belt):
-    search = build_search(crowns, config.scale)
+    search = assembly.search(crowns, config.scale)
     for _ in range(400):
-        frame, circles, picture = capture.snap(belt, search, config.scale)
+        snapshot = capture.take_snapshot(belt, search, config.scale)
+        frame, circles, picture = snapshot.frame, snapshot.circles, snapshot.annotated
         if circles and circles[0].alone:
             break
     circle = circles[0]
     on_rim = round(circle.y_px - circle.radius_px), round(circle.x_px)
-    assert tuple(picture[on_rim]) == capture.ALONE != tuple(frame.pixels[on_rim])
+    assert tuple(picture[on_rim]) == capture.ALONE_RGB != tuple(frame.pixels[on_rim])
     far = (
         np.hypot(*np.ogrid[-circle.y_px : 480 - circle.y_px, -circle.x_px : 640 - circle.x_px])
         > circle.radius_px + 60
@@ -41,19 +42,23 @@ def test_a_snap_draws_each_coin_where_it_is_and_says_its_size(config, crowns, be
 def test_a_camera_without_frames_is_said(config, crowns, belt):
     belt.next_frame = lambda: None
     with pytest.raises(CameraError, match="no more frames"):
-        capture.snap(belt, build_search(crowns, config.scale), config.scale)
+        capture.take_snapshot(belt, assembly.search(crowns, config.scale), config.scale)
 
 
 def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(
     config, crowns, belt, tmp_path
 ):
-    search = build_search(crowns, config.scale)
-    tracker = capture.tracker(config.scale, config.belt.speed_mm_s, 1 / config.camera.frames_per_s)
-    taken = capture.Capture(belt, tracker, search, tmp_path / "crown_1", now_s=lambda: 12.5)
-    paths = list(taken)
+    search = assembly.search(crowns, config.scale)
+    tracker = capture.make_frame_tracker(
+        config.scale, config.belt.speed_mm_s, 1 / config.camera.frames_per_s
+    )
+    taken = capture.CoinCapture(
+        capture.BeltView(belt, tracker, search), tmp_path / "crown_1", now_s=lambda: 12.5
+    )
+    paths = list(taken.save_images())
     riders = belt._belt.riders
     alone = sum(rider.item.label is not None for rider in riders)
-    assert alone <= len(paths) <= len(riders) and len(paths) + taken.left_out == len(riders)
+    assert alone <= len(paths) <= len(riders) and len(paths) + taken.skipped == len(riders)
     assert len(set(paths)) == len(paths) and all(
         path.name.startswith("crown_1_12500_") for path in paths
     )
@@ -76,14 +81,15 @@ def test_a_picture_is_written_as_its_name_says(tmp_path):
 
 
 def test_circles_that_do_not_lie_alone_are_red(config, crowns, belt):
-    search = build_search(crowns, config.scale)
+    search = assembly.search(crowns, config.scale)
     for _ in range(400):
-        frame, circles, _ = capture.snap(belt, search, config.scale)
+        snapshot = capture.take_snapshot(belt, search, config.scale)
+        frame, circles = snapshot.frame, snapshot.circles
         if circles:
             break
     circle = replace(circles[0], alone=False)
-    picture = capture.drawn(frame.pixels, [circle], config.scale)
+    picture = capture.draw_circles(frame.pixels, [circle], config.scale)
     assert (
         tuple(picture[round(circle.y_px - circle.radius_px), round(circle.x_px)])
-        == capture.NOT_ALONE
+        == capture.NOT_ALONE_RGB
     )

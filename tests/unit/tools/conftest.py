@@ -1,0 +1,64 @@
+"""A machine for `doctor` to look at: its files lie in a folder, its programs answer by a table."""
+
+import pytest
+
+from coinsorter import config
+from coinsorter.errors import CameraError
+from coinsorter.tools.doctor_probe import Probe
+from tests.conftest import CONFIG, CROWNS
+
+SERVICE_STATE = "show --property=ActiveState"  # a part of how systemd is asked for the service
+SOUND_ANSWERS = {
+    "is-active": "inactive",
+    SERVICE_STATE: "ActiveState=inactive\nSubState=dead\nNRestarts=0\nResult=success",
+    "NTPSynchronized": "yes",
+    "RuntimeWatchdogUSec": "15s",
+}
+SOUND_FILES = {
+    "sys/class/thermal/thermal_zone0/temp": "48312\n",
+    "sys/devices/platform/soc/soc:firmware/get_throttled": "0\n",
+    "proc/meminfo": "MemTotal: 3884444 kB\nMemAvailable: 3100000 kB\n"
+    "CmaTotal: 524288 kB\nCmaFree: 500000 kB\n",
+    "dev/watchdog0": "",
+    "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",
+}
+
+
+def open_no_camera():
+    raise CameraError("no camera: gone; check its cable")
+
+
+def write_files(root, files) -> None:
+    """Writes files below a folder; those of None are removed."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(text)
+
+
+@pytest.fixture
+def make_probe(tmp_path):
+    """Makes a probe of a sound machine without a camera, but for what is changed.
+
+    open_camera: replaces the camera. answers, files: replace those of the sound machine, by name.
+    Other arguments replace sections of the settings.
+    """
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.read_text().replace("models/crowns", str(CROWNS)))
+    shipped = config.load(path)
+
+    def make(open_camera=open_no_camera, answers=None, files=None, **sections) -> Probe:
+        write_files(tmp_path / "root", SOUND_FILES | (files or {}))
+        known = SOUND_ANSWERS | (answers or {})
+
+        def run(words: list[str]) -> str | None:
+            line = " ".join(words)
+            return next((answer for part, answer in known.items() if part in line), None)
+
+        settings = shipped.model_copy(update=sections)
+        return Probe(path, settings, open_camera, tmp_path / "root", run)
+
+    return make
