@@ -21,7 +21,7 @@ from coinsorter.config import Config
 from coinsorter.errors import InputError
 from coinsorter.hardware.camera import open_camera as cameras
 from coinsorter.records import Coin
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.tools.calibrate_belt import (
     BeltSpeed,
     FallenCoin,
@@ -113,7 +113,7 @@ def _measure_coins(
     models = load_matching_bundle(settings, options.config)
     frame_s = 1 / settings.camera.frames_per_s
     tracker = make_frame_tracker(settings.scale, settings.belt.speed_mm_s, frame_s)
-    search = assembly.search(models, settings.scale)
+    search = build_search(models, settings.scale)
     with closing(cameras.open_camera(settings.camera, options.config.parent)) as camera:
         view = BeltView(camera, tracker, search)
         if not options.bins:

@@ -17,7 +17,7 @@ from coinsorter.commands._options import (
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count
 from coinsorter.hardware.camera.open_camera import open_camera
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.tools.capture import BeltView, CoinCapture, make_frame_tracker
 
 DETAILS = (
@@ -73,7 +73,7 @@ def _capture_coins(options: argparse.Namespace, folder: Path) -> tuple[int, int]
     """How many images were saved, and how many things were skipped."""
     settings = config.load(options.config)
     models = load_matching_bundle(settings, options.config)
-    search = assembly.search(models, settings.scale)
+    search = build_search(models, settings.scale)
     frame_s = 1 / settings.camera.frames_per_s
     tracker = make_frame_tracker(settings.scale, settings.belt.speed_mm_s, frame_s)
     saved = 0

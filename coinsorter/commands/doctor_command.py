@@ -14,7 +14,8 @@ from coinsorter.commands._options import (
     add_json_option,
 )
 from coinsorter.config import Config
-from coinsorter.hardware.camera.open_camera import Camera, open_camera
+from coinsorter.hardware.camera.open_camera import open_camera
+from coinsorter.sorting.ports import Camera
 from coinsorter.tools.doctor_checks import run_checks
 from coinsorter.tools.doctor_probe import FAULT, OK, WARNING, Finding, load_probe
 

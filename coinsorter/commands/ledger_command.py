@@ -19,7 +19,7 @@ from coinsorter.commands._options import (
 )
 from coinsorter.commands._printing import print_totals
 from coinsorter.commands.option_values import read_count
-from coinsorter.sorting import ledger
+from coinsorter.sorting.ledger_queries import export_rows, read_rows, read_totals
 
 COLUMNS = ("id", "at", "label", "confidence", "anomaly", "mm", "bin", "reason", "landed")
 
@@ -76,7 +76,7 @@ def _ledger_path(options: argparse.Namespace) -> Path:
 
 
 def _run_totals(options: argparse.Namespace) -> None:
-    totals = ledger.totals(_ledger_path(options))
+    totals = read_totals(_ledger_path(options))
     if options.json:
         print(json.dumps(totals))
     else:
@@ -84,7 +84,7 @@ def _run_totals(options: argparse.Namespace) -> None:
 
 
 def _run_tail(options: argparse.Namespace) -> None:
-    rows = ledger.rows(_ledger_path(options), options.n)
+    rows = read_rows(_ledger_path(options), options.n)
     if options.json:
         for row in rows:
             print(json.dumps(row))
@@ -116,8 +116,8 @@ def _format(number: float | None, digits: int) -> str:
 def _run_export(options: argparse.Namespace) -> None:
     path = _ledger_path(options)
     if options.to is None:
-        ledger.export(path, sys.stdout, options.format)
+        export_rows(path, sys.stdout, options.format)
         return
     with whole_file(options.to, "--to") as file:
-        rows = ledger.export(path, file, options.format)
+        rows = export_rows(path, file, options.format)
     print(f"{rows} rows in {options.to}")

@@ -17,7 +17,7 @@ from coinsorter.commands._options import (
 from coinsorter.config import Config
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.records import Circle
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.tools import capture
 from coinsorter.vision.scale import ScalePlane
 
@@ -56,7 +56,7 @@ def _run_snap(options: argparse.Namespace) -> None:
 
 def _take_snapshot(options: argparse.Namespace, settings: Config) -> capture.Snapshot:
     models = load_matching_bundle(settings, options.config)
-    search = assembly.search(models, settings.scale)
+    search = build_search(models, settings.scale)
     with closing(open_camera(settings.camera, options.config.parent)) as camera:
         return capture.take_snapshot(camera, search, settings.scale)
 

@@ -10,7 +10,7 @@ from coinsorter.errors import InputError
 from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.vision.detect import Search, find_things
 from coinsorter.vision.scale import PRIOR_PRECISION, ScalePlane, fit_plane, terms
 
@@ -79,7 +79,7 @@ def fit_view(
 
 
 def _make_search(bundle: Bundle, rough_scale: ScalePlane) -> Search:
-    search = assembly.search(bundle, rough_scale)
+    search = build_search(bundle, rough_scale)
     low, high = ROUGH_SCALE_RANGE
     return replace(
         search, min_radius_px=low * search.min_radius_px, max_radius_px=high * search.max_radius_px

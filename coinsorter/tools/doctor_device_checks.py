@@ -7,8 +7,8 @@ from contextlib import closing
 from coinsorter import config
 from coinsorter.config import Config
 from coinsorter.hardware import gpio_chip
-from coinsorter.hardware.camera.open_camera import Camera
 from coinsorter.records import Frame
+from coinsorter.sorting.ports import Camera
 from coinsorter.tools.doctor_probe import (
     Observation,
     Probe,

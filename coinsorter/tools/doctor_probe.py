@@ -11,7 +11,7 @@ from pathlib import Path
 from coinsorter import config
 from coinsorter.config import Config
 from coinsorter.errors import ConfigError
-from coinsorter.hardware.camera.open_camera import Camera
+from coinsorter.sorting.ports import Camera
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 

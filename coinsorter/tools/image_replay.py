@@ -122,7 +122,7 @@ class Replay:
                 calibrated.height_px,
             )
             return ReplayedImage(
-                path, label, 0, None, None, Decision(self._rules.reject, WRONG_SIZE), 0.0
+                path, label, 0, None, None, Decision(self._rules.reject_bin, WRONG_SIZE), 0.0
             )
         plane = _sized(self._scale, frame)
         # As on the machine, coins are looked for by the calibrated scale: what is found must not hang on the hundredths of a followed one.
@@ -136,7 +136,7 @@ class Replay:
                 found,
                 None,
                 None,
-                Decision(self._rules.reject, NO_COIN),
+                Decision(self._rules.reject_bin, NO_COIN),
                 time.perf_counter() - start,
             )
         verdict = self._classifier.judge(coin)

@@ -8,11 +8,12 @@ from pathlib import Path
 from coinsorter import config
 from coinsorter.config import Config
 from coinsorter.hardware import systemd
-from coinsorter.hardware.camera.open_camera import Camera
 from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Bundle
-from coinsorter.sorting import assembly, ledger
+from coinsorter.sorting import ledger
+from coinsorter.sorting.assembly import assemble_machine, build_rules
 from coinsorter.sorting.machine import Machine
+from coinsorter.sorting.ports import Camera
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,9 @@ def sort_until_stopped(settings: Config, models: Bundle, config_path: Path, note
     log.info("bundle %s, %s %s", models.path, interpreter, runtime.version(interpreter))
     service = systemd.service()
     signals = SignalRequests()
-    run_facts = ledger.RunFacts(str(models.path), models.digest, interpreter, note)
+    run = ledger.RunRecord(str(models.path), models.digest, interpreter, note)
     with ExitStack() as parts:
-        machine, camera = _open_machine(parts, settings, models, config_path.parent, run_facts)
+        machine, camera = _open_machine(parts, settings, models, config_path.parent, run)
         parts.callback(service.stopping, "flaps go to rest")
         machine.classifier.self_test()
         machine.start()
@@ -46,7 +47,7 @@ def sort_until_stopped(settings: Config, models: Bundle, config_path: Path, note
 
 
 def _open_machine(
-    parts: ExitStack, settings: Config, models: Bundle, base: Path, run_facts: ledger.RunFacts
+    parts: ExitStack, settings: Config, models: Bundle, base: Path, run: ledger.RunRecord
 ) -> tuple[Machine, Camera]:
     """The machine and its camera; `parts` closes the flaps first, then everything else."""
     from coinsorter.hardware.camera.open_camera import open_camera
@@ -61,12 +62,12 @@ def _open_machine(
     panel = Panel(settings)
     parts.callback(panel.close)
     ledger_path = base / settings.ledger.path
-    book = ledger.BackgroundLedger(lambda: ledger.Ledger(ledger_path, run_facts))
+    book = ledger.BackgroundLedger(lambda: ledger.Ledger(ledger_path, run))
     parts.callback(book.close)
     camera = open_camera(settings.camera, base)
     parts.callback(camera.close)
-    machine = assembly.machine(
-        settings, models, run_facts.runtime, camera, flaps, book, MonotonicClock(), panel
+    machine = assemble_machine(
+        settings, models, run.runtime, camera, flaps, book, MonotonicClock(), panel
     )
     parts.callback(machine.close)  # which is called first, and parks the flaps
     return machine, camera
@@ -106,5 +107,5 @@ def reload_rules(path: Path, machine: Machine, models: Bundle) -> None:
     if {bin_.name for bin_ in settings.bins} - known_bins:
         log.warning("not reloaded: %s: bins are added only at a start", path)
         return
-    machine.rules = assembly.rules(settings, models)
+    machine.rules = build_rules(settings, models)
     log.info("%s: thresholds and labels reloaded; all else only at a start", path)

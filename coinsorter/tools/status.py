@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from coinsorter.sorting import ledger
+from coinsorter.sorting.ledger_queries import read_rows, read_totals
 
 #: Last coins that are read: they fit on a terminal of 24 lines.
 LAST_COINS = 8
@@ -16,8 +16,8 @@ def read_status(path: Path, root: Path = Path("/")) -> dict[str, Any]:
     `temperature_c`, None where the computer does not report it.
     """
     return {
-        "totals": ledger.totals(path),
-        "last": ledger.rows(path, LAST_COINS),
+        "totals": read_totals(path),
+        "last": read_rows(path, LAST_COINS),
         "temperature_c": read_temperature_c(root),
     }
 

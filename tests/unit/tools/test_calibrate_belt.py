@@ -15,7 +15,7 @@ from coinsorter.hardware.servos.open_servos import PinServos
 from coinsorter.recognition import runtime
 from coinsorter.records import Coin, Frame
 from coinsorter.simulator.simulated_machine import SimulatedMachine, SimulatedPins
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.tools import calibrate_belt
 from coinsorter.tools.calibrate_belt import FallenCoin
 from coinsorter.tools.capture import BeltView
@@ -272,7 +272,7 @@ def test_a_coin_counts_only_if_nobody_else_can_have_fallen(
 ):
     told = Told(leaving, falls, 12)
     found = calibrate_belt.follow_falling_coins(
-        BeltView(told, told, assembly.search(crowns, config.scale)), "bit_10", told.fallen_s
+        BeltView(told, told, build_search(crowns, config.scale)), "bit_10", told.fallen_s
     )
     assert [(one.coin.number, one.fell_s) for one in found] == expected
 

@@ -10,7 +10,7 @@ from coinsorter.errors import CameraError, InputError
 from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.recognition import runtime
 from coinsorter.simulator.simulated_machine import SimulatedMachine
-from coinsorter.sorting import assembly
+from coinsorter.sorting.assembly import build_search
 from coinsorter.tools import capture
 
 
@@ -23,7 +23,7 @@ def belt(config, crowns, tmp_path):
 
 
 def test_a_snap_draws_each_coin_where_it_is_and_says_its_size(config, crowns, belt):
-    search = assembly.search(crowns, config.scale)
+    search = build_search(crowns, config.scale)
     for _ in range(400):
         snapshot = capture.take_snapshot(belt, search, config.scale)
         frame, circles, picture = snapshot.frame, snapshot.circles, snapshot.annotated
@@ -42,13 +42,13 @@ def test_a_snap_draws_each_coin_where_it_is_and_says_its_size(config, crowns, be
 def test_a_camera_without_frames_is_said(config, crowns, belt):
     belt.next_frame = lambda: None
     with pytest.raises(CameraError, match="no more frames"):
-        capture.take_snapshot(belt, assembly.search(crowns, config.scale), config.scale)
+        capture.take_snapshot(belt, build_search(crowns, config.scale), config.scale)
 
 
 def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(
     config, crowns, belt, tmp_path
 ):
-    search = assembly.search(crowns, config.scale)
+    search = build_search(crowns, config.scale)
     tracker = capture.make_frame_tracker(
         config.scale, config.belt.speed_mm_s, 1 / config.camera.frames_per_s
     )
@@ -81,7 +81,7 @@ def test_a_picture_is_written_as_its_name_says(tmp_path):
 
 
 def test_circles_that_do_not_lie_alone_are_red(config, crowns, belt):
-    search = assembly.search(crowns, config.scale)
+    search = build_search(crowns, config.scale)
     for _ in range(400):
         snapshot = capture.take_snapshot(belt, search, config.scale)
         frame, circles = snapshot.frame, snapshot.circles
