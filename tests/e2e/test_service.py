@@ -149,8 +149,8 @@ def test_a_killed_one_leaves_an_account_that_the_next_start_completes(start, tmp
 @pytest.mark.parametrize(
     "limit, said",
     [
-        ("1 ", ["limits and labels taken over"]),
-        ("7 ", ["not taken over: ", "acceptance.min_confidence: 7 is above 1"]),
+        ("1 ", ["thresholds and labels reloaded"]),
+        ("7 ", ["not reloaded: ", "acceptance.min_confidence: 7 is above 1"]),
     ],
 )
 def test_new_limits_are_taken_over_without_a_restart_if_they_are_without_mistakes(
