@@ -1,4 +1,7 @@
-"""Asks bundles for their golden answers with the Python that runs this: `python -m tests.arm64.golden WHERE RUNTIME,RUNTIME BUNDLE...`."""
+"""Asks bundles for their golden answers with the Python that runs this.
+
+python -m tests.arm64.golden WHERE RUNTIME,RUNTIME BUNDLE...
+"""
 
 import sys
 import time
@@ -20,10 +23,9 @@ def _passes(where: str, name: str, path: Path) -> bool:
         Classifier(bundle.load(path), runtime.pick(name)).self_test()
     except BundleError as error:
         complaint = str(error)
-    print(
-        f"{where}, {name}, {path.name}: {f'FAIL: {complaint}' if complaint else 'PASS'} ({time.monotonic() - started:.1f} s)",
-        flush=True,
-    )
+    result = f"FAIL: {complaint}" if complaint else "PASS"
+    took_s = time.monotonic() - started
+    print(f"{where}, {name}, {path.name}: {result} ({took_s:.1f} s)", flush=True)
     return not complaint
 
 

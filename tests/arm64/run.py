@@ -1,7 +1,8 @@
-"""`make arm64`: the wheels for a Pi resolve, and every shipped bundle gives its golden answers on an emulated 64-bit ARM processor.
+"""`make arm64`: wheels for a Pi resolve, and bundles give their golden answers on emulated ARM.
 
-For each Raspberry Pi OS, Debian's own packages for arm64 are unpacked and the wheels that setup.cfg asks for are put beside them, once, in the
-user's cache; then its Python runs this checkout under qemu's user mode. Nothing of the emulated system's is installed or started here.
+For each Raspberry Pi OS, Debian's own packages for arm64 are unpacked and the wheels that setup.cfg
+asks for are put beside them, once, in the user's cache. Then its Python runs this checkout under
+qemu's user mode. Nothing of the emulated system is installed or started here.
 """
 
 import configparser
@@ -23,7 +24,7 @@ TOOLS = {
     "qemu-aarch64-static": "qemu-user-static",
 }  # and the packages that they come with
 PROCESSOR = "cortex-a72"  # a Pi 4's
-# What Linux says of one, first core: qemu shows this computer's own, which LiteRT 2.3 stumbles over (a segmentation fault).
+# What Linux says of its first core. qemu shows this computer's own, which crashes LiteRT 2.3.
 CPUINFO = """\
 processor\t: 0
 BogoMIPS\t: 108.00
@@ -38,7 +39,10 @@ CPU revision\t: 3
 
 @dataclass(frozen=True)
 class System:
-    """One Raspberry Pi OS. glibc: its minor version, which says what wheels it takes. extra: of setup.cfg, wanted besides."""
+    """One Raspberry Pi OS.
+
+    glibc: its minor version, which says what wheels it takes. extra: of setup.cfg.
+    """
 
     suite: str
     python: str
@@ -48,7 +52,7 @@ class System:
 
 
 SYSTEMS = (
-    System("bookworm", "3.11", 36, "litert", "tflite-runtime,litert"),
+    System("bookworm", "3.11", 36, "tflite", "tflite-runtime,litert"),
     System("trixie", "3.13", 41, "", "litert"),
 )
 
@@ -57,18 +61,25 @@ def main() -> None:
     missing = [package for tool, package in TOOLS.items() if shutil.which(tool) is None]
     if missing:
         raise SystemExit(
-            f"make arm64: {' and '.join(TOOLS.values())} are needed; run `sudo apt install {' '.join(missing)}`"
+            f"make arm64: {' and '.join(TOOLS.values())} are needed; "
+            f"run `sudo apt install {' '.join(missing)}`"
         )
     if os.geteuid() != 0:
         raise SystemExit(
             "make arm64: only root may unpack another system's packages; run `sudo make arm64`"
         )
-    if not all([_golden(system, _built(system)) for system in SYSTEMS]):
+    passed = [
+        _check_golden(system, _build(system)) for system in SYSTEMS
+    ]  # all, even after a failure
+    if not all(passed):
         raise SystemExit(1)
 
 
 def requirements(system: System) -> list[str]:
-    """What setup.cfg wants on a Pi with that system. pip itself would judge its conditions by this computer's Python."""
+    """What setup.cfg wants on a Pi with that system.
+
+    pip itself would decide its conditions by this computer's Python.
+    """
     options = configparser.ConfigParser()
     options.read(ROOT / "setup.cfg")
     lines = options["options"]["install_requires"] + options["options.extras_require"].get(
@@ -83,7 +94,7 @@ def requirements(system: System) -> list[str]:
     ]
 
 
-def _built(system: System) -> Path:
+def _build(system: System) -> Path:
     """The folder with that system's packages and the wheels, made if it is not there yet."""
     wanted = requirements(system)
     folder = CACHE / f"{system.suite}-{hashlib.sha256(' '.join(wanted).encode()).hexdigest()[:12]}"
@@ -140,7 +151,7 @@ def _add_wheels(system: System, wanted: list[str], folder: Path) -> None:
     )
 
 
-def _golden(system: System, folder: Path) -> bool:
+def _check_golden(system: System, folder: Path) -> bool:
     where = f"{system.suite}, Python {system.python} on arm64 (emulated)"
     bundles = sorted(path.parent for path in (ROOT / "models").glob("*/bundle.yaml"))
     python = [

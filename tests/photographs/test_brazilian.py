@@ -1,4 +1,4 @@
-"""Real frames of Brazilian coins, taken on another day than those that models/brl was trained on."""
+"""Real frames of Brazilian coins, of another day than those that models/brl was trained on."""
 
 import json
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.real
 @pytest.fixture(scope="module")
 def replays(data, tmp_path_factory):
     """The events of a replay of day2, by runtime, for every runtime that is installed."""
-    folder, found = tmp_path_factory.mktemp("brl"), {}
+    folder, rows = tmp_path_factory.mktemp("brl"), {}
     for name in runtime.available():
         events = folder / f"{name}.jsonl"
         status = cli.main(
@@ -31,8 +31,8 @@ def replays(data, tmp_path_factory):
             ]
         )
         assert status == 0
-        found[name] = [json.loads(line) for line in events.read_text().splitlines()]
-    return found
+        rows[name] = [json.loads(line) for line in events.read_text().splitlines()]
+    return rows
 
 
 @pytest.mark.parametrize("name", [runtime.LITERT, runtime.TFLITE_RUNTIME])

@@ -1,4 +1,7 @@
-"""An emulated Raspberry Pi to try the installed machine on: Debian with its real systemd, booted anew for every run, without a network."""
+"""An emulated Raspberry Pi for the installed machine.
+
+It is Debian with its real systemd, booted for every run, without a network.
+"""
 
 import json
 import os
@@ -51,7 +54,7 @@ def rig_script() -> Path | None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run: its exit status, all it printed, its journal, and the folder with what it left in rig-out."""
+    """A finished run: exit status, what it printed, its journal, and its folder rig-out."""
 
     status: int
     printed: str
@@ -66,38 +69,46 @@ class Outcome:
 
 
 class Rig:
-    """Runs scripts as root on a freshly booted Pi, in a folder that holds the project's sources and the helpers of `guest`."""
+    """Runs scripts as root on a freshly booted Pi, beside the project's sources and `guest`."""
 
     def __init__(self, script: Path, folder: Path) -> None:
         self._script = script
         self._folder = folder
         self._runs = 0
         self._boots: dict[str, str] = {}
-        self._built = kernel.built()
+        self._built = kernel.built_folder()
 
     def run(
         self,
         script: str,
-        given: Path | None = None,
+        files: Path | None = None,
         backend: str = "ns",
         timeout_s: int = 300,
         disk: Path | None = None,
         unplug_s: float | None = None,
         memory: str = "1536M",
     ) -> Outcome:
-        """Boots, runs a bash script that stops at the first failure, and fetches what it left in rig-out.
+        """Boots, runs a bash script up to its first failure, and fetches what it left in rig-out.
 
-        given: a folder that the script finds as `given`. disk: what was written to a Pi's card, kept from run to run; such a Pi has a
-        checkout only if the script of its first run was given one. unplug_s: pull the plug so long after the script first prints
-        something; then nothing is fetched but what was printed.
+        files: a folder that the script finds as `given`. disk: a Pi's card, kept from run to run;
+        such a Pi has a checkout only from its first run. unplug_s: pull the plug so long after the
+        script first prints something; then only what was printed is fetched.
         """
         self._runs += 1
         out = self._folder / f"run-{self._runs}"
         work = self._helpers() if disk and disk.exists() else self._sources()
         shutil.rmtree(work / "given", ignore_errors=True)
-        if given:
-            shutil.copytree(given, work / "given")
-        whole = f"set -eu\nexport PATH={PATH}\ntest ! -d guest/tools || cp guest/tools/* /usr/bin/\nmkdir -p rig-out\n{script}"
+        if files:
+            shutil.copytree(files, work / "given")
+        whole = "\n".join(
+            [
+                "set -eu",
+                f"export PATH={PATH}",
+                "test ! -d guest/tools || cp guest/tools/* /usr/bin/",
+                "mkdir -p rig-out",
+                script,
+            ]
+        )
         options = ["-b", backend, "-w", str(work), "-t", str(timeout_s), "-o", str(out)]
         options += ["-d", str(disk)] if disk else []
         options += ["-p", str(unplug_s)] if unplug_s is not None else []
@@ -123,13 +134,14 @@ class Rig:
         if (
             self._boots[backend]
             and backend == "uml"
-            and (other := kernel.mended(self._folder / "mended"))
+            and (other := kernel.patch_for_amx(self._folder / "patched"))
         ):
             self._built = other
             self._boots[backend] = self._says(backend)
         if self._boots[backend]:
             pytest.skip(
-                f"the emulated Raspberry Pi {backend} does not boot on this computer: {self._boots[backend]}"
+                f"the emulated Raspberry Pi {backend} does not boot on this computer: "
+                f"{self._boots[backend]}"
             )
 
     def _says(self, backend: str) -> str:
@@ -175,7 +187,7 @@ def rig(tmp_path_factory) -> Rig:
 
 @pytest.fixture(scope="session")
 def card(rig: Rig, data: Path, tmp_path_factory) -> Path:
-    """The disk of a Pi with pins and a camera that the machine is installed on; its camera shows a few real coins. To be copied, not used."""
+    """The disk of a Pi with the installed machine, to be copied; its camera shows real coins."""
     rig.needs("uml")
     folder = tmp_path_factory.mktemp("card")
     (folder / "given" / "frames").mkdir(parents=True)
@@ -185,7 +197,7 @@ def card(rig: Rig, data: Path, tmp_path_factory) -> Path:
     )
     outcome = rig.run(
         f"bash guest/pi/setup {photographs.FRAMES_PER_S}",
-        given=folder / "given",
+        files=folder / "given",
         backend="uml",
         disk=folder / "disk",
     )

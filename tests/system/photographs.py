@@ -1,7 +1,9 @@
-"""A belt with real coins on it, as frames for the emulated Pi's camera: photographs of brl-frames/day2, cut out and moved along.
+"""A belt with real coins on it, as frames for the emulated Pi's camera.
 
-The coins are photographed, their ride is made: every photograph is brought to the scale of one flat view by the plane that the photographs'
-own bundle brings, and blended into plain paper. Some foreign coins of krw-crops ride along; no label is theirs, and their size is made up.
+The coins are cut out of photographs of brl-frames/day2; their ride is synthetic. Every photograph
+is brought to the scale of one flat view by the plane that the photographs' own bundle brings, and
+blended into plain paper. Some foreign coins of krw-crops ride along; they have no label, and their
+size is invented.
 """
 
 from dataclasses import dataclass
@@ -31,47 +33,51 @@ FOREIGN_MM = 28.5  # wider than any coin of the bundle
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A coin cut out. label: its folder's name, FOREIGN for one of another currency. pixels: float32 (n, n, 3) RGB at PX_PER_MM, paper PAPER."""
+class CoinPatch:
+    """A coin that is cut out.
+
+    label: its folder's name, FOREIGN for one of another currency.
+    pixels: float32 (n, n, 3) RGB at PX_PER_MM, on paper of PAPER.
+    """
 
     label: str
     pixels: np.ndarray
 
 
-def coins(data: Path, bundle: Bundle, count: int, foreign: int, seed: int = 1) -> list[Shown]:
+def coins(data: Path, bundle: Bundle, count: int, foreign: int, seed: int = 1) -> list[CoinPatch]:
     """So many coins, some of them foreign, in a random order; of the labels in equal parts."""
     rng = np.random.default_rng(seed)
-    known: list[Shown] = []
+    known: list[CoinPatch] = []
     folders = [picture_paths(data / "brl-frames" / "day2" / label) for label in bundle.labels]
     while len(known) < count - foreign:
         path = str(rng.choice([str(path) for path in folders[len(known) % len(folders)]]))
         known += _cut_out(Path(path), bundle)
-    strange = rng.choice(
+    foreign_paths = rng.choice(
         [str(path) for path in picture_paths(data / "krw-crops" / "test")], foreign, replace=False
     )
-    everything = known + [_foreign(Path(path)) for path in strange]
+    everything = known + [_foreign(Path(path)) for path in foreign_paths]
     return [everything[i] for i in rng.permutation(len(everything))]
 
 
-def write_frames(shown: list[Shown], folder: Path) -> int:
-    """Writes 0.jpg, 1.jpg, ...: the belt from before the first coin until after the last; returns how many there are."""
+def write_frames(patches: list[CoinPatch], folder: Path) -> int:
+    """Writes 0.jpg, 1.jpg, ...: the belt with all coins; returns how many frames there are."""
     rng = np.random.default_rng(0)
     paper = PAPER + rng.normal(0, 2.0, (HEIGHT_PX, WIDTH_PX, 3)).astype(np.float32)
     step_px = STEP_MM * PX_PER_MM
     gap_px = SPACING_MM * PX_PER_MM
-    count = int((gap_px * (len(shown) + 1) + WIDTH_PX) / step_px)
+    count = int((gap_px * (len(patches) + 1) + WIDTH_PX) / step_px)
     for number in range(count):
-        picture = np.roll(paper, round(number * step_px), axis=1)
-        for place, coin in enumerate(shown):
+        frame = np.roll(paper, round(number * step_px), axis=1)
+        for place, coin in enumerate(patches):
             _lay(
-                picture,
+                frame,
                 coin,
                 number * step_px - gap_px * (place + 1),
                 HEIGHT_PX / 2 + 60 * np.sin(2.4 * place),
             )
         if not cv2.imwrite(
             str(folder / f"{number}.jpg"),
-            picture.clip(0, 255).astype(np.uint8)[..., ::-1],
+            frame.clip(0, 255).astype(np.uint8)[..., ::-1],
             [cv2.IMWRITE_JPEG_QUALITY, 95],
         ):
             raise OSError(f"{folder}: a frame cannot be written")
@@ -79,13 +85,14 @@ def write_frames(shown: list[Shown], folder: Path) -> int:
 
 
 def settings() -> str:
-    """config.yaml of an installed machine that looks at such a belt, with a bin for each Brazilian coin."""
+    """config.yaml of a machine that looks at such a belt, with a bin for each Brazilian coin."""
     text, servo = (
         CONFIG.read_text(),
         "rest_deg: 20, open_deg: 160",
     )  # far apart, as the emulated Pi's pulses jitter
     bins = [
-        f"  - {{name: bin_{label}, labels: ['{label}'], flap: {{pin: {pin}, {servo}, distance_mm: {distance}, travel_ms: 80}}}}\n"
+        f"  - {{name: bin_{label}, labels: ['{label}'], "
+        f"flap: {{pin: {pin}, {servo}, distance_mm: {distance}, travel_ms: 80}}}}\n"
         for (label, pin), distance in zip(PINS.items(), DISTANCES_MM)
     ]
     before, rest = text.split("\nbins:\n")
@@ -103,8 +110,8 @@ def settings() -> str:
     return text
 
 
-def _cut_out(path: Path, bundle: Bundle) -> list[Shown]:
-    """The coin of a photograph; none where it is not found lying alone, whole and with paper around it."""
+def _cut_out(path: Path, bundle: Bundle) -> list[CoinPatch]:
+    """The coin of a photograph; none where it does not lie alone, whole and with paper around it."""
     pixels, view = read_picture(path), bundle.facts.view
     circles = [
         circle for circle in find_things(pixels, build_search(bundle, view)) if circle.quality
@@ -125,10 +132,10 @@ def _cut_out(path: Path, bundle: Bundle) -> list[Shown]:
         reach,
         PX_PER_MM / view.at(circle.x_px, circle.y_px),
     )
-    return [Shown(path.parent.name, patch)]
+    return [CoinPatch(path.parent.name, patch)]
 
 
-def _foreign(path: Path) -> Shown:
+def _foreign(path: Path) -> CoinPatch:
     """A crop is filled by its coin, about."""
     pixels = read_picture(path).astype(np.float32)
     size = pixels.shape[0]
@@ -137,12 +144,12 @@ def _foreign(path: Path) -> Shown:
     radius, whole = len(patch) / 2, int(2 * AROUND * len(patch) / 2) + 1
     laid = np.full((whole, whole, 3), PAPER, np.float32)
     _blend(laid, patch, whole / 2 - radius, whole / 2 - radius, _disc(len(patch), radius - 1, 1.0))
-    return Shown(FOREIGN, laid)
+    return CoinPatch(FOREIGN, laid)
 
 
 def _patch(pixels: np.ndarray, x: float, y: float, reach: float, scale: float) -> np.ndarray:
     """A square about (x, y), at another scale, its paper as light as PAPER."""
-    size = int(round(2 * reach * scale))
+    size = round(2 * reach * scale)
     turn = np.array([[scale, 0, size / 2 - scale * x], [0, scale, size / 2 - scale * y]])
     patch = cv2.warpAffine(
         pixels,
@@ -155,11 +162,11 @@ def _patch(pixels: np.ndarray, x: float, y: float, reach: float, scale: float) -
     return patch * (PAPER / np.median(patch[rim], axis=0))
 
 
-def _lay(picture: np.ndarray, coin: Shown, x: float, y: float) -> None:
+def _lay(frame: np.ndarray, coin: CoinPatch, x: float, y: float) -> None:
     size = len(coin.pixels)
     if -size < x < WIDTH_PX + size:
         _blend(
-            picture, coin.pixels, x - size / 2, y - size / 2, _disc(size, 0.45 * size, 0.04 * size)
+            frame, coin.pixels, x - size / 2, y - size / 2, _disc(size, 0.45 * size, 0.04 * size)
         )
 
 
@@ -170,20 +177,20 @@ def _disc(size: int, radius: float, soft: float) -> np.ndarray:
 
 
 def _blend(
-    picture: np.ndarray, patch: np.ndarray, left: float, top: float, cover: np.ndarray
+    frame: np.ndarray, patch: np.ndarray, left: float, top: float, cover: np.ndarray
 ) -> None:
-    """Lays a patch onto a picture, to a fraction of a pixel; what lies beyond the border is left out."""
+    """Lays a patch onto a frame, to a fraction of a pixel; the frame's border cuts it off."""
     x, y = int(np.floor(left)), int(np.floor(top))
     shift = np.array([[1, 0, left - x], [0, 1, top - y]], np.float32)
     size = (patch.shape[1] + 1, patch.shape[0] + 1)
     moved = cv2.warpAffine(patch, shift, size, borderMode=cv2.BORDER_REPLICATE)
-    shown = cv2.warpAffine(cover, shift, size)[..., None]
+    opacity = cv2.warpAffine(cover, shift, size)[..., None]
     x0, y0, x1, y1 = (
         max(x, 0),
         max(y, 0),
-        min(x + size[0], picture.shape[1]),
-        min(y + size[1], picture.shape[0]),
+        min(x + size[0], frame.shape[1]),
+        min(y + size[1], frame.shape[0]),
     )
     if x0 < x1 and y0 < y1:
         part = (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x))
-        picture[y0:y1, x0:x1] += shown[part] * (moved[part] - picture[y0:y1, x0:x1])
+        frame[y0:y1, x0:x1] += opacity[part] * (moved[part] - frame[y0:y1, x0:x1])

@@ -1,4 +1,4 @@
-"""Faults of an installed machine on an emulated Pi: each is safe, named, and dealt with as the ladder says; doctor finds it."""
+"""Faults of an installed machine on an emulated Pi: each is safe, named, and found by doctor."""
 
 import shutil
 from pathlib import Path
@@ -23,13 +23,14 @@ def faults(rig: Rig, card: Path, tmp_path_factory) -> dict[str, dict]:
 
 
 def test_a_camera_that_is_silent_for_a_while_is_opened_again_and_nothing_is_restarted(faults):
-    told = faults["camera silent for a while"]
-    assert told["service"]["ActiveState"] == "active" and told["service"]["NRestarts"] == "0"
+    result = faults["camera silent for a while"]
+    assert result["service"]["ActiveState"] == "active" and result["service"]["NRestarts"] == "0"
     assert [
-        f"no frame for {SILENCE_FRAMES / FRAMES_PER_S:.2g} s; check the camera's cable, then start again",
+        f"no frame for {SILENCE_FRAMES / FRAMES_PER_S:.2g} s; "
+        "check the camera's cable, then start again",
         "camera",
-    ] in told["incidents"]
-    assert told["doctor"]["service"][0] == "ok"
+    ] in result["incidents"]
+    assert result["doctor"]["service"][0] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,8 @@ def test_a_camera_that_is_silent_for_a_while_is_opened_again_and_nothing_is_rest
         ("camera absent", "no camera: none is found; check its cable at both ends"),
         (
             "chip absent",
-            "no GPIO chip of a Raspberry Pi (pinctrl-rp1, pinctrl-bcm2711, pinctrl-bcm2835); found: somebody-elses",
+            "no GPIO chip of a Raspberry Pi (pinctrl-rp1, pinctrl-bcm2711, pinctrl-bcm2835); "
+            "found: another-chip",
         ),
         (
             "pin in use",
@@ -68,7 +70,7 @@ def test_no_servo_is_driven_by_a_machine_that_does_not_sort(faults, fault):
     [
         ("camera silent", "camera", "it is found, but sends no frame for 2 s"),
         ("camera absent", "camera", "none is found; check its cable"),
-        ("chip absent", "gpio", "found: somebody-elses"),
+        ("chip absent", "gpio", "found: another-chip"),
         ("pin in use", "gpio", "held by another program: GPIO 13 (bins[2].flap.pin) by gpioset"),
         ("watchdog starved", "service", "the watchdog stopped it"),
         ("service killed", "service", "it was killed"),
@@ -85,9 +87,9 @@ def test_doctor_finds_each_fault_by_name(faults, fault, part, words):
 
 
 def test_a_chip_with_another_number_is_found_by_its_label(faults):
-    told = faults["chip renumbered"]
-    assert told["service"]["ActiveState"] == "active" and told["pulsing"] > 0
-    assert told["doctor"]["gpio"] == ["ok", "gpiochip1, 5 pins in use; "]
+    result = faults["chip renumbered"]
+    assert result["service"]["ActiveState"] == "active" and result["pulsing"] > 0
+    assert result["doctor"]["gpio"] == ["ok", "gpiochip1, 5 pins in use; "]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_a_chip_with_another_number_is_found_by_its_label(faults):
     [("watchdog starved", "Watchdog timeout (limit 10s)"), ("service killed", "status=9/KILL")],
 )
 def test_a_process_that_is_hit_is_started_again_parks_and_leaves_no_row_open(faults, fault, word):
-    told = faults[fault]
-    assert word in told["said"] and "every flap is at rest" in told["said"]
-    assert told["service"]["ActiveState"] == "active" and told["service"]["NRestarts"] == "1"
-    assert told["still_open"] == 0
+    result = faults[fault]
+    assert word in result["said"] and "every flap is at rest" in result["said"]
+    assert result["service"]["ActiveState"] == "active" and result["service"]["NRestarts"] == "1"
+    assert result["still_open"] == 0

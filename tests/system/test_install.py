@@ -1,4 +1,4 @@
-"""The installer, on an emulated Pi: what it puts where, twice, and what it leaves; and updates that do not come up to it."""
+"""The installer on an emulated Pi: what it puts where, twice, and what it leaves; updates."""
 
 import shutil
 
@@ -16,7 +16,8 @@ def stand_in(unless: str) -> str:
     return f"""
         mkdir -p /etc/systemd/system/coinsorter.service.d && cp guest/play.py /usr/local/lib/
         play='ExecStart=/usr/bin/python3 /usr/local/lib/play.py unless {unless}'
-        printf '[Service]\\nExecStart=\\n%s\\n' "$play" >/etc/systemd/system/coinsorter.service.d/test.conf
+        printf '[Service]\\nExecStart=\\n%s\\n' "$play" \\
+            >/etc/systemd/system/coinsorter.service.d/test.conf
         systemctl daemon-reload
         systemctl start coinsorter
     """
@@ -28,7 +29,7 @@ def differences(
     """Paths that are not the same in two snapshots."""
     places = [0, 1, 2, 4] if ignoring_time else [0, 1, 2, 3, 4]
     known = [
-        {path: [facts[place] for place in places] for path, facts in snapshot.items()}
+        {path: [entry[place] for place in places] for path, entry in snapshot.items()}
         for snapshot in (before, after)
     ]
     return {
@@ -37,21 +38,22 @@ def differences(
 
 
 def settings_for(driver: str, *pins: int) -> str:
-    """Gives the machine another driver of its servos, and no bins but one for each of these pins."""
-    facts = zip(pins, ("bit_10", "bit_20"), (160, 200))
+    """Gives the machine another servo driver, and no bins but one for each of these pins."""
+    bins_and_places = zip(pins, ("bit_10", "bit_20"), (160, 200))
     bins = "".join(
         f"  - {{name: {name}, labels: [{name}], flap: {{pin: {pin}, distance_mm: {mm}}}}}\\n"
-        for pin, name, mm in facts
+        for pin, name, mm in bins_and_places
     )
     return f"""
-        sed -i -e 's/driver: gpio /driver: {driver} /' -e '/- name: bit_10/,/reject_bin/{{/reject_bin/!d}}' \
+        sed -i -e 's/driver: gpio /driver: {driver} /' \
+            -e '/- name: bit_10/,/reject_bin/{{/reject_bin/!d}}' \
             -e 's/^bins:/bins:\\n{bins}/' /etc/coinsorter/config.yaml
     """
 
 
 @pytest.fixture(scope="module")
 def installed(rig: Rig) -> Outcome:
-    """A machine that is installed, installed again, has sorted and been set up, and is uninstalled."""
+    """A machine that is installed twice, has sorted and been set up, and is uninstalled."""
     outcome = rig.run(
         f"""
         {SNAPSHOT}/0-before.json
@@ -119,13 +121,13 @@ def test_uninstalling_leaves_the_ledger_and_the_settings_only(installed):
             ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/.pwd.lock")
         )
     }
-    kept = {
+    expected = {
         "/etc/coinsorter",
         "/etc/coinsorter/config.yaml",
         "/var/lib/coinsorter",
         "/var/lib/coinsorter/ledger.db",
     }
-    assert left - accounts == kept
+    assert left - accounts == expected
     assert (installed.text("ledger"), installed.text("settings")) == ("coins\n", "# ours\n")
     assert "no such user" in installed.text("no-user")
 
@@ -204,7 +206,8 @@ def test_a_technicians_settings_stay_and_newer_ones_lie_beside_them(rig):
         ls /etc/coinsorter >rig-out/after-their-own-change
         sed -i 's/speed_mm_s: 250 /speed_mm_s: 249 /' config.yaml
         {INSTALL}
-        grep -h --only-matching 'speed_mm_s: [0-9]*' /etc/coinsorter/config.yaml /etc/coinsorter/config.yaml.new >rig-out/speeds
+        cd /etc/coinsorter
+        grep -h --only-matching 'speed_mm_s: [0-9]*' config.yaml config.yaml.new >~-/rig-out/speeds
         """
     )
     assert outcome.status == 0, outcome.printed
@@ -212,7 +215,7 @@ def test_a_technicians_settings_stay_and_newer_ones_lie_beside_them(rig):
     assert outcome.text("speeds") == "speed_mm_s: 251\nspeed_mm_s: 249\n"
 
 
-def test_a_build_that_was_interrupted_is_begun_anew(rig):
+def test_a_build_that_was_interrupted_is_begun_again(rig):
     outcome = rig.run(
         f"""
         ! {INSTALL.replace("/opt/wheels", "/nowhere")} 2>rig-out/said
@@ -239,13 +242,15 @@ def test_what_the_servos_driver_needs_is_added_when_it_was_changed_and_only_then
         {settings_for("hardware-pwm", 12, 13)}
         {INSTALL} >rig-out/added
         {SNAPSHOT}/changed.json
-        PYTHONDONTWRITEBYTECODE=1 /opt/coinsorter/current/venv/bin/python -c 'import rpi_hardware_pwm'
+        export PYTHONDONTWRITEBYTECODE=1
+        /opt/coinsorter/current/venv/bin/python -c 'import rpi_hardware_pwm'
         readlink -f /opt/coinsorter/current >rig-out/second
         {INSTALL} >rig-out/again
         {SNAPSHOT}/again.json
         {NEXT}
         {INSTALL}
-        /opt/coinsorter/current/venv/bin/python -c 'import rpi_hardware_pwm, coinsorter; print(coinsorter.__version__)' >rig-out/updated
+        /opt/coinsorter/current/venv/bin/python -c 'import rpi_hardware_pwm'
+        coinsorter --version >rig-out/updated
         """
     )
     assert outcome.status == 0, outcome.printed
@@ -254,7 +259,7 @@ def test_what_the_servos_driver_needs_is_added_when_it_was_changed_and_only_then
     ) and "adding" not in outcome.text("again")
     assert outcome.text("first") == outcome.text("second")
     assert differences(outcome.json("changed.json"), outcome.json("again.json")) == set()
-    assert outcome.text("updated") == "9.9.9\n"
+    assert outcome.text("updated") == "coinsorter 9.9.9\n"
 
 
 def test_settings_that_are_there_already_bring_their_drivers_packages_at_the_first_installation(
@@ -263,7 +268,8 @@ def test_settings_that_are_there_already_bring_their_drivers_packages_at_the_fir
     outcome = rig.run(
         f"""
         mkdir /etc/coinsorter
-        sed 's|models/crowns|/opt/coinsorter/current/models/crowns|' config.yaml >/etc/coinsorter/config.yaml
+        sed 's|models/crowns|/opt/coinsorter/current/models/crowns|' config.yaml \
+            >/etc/coinsorter/config.yaml
         {settings_for("hardware-pwm", 12)}
         {INSTALL}
         coinsorter doctor --self-test --config /etc/coinsorter/config.yaml >rig-out/doctor

@@ -1,4 +1,4 @@
-"""The service under a real systemd: what it may write to, when it is restarted and when not, and how soon it sorts."""
+"""The service under a real systemd: its sandbox, when it is restarted, and how soon it sorts."""
 
 import cv2
 import pytest
@@ -10,7 +10,8 @@ from tests.system.conftest import INSTALL, Outcome, Rig
 INSTEAD = """
 instead() {
     mkdir -p /etc/systemd/system/$1.service.d
-    printf '[Service]\\nExecStart=\\nExecStart=%s\\n' "$2" >/etc/systemd/system/$1.service.d/test.conf
+    printf '[Service]\\nExecStart=\\nExecStart=%s\\n' "$2" \\
+        >/etc/systemd/system/$1.service.d/test.conf
     systemctl daemon-reload
     systemctl reset-failed
 }
@@ -56,13 +57,15 @@ def trials(rig: Rig) -> Outcome:
         mkdir -p /etc/systemd/system/coinsorter-reboot.service.d
         echo '60.00 60.00' >/run/test/uptime
         instead coinsorter-reboot "{REBOOTED}"
-        printf 'BindReadOnlyPaths=/run/test/uptime:/proc/uptime\\n' >>/etc/systemd/system/coinsorter-reboot.service.d/test.conf
+        printf 'BindReadOnlyPaths=/run/test/uptime:/proc/uptime\\n' \\
+            >>/etc/systemd/system/coinsorter-reboot.service.d/test.conf
         systemctl daemon-reload
         systemctl start coinsorter
         {settled("fault-after-boot")}
         instead coinsorter '/usr/bin/python3 /usr/local/lib/play.py stuck'
         systemctl start coinsorter
-        until [ "$(systemctl show --value --property NRestarts coinsorter)" = 1 ]; do sleep 0.2; done
+        restarts='systemctl show --value --property NRestarts coinsorter'
+        until [ "$($restarts)" = 1 ]; do sleep 0.2; done
         systemctl stop coinsorter
         """
     )
@@ -92,7 +95,7 @@ def test_after_a_fault_of_a_device_it_is_started_five_times_in_all(trials):
     )  # of which systemd refuses the last
 
 
-def test_only_a_pi_that_has_been_up_for_a_while_is_started_anew_when_restarts_do_not_help(trials):
+def test_only_a_pi_that_has_been_up_for_a_while_is_restarted_when_restarts_do_not_help(trials):
     assert trials.text("fault-rebooted") == "rebooted\n"
     assert not (trials.left / "mistake-rebooted").exists()
     assert not (trials.left / "fault-after-boot-rebooted").exists()
@@ -110,15 +113,17 @@ def test_the_installed_machine_starts_stays_up_under_its_watchdog_and_stops(rig,
         {INSTALL}
         cp -r given /opt/frames && chmod -R a+rX /opt/frames
         settings=/etc/coinsorter/config.yaml
-        sed -i -e 's/source: pi /source: folder /' -e 's#folder: null#folder: /opt/frames#' -e 's/driver: gpio /driver: mock /' $settings
+        sed -i -e 's/source: pi /source: folder /' -e 's#folder: null#folder: /opt/frames#' \\
+            -e 's/driver: gpio /driver: mock /' $settings
         systemctl start coinsorter
-        systemctl show coinsorter --property InactiveExitTimestampMonotonic --property ActiveEnterTimestampMonotonic >rig-out/times
+        systemctl show coinsorter --property InactiveExitTimestampMonotonic \\
+            --property ActiveEnterTimestampMonotonic >rig-out/times
         sleep 12
         systemctl is-active coinsorter >rig-out/active
         systemctl stop coinsorter
         systemctl show coinsorter --property Result --property NRestarts >rig-out/end
         """,
-        given=tmp_path,
+        files=tmp_path,
     )
     assert outcome.status == 0, outcome.printed + outcome.journal
     times = dict(line.split("=") for line in outcome.text("times").splitlines())
@@ -138,7 +143,8 @@ def test_the_sandbox_leaves_camera_pins_and_pwm_usable(rig):
         {INSTALL}
         {INSTEAD}
         # Raspberry Pi OS gives these away by its udev rules
-        chgrp gpio /dev/gpiochip0 /run/gpiosim/sim_gpio6/pull && chmod g+rw /dev/gpiochip0 /run/gpiosim/sim_gpio6/pull
+        pins='/dev/gpiochip0 /run/gpiosim/sim_gpio6/pull'
+        chgrp gpio $pins && chmod g+rw $pins
         chgrp video /dev/dma_heap/* && chmod g+rw /dev/dma_heap/*
         instead coinsorter '/opt/venv/bin/python /usr/local/lib/devices.py'
         systemctl start coinsorter

@@ -1,4 +1,4 @@
-"""The installed machine on an emulated Pi with a camera and pins: photographs of real coins ride by, and the pins are read back."""
+"""The installed machine on an emulated Pi: photographed coins ride by, pins are read back."""
 
 import shutil
 import sqlite3
@@ -27,7 +27,7 @@ SPEED_MM_S = photographs.STEP_MM * photographs.FRAMES_PER_S
 class Ride:
     """A row of the ledger, and the coin that was shown then."""
 
-    shown: str
+    label: str
     seen_s: float
     bin: str
     reason: str
@@ -45,7 +45,8 @@ def sorted_coins(
     coins = photographs.coins(data, bundle.load(BRL), COINS, FOREIGN)
     photographs.write_frames(coins, folder / "given")
     prepared = rig.run(
-        "systemctl stop coinsorter; rm /var/lib/coinsorter/* rig-frames/*; cp given/* rig-frames/; sync",
+        "systemctl stop coinsorter; rm /var/lib/coinsorter/* rig-frames/*; "
+        "cp given/* rig-frames/; sync",
         folder / "given",
         "uml",
         disk=disk,
@@ -91,7 +92,7 @@ def test_coins_are_sorted_by_what_they_are_and_foreign_ones_are_not(sorted_coins
         for reason in sorted({ride.reason for ride in rides})
     }
     print(f"{COINS} coins shown, {FOREIGN} of them foreign: {reasons}")
-    assert [ride for ride in accepted if ride.bin != f"bin_{ride.shown}"] == []
+    assert [ride for ride in accepted if ride.bin != f"bin_{ride.label}"] == []
     assert len(accepted) >= ENOUGH_SORTED
 
 
@@ -120,7 +121,10 @@ def test_pulses_are_about_as_wide_as_the_settings_say(sorted_coins):
 
 
 def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Path, tmp_path: Path):
-    """With the camera as it comes with the emulated Pi, few pictures at 30 a second: it loads each before it opens."""
+    """With the camera as it comes with the emulated Pi, few frames at 30 a second.
+
+    It loads each frame before it opens.
+    """
     disk = Path(shutil.copy(card, tmp_path / "disk"))
     changed = rig.run(
         """
@@ -136,7 +140,8 @@ def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Pat
     assert changed.status == 0, changed.printed
     outcome: Outcome = rig.run(
         """
-        systemctl show coinsorter --property InactiveExitTimestampMonotonic --property ActiveEnterTimestampMonotonic --property NRestarts >rig-out/times
+        systemctl show coinsorter --property InactiveExitTimestampMonotonic \\
+            --property ActiveEnterTimestampMonotonic --property NRestarts >rig-out/times
         cp /sys/kernel/tracing/trace rig-out/
         """,
         backend="uml",
@@ -150,7 +155,8 @@ def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Pat
     ready_s = times["ActiveEnterTimestampMonotonic"] / 1e6
     took_s = ready_s - times["InactiveExitTimestampMonotonic"] / 1e6
     print(
-        f"from the unit's start to READY=1, picamera2 and gpio-sim: {took_s:.1f} s (bar 10); from boot: {ready_s:.1f} s"
+        f"from the unit's start to READY=1, picamera2 and gpio-sim: {took_s:.1f} s (bar 10); "
+        f"from boot: {ready_s:.1f} s"
     )
     assert times["NRestarts"] == 0
     sent = by_pin(outcome.text("trace"))

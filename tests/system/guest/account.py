@@ -1,7 +1,8 @@
-"""Tells, a JSON object a line, what a machine that sorts has in its ledger and what its flaps have done; until the plug is pulled.
+"""Prints what a sorting machine has in its ledger and what its flaps did, until the plug is pulled.
 
-The first line comes once the present run has its first row: how the ledger was found, and whether a flap was open before that.
-Flaps are told by the kernel's trace of the pins: how often each began to open.
+Each line is a JSON object. The first one comes when the present run has its first row: the state of
+the ledger, and whether a flap was open before that. The kernel's trace of the pins says how often
+each flap began to open.
 """
 
 import json
@@ -16,8 +17,8 @@ from pulses import Pulse, Reader
 LEDGER = "file:/var/lib/coinsorter/ledger.db?mode=ro"
 TRACE = "/sys/kernel/tracing/trace_pipe"
 BETWEEN_US = float(sys.argv[1])
-# Of the last so many pulses so many have to be wide for a flap to open, or narrow for it to close. It is held open for some 50, and single ones
-# are far off where the guest was busy.
+# Of the last LOOKED_AT pulses SURE have to be wide for a flap to open, or narrow for it to close.
+# It is held open for some 50; single ones are far off where the guest was busy.
 LOOKED_AT, SURE = 15, 12
 
 
@@ -53,7 +54,7 @@ class Openings:
             self._open[pin] = False
 
 
-def asked(question: str) -> list[tuple]:
+def query(question: str) -> list[tuple]:
     while True:
         try:
             with sqlite3.connect(LEDGER, uri=True) as ledger:
@@ -62,20 +63,21 @@ def asked(question: str) -> list[tuple]:
             time.sleep(0.05)
 
 
-def tell(**facts: object) -> None:
-    print(json.dumps(facts), flush=True)
+def report(**values: object) -> None:
+    print(json.dumps(values), flush=True)
 
 
 openings = Openings()
-(this_run,) = asked("SELECT max(id) FROM runs")[0]
-while not asked(f"SELECT 1 FROM coins WHERE run = {this_run}"):
+(this_run,) = query("SELECT max(id) FROM runs")[0]
+while not query(f"SELECT 1 FROM coins WHERE run = {this_run}"):
     openings.read()
     time.sleep(0.1)
-tell(
-    sound=asked("PRAGMA integrity_check")[0][0],
+report(
+    sound=query("PRAGMA integrity_check")[0][0],
     earlier=dict(
-        asked(
-            f"SELECT ifnull(landed, 'nowhere'), count(*) FROM coins WHERE run < {this_run} GROUP BY landed"
+        query(
+            "SELECT ifnull(landed, 'nowhere'), count(*) FROM coins "
+            f"WHERE run < {this_run} GROUP BY landed"
         )
     ),
     opened_before=openings.count,
@@ -84,6 +86,6 @@ tell(
 while True:
     openings.read()  # first: what has opened by now has its row by then
     opened = dict(openings.count)
-    bins = dict(asked(f"SELECT bin, count(*) FROM coins WHERE run = {this_run} GROUP BY bin"))
-    tell(rows=asked("SELECT count(*) FROM coins")[0][0], bins=bins, opened=opened)
+    bins = dict(query(f"SELECT bin, count(*) FROM coins WHERE run = {this_run} GROUP BY bin"))
+    report(rows=query("SELECT count(*) FROM coins")[0][0], bins=bins, opened=opened)
     time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Uses every kind of device as the machine does, in its own sandbox, and leaves what came of it in the state directory."""
+"""Uses every kind of device in the machine's sandbox; leaves the results in its state directory."""
 
 import json
 import os
@@ -40,15 +40,15 @@ def sysfs() -> str:
     return PULL.read_text().strip()
 
 
-def answer(part) -> object:
+def try_part(part) -> object:
     try:
         return part()
     except (OSError, RuntimeError, IndexError, lgpio.error) as error:
         return repr(error)
 
 
-answers = {part.__name__: answer(part) for part in (camera, servo, revision, sysfs)}
-Path(os.environ["STATE_DIRECTORY"], "devices.json").write_text(json.dumps(answers))
+results = {part.__name__: try_part(part) for part in (camera, servo, revision, sysfs)}
+Path(os.environ["STATE_DIRECTORY"], "devices.json").write_text(json.dumps(results))
 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
     to.connect(os.environ["NOTIFY_SOCKET"])
     to.send(b"READY=1")

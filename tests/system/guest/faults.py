@@ -1,4 +1,4 @@
-"""One fault after the other for an installed machine that sorts; leaves what came of each in rig-out/faults.json."""
+"""One fault after the other for an installed machine; writes rig-out/faults.json."""
 
 import json
 import os
@@ -15,7 +15,7 @@ SILENT = Path("/run/silent")
 CAMERA = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
 TRACE = Path("/sys/kernel/tracing/trace")
 LONGEST_S = 150  # for anything that is waited for
-found: dict[str, dict] = {}
+results: dict[str, dict] = {}
 
 
 def ran(*words: str, **environment: str) -> str:
@@ -33,21 +33,21 @@ def service() -> dict[str, str]:
 
 
 def doctor() -> dict[str, list[str]]:
-    """Its findings, with the virtual camera showing as many pictures a second as it shows the service."""
+    """Its findings, with the virtual camera at the frame rate that the service has."""
     services = ran("systemctl", "show", "--value", "--property=Environment", "coinsorter").split()
     camera = dict(
         setting.split("=", 1) for setting in services if setting.startswith(("RIG_", "MALLOC_"))
     )
-    told = json.loads(
+    findings = json.loads(
         ran("coinsorter", "doctor", "--config", "/etc/coinsorter/config.yaml", "--json", **camera)
     )
     return {
         finding["part"]: [finding["state"], f"{finding['what']}; {finding['remedy']}"]
-        for finding in told
+        for finding in findings
     }
 
 
-def said(since: float) -> str:
+def journal(since: float) -> str:
     return ran(
         "journalctl", "--unit=coinsorter", "--no-pager", "--output=cat", f"--since=@{since:.3f}"
     )
@@ -70,7 +70,7 @@ def until(what, wanted=True):
     while (now := what()) != wanted:
         if time.monotonic() > begun_s + LONGEST_S:
             raise SystemExit(
-                f"waited in vain: {now}, not {wanted}\n{said(time.time() - LONGEST_S)}"
+                f"waited in vain: {now}, not {wanted}\n{journal(time.time() - LONGEST_S)}"
             )
         time.sleep(0.2)
 
@@ -83,18 +83,18 @@ def sorting(more: int = 2) -> None:
 
 
 def failed_once() -> str:
-    """Starts the service, waits until it has given up for the first time, and stops it; returns what it was up to next."""
+    """Starts the service, waits until it fails, and stops it; returns its state after that."""
     ran("systemctl", "reset-failed", "coinsorter")
     ran("systemctl", "start", "--no-block", "coinsorter")
     until(lambda: service()["SubState"] in ("auto-restart", "failed"))
-    then = service()["SubState"]
+    state = service()["SubState"]
     ran("systemctl", "stop", "coinsorter")
-    return then
+    return state
 
 
-def tell(fault: str, since: float, **more: object) -> None:
-    found[fault] = {"service": service(), "doctor": doctor(), "said": said(since), **more}
-    print(fault, found[fault]["service"], flush=True)
+def report(fault: str, since: float, **more: object) -> None:
+    results[fault] = {"service": service(), "doctor": doctor(), "said": journal(since), **more}
+    print(fault, results[fault]["service"], flush=True)
 
 
 def gpio_chips(*labels: str) -> None:
@@ -123,10 +123,10 @@ def camera_falls_silent_for_a_while() -> None:
     sorting()
     since = time.time()
     SILENT.touch()
-    until(lambda: "camera: no frame for" in said(since))
+    until(lambda: "camera: no frame for" in journal(since))
     SILENT.unlink()
     sorting()
-    tell(
+    report(
         "camera silent for a while",
         since,
         incidents=ledger("SELECT what, place FROM incidents ORDER BY id"),
@@ -141,7 +141,7 @@ def camera_falls_silent() -> None:
     ran(
         "systemctl", "stop", "coinsorter"
     )  # or the doctor and the next start would have the camera by turns
-    tell("camera silent", since, pulsing=pulsing, then=failed_once())
+    report("camera silent", since, pulsing=pulsing, then=failed_once())
     SILENT.unlink()
     start()
     sorting()
@@ -151,29 +151,29 @@ def camera_is_absent() -> None:
     ran("systemctl", "stop", "coinsorter")
     since = time.time()
     shutil.move(CAMERA, "/run/virtual.yaml")
-    tell("camera absent", since, then=failed_once(), pulsing=changes())
+    report("camera absent", since, then=failed_once(), pulsing=changes())
     shutil.move("/run/virtual.yaml", CAMERA)
 
 
 def gpio_chip_is_absent() -> None:
     since = time.time()
-    gpio_chips("somebody-elses")
-    tell("chip absent", since, then=failed_once())
+    gpio_chips("another-chip")
+    report("chip absent", since, then=failed_once())
 
 
 def gpio_chip_is_renumbered() -> None:
     since = time.time()
-    gpio_chips("somebody-elses", "pinctrl-bcm2711")
+    gpio_chips("another-chip", "pinctrl-bcm2711")
     start()
     sorting()
-    tell("chip renumbered", since, pulsing=changes())
+    report("chip renumbered", since, pulsing=changes())
     ran("systemctl", "stop", "coinsorter")
 
 
 def pin_is_in_use() -> None:
     since = time.time()
     holder = subprocess.Popen(["gpioset", "-c", "gpiochip1", "13=0"])
-    tell("pin in use", since, then=failed_once(), pulsing=changes())
+    report("pin in use", since, then=failed_once(), pulsing=changes())
     holder.kill()
     holder.wait()
 
@@ -190,7 +190,7 @@ def process_is_hit(fault: str, blow: signal.Signals) -> None:
     still_open = ledger(
         "SELECT count(*) FROM coins WHERE landed IS NULL AND run < (SELECT max(id) FROM runs)"
     )[0][0]
-    tell(fault, since, pulsing=pulsing, still_open=still_open)
+    report(fault, since, pulsing=pulsing, still_open=still_open)
     ran("systemctl", "stop", "coinsorter")
 
 
@@ -202,4 +202,4 @@ gpio_chip_is_renumbered()
 pin_is_in_use()
 process_is_hit("watchdog starved", signal.SIGSTOP)
 process_is_hit("service killed", signal.SIGKILL)
-Path("rig-out/faults.json").write_text(json.dumps(found))
+Path("rig-out/faults.json").write_text(json.dumps(results))

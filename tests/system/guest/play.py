@@ -1,11 +1,16 @@
-"""Stands in for the machine: `play.py ready` is ready and pings no watchdog; `play.py unless VERSION` is ready unless that release is in use."""
+"""Stands in for the machine.
+
+`play.py ready` is ready and pings no watchdog; `play.py unless VERSION` is ready unless that
+release is in use.
+"""
 
 import os
 import socket
 import sys
 import time
+from pathlib import Path
 
-if sys.argv[1] == "unless" and sys.argv[2] in os.readlink("/opt/coinsorter/current"):
+if sys.argv[1] == "unless" and sys.argv[2] in str(Path("/opt/coinsorter/current").readlink()):
     sys.exit("this release does not start")
 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
     to.connect(os.environ["NOTIFY_SOCKET"])

@@ -1,4 +1,4 @@
-"""What the pins of an emulated Pi carried: its kernel's trace of every change -> pulses -> the stretches of time that a servo was asked to open.
+"""What the pins of an emulated Pi carried: trace of every change -> pulses -> pulse trains.
 
 Read by the tests, afterwards, and in the guest while a machine sorts.
 """
@@ -25,7 +25,10 @@ class Pulse:
 
 @dataclass
 class Reader:
-    """Lines of the trace -> pulses, as they come. Line 0 of the chip is the one that was read, once and before any pulse."""
+    """Lines of the trace -> pulses, as they come.
+
+    Line 0 of the chip is the one that was read, once and before any pulse.
+    """
 
     _zero: int | None = None
     _high: dict[int, float] = field(default_factory=dict)
@@ -59,14 +62,14 @@ class Train:
 
 def by_pin(trace: str) -> dict[int, list[Pulse]]:
     """All pulses of a whole trace."""
-    found: dict[int, list[Pulse]] = {}
+    pulses: dict[int, list[Pulse]] = {}
     for pulse in Reader().pulses(trace.splitlines()):
-        found.setdefault(pulse.pin, []).append(pulse)
-    return found
+        pulses.setdefault(pulse.pin, []).append(pulse)
+    return pulses
 
 
 def trains(sent: list[Pulse], between_us: float) -> list[Train]:
-    """The stretches in which one pin's pulses were wider or narrower than `between_us`, by the median of a few."""
+    """The trains in which one pin's pulses were wider or narrower than `between_us`."""
     parts: list[list[Pulse]] = []
     wide = [
         median(pulse.us for pulse in sent[max(0, i - SMOOTHED // 2) : i + SMOOTHED // 2 + 1])

@@ -1,12 +1,16 @@
-"""Every file, folder and link of the system as JSON: path -> kind, mode, owner, group, when it was changed, and a hash of what is in it."""
+"""Every file, folder and link of the system as JSON.
+
+By path: kind and mode, owner, group, when it was changed, and a hash of its content.
+"""
 
 import hashlib
 import json
 import os
 import stat
 import sys
+from pathlib import Path
 
-# What the kernel shows, what a running system writes all the time, and what the test itself brought.
+# What the kernel shows, what a running system writes all the time, and what the test brought.
 ELSEWHERE = {
     "/proc",
     "/sys",
@@ -23,24 +27,30 @@ ELSEWHERE = {
 
 
 def snapshot() -> dict[str, list]:
-    found = {}
+    entries = {}
     for folder, folders, files in os.walk("/"):
-        folders[:] = [name for name in folders if os.path.join(folder, name) not in ELSEWHERE]
+        folders[:] = [name for name in folders if f"{folder.rstrip('/')}/{name}" not in ELSEWHERE]
         for name in [*folders, *files]:
-            path = os.path.join(folder, name)
-            found[path] = described(path)
-    return found
+            path = f"{folder.rstrip('/')}/{name}"
+            entries[path] = describe(path)
+    return entries
 
 
-def described(path: str) -> list:
-    facts = os.lstat(path)
+def describe(path: str) -> list:
+    status = os.lstat(path)
     content = ""
-    if stat.S_ISLNK(facts.st_mode):
-        content = os.readlink(path)
-    elif stat.S_ISREG(facts.st_mode):
-        with open(path, "rb") as file:
+    if stat.S_ISLNK(status.st_mode):
+        content = str(Path(path).readlink())
+    elif stat.S_ISREG(status.st_mode):
+        with Path(path).open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-    return [stat.filemode(facts.st_mode), facts.st_uid, facts.st_gid, facts.st_mtime_ns, content]
+    return [
+        stat.filemode(status.st_mode),
+        status.st_uid,
+        status.st_gid,
+        status.st_mtime_ns,
+        content,
+    ]
 
 
 json.dump(snapshot(), sys.stdout)

@@ -1,6 +1,7 @@
-"""Stands in for the machine in its own sandbox: tells systemd that it is ready, and leaves a list of every place that it can write to.
+"""Stands in for the machine in its own sandbox and lists every place that it can write to.
 
-Asked are all files and folders, by access(2), which knows of read-only mounts; folders that can be written to are also tried.
+All files and folders are checked by access(2), which knows of read-only mounts; folders that can be
+written to are also tried. Then it tells systemd that it is ready.
 """
 
 import json
@@ -15,19 +16,19 @@ ELSEWHERE = {"/proc"}
 
 
 def writable() -> list[str]:
-    found = []
+    places = []
     for folder, folders, files in os.walk("/"):
-        folders[:] = [name for name in folders if os.path.join(folder, name) not in ELSEWHERE]
+        folders[:] = [name for name in folders if f"{folder.rstrip('/')}/{name}" not in ELSEWHERE]
         if os.access(folder, os.W_OK) and can_create(Path(folder)):
-            found.append(folder)
+            places.append(folder)
             folders.clear()
             continue
-        found += [
+        places += [
             path
-            for path in (os.path.join(folder, name) for name in files)
+            for path in (f"{folder.rstrip('/')}/{name}" for name in files)
             if is_writable_file(path)
         ]
-    return sorted(found)
+    return sorted(places)
 
 
 def can_create(folder: Path) -> bool:
@@ -39,7 +40,7 @@ def can_create(folder: Path) -> bool:
 
 
 def is_writable_file(path: str) -> bool:
-    return os.path.isfile(path) and not os.path.islink(path) and os.access(path, os.W_OK)
+    return Path(path).is_file() and not Path(path).is_symlink() and os.access(path, os.W_OK)
 
 
 def tell(message: str) -> None:

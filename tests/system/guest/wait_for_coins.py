@@ -1,4 +1,4 @@
-"""Waits until so many coins have passed, by the ledger; gives up when the service is not active any more."""
+"""Waits until so many coins have passed, by the ledger; gives up when the service stops."""
 
 import sqlite3
 import subprocess

@@ -1,8 +1,10 @@
-"""Makes the virtual camera deliver as a real one does: every picture once, in turn, with the time that it is shown at. And it can fall silent.
+"""Makes the virtual camera deliver as a real one does: every frame once, in turn, with its time.
 
-libcamera's virtual pipeline completes a request as soon as it is queued, with the picture of the last four times or the next one, and with the
-time of that. What shows no new picture is given back here; what does is handed on when its time has come, RIG_FPS of them a second. As long
-as /run/silent exists nothing is handed on at all. Imported at every start of Python by a .pth file; changes picamera2 when that is imported.
+libcamera's virtual pipeline completes a request as soon as it is queued, with the frame of the last
+four times or the next one, and with the time of that. A request without a new frame is released
+here; one with a new frame is handed on when its time has come, RIG_FPS of them a second. While
+/run/silent exists nothing is handed on. A .pth file imports this at every start of Python; it
+changes picamera2 when that is imported.
 """
 
 import importlib.abc
@@ -11,10 +13,11 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
-NAME, SILENT = "picamera2.picamera2", "/run/silent"
+NAME, SILENT = "picamera2.picamera2", Path("/run/silent")
 FRAME_S = 1 / float(os.environ.get("RIG_FPS", "30"))
-SAMPLE = slice(None, None, 1009)  # of a picture's bytes: enough to tell it from the one before
+SAMPLE = slice(None, None, 1009)  # of a frame's bytes: enough to distinguish it from the one before
 
 
 class Finder(importlib.abc.MetaPathFinder):
@@ -36,7 +39,7 @@ def change(camera):
     status.__eq__ = lambda one, other: (
         int(other) == int(status.Success)
     )  # nothing sets it: what is there is by chance
-    hand_on, told = camera.process_requests, CompletedRequest.get_metadata
+    hand_on, read_metadata = camera.process_requests, CompletedRequest.get_metadata
 
     class Own(threading.local):
         handing = False
@@ -57,15 +60,15 @@ def change(camera):
 
     def process_requests(self, display):
         while request := next_completed(self):
-            if os.path.exists(SILENT):
+            if SILENT.exists():
                 request.release()
                 return
-            picture = bytes(request.make_buffer("main")[SAMPLE])
-            if picture == self.__dict__.get("_picture"):
+            frame = bytes(request.make_buffer("main")[SAMPLE])
+            if frame == self.__dict__.get("_frame"):
                 request.release()
                 continue
-            self._picture, self._shown_s = (
-                picture,
+            self._frame, self._shown_s = (
+                frame,
                 max(time.monotonic(), self.__dict__.get("_shown_s", 0.0) + FRAME_S),
             )
             time.sleep(max(0.0, self._shown_s - time.monotonic()))
@@ -75,7 +78,10 @@ def change(camera):
             own.handing = False
 
     camera._requests, camera.process_requests = property(waiting, wait), process_requests
-    CompletedRequest.get_metadata = lambda self: {**told(self), "SensorTimestamp": self.shown_ns}
+    CompletedRequest.get_metadata = lambda self: {
+        **read_metadata(self),
+        "SensorTimestamp": self.shown_ns,
+    }
 
 
 sys.meta_path.insert(0, Finder())
