@@ -64,9 +64,9 @@ SELF_TEST = ["doctor", "--self-test"]
 DRIVER_AND_NEEDS = """
 import sys
 from pathlib import Path
-from coinsorter import config
+from coinsorter.config.load import load_config
 from coinsorter.hardware.servos import open_servos
-driver = config.load(Path(sys.argv[1])).servo.driver
+driver = load_config(Path(sys.argv[1])).servo.driver
 print(driver, *open_servos.missing_packages(driver), sep="\\n")
 """
 

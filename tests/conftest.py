@@ -64,9 +64,9 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def config():
-    from coinsorter import config
+    from coinsorter.config.load import load_config
 
-    return config.load(CONFIG)
+    return load_config(CONFIG)
 
 
 @pytest.fixture(scope="session")

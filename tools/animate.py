@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from coinsorter.config import load as load_config
+from coinsorter.config.load import load_config
 from coinsorter.recognition import bundle, runtime
 from coinsorter.records import SORTED, Circle, Frame
 from coinsorter.simulator.belt import Rider

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coinsorter.config.schema import Config
-
 from coinsorter import errors
+from coinsorter.config.schema import Config
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "coinsorter"

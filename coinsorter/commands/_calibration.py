@@ -4,8 +4,9 @@ import argparse
 import json
 from typing import Any
 
-from coinsorter import config
 from coinsorter.commands._options import add_config_option, add_json_option, whole_file
+from coinsorter.config.edit import replace_numbers
+from coinsorter.config.yaml_lines import format_option
 
 #: Numbers by the place of their option in config.yaml, such as `("belt", "px_per_mm")`.
 Numbers = dict[tuple[str | int, ...], float]
@@ -39,12 +40,12 @@ def report_numbers(
     for line in lines:
         print(line)
     for place, number in numbers.items():
-        print(f"{config.option(place)}: {number:g}")
+        print(f"{format_option(place)}: {number:g}")
     print(f"{options.config}: {_next_step(options, numbers)}")
 
 
 def _write_numbers(options: argparse.Namespace, numbers: Numbers) -> None:
-    text = config.changed(options.config, numbers)
+    text = replace_numbers(options.config, numbers)
     with whole_file(options.config, "--config") as file:
         file.write(text)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from coinsorter import config
-from coinsorter.config import Config
+from coinsorter.config.load import format_mistakes, read_config
+from coinsorter.config.schema import Config
 from coinsorter.errors import ConfigError, InputError
 from coinsorter.recognition import bundle
 from coinsorter.recognition.bundle import Bundle
@@ -27,7 +27,7 @@ def load_matching_bundle(settings: Config, config_path: Path) -> Bundle:
     Raises ConfigError where bins ask for labels that the bundle does not have.
     """
     models = bundle.load(config_path.parent / settings.runtime.bundle)
-    _, mistakes = config.read(config_path, models.labels)
+    _, mistakes = read_config(config_path, models.labels)
     if mistakes:
-        raise ConfigError("\n".join(config.render(config_path, mistakes)))
+        raise ConfigError("\n".join(format_mistakes(config_path, mistakes)))
     return models

@@ -5,7 +5,6 @@ import json
 
 from rich.console import Console
 
-from coinsorter import config
 from coinsorter.commands._options import (
     Subparsers,
     add_bundle_option,
@@ -14,6 +13,8 @@ from coinsorter.commands._options import (
     add_interpreter_option,
     add_json_option,
 )
+from coinsorter.config.load import load_config
+from coinsorter.config.schema import RuntimeSettings
 from coinsorter.recognition import bundle, runtime
 
 DETAILS = (
@@ -43,7 +44,7 @@ def add_parser(commands: Subparsers) -> None:
 def _run_bench(options: argparse.Namespace) -> None:
     from coinsorter.tools import benchmark
 
-    settings = config.Runtime() if options.bundle else config.load(options.config).runtime
+    settings = RuntimeSettings() if options.bundle else load_config(options.config).runtime
     models = bundle.load(options.bundle or options.config.parent / settings.bundle)
     interpreter = runtime.pick(options.interpreter or settings.interpreter)
     turns = options.turns or settings.turns_per_crop

@@ -6,7 +6,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from coinsorter import config
 from coinsorter.commands._calibration import (
     Numbers,
     add_result_options,
@@ -17,7 +16,8 @@ from coinsorter.commands._inputs import load_matching_bundle, select_bins
 from coinsorter.commands._options import Subparsers, add_command
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count, read_number
-from coinsorter.config import Config
+from coinsorter.config.load import load_config
+from coinsorter.config.schema import Config
 from coinsorter.errors import InputError
 from coinsorter.hardware.camera import open_camera as cameras
 from coinsorter.records import Coin
@@ -76,7 +76,7 @@ def add_parser(actions: Subparsers) -> None:
 
 
 def _run_calibrate_belt(options: argparse.Namespace) -> None:
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     _check_bins(options, settings)
     coins, fallen = _measure_coins(options, settings)
     speed = measure_belt_speed(coins)

@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Callable
 from contextlib import closing
 
-from coinsorter import config
 from coinsorter.commands._calibration import add_result_options, report_numbers
 from coinsorter.commands._inputs import select_bins
 from coinsorter.commands._options import Subparsers, add_command
+from coinsorter.config.load import load_config
+from coinsorter.config.yaml_lines import format_option
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.open_servos import open_servos
 from coinsorter.tools.calibrate_flaps import HELP, try_flaps
@@ -28,14 +29,14 @@ def add_parser(actions: Subparsers) -> None:
 
 
 def _run_calibrate_flaps(options: argparse.Namespace) -> None:
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     bins = select_bins(settings, options.bins)
     show: Callable[[str], None] = _show_nothing if options.json else print
     with closing(Flaps(settings, open_servos(settings))) as flaps:
         flaps.park()
         show(HELP)
         numbers = try_flaps(settings, flaps, bins, _read_line, show)
-    result = {config.option(place): number for place, number in numbers.items()}
+    result = {format_option(place): number for place, number in numbers.items()}
     report_numbers(options, numbers, result, [])
 
 

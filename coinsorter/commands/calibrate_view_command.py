@@ -4,11 +4,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from coinsorter import config
 from coinsorter.commands._calibration import add_result_options, name_belt_numbers, report_numbers
 from coinsorter.commands._options import Subparsers, add_bundle_option, add_command
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_number
+from coinsorter.config.load import load_config
 from coinsorter.recognition import bundle
 from coinsorter.tools.calibrate_view import ViewCalibration, fit_view
 from coinsorter.vision.scale import ScalePlane
@@ -62,7 +62,7 @@ def _run_calibrate_view(options: argparse.Namespace) -> None:
 def _calibrate(options: argparse.Namespace) -> ViewCalibration:
     from coinsorter.hardware.camera.open_camera import picture_paths
 
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     models = bundle.load(options.bundle or options.config.parent / settings.runtime.bundle)
     rough_scale = settings.scale
     if options.px_per_mm:

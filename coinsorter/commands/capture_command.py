@@ -6,7 +6,6 @@ import re
 from contextlib import closing
 from pathlib import Path
 
-from coinsorter import config
 from coinsorter.commands._inputs import load_matching_bundle
 from coinsorter.commands._options import (
     Subparsers,
@@ -16,6 +15,7 @@ from coinsorter.commands._options import (
 )
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count
+from coinsorter.config.load import load_config
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools.capture import BeltView, CoinCapture, make_frame_tracker
@@ -71,7 +71,7 @@ def _run_capture(options: argparse.Namespace) -> None:
 
 def _capture_coins(options: argparse.Namespace, folder: Path) -> tuple[int, int]:
     """How many images were saved, and how many things were skipped."""
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     models = load_matching_bundle(settings, options.config)
     search = build_search(models, settings.scale)
     frame_s = 1 / settings.camera.frames_per_s

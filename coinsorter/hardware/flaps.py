@@ -1,7 +1,6 @@
 """The flaps: one servo each. Whoever makes their pulses, real or mock, they are driven by the same code."""
 
-from coinsorter.config import Config
-from coinsorter.config import Servo as ServoSettings
+from coinsorter.config.schema import Config, ServoSettings
 from coinsorter.errors import FlapError, InputError
 from coinsorter.hardware.servos.open_servos import Servos
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gpiozero import LED, Button, DigitalInputDevice, DigitalOutputDevice
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.errors import FlapError
 from coinsorter.hardware import gpio_chip
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from coinsorter.config import Config, Flap
+from coinsorter.config.schema import Config, FlapSettings
 from coinsorter.simulator import coins
 
 SPEED_WANDER = 0.004  # standard deviation of the belt's speed, relative
@@ -68,7 +68,7 @@ class SimulatedServo:
     travel_fraction: how much less than the configured travel time this servo really needs, 0..1.
     """
 
-    flap: Flap
+    flap: FlapSettings
     min_pulse_us: float
     max_pulse_us: float
     travel_fraction: float

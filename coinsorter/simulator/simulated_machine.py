@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.open_servos import PinServos

@@ -4,7 +4,7 @@ from functools import partial
 
 import cv2
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.sorting.acceptance import Rules, tighten_thresholds

@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from coinsorter import config
+from coinsorter.config.schema import BinSettings, Config, FlapSettings
 from coinsorter.hardware.camera.open_camera import FolderCamera, picture_paths
 from coinsorter.hardware.clock import MonotonicClock
 from coinsorter.recognition import bundle as bundles
@@ -301,10 +301,10 @@ def measure_fresh_process(bundle_path: str, runtime_name: str, turns: str, folde
     from coinsorter.hardware.servos.open_servos import PinServos
 
     bundle = bundles.load(Path(bundle_path))
-    settings = config.Config(
+    settings = Config(
         bins=[
-            config.Bin(
-                name="all", labels=list(bundle.labels), flap=config.Flap(pin=5, distance_mm=300.0)
+            BinSettings(
+                name="all", labels=list(bundle.labels), flap=FlapSettings(pin=5, distance_mm=300.0)
             )
         ]
     )

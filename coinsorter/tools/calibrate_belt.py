@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.errors import InputError
 from coinsorter.records import Coin
 from coinsorter.tools.capture import BeltView

@@ -18,7 +18,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from rich.console import Console
 from rich.table import Table
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import FolderCamera
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from coinsorter.config import Camera as CameraSettings
+from coinsorter.config.schema import CameraSettings
 from coinsorter.hardware.camera.folder import (
     PICTURES,
     FolderCamera,

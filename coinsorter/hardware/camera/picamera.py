@@ -5,7 +5,7 @@ import math
 import time
 from typing import Any
 
-from coinsorter.config import Camera as CameraSettings
+from coinsorter.config.schema import CameraSettings
 from coinsorter.errors import CameraError
 from coinsorter.hardware.camera import timing
 from coinsorter.records import Frame

@@ -1,6 +1,6 @@
 """How long a live camera may be silent, and which of its frames are not to be used."""
 
-from coinsorter.config import Camera as CameraSettings
+from coinsorter.config.schema import CameraSettings
 
 # The first frames are dropped: exposure and gain take effect only some frames after they are set.
 WARM_UP_FRAMES = 8

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from coinsorter.config import Camera as CameraSettings
+from coinsorter.config.schema import CameraSettings
 from coinsorter.errors import CameraError
 from coinsorter.hardware.camera import timing
 from coinsorter.records import Frame

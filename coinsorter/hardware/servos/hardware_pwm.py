@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from coinsorter.config import PWM_CHANNELS
+from coinsorter.config.checks import PWM_CHANNELS
 from coinsorter.errors import FlapError
 from coinsorter.hardware import gpio_chip
 from coinsorter.hardware.servos.pulses import PERIOD_US, PULSES_PER_S, driving, opening

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from gpiozero import PWMOutputDevice
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.hardware import gpio_chip
 from coinsorter.hardware.servos.pulses import PERIOD_US, PULSES_PER_S, driving, opening
 

@@ -5,7 +5,7 @@ All of it is made from the settings, so that it cannot drift from them; `coinsor
 
 from pathlib import Path
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.errors import InputError
 from coinsorter.tools.wiring.drawing import drawing
 from coinsorter.tools.wiring.firmware import overlay, settings

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.tools.wiring.lines import (
     HEADER_PINS,
     I2C_CLOCK,

@@ -1,6 +1,7 @@
 """What firmware and Linux have to know of the lines: lines for config.txt, and a device-tree overlay."""
 
-from coinsorter.config import PWM_CHANNELS, Config
+from coinsorter.config.checks import PWM_CHANNELS
+from coinsorter.config.schema import Config
 from coinsorter.tools.wiring.lines import REMAKE, Line, has_board, lines
 
 # Which alternative function of a pin is its hardware PWM, by the firmware's count: 4 is Alt0, 2 is Alt5 (overlays/README on the card).

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gpiozero import PiBoardInfo
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 
 REMAKE = "coinsorter wiring --config config.yaml --out firmware"
 # A Pi 4B; every Pi since the B+ has the same header.

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.tools.wiring.lines import KINDS, REMAKE, Kind, Line, has_board, lines, outputs
 
 # The highest GPIO whose pull-up is on from power-on; those above it are pulled down (BCM2711 ARM peripherals, section 5.3; on a Pi 5 too).

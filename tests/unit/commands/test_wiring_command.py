@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from coinsorter import config
+from coinsorter.config.load import load_config, read_config
 from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.hardware.servos import open_servos
 from tests.conftest import CROWNS
@@ -18,7 +18,7 @@ def settings(tmp_path, without_hardware):
     """A config.yaml of a machine without hardware."""
     path = tmp_path / "config.yaml"
     path.write_text(without_hardware)
-    assert config.read(path)[1] == []
+    assert read_config(path)[1] == []
     return path
 
 
@@ -77,7 +77,7 @@ def test_parking_turns_every_flap_to_its_rest_and_nowhere_else(command, settings
     )
     assert command("park", "--config", settings)[:2] == (0, "every flap is at rest\n")
     assert {us for _, us in sent if us} == {1500} and [pin for pin, us in sent if us] == [
-        bin_.flap.pin for bin_ in config.load(settings).bins
+        bin_.flap.pin for bin_ in load_config(settings).bins
     ]
 
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from coinsorter import config
-from coinsorter.config import Config
+from coinsorter.config.edit import replace_numbers
+from coinsorter.config.load import format_mistakes, load_config, read_config
+from coinsorter.config.schema import Config, FlapSettings
 from coinsorter.errors import ConfigError
 from tests.conftest import CONFIG
 
@@ -21,7 +22,7 @@ def mistakes(tmp_path: Path, text: str, labels=None) -> list[str]:
     path.write_text(text)
     return [
         line.removeprefix(f"{tmp_path}/")
-        for line in config.render(path, config.read(path, labels)[1])
+        for line in format_mistakes(path, read_config(path, labels)[1])
     ]
 
 
@@ -138,7 +139,7 @@ def test_one_mistake_is_said_in_words_that_help(tmp_path, old, new, complaint):
     [
         (
             [("source: pi ", "source: folder ")],
-            "camera.folder: is missing; source: folder shows the pictures that lie in it",
+            "camera.folder: is missing; source: folder shows the images that lie in it",
         ),
         ([("stop_pin: null", "stop_pin: 6")], "panel.stop_pin: GPIO 6 serves bins[1] already"),
         (
@@ -207,14 +208,14 @@ def test_what_is_no_settings_file_is_one_mistake(tmp_path, text):
 def test_no_text_at_all_makes_a_traceback(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("any") / "config.yaml"
     path.write_text(text, encoding="utf-8", newline="")
-    assert config.read(path)[1]
+    assert read_config(path)[1]
 
 
 def test_a_missing_file_is_named():
     with pytest.raises(
         ConfigError, match="nowhere.yaml: cannot be read: No such file or directory"
     ):
-        config.load(Path("nowhere.yaml"))
+        load_config(Path("nowhere.yaml"))
 
 
 def every_option(model: type[BaseModel], prefix: str = ""):
@@ -229,7 +230,7 @@ def every_option(model: type[BaseModel], prefix: str = ""):
 
 @pytest.mark.parametrize(
     "name, field",
-    [*every_option(Config), *(("flap." + n, f) for n, f in config.Flap.model_fields.items())],
+    [*every_option(Config), *(("flap." + n, f) for n, f in FlapSettings.model_fields.items())],
 )
 def test_every_option_is_explained_in_the_shipped_file_with_its_true_range_and_default(name, field):
     key = name.rsplit(".", 1)[-1]
@@ -288,7 +289,7 @@ def test_a_file_nested_without_end_is_one_mistake(tmp_path):
 def test_a_number_of_one_bins_flap_is_changed_and_nothing_else(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(TEXT)
-    text = config.changed(
+    text = replace_numbers(
         path, {("bins", 2, "flap", "rest_deg"): 92.5, ("bins", 2, "flap", "drop_ms"): 300}
     )
     (old, new), *more = [

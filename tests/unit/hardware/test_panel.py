@@ -7,7 +7,7 @@ import pytest
 from gpiozero import LED as Holder
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from coinsorter.config import Panel as PanelSettings
+from coinsorter.config.schema import PanelSettings
 from coinsorter.errors import FlapError
 from coinsorter.hardware.panel import FAST_S, SLOW_S, Panel
 

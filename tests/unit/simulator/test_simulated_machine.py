@@ -6,7 +6,7 @@ from gpiozero import Servo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinsorter.config import Flap
+from coinsorter.config.schema import FlapSettings
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.simulator import belt, coins, currency, motifs, sprites
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
@@ -123,7 +123,7 @@ def test_the_belt_runs_forward_at_about_its_speed(time_s):
     assert drive.compute_time_s(run) == pytest.approx(time_s, abs=0.002)
 
 
-FLAP = Flap(pin=5, rest_deg=90, open_deg=135, distance_mm=160, travel_ms=80)
+FLAP = FlapSettings(pin=5, rest_deg=90, open_deg=135, distance_mm=160, travel_ms=80)
 
 
 def servo(*pulses: tuple[float, float], travel_fraction: float = 1.0) -> belt.SimulatedServo:

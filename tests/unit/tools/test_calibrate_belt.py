@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gpiozero.pins.mock import MockFactory
 
-from coinsorter import config
+from coinsorter.config.load import load_config
 from coinsorter.errors import InputError
 from coinsorter.hardware import panel
 from coinsorter.hardware.camera import open_camera as cameras
@@ -100,7 +100,7 @@ def belt(tmp_path, crowns, monkeypatch, settings):
     true = tmp_path / "true.yaml"
     true.write_text(wired(CONFIG.read_text(), TRUE_MM))
     simulated = SimulatedMachine(
-        config.load(true), crowns, tmp_path / "ledger.db", 24, 5, runtime.pick("auto")
+        load_config(true), crowns, tmp_path / "ledger.db", 24, 5, runtime.pick("auto")
     )
     riders = [rider for rider in simulated.belt.riders if rider.item.label]
     for place, rider in enumerate(riders):
@@ -142,7 +142,7 @@ def test_flaps_are_found_where_they_are_and_written(command, settings, belt):
         settings,
     )
     assert status == 0, err
-    found, before = config.load(settings), config.load(CONFIG)
+    found, before = load_config(settings), load_config(CONFIG)
     for now, was in zip(found.bins, before.bins):
         if now.name in TRUE_MM:
             assert now.flap.distance_mm == pytest.approx(TRUE_MM[now.name], abs=TOLERANCE_MM)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import yaml
 
-from coinsorter import config
-from coinsorter.errors import InputError
+from coinsorter.config.edit import replace_numbers
+from coinsorter.config.load import load_config
+from coinsorter.errors import ConfigError, InputError
 from coinsorter.records import Coin
 from coinsorter.tools import calibrate_belt
 from coinsorter.vision.scale import ScalePlane
@@ -66,7 +67,7 @@ def test_written_numbers_are_in_force_and_every_comment_is_still_there(command, 
     status, out, _ = command("calibrate", "view", coins, "--config", settings, "--write")
     after = settings.read_text().splitlines()
     assert status == 0 and f"{settings}: written" in out
-    assert config.load(settings).scale.at(70, 70) == pytest.approx(TRUTH.at(70, 70), rel=0.008)
+    assert load_config(settings).scale.at(70, 70) == pytest.approx(TRUTH.at(70, 70), rel=0.008)
     changed = [(a, b) for a, b in zip(before, after) if a != b]
     assert (
         len(before) == len(after)
@@ -89,7 +90,7 @@ def test_options_that_config_yaml_leaves_out_are_added(tmp_path, text):
     bins = "bins: [{name: all, labels: [a], flap: {pin: 5, distance_mm: 400}}]\n"
     path = tmp_path / "config.yaml"
     path.write_text(f"{text}\n{bins}" if text else bins)
-    changed = config.changed(
+    changed = replace_numbers(
         path, {("belt", "px_per_mm"): 3.25, ("belt", "tilt_along_percent"): -7.0}
     )
     expected = yaml.safe_load(path.read_text())
@@ -114,10 +115,10 @@ def test_what_belongs_into_config_yaml_is_told_option_by_option_and_what_to_do_w
 
 def test_numbers_that_would_be_a_mistake_are_not_written(settings):
     with pytest.raises(
-        config.ConfigError,
+        ConfigError,
         match=r"(?s)there would be mistakes:.*config.yaml:19: belt.px_per_mm: 70 is above 50",
     ):
-        config.changed(settings, {("belt", "px_per_mm"): 70})
+        replace_numbers(settings, {("belt", "px_per_mm"): 70})
 
 
 def test_folders_may_have_a_labels_other_names(command, settings, coins):

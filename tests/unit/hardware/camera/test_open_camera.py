@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from coinsorter.config import Camera as CameraSettings
+from coinsorter.config.schema import CameraSettings
 from coinsorter.errors import CameraError, InputError
 from coinsorter.hardware.camera.open_camera import (
     FolderCamera,

@@ -11,7 +11,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-from coinsorter.config import PINS_OF
+from coinsorter.config.checks import SERVO_PINS
 from coinsorter.errors import FlapError
 from coinsorter.hardware import gpio_chip
 from coinsorter.hardware.flaps import Flaps
@@ -637,7 +637,7 @@ def test_setup_cfg_tells_of_every_driver_what_it_needs():
     """Those of the others come with every release, or with apt."""
     project = configparser.ConfigParser()
     project.read(ROOT / "setup.cfg")
-    assert PINS_OF.keys() & project["options.extras_require"].keys() == PINS_OF.keys() - {
+    assert SERVO_PINS.keys() & project["options.extras_require"].keys() == SERVO_PINS.keys() - {
         "gpio",
         "mock",
     }

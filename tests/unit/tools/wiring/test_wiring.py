@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coinsorter import config as settings_file
+from coinsorter.config.schema import Config
 from coinsorter.errors import InputError
 from coinsorter.tools import wiring
 from coinsorter.tools.wiring import lines, lists
@@ -79,9 +79,7 @@ def machine(pins, driver="gpio", drops=(), panel=None, names=None):
             )
         )
     ]
-    return settings_file.Config.model_validate(
-        {"servo": {"driver": driver}, "bins": bins, "panel": panel or {}}
-    )
+    return Config.model_validate({"servo": {"driver": driver}, "bins": bins, "panel": panel or {}})
 
 
 FULL = machine([5, 6, 13, 16, 19, 20, 21, 26], "gpio", DROPS, PANEL)
@@ -605,4 +603,4 @@ def test_the_fuse_bears_every_servo_stalled_and_blows_before_the_supply_gives_in
 def test_the_servos_speed_follows_from_the_quickest_flap():
     of = yaml.safe_load((ROOT / "config.yaml").read_text())
     of["bins"][3]["flap"]["travel_ms"] = 60  # for 45 degrees, so 80 ms for 60
-    assert "| 0.08 s per 60° or faster" in wiring.parts(settings_file.Config.model_validate(of))
+    assert "| 0.08 s per 60° or faster" in wiring.parts(Config.model_validate(of))
