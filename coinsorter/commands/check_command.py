@@ -5,9 +5,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from coinsorter import config
 from coinsorter.commands._options import Subparsers, add_command, add_json_option
-from coinsorter.config import Mistake
+from coinsorter.config.load import format_mistakes, locate_mistake, read_config
+from coinsorter.config.yaml_lines import Mistake
 from coinsorter.errors import BundleError, ConfigError
 from coinsorter.recognition import bundle
 
@@ -38,7 +38,7 @@ def _run_check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(mistake) for mistake in mistakes]))
     elif mistakes:
-        print("\n".join(config.render(options.config, mistakes)))
+        print("\n".join(format_mistakes(options.config, mistakes)))
     else:
         print(f"{options.config}: no mistakes")
     return ConfigError.exit_code if mistakes else 0
@@ -46,11 +46,11 @@ def _run_check(options: argparse.Namespace) -> int:
 
 def _find_mistakes(path: Path) -> list[Mistake]:
     """Those in the file, and those that only the bundle's labels show."""
-    settings, mistakes = config.read(path)
+    settings, mistakes = read_config(path)
     if settings is None:
         return mistakes
     try:
         models = bundle.load(path.parent / settings.runtime.bundle)
     except BundleError as error:
-        return [*mistakes, config.mistake_in(path, ("runtime", "bundle"), str(error))]
-    return config.read(path, models.labels)[1]
+        return [*mistakes, locate_mistake(path, ("runtime", "bundle"), str(error))]
+    return read_config(path, models.labels)[1]

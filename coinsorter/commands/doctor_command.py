@@ -13,7 +13,7 @@ from coinsorter.commands._options import (
     add_config_option,
     add_json_option,
 )
-from coinsorter.config import Config
+from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.sorting.ports import Camera
 from coinsorter.tools.doctor_checks import run_checks

@@ -4,10 +4,10 @@ import argparse
 import time
 from contextlib import closing
 
-from coinsorter import config
 from coinsorter.commands._inputs import select_bins
 from coinsorter.commands._options import Subparsers, add_command, add_config_option
 from coinsorter.commands.option_values import read_number
+from coinsorter.config.load import load_config
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.open_servos import open_servos
 
@@ -41,7 +41,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run_jog(options: argparse.Namespace) -> None:
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     (name,) = select_bins(settings, [options.bin])
     with closing(Flaps(settings, open_servos(settings))) as flaps:  # closing parks them
         if options.us is None:

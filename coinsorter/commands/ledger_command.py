@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from coinsorter import config
 from coinsorter.commands._options import (
     Subparsers,
     add_command,
@@ -19,6 +18,7 @@ from coinsorter.commands._options import (
 )
 from coinsorter.commands._printing import print_totals
 from coinsorter.commands.option_values import read_count
+from coinsorter.config.load import load_config
 from coinsorter.sorting.ledger_queries import export_rows, read_rows, read_totals
 
 COLUMNS = ("id", "at", "label", "confidence", "anomaly", "mm", "bin", "reason", "landed")
@@ -72,7 +72,7 @@ def _add_ledger_options(action: argparse.ArgumentParser) -> None:
 def _ledger_path(options: argparse.Namespace) -> Path:
     if options.ledger:
         return Path(options.ledger)
-    return Path(options.config.parent / config.load(options.config).ledger.path)
+    return Path(options.config.parent / load_config(options.config).ledger.path)
 
 
 def _run_totals(options: argparse.Namespace) -> None:

@@ -2,8 +2,8 @@
 
 import argparse
 
-from coinsorter import config
 from coinsorter.commands._options import Subparsers, add_command, add_config_option
+from coinsorter.config.load import load_config
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.open_servos import open_servos
 
@@ -21,6 +21,6 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run_park(options: argparse.Namespace) -> None:
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     Flaps(settings, open_servos(settings)).close()  # closing parks them
     print("every flap is at rest")

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 from rich.console import Console
 
-from coinsorter import config
 from coinsorter.commands._options import (
     Subparsers,
     add_bundle_option,
@@ -19,7 +18,8 @@ from coinsorter.commands._options import (
     whole_file,
 )
 from coinsorter.commands._printing import print_totals, show_progress
-from coinsorter.config import Config
+from coinsorter.config.load import load_config
+from coinsorter.config.schema import Config, RuntimeSettings
 from coinsorter.errors import InputError
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.bundle import Bundle
@@ -78,7 +78,7 @@ def _run_replay(options: argparse.Namespace) -> None:
 
     settings, models = _load(options)
     paths = picture_paths(options.folder)
-    runtime_settings = settings.runtime if settings else config.Runtime()
+    runtime_settings = settings.runtime if settings else RuntimeSettings()
     interpreter = runtime.pick(options.interpreter or runtime_settings.interpreter)
     if options.belt and settings:
         result, events = _replay_belt(settings, models, interpreter, paths)
@@ -94,7 +94,7 @@ def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:
     path = options.config or Path("config.yaml")
     if options.bundle and not options.config and not options.belt:
         return None, bundle.load(options.bundle)
-    settings = config.load(path)
+    settings = load_config(path)
     return settings, bundle.load(options.bundle or path.parent / settings.runtime.bundle)
 
 
@@ -115,7 +115,7 @@ def _replay_images(
 ) -> Result:
     from coinsorter.tools import image_replay
 
-    runtime_settings = settings.runtime if settings else config.Runtime()
+    runtime_settings = settings.runtime if settings else RuntimeSettings()
     threads, turns = runtime_settings.threads, runtime_settings.turns_per_crop
     cv2.setNumThreads(threads)
     classifier = Classifier(models, interpreter, threads, turns)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from coinsorter import config
 from coinsorter.commands._inputs import load_matching_bundle
 from coinsorter.commands._options import (
     Subparsers,
@@ -18,7 +17,8 @@ from coinsorter.commands._options import (
 )
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count, read_seed
-from coinsorter.config import Config
+from coinsorter.config.load import load_config
+from coinsorter.config.schema import Config
 from coinsorter.errors import LedgerError
 from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Bundle
@@ -72,7 +72,7 @@ def _add_simulation_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_run(options: argparse.Namespace) -> int:
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     models = load_matching_bundle(settings, options.config)
     if options.simulate:
         return _simulate(options, settings, models)

@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
-from coinsorter import config
 from coinsorter.commands._inputs import load_matching_bundle
 from coinsorter.commands._options import (
     Subparsers,
@@ -14,7 +13,8 @@ from coinsorter.commands._options import (
     add_config_option,
     add_json_option,
 )
-from coinsorter.config import Config
+from coinsorter.config.load import load_config
+from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import build_search
@@ -44,7 +44,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run_snap(options: argparse.Namespace) -> None:
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     snapshot = _take_snapshot(options, settings)
     image = snapshot.frame.pixels if options.plain else snapshot.annotated
     capture.write(options.out, image)

@@ -11,13 +11,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from coinsorter import config
 from coinsorter.commands._options import (
     Subparsers,
     add_command,
     add_config_option,
     add_json_option,
 )
+from coinsorter.config.load import load_config
 from coinsorter.tools.status import read_status
 
 DETAILS = (
@@ -36,7 +36,7 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run_watch(options: argparse.Namespace) -> None:
-    path = options.config.parent / config.load(options.config).ledger.path
+    path = options.config.parent / load_config(options.config).ledger.path
     if options.json:
         print(json.dumps(read_status(path)))
     elif options.once:

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from coinsorter import config
 from coinsorter.commands._options import Subparsers, add_command, add_config_option
+from coinsorter.config.load import load_config
 from coinsorter.tools import wiring
 
 DETAILS = (
@@ -27,6 +27,6 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run_wiring(options: argparse.Namespace) -> None:
-    settings = config.load(options.config)
+    settings = load_config(options.config)
     for path in wiring.write(settings, options.out):
         print(path)

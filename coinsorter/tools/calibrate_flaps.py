@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from coinsorter.config import Bin, Config
-from coinsorter.config import Servo as ServoSettings
+from coinsorter.config.schema import BinSettings, Config, ServoSettings
 from coinsorter.hardware.flaps import DEGREES, pulse_us
 
 HELP = (
@@ -36,7 +35,7 @@ class FlapTrial:
     """
 
     flaps: JoggedFlaps
-    bin: Bin
+    bin: BinSettings
     servo: ServoSettings
 
     def __post_init__(self) -> None:

@@ -4,8 +4,9 @@ import grp
 import os
 from contextlib import closing
 
-from coinsorter import config
-from coinsorter.config import Config
+from coinsorter.config.checks import list_pins
+from coinsorter.config.schema import Config
+from coinsorter.config.yaml_lines import format_option
 from coinsorter.hardware import gpio_chip
 from coinsorter.records import Frame
 from coinsorter.sorting.ports import Camera
@@ -95,8 +96,8 @@ def _find_used_pins(settings: Config) -> dict[int, str]:
     """The option of each GPIO pin that is in use; a servo board's channels are no GPIO pins."""
     has_board = settings.servo.driver == "pca9685"
     return {
-        pin: config.option(place)
-        for place, pin, _ in config.pins(settings)
+        pin: format_option(place)
+        for place, pin, _ in list_pins(settings)
         if place[-1] != "pin" or not has_board
     }
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from coinsorter import config
-from coinsorter.config import Config
+from coinsorter.config.load import load_config
+from coinsorter.config.schema import Config
 from coinsorter.errors import ConfigError
 from coinsorter.sorting.ports import Camera
 
@@ -112,7 +112,7 @@ def load_probe(config_path: Path, open_camera: Callable[[Config], Camera]) -> Pr
         return open_camera(probe.settings)
 
     try:
-        settings = config.load(config_path)
+        settings = load_config(config_path)
     except ConfigError:
         settings = None  # the first finding says why
     probe = Probe(config_path, settings, open_configured_camera)

@@ -4,7 +4,7 @@ import sys
 import time
 from importlib import metadata
 
-from coinsorter import config
+from coinsorter.config.load import format_mistakes, load_config, read_config
 from coinsorter.errors import ConfigError
 from coinsorter.hardware.servos import open_servos
 from coinsorter.recognition import bundle, runtime
@@ -44,7 +44,7 @@ PACKAGES = (
 def check_settings(probe: Probe) -> Observation:
     """Whether config.yaml can be loaded."""
     try:
-        config.load(probe.config_path)
+        load_config(probe.config_path)
     except ConfigError as error:
         mistakes = str(error).splitlines()
         return report_fault(
@@ -62,9 +62,9 @@ def check_models(probe: Probe) -> Observation:
     start_s = time.monotonic()
     Classifier(models, interpreter, settings.threads).self_test()
     duration_s = time.monotonic() - start_s
-    mistakes = config.read(probe.config_path, models.labels)[1]
+    mistakes = read_config(probe.config_path, models.labels)[1]
     if mistakes:
-        first = config.render(probe.config_path, mistakes)[0]
+        first = format_mistakes(probe.config_path, mistakes)[0]
         return report_fault(first, "correct config.yaml, or name another bundle")
     crops = len(models.golden.crops)
     version = runtime.version(interpreter)

@@ -5,8 +5,8 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 
-from coinsorter import config
-from coinsorter.config import Config
+from coinsorter.config.load import format_mistakes, read_config
+from coinsorter.config.schema import Config
 from coinsorter.hardware import systemd
 from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Bundle
@@ -98,9 +98,9 @@ def describe_state(machine: Machine, models: Bundle) -> str:
 
 def reload_rules(path: Path, machine: Machine, models: Bundle) -> None:
     """Takes acceptance and labels from config.yaml; changes nothing if it has mistakes."""
-    settings, mistakes = config.read(path, models.labels)
+    settings, mistakes = read_config(path, models.labels)
     if settings is None or mistakes:
-        for line in config.render(path, mistakes):
+        for line in format_mistakes(path, mistakes):
             log.warning("not reloaded: %s", line)
         return
     known_bins = {site.bin for site in machine.schedule.sites}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coinsorter import config
+from coinsorter.config.load import load_config
 from coinsorter.errors import CameraError
 from coinsorter.tools.doctor_probe import Probe
 from tests.conftest import CONFIG, CROWNS
@@ -48,7 +48,7 @@ def make_probe(tmp_path):
     """
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.read_text().replace("models/crowns", str(CROWNS)))
-    shipped = config.load(path)
+    shipped = load_config(path)
 
     def make(open_camera=open_no_camera, answers=None, files=None, **sections) -> Probe:
         write_files(tmp_path / "root", SOUND_FILES | (files or {}))
