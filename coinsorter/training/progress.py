@@ -1,8 +1,56 @@
-"""How long work reports its progress."""
+"""Progress of long work on standard error: bars on a terminal, lines elsewhere."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
-#: Opens a progress bar for a piece of work, named, of so many steps. The bar is a function that is
-#: called with the number of steps that are done, and a word on how it goes.
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+#: Opens a progress bar: takes a title and the number of steps; gives a function that takes the
+#: number of steps that are done and, if there are any, figures by name, such as a loss.
 OpenProgress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
+
+
+@contextmanager
+def show_progress(title: str, total: int) -> Iterator[Callable[..., None]]:
+    """An `OpenProgress` for the command line.
+
+    Where standard error is no terminal, it prints a line whenever there are figures, and one at the
+    end.
+    """
+    console = Console(stderr=True)
+    with Progress(*_columns(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=total, word="")
+
+        def advance(done: int, figures: dict[str, float] | None = None) -> None:
+            word = _format_figures(figures or {})
+            bar.update(task, completed=done, word=word)
+            if not console.is_terminal and (figures or done == total):
+                line = f"{title} {done}/{total} {word}".rstrip()
+                print(line, file=sys.stderr, flush=True)
+
+        yield advance
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[word]}"),
+    )
+
+
+def _format_figures(figures: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.4f}" for name, value in figures.items())

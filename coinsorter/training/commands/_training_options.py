@@ -1,0 +1,84 @@
+"""What the commands of `coinsorter-train` share: a parser's layout, options, checks of paths."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from coinsorter.commands._options import Subparsers
+from coinsorter.errors import InputError
+from coinsorter.recognition.bundle import Facts
+
+#: Carries a command out; success is that it returns.
+Run: TypeAlias = Callable[[argparse.Namespace], None]
+
+
+def add_command(
+    commands: Subparsers, name: str, run: Run, summary: str, description: str, examples: str
+) -> argparse.ArgumentParser:
+    """The parser of a new command, whose help is laid out as its texts are."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=run)
+    return parser
+
+
+def add_report_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """Adds `--out` and `--json` of a command that writes a report.
+
+    name: the report's folder where `--out` is not given.
+    """
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(name),
+        metavar="DIR",
+        help="folder of the report; an earlier report there is replaced when all is done "
+        f"(default: {name})",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print what metrics.json says instead of a summary, for programs",
+    )
+
+
+def print_report(options: argparse.Namespace, result: dict[str, Any], summary: str) -> None:
+    """Prints a report's summary and where it is; with `--json` its figures."""
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print(f"{options.out / 'report.html'}: {summary}")
+
+
+def check_apart(out: Path, *inputs: Path | None) -> None:
+    """Raises InputError where `out` would replace an input, or lie in it."""
+    own = out.resolve()
+    for path in inputs:
+        if path is not None and _overlap(own, path.resolve()):
+            raise InputError(
+                f"--out {out}: would replace or lie in {path}, which is only to be read; "
+                "name another folder"
+            )
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one == other or one in other.parents or other in one.parents
+
+
+def describe_proof(manifest: Facts) -> str:
+    """The share of wrong coins that a bundle's thresholds promise, and what its sample proves."""
+    budget = manifest.budget
+    accepted = f"{budget['held_out_accepted']} of {budget['held_out']} held-out coins accepted"
+    bound = f"at most {100 * budget['wrong_at_most_95']:.3g} % at 95 %"
+    verdict = "proven" if budget["proven"] else "the sample is too small to prove it"
+    return (
+        f"thresholds: {accepted}, {budget['held_out_wrong']} wrongly: {bound}, "
+        f"budget {100 * budget['wrong']:g} %: {verdict}"
+    )
