@@ -836,7 +836,7 @@ def test_limits_are_set_anew_on_photographs_of_another_day(tiny, frames, tmp_pat
         "calibrate", tiny, day, "--out", out, "--wrong", 0.2, "--genuine-rejected", 0.3
     )
     before, after = bundle.load(tiny).facts, bundle.load(out).facts
-    assert status == 0 and "limits set on 18 coins" in printed and "budget 20 %" in printed
+    assert status == 0 and "thresholds set on 18 coins" in printed and "budget 20 %" in printed
     assert {name: digest for name, digest in after.files.items() if "golden" not in name} == {
         name: digest for name, digest in before.files.items() if "golden" not in name
     }
