@@ -65,9 +65,9 @@ DRIVER_AND_NEEDS = """
 import sys
 from pathlib import Path
 from coinsorter.config.load import load_config
-from coinsorter.hardware.servos import open_servos
+from coinsorter.hardware.servos.driver_packages import list_missing_packages
 driver = load_config(Path(sys.argv[1])).servo.driver
-print(driver, *open_servos.missing_packages(driver), sep="\\n")
+print(driver, *list_missing_packages(driver), sep="\\n")
 """
 
 

@@ -144,12 +144,12 @@ def _collect_fallen_coins(
 
     fallen = {}
     with (
-        closing(panel.Panel(settings)) as sensors,
+        closing(panel.GpioPanel(settings)) as sensors,
         closing(Flaps(settings, open_servos.open_servos(settings))) as flaps,
     ):
         flaps.park()
         for name in options.bins:
-            falling = follow_falling_coins(view, name, partial(sensors.fallen_s, name))
+            falling = follow_falling_coins(view, name, partial(sensors.take_drop_times_s, name))
             with show_progress(f"{name} is open", options.coins, options.json) as advance:
                 fallen[name] = open_for_coins(flaps, name, falling, options.coins, advance)
     return fallen

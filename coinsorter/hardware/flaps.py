@@ -4,7 +4,7 @@ from coinsorter.config.schema import Config, ServoSettings
 from coinsorter.errors import FlapError, InputError
 from coinsorter.hardware.servos.open_servos import Servos
 
-DEGREES = 180.0
+SERVO_RANGE_DEG = 180.0
 
 
 class Flaps:
@@ -40,7 +40,9 @@ class Flaps:
     def move(self, bin: str, open: bool) -> None:
         """Turns one flap towards open or rest; returns at once, the servo takes its time."""
         flap = self._flaps[bin]
-        self._pulse(bin, pulse_us(flap.open_deg if open else flap.rest_deg, self._settings))
+        self._pulse(
+            bin, angle_to_pulse_us(flap.open_deg if open else flap.rest_deg, self._settings)
+        )
         if not open:
             self._moved.add(bin)
 
@@ -92,8 +94,8 @@ class Flaps:
             raise FlapError(f"bin {bin}: {error}") from error
 
 
-def pulse_us(degrees: float, settings: ServoSettings) -> float:
+def angle_to_pulse_us(degrees: float, settings: ServoSettings) -> float:
     """The pulse that turns a servo to an angle, in microseconds."""
-    return settings.min_pulse_us + degrees / DEGREES * (
+    return settings.min_pulse_us + degrees / SERVO_RANGE_DEG * (
         settings.max_pulse_us - settings.min_pulse_us
     )

@@ -20,7 +20,7 @@ ELSEWHERE = "anywhere else than on a Raspberry Pi use `coinsorter run --simulate
 HOW = f"add the user to the group gpio, or {ELSEWHERE}"
 
 
-def open_lgpio() -> Any:
+def import_lgpio() -> Any:
     """The module lgpio, imported so that the FIFO it makes at import lies in the runtime folder.
 
     It makes it in $LG_WD, and changes the process's working directory to there, which is undone here. Raises FlapError.
@@ -42,9 +42,9 @@ def open_lgpio() -> Any:
     return lgpio
 
 
-def find() -> int:
+def find_chip() -> int:
     """The number of the chip whose lines are the Pi's pins. Raises FlapError naming what is there instead."""
-    lgpio = open_lgpio()
+    lgpio = import_lgpio()
     labels = {number: label for number in range(CHIPS) if (label := _label(lgpio, number))}
     for wanted in LABELS:
         for number, label in labels.items():
@@ -54,9 +54,9 @@ def find() -> int:
     raise FlapError(f"no GPIO chip of a Raspberry Pi ({', '.join(LABELS)}); found: {found}; {HOW}")
 
 
-def holders(number: int) -> dict[int, str]:
+def read_line_users(number: int) -> dict[int, str]:
     """Who holds lines of a chip, by line: what each user calls itself, lgpio's for one "lg". Raises FlapError."""
-    lgpio = open_lgpio()
+    lgpio = import_lgpio()
     try:
         with _opened(lgpio, number) as handle:
             _, lines, _, _ = lgpio.gpio_get_chip_info(handle)
@@ -66,18 +66,18 @@ def holders(number: int) -> dict[int, str]:
     return {line: user for _, line, flags, _, user in told if flags & IN_USE}
 
 
-def pin_factory() -> Any:
+def open_pin_factory() -> Any:
     """gpiozero's pins on the Pi's chip. Raises FlapError."""
-    number = find()
+    number = find_chip()
     from gpiozero.pins.lgpio import LGPIOFactory
 
     try:
         return LGPIOFactory(chip=number)
-    except pin_errors() as error:
+    except list_pin_errors() as error:
         raise FlapError(f"GPIO chip {number} cannot be opened: {error}; {HOW}") from error
 
 
-def pin_errors() -> tuple[type[Exception], ...]:
+def list_pin_errors() -> tuple[type[Exception], ...]:
     """What a pin raises that fails; gpiozero lets lgpio's own error through."""
     lgpio = sys.modules.get("lgpio")
     return (GPIOZeroError, OSError, RuntimeError, *([lgpio.error] if lgpio else []))
@@ -86,7 +86,7 @@ def pin_errors() -> tuple[type[Exception], ...]:
 def try_all(calls: list[Callable[[], None]]) -> None:
     """Does each, on the way out: one that fails keeps no other from being done."""
     for call in calls:
-        with contextlib.suppress(*pin_errors()):
+        with contextlib.suppress(*list_pin_errors()):
             call()
 
 

@@ -18,7 +18,7 @@ BUTTON_BOUNCE_S, SENSOR_BOUNCE_S = 0.05, 0.002
 SLOW_S, FAST_S = 1.0, 0.15
 
 
-class Panel:
+class GpioPanel:
     """The machine's feeder, LED, button and sensors; what config.yaml has no pin for does nothing and never tells of anything.
 
     Nothing is switched on by opening it. pin_factory: gpiozero's; None for the Pi's own pins. now_s: seconds on the monotonic clock.
@@ -41,7 +41,7 @@ class Panel:
             *(pin for _, pin in drops.values()),
         ]
         self._own = (
-            gpio_chip.pin_factory()
+            gpio_chip.open_pin_factory()
             if pin_factory is None and any(pin is not None for pin in wired)
             else None
         )
@@ -80,9 +80,9 @@ class Panel:
 
     def count_drops(self, bin: str) -> int:
         """How many things have fallen into a bin since last asked."""
-        return len(self.fallen_s(bin))
+        return len(self.take_drop_times_s(bin))
 
-    def fallen_s(self, bin: str) -> list[float]:
+    def take_drop_times_s(self, bin: str) -> list[float]:
         """When things have fallen into a bin since last asked, seconds on the monotonic clock; some milliseconds late, as pins tell of it."""
         return self._drops[bin].take()
 
@@ -103,7 +103,7 @@ class Panel:
             return None
         try:
             self._devices.append(make(pin, pin_factory=self._factory))
-        except gpio_chip.pin_errors() as error:
+        except gpio_chip.list_pin_errors() as error:
             raise FlapError(
                 f"{option}: GPIO {pin} cannot be opened: {error}; is another program using it?"
             ) from error
@@ -142,7 +142,7 @@ def _lights(led: LED) -> dict[str, Callable[[], None]]:
 def _drive(option: str, switch: Callable[[], None]) -> None:
     try:
         switch()
-    except gpio_chip.pin_errors() as error:
+    except gpio_chip.list_pin_errors() as error:
         raise FlapError(
             f"{option} cannot be switched: {error}; check the wiring, then start again"
         ) from error

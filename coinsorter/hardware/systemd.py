@@ -14,7 +14,7 @@ PINGS = 4
 STATUS_S = 5.0
 
 
-class Service:
+class SystemdNotifier:
     """Tells systemd, or nobody. notify: sends a message; now_s: seconds on a monotonic clock; interval_s: of the watchdog, None without."""
 
     def __init__(
@@ -26,12 +26,12 @@ class Service:
         self._notify, self._now_s, self._interval_s = notify, now_s, interval_s
         self._pinged_s = self._told_s = self._beat_s = float("-inf")
 
-    def ready(self, status: str) -> None:
+    def report_ready(self, status: str) -> None:
         """The machine sorts from now on."""
         self._notify(f"READY=1\nSTATUS={status}")
         self._pinged_s = self._told_s = self._now_s()
 
-    def alive(self, beat_s: float, status: Callable[[], str]) -> None:
+    def report_alive(self, beat_s: float, status: Callable[[], str]) -> None:
         """The machine's loop goes round. beat_s: when the last frame came; the watchdog hears of new ones only. As often as you like."""
         now_s = self._now_s()
         if (
@@ -45,19 +45,19 @@ class Service:
             self._told_s = now_s
             self._notify(f"STATUS={status()}")
 
-    def reloading(self) -> None:
+    def report_reloading(self) -> None:
         """The settings are being read anew; `ready` ends it."""
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
-    def stopping(self, why: str) -> None:
+    def report_stopping(self, why: str) -> None:
         """The machine parks its flaps and ends."""
         self._notify(f"STOPPING=1\nSTATUS={why}")
 
 
-def service() -> Service:
+def connect_systemd() -> SystemdNotifier:
     """systemd's if it started this program and asked to be told, else nobody's. Raises ServiceError where it cannot be told."""
     if not os.environ.get("NOTIFY_SOCKET"):
-        return Service(lambda message: None)
+        return SystemdNotifier(lambda message: None)
     try:
         from systemd import daemon
     except ImportError as error:
@@ -65,7 +65,7 @@ def service() -> Service:
         raise ServiceError(
             f"systemd asks to be told when the machine is ready, but python3-systemd is not there; {how}"
         ) from error
-    return Service(daemon.notify, interval_s=_interval_s())
+    return SystemdNotifier(daemon.notify, interval_s=_interval_s())
 
 
 def _interval_s() -> float | None:

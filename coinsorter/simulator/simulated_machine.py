@@ -13,7 +13,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from coinsorter.config.schema import Config
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
-from coinsorter.hardware.servos.open_servos import PinServos
+from coinsorter.hardware.servos.mock import MockServos
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Frame
 from coinsorter.simulator import belt, currency, sprites
@@ -159,7 +159,7 @@ class SimulatedMachine:
             bundle,
             runtime,
             camera=self.camera,
-            flaps=Flaps(config, PinServos(pins)),
+            flaps=Flaps(config, MockServos(pins)),
             ledger=Ledger(ledger_path, facts),
             clock=self.clock,
         )

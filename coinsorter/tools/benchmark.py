@@ -298,7 +298,7 @@ def measure_fresh_process(bundle_path: str, runtime_name: str, turns: str, folde
     from gpiozero.pins.mock import MockFactory, MockPWMPin
 
     from coinsorter.hardware.flaps import Flaps
-    from coinsorter.hardware.servos.open_servos import PinServos
+    from coinsorter.hardware.servos.mock import MockServos
 
     bundle = bundles.load(Path(bundle_path))
     settings = Config(
@@ -315,7 +315,7 @@ def measure_fresh_process(bundle_path: str, runtime_name: str, turns: str, folde
     ledger = Ledger(
         Path(folder) / "fresh.db", RunRecord(str(bundle.path), bundle.digest, runtime_name)
     )
-    flaps = Flaps(settings, PinServos(MockFactory(pin_class=MockPWMPin)))
+    flaps = Flaps(settings, MockServos(MockFactory(pin_class=MockPWMPin)))
     machine = assemble_machine(
         settings, bundle, runtime_name, camera, flaps, ledger, MonotonicClock()
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from coinsorter.config.schema import BinSettings, Config, ServoSettings
-from coinsorter.hardware.flaps import DEGREES, pulse_us
+from coinsorter.hardware.flaps import SERVO_RANGE_DEG, angle_to_pulse_us
 
 HELP = (
     "+N, -N or a number: microseconds; rest, open: take the present position for it; "
@@ -24,7 +24,7 @@ class JoggedFlaps(Protocol):
 
 def convert_to_degrees(us: float, servo: ServoSettings) -> float:
     """The angle that a pulse turns a servo to: the inverse of `pulse_us`."""
-    return DEGREES * (us - servo.min_pulse_us) / (servo.max_pulse_us - servo.min_pulse_us)
+    return SERVO_RANGE_DEG * (us - servo.min_pulse_us) / (servo.max_pulse_us - servo.min_pulse_us)
 
 
 @dataclass
@@ -40,8 +40,8 @@ class FlapTrial:
 
     def __post_init__(self) -> None:
         self.pulses_us = {
-            "rest": pulse_us(self.bin.flap.rest_deg, self.servo),
-            "open": pulse_us(self.bin.flap.open_deg, self.servo),
+            "rest": angle_to_pulse_us(self.bin.flap.rest_deg, self.servo),
+            "open": angle_to_pulse_us(self.bin.flap.open_deg, self.servo),
         }
         self.us = self.pulses_us["rest"]
 

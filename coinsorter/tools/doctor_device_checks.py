@@ -78,9 +78,9 @@ def check_gpio(probe: Probe) -> Observation:
     """Whether the GPIO chip is there, and no other program holds a pin that config.yaml uses."""
     if probe.settings.servo.driver == "mock":
         return report_ok("no pin is in use, as servo.driver is mock")
-    chip = gpio_chip.find()
+    chip = gpio_chip.find_chip()
     used = _find_used_pins(probe.settings)
-    holders = {pin: name for pin, name in gpio_chip.holders(chip).items() if pin in used}
+    holders = {pin: name for pin, name in gpio_chip.read_line_users(chip).items() if pin in used}
     if holders and not probe.is_service_active():
         names = ", ".join(
             f"GPIO {pin} ({used[pin]}) by {name}" for pin, name in sorted(holders.items())

@@ -6,7 +6,7 @@ from importlib import metadata
 
 from coinsorter.config.load import format_mistakes, load_config, read_config
 from coinsorter.errors import ConfigError
-from coinsorter.hardware.servos import open_servos
+from coinsorter.hardware.servos.driver_packages import list_missing_packages
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.tools.doctor_probe import (
@@ -77,7 +77,7 @@ def check_models(probe: Probe) -> Observation:
 def check_packages(probe: Probe) -> Observation:
     """Whether the packages are installed that the servos' driver needs besides the release's."""
     driver = probe.settings.servo.driver
-    missing = open_servos.missing_packages(driver)
+    missing = list_missing_packages(driver)
     if missing:
         return report_fault(
             f"servo.driver {driver} lacks {', '.join(missing)}",

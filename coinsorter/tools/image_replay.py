@@ -22,7 +22,7 @@ from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import FolderCamera
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
-from coinsorter.hardware.servos.open_servos import PinServos
+from coinsorter.hardware.servos.mock import MockServos
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Coin, Decision, Frame, Verdict
@@ -294,7 +294,7 @@ def replay_belt(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Recorded frames of the moving belt through the whole machine, with mock pins: what its ledger says, and a row per coin."""
     clock, camera = ManualClock(), FolderCamera(paths, 1 / settings.camera.frames_per_s)
-    flaps = Flaps(settings, PinServos(MockFactory(pin_class=MockPWMPin)))
+    flaps = Flaps(settings, MockServos(MockFactory(pin_class=MockPWMPin)))
     book = Ledger(ledger_path, RunRecord(str(bundle.path), bundle.digest, interpreter, "replay"))
     machine = assemble_machine(
         settings, bundle, interpreter, _Clocked(camera, clock), flaps, book, clock

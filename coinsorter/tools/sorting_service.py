@@ -26,22 +26,22 @@ def sort_until_stopped(settings: Config, models: Bundle, config_path: Path, note
     """
     interpreter = runtime.pick(settings.runtime.interpreter)
     log.info("bundle %s, %s %s", models.path, interpreter, runtime.version(interpreter))
-    service = systemd.service()
+    service = systemd.connect_systemd()
     signals = SignalRequests()
     run = ledger.RunRecord(str(models.path), models.digest, interpreter, note)
     with ExitStack() as parts:
         machine, camera = _open_machine(parts, settings, models, config_path.parent, run)
-        parts.callback(service.stopping, "flaps go to rest")
+        parts.callback(service.report_stopping, "flaps go to rest")
         machine.classifier.self_test()
         machine.start()
-        service.ready(describe_state(machine, models))
+        service.report_ready(describe_state(machine, models))
         while not signals.stop and machine.step():
-            service.alive(camera.heartbeat_s, lambda: describe_state(machine, models))
+            service.report_alive(camera.heartbeat_s, lambda: describe_state(machine, models))
             if signals.reload:
                 signals.reload = False
-                service.reloading()
+                service.report_reloading()
                 reload_rules(config_path, machine, models)
-                service.ready(describe_state(machine, models))
+                service.report_ready(describe_state(machine, models))
     if machine.failure:
         raise machine.failure
 
@@ -53,13 +53,13 @@ def _open_machine(
     from coinsorter.hardware.camera.open_camera import open_camera
     from coinsorter.hardware.clock import MonotonicClock
     from coinsorter.hardware.flaps import Flaps
-    from coinsorter.hardware.panel import Panel
+    from coinsorter.hardware.panel import GpioPanel
     from coinsorter.hardware.servos.open_servos import open_servos
 
     flaps = Flaps(settings, open_servos(settings))
     parts.callback(flaps.close)
     flaps.park()
-    panel = Panel(settings)
+    panel = GpioPanel(settings)
     parts.callback(panel.close)
     ledger_path = base / settings.ledger.path
     book = ledger.BackgroundLedger(lambda: ledger.Ledger(ledger_path, run))

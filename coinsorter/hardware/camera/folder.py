@@ -40,7 +40,7 @@ class FolderCamera:
         self._paths = iter(())
 
 
-class ShownCamera:
+class LoopedFolderCamera:
     """Pictures shown in their order, frames_per_s of them a second, again and again.
 
     As with a live camera, a picture that nobody asked for in its time is gone. Pictures keep their size.

@@ -6,7 +6,7 @@ from coinsorter.config.schema import CameraSettings
 from coinsorter.hardware.camera.folder import (
     PICTURES,
     FolderCamera,
-    ShownCamera,
+    LoopedFolderCamera,
     decode,
     last_number,
     picture_paths,
@@ -19,7 +19,7 @@ __all__ = [
     "PICTURES",
     "FolderCamera",
     "PiCamera",
-    "ShownCamera",
+    "LoopedFolderCamera",
     "UsbCamera",
     "decode",
     "last_number",
@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 
-def open_camera(settings: CameraSettings, base: Path) -> ShownCamera | UsbCamera | PiCamera:
+def open_camera(settings: CameraSettings, base: Path) -> LoopedFolderCamera | UsbCamera | PiCamera:
     """The camera that config.yaml names; base: the folder that a folder of pictures is relative to. Raises CameraError or InputError."""
     if settings.source == "folder":
-        return ShownCamera(picture_paths(base / str(settings.folder)), settings.frames_per_s)
+        return LoopedFolderCamera(picture_paths(base / str(settings.folder)), settings.frames_per_s)
     return UsbCamera(settings) if settings.source == "usb" else PiCamera(settings)

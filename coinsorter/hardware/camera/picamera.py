@@ -45,7 +45,7 @@ class PiCamera:
 
     def __init__(self, settings: CameraSettings) -> None:
         self._settings = settings
-        self._silence_s = timing.longest_s(settings)
+        self._silence_s = timing.compute_max_silence_s(settings)
         self._number = 0
         self._camera: Any = None
         self._fixed: dict[str, Any] = {}

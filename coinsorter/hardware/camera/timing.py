@@ -10,6 +10,6 @@ SILENCE_FRAMES = 15
 START_S = 2.0  # that each of the first frames may take
 
 
-def longest_s(settings: CameraSettings) -> float:
+def compute_max_silence_s(settings: CameraSettings) -> float:
     """The longest time without a frame, in seconds."""
     return SILENCE_FRAMES / settings.frames_per_s

@@ -39,7 +39,7 @@ class UsbCamera:
         self._settings = settings
         self._open_capture = open_capture
         self._path = f"/dev/video{settings.usb_device}"
-        self._silence_s = timing.longest_s(settings)
+        self._silence_s = timing.compute_max_silence_s(settings)
         self._number = 0
         self._reader: _Reader | None = None
         self.heartbeat_s = time.monotonic()

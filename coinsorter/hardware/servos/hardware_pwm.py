@@ -7,7 +7,12 @@ from typing import Any
 from coinsorter.config.checks import PWM_CHANNELS
 from coinsorter.errors import FlapError
 from coinsorter.hardware import gpio_chip
-from coinsorter.hardware.servos.pulses import PERIOD_US, PULSES_PER_S, driving, opening
+from coinsorter.hardware.servos.pulses import (
+    PERIOD_US,
+    PULSES_PER_S,
+    explain_open_errors,
+    explain_pulse_errors,
+)
 
 # By the device below the PWM chip, its channels by pin. On a Pi 5 the chip's number has changed with kernels (2, then 0), and others
 # drive the fan; these are the addresses in the device trees of a Pi 5, of a Pi 4 and of a Pi 3.
@@ -25,7 +30,7 @@ CHANNELS_OF = {
 HOW = "add `dtoverlay=pwm-2chan` with its pins to /boot/firmware/config.txt and start the Pi again"
 
 
-class PwmServos:
+class HardwarePwmServos:
     """Pulses by the Pi's PWM through the package rpi-hardware-pwm, in steps of less than 1 us.
 
     The pulses go on when the process is killed: whoever starts it again must park first.
@@ -47,7 +52,7 @@ class PwmServos:
 
     def pulse(self, pin: int, us: float) -> None:
         output, percent = self._opened(pin), 100 * us / PERIOD_US
-        with driving(f"GPIO {pin}", self._failures):
+        with explain_pulse_errors(f"GPIO {pin}", self._failures):
             if pin in self._pulsed:
                 output.change_duty_cycle(percent)
             else:
@@ -56,7 +61,7 @@ class PwmServos:
 
     def release(self, pin: int) -> None:
         output = self._opened(pin)
-        with driving(f"GPIO {pin}", self._failures):
+        with explain_pulse_errors(f"GPIO {pin}", self._failures):
             output.stop()
         self._pulsed.discard(pin)
 
@@ -69,7 +74,7 @@ class PwmServos:
     def _opened(self, pin: int) -> Any:
         if pin not in self._outputs:
             self._refuse_shared(pin)
-            with opening(
+            with explain_open_errors(
                 f"GPIO {pin}",
                 self._failures,
                 "add the user to the group gpio; is another program using it?",

@@ -4,7 +4,7 @@ import time
 from functools import partial
 
 from coinsorter.hardware import gpio_chip
-from coinsorter.hardware.servos.pulses import PERIOD_US, driving, opening
+from coinsorter.hardware.servos.pulses import PERIOD_US, explain_open_errors, explain_pulse_errors
 
 
 class GpioServos:
@@ -19,9 +19,9 @@ class GpioServos:
     """
 
     def __init__(self, settle_s: float) -> None:
-        self._lgpio = gpio_chip.open_lgpio()
-        number = gpio_chip.find()
-        with opening(f"GPIO chip {number}", gpio_chip.pin_errors()):
+        self._lgpio = gpio_chip.import_lgpio()
+        number = gpio_chip.find_chip()
+        with explain_open_errors(f"GPIO chip {number}", gpio_chip.list_pin_errors()):
             self._chip: int | None = self._lgpio.gpiochip_open(number)
         self._settle_s = settle_s
         self._claimed: set[int] = set()
@@ -30,7 +30,7 @@ class GpioServos:
     def pulse(self, pin: int, us: float) -> None:
         self._claim(pin)
         width_us = round(us)
-        with driving(f"GPIO {pin}", gpio_chip.pin_errors()):
+        with explain_pulse_errors(f"GPIO {pin}", gpio_chip.list_pin_errors()):
             self._lgpio.tx_pulse(self._chip, pin, width_us, PERIOD_US - width_us)
         self._pulsed.add(pin)
 
@@ -38,7 +38,7 @@ class GpioServos:
         self._claim(pin)
         if pin not in self._pulsed:
             return
-        with driving(f"GPIO {pin}", gpio_chip.pin_errors()):
+        with explain_pulse_errors(f"GPIO {pin}", gpio_chip.list_pin_errors()):
             self._stop(pin)
         self._pulsed.discard(pin)
 
@@ -57,7 +57,7 @@ class GpioServos:
 
     def _claim(self, pin: int) -> None:
         if pin not in self._claimed:
-            with opening(f"GPIO {pin}", gpio_chip.pin_errors()):
+            with explain_open_errors(f"GPIO {pin}", gpio_chip.list_pin_errors()):
                 self._lgpio.gpio_claim_output(self._chip, pin, 0)
             self._claimed.add(pin)
 

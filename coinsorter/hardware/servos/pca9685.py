@@ -6,13 +6,13 @@ from typing import Any
 
 from coinsorter.errors import FlapError
 from coinsorter.hardware import gpio_chip
-from coinsorter.hardware.servos.pulses import PULSES_PER_S, driving
+from coinsorter.hardware.servos.pulses import PULSES_PER_S, explain_pulse_errors
 
 I2C_BUS = 1  # at the header's pins 3 and 5, on every Pi
 STEPS = 4096  # of a period: PCA9685 data sheet, 7.3.3
 
 
-class BoardServos:
+class Pca9685Servos:
     """Pulses by a PCA9685, through Adafruit's library for it: the one that is kept up, and that runs on every Pi. Its bus is opened by
     number, since by the board's name Blinka wants packages of its own for each Pi.
 
@@ -56,7 +56,9 @@ class BoardServos:
 
     def _set(self, pin: int, steps: int) -> None:
         self._used.add(pin)
-        with driving(f"output {pin} of the board at 0x{self._address:02x}", (OSError,)):
+        with explain_pulse_errors(
+            f"output {pin} of the board at 0x{self._address:02x}", (OSError,)
+        ):
             self._write(pin, steps)
 
     def _write(self, pin: int, steps: int) -> None:

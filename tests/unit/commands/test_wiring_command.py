@@ -9,7 +9,7 @@ import pytest
 
 from coinsorter.config.load import load_config, read_config
 from coinsorter.hardware.camera.open_camera import read_picture
-from coinsorter.hardware.servos import open_servos
+from coinsorter.hardware.servos import mock
 from tests.conftest import CROWNS
 
 
@@ -72,9 +72,7 @@ def test_a_jog_says_that_the_flap_is_back_at_rest(command, settings):
 
 def test_parking_turns_every_flap_to_its_rest_and_nowhere_else(command, settings, monkeypatch):
     sent = []
-    monkeypatch.setattr(
-        open_servos.PinServos, "pulse", lambda self, pin, us: sent.append((pin, us))
-    )
+    monkeypatch.setattr(mock.MockServos, "pulse", lambda self, pin, us: sent.append((pin, us)))
     assert command("park", "--config", settings)[:2] == (0, "every flap is at rest\n")
     assert {us for _, us in sent if us} == {1500} and [pin for pin, us in sent if us] == [
         bin_.flap.pin for bin_ in load_config(settings).bins

@@ -4,8 +4,8 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from coinsorter.errors import FlapError, InputError
-from coinsorter.hardware.flaps import Flaps, pulse_us
-from coinsorter.hardware.servos.open_servos import PinServos
+from coinsorter.hardware.flaps import Flaps, angle_to_pulse_us
+from coinsorter.hardware.servos.mock import MockServos
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def pins():
 
 @pytest.fixture
 def flaps(config, pins):
-    flaps = Flaps(config, PinServos(pins))
+    flaps = Flaps(config, MockServos(pins))
     flaps.park()
     yield flaps
     flaps.close()
@@ -26,7 +26,7 @@ def flaps(config, pins):
 @pytest.fixture
 def released(config, pins):
     """Flaps whose servos get no pulses any more 500 ms after their move, parked."""
-    flaps = Flaps(with_release(config, 500), PinServos(pins))
+    flaps = Flaps(with_release(config, 500), MockServos(pins))
     flaps.park()
     yield flaps
     flaps.close()
@@ -53,7 +53,7 @@ def carried_us(pins: MockFactory, pin: int) -> list[float]:
 
 
 def test_nothing_moves_when_the_flaps_are_opened(config, pins):
-    flaps = Flaps(config, PinServos(pins))
+    flaps = Flaps(config, MockServos(pins))
     assert all(carried_us(pins, b.flap.pin) == [0.0] for b in config.bins)
     assert all(pins.pin(b.flap.pin).function == "output" for b in config.bins)
     flaps.close()
@@ -72,7 +72,7 @@ def test_a_pin_that_fails_keeps_no_other_flap_from_its_rest(config, pins, flaps)
 
 
 def test_parking_brings_every_flap_to_rest(config, pins, flaps):
-    rest = pulse_us(90, config.servo)
+    rest = angle_to_pulse_us(90, config.servo)
     assert rest == 1500
     assert all(carried_us(pins, b.flap.pin) == [0.0, rest] for b in config.bins)
 
@@ -102,12 +102,12 @@ def test_parking_after_closing_moves_nothing(config, pins, flaps):
 
 def test_a_pin_in_use_is_named_and_the_others_are_let_go(config, pins):
     taken = config.bins[3].flap.pin
-    holder = Flaps(config.model_copy(update={"bins": [config.bins[3]]}), PinServos(pins))
+    holder = Flaps(config.model_copy(update={"bins": [config.bins[3]]}), MockServos(pins))
     with pytest.raises(FlapError, match=f"bin crown_1: GPIO {taken} cannot be driven"):
-        Flaps(config, PinServos(pins))
+        Flaps(config, MockServos(pins))
     assert pins.pin(config.bins[0].flap.pin).function == "input"
     holder.close()
-    Flaps(config, PinServos(pins)).close()
+    Flaps(config, MockServos(pins)).close()
 
 
 def test_servos_are_held_for_ever_where_no_release_is_set(config, pins, flaps):
@@ -149,7 +149,7 @@ def test_no_servo_is_released_on_its_way(config, pins):
     slow = config.bins[0].model_copy(
         update={"flap": config.bins[0].flap.model_copy(update={"travel_ms": 2000.0})}
     )
-    flaps = Flaps(with_release(config.model_copy(update={"bins": [slow]}), 100), PinServos(pins))
+    flaps = Flaps(with_release(config.model_copy(update={"bins": [slow]}), 100), MockServos(pins))
     flaps.park()
     flaps.tick(0.0)
     flaps.tick(1.99)

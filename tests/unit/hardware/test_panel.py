@@ -9,7 +9,7 @@ from gpiozero.pins.mock import MockFactory, MockPin
 
 from coinsorter.config.schema import PanelSettings
 from coinsorter.errors import FlapError
-from coinsorter.hardware.panel import FAST_S, SLOW_S, Panel
+from coinsorter.hardware.panel import FAST_S, SLOW_S, GpioPanel
 
 FEEDER, BEAM, STOP, LED, DROP = 22, 23, 24, 25, 27
 
@@ -34,7 +34,7 @@ def wired(config):
 
 @pytest.fixture
 def panel(wired, pins):
-    panel = Panel(wired, pins)
+    panel = GpioPanel(wired, pins)
     yield panel
     panel.close()
 
@@ -83,8 +83,8 @@ def test_the_feeder_feeds_and_stops(pins, panel):
 @pytest.mark.parametrize(
     "asked, pin",
     [
-        (Panel.count_presses, STOP),
-        (Panel.count_beam_breaks, BEAM),
+        (GpioPanel.count_presses, STOP),
+        (GpioPanel.count_beam_breaks, BEAM),
         (lambda panel: panel.count_drops("bit_50"), DROP),
     ],
 )
@@ -111,12 +111,12 @@ def test_what_one_sensor_sees_is_not_told_of_another(pins, panel):
 
 def test_it_is_told_when_things_fell(wired, pins):
     times_s = iter([12.5, 13.25, 20.0])
-    panel = Panel(wired, pins, lambda: next(times_s))
+    panel = GpioPanel(wired, pins, lambda: next(times_s))
     pulse(pins, DROP, 2)
-    assert panel.fallen_s("bit_50") == [12.5, 13.25]
-    assert panel.fallen_s("bit_50") == [] == panel.fallen_s("bit_20")
+    assert panel.take_drop_times_s("bit_50") == [12.5, 13.25]
+    assert panel.take_drop_times_s("bit_50") == [] == panel.take_drop_times_s("bit_20")
     pulse(pins, DROP)
-    assert panel.fallen_s("bit_50") == [20.0]
+    assert panel.take_drop_times_s("bit_50") == [20.0]
     panel.close()
 
 
@@ -138,7 +138,7 @@ def test_the_led_is_on_while_sorting_and_can_be_off(pins, panel):
 @pytest.mark.parametrize("state, lasts_s", [("paused", SLOW_S), ("fault", FAST_S)])
 def test_the_led_blinks_slowly_when_paused_and_fast_at_a_fault(wired, pins, state, lasts_s):
     led = pins.pin(LED, pin_class=WatchedPin)
-    panel = Panel(wired, pins)
+    panel = GpioPanel(wired, pins)
     panel.show(state)
     for _ in range(2):
         assert led.changed.acquire(timeout=10)
@@ -153,18 +153,18 @@ def test_the_led_blinks_slowly_when_paused_and_fast_at_a_fault(wired, pins, stat
 def test_closing_stops_the_feeder_and_the_led_and_lets_go_of_every_pin_and_may_be_done_twice(
     wired, pins
 ):
-    panel = Panel(wired, pins)
+    panel = GpioPanel(wired, pins)
     panel.feed(True)
     panel.show("fault")
     panel.close()
     panel.close()
     assert [pins.pin(pin).states[-1].state for pin in (FEEDER, LED)] == [False, False]
     assert {pins.pin(pin).function for pin in (FEEDER, LED, STOP, BEAM, DROP)} == {"input"}
-    Panel(wired, pins).close()
+    GpioPanel(wired, pins).close()
 
 
 def test_after_closing_nothing_is_switched_any_more(wired, pins):
-    panel = Panel(wired, pins)
+    panel = GpioPanel(wired, pins)
     panel.close()
     panel.feed(True)
     panel.show("sorting")
@@ -180,8 +180,8 @@ def test_the_chip_that_was_opened_for_it_is_closed_again(wired, pins, monkeypatc
             self.closed = True
 
     own = OwnPins()
-    monkeypatch.setattr("coinsorter.hardware.gpio_chip.pin_factory", lambda: own)
-    panel = Panel(wired)
+    monkeypatch.setattr("coinsorter.hardware.gpio_chip.open_pin_factory", lambda: own)
+    panel = GpioPanel(wired)
     assert not own.closed
     panel.close()
     assert own.closed
@@ -189,14 +189,14 @@ def test_the_chip_that_was_opened_for_it_is_closed_again(wired, pins, monkeypatc
     own.closed = False
     holder = Holder(STOP, pin_factory=own)
     with pytest.raises(FlapError, match="panel.stop_pin"):
-        Panel(wired)
+        GpioPanel(wired)
     assert own.closed
     holder.close()
 
 
 def test_without_any_pin_nothing_is_opened_and_nothing_is_ever_told(config, monkeypatch):
     monkeypatch.setitem(sys.modules, "lgpio", None)
-    panel = Panel(config)
+    panel = GpioPanel(config)
     panel.feed(True)
     panel.show("fault")
     assert (panel.count_presses(), panel.count_beam_breaks(), panel.count_drops("bit_10")) == (
@@ -211,7 +211,7 @@ def test_with_pins_but_without_a_pi_it_is_said_what_to_install(wired, monkeypatc
     monkeypatch.setitem(sys.modules, "lgpio", None)
     monkeypatch.setenv("LG_WD", str(tmp_path))
     with pytest.raises(FlapError, match="lgpio is not installed"):
-        Panel(wired)
+        GpioPanel(wired)
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,9 @@ def test_a_pin_in_use_is_named_by_its_option_and_the_others_are_let_go(wired, pi
     with pytest.raises(
         FlapError, match=f"{option}: GPIO {pin} cannot be opened: .*; is another program using it"
     ):
-        Panel(wired, pins)
+        GpioPanel(wired, pins)
     holder.close()
-    Panel(wired, pins).close()
+    GpioPanel(wired, pins).close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from coinsorter.errors import ServiceError
 from coinsorter.hardware import systemd as notify
-from coinsorter.hardware.systemd import STATUS_S, Service
+from coinsorter.hardware.systemd import STATUS_S, SystemdNotifier
 
 
 class Heard:
@@ -18,7 +18,7 @@ class Heard:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.messages: list[tuple[float, str]] = []
-        self.service = Service(
+        self.service = SystemdNotifier(
             lambda message: self.messages.append((self.now_s, message)),
             lambda: self.now_s,
             interval_s=8.0,
@@ -27,7 +27,7 @@ class Heard:
     def frames(self, until_s: float, every_s: float = 0.05) -> None:
         while self.now_s < until_s:
             self.now_s += every_s
-            self.service.alive(self.now_s, lambda: "sorting")
+            self.service.report_alive(self.now_s, lambda: "sorting")
 
     def times(self, message: str) -> list[float]:
         return [at_s for at_s, told in self.messages if told == message]
@@ -35,13 +35,13 @@ class Heard:
 
 def test_ready_is_told_with_what_the_machine_does():
     heard = Heard()
-    heard.service.ready("sorting with models/crowns")
+    heard.service.report_ready("sorting with models/crowns")
     assert heard.messages == [(0.0, "READY=1\nSTATUS=sorting with models/crowns")]
 
 
 def test_while_frames_come_the_watchdog_hears_of_them_well_within_its_interval():
     heard = Heard()
-    heard.service.ready("sorting")
+    heard.service.report_ready("sorting")
     heard.frames(until_s=60)
     times = [0.0, *heard.times("WATCHDOG=1")]
     assert max(later - earlier for earlier, later in zip(times, times[1:])) < 8.0 / 3
@@ -51,34 +51,34 @@ def test_while_frames_come_the_watchdog_hears_of_them_well_within_its_interval()
 
 def test_a_loop_that_goes_round_without_frames_pings_no_watchdog():
     heard = Heard()
-    heard.service.ready("sorting")
+    heard.service.report_ready("sorting")
     heard.frames(until_s=10)
     for heard.now_s in range(11, 40):
-        heard.service.alive(10.0, lambda: "sorting")
+        heard.service.report_alive(10.0, lambda: "sorting")
     assert max(heard.times("WATCHDOG=1")) < 10 + 8.0 / 4 + 1
     assert max(heard.times("STATUS=sorting")) > 30
 
 
 def test_the_end_and_a_reload_are_told():
     heard = Heard()
-    heard.service.reloading()
-    heard.service.stopping("stopped by SIGTERM")
+    heard.service.report_reloading()
+    heard.service.report_stopping("stopped by SIGTERM")
     assert heard.messages[0][1].startswith("RELOADING=1\nMONOTONIC_USEC=")
     assert heard.messages[1][1] == "STOPPING=1\nSTATUS=stopped by SIGTERM"
 
 
 def test_where_nobody_asks_nobody_is_told(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    quiet = notify.service()
-    quiet.ready("sorting")
-    quiet.alive(0.0, lambda: "sorting")
+    quiet = notify.connect_systemd()
+    quiet.report_ready("sorting")
+    quiet.report_alive(0.0, lambda: "sorting")
 
 
 def test_systemd_that_cannot_be_told_is_an_error_that_says_what_to_install(monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
     monkeypatch.setitem(sys.modules, "systemd", None)
     with pytest.raises(ServiceError, match="apt install python3-systemd"):
-        notify.service()
+        notify.connect_systemd()
 
 
 def test_messages_reach_the_socket_that_systemd_names(monkeypatch, tmp_path):
@@ -94,10 +94,10 @@ def test_messages_reach_the_socket_that_systemd_names(monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "systemd", types.SimpleNamespace(daemon=daemon))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(address)
-        told = notify.service()
-        told.ready("sorting")
-        told.alive(0.0, lambda: "sorting")
-        told.stopping("enough")
+        told = notify.connect_systemd()
+        told.report_ready("sorting")
+        told.report_alive(0.0, lambda: "sorting")
+        told.report_stopping("enough")
         listening.settimeout(5)
         assert listening.recv(1000).decode() == "READY=1\nSTATUS=sorting"
         assert listening.recv(1000).decode() == "STOPPING=1\nSTATUS=enough"

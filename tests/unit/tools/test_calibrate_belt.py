@@ -11,7 +11,7 @@ from coinsorter.errors import InputError
 from coinsorter.hardware import panel
 from coinsorter.hardware.camera import open_camera as cameras
 from coinsorter.hardware.servos import open_servos
-from coinsorter.hardware.servos.open_servos import PinServos
+from coinsorter.hardware.servos.mock import MockServos
 from coinsorter.recognition import runtime
 from coinsorter.records import Coin, Frame
 from coinsorter.simulator.simulated_machine import SimulatedMachine, SimulatedPins
@@ -113,10 +113,10 @@ def belt(tmp_path, crowns, monkeypatch, settings):
         {bin_.flap.pin: simulated.belt.servos[bin_.name] for bin_ in simulated.config.bins},
     )
     monkeypatch.setattr(cameras, "open_camera", lambda *_: sensed)
-    monkeypatch.setattr(open_servos, "open_servos", lambda _: PinServos(flaps))
-    real_panel = panel.Panel
+    monkeypatch.setattr(open_servos, "open_servos", lambda _: MockServos(flaps))
+    real_panel = panel.GpioPanel
     monkeypatch.setattr(
-        panel, "Panel", lambda settings: real_panel(settings, pins, lambda: sensed.now_s)
+        panel, "GpioPanel", lambda settings: real_panel(settings, pins, lambda: sensed.now_s)
     )
     sensed.servos = simulated.belt.servos
     return sensed
@@ -242,7 +242,7 @@ class Told:
     def update(self, frame: Frame, circles: list) -> list[Coin]:
         return self.leaving.get(frame.number, [])
 
-    def fallen_s(self) -> list[float]:
+    def take_drop_times_s(self) -> list[float]:
         return self.falls.pop(self.now, [])
 
 
@@ -272,7 +272,7 @@ def test_a_coin_counts_only_if_nobody_else_can_have_fallen(
 ):
     told = Told(leaving, falls, 12)
     found = calibrate_belt.follow_falling_coins(
-        BeltView(told, told, build_search(crowns, config.scale)), "bit_10", told.fallen_s
+        BeltView(told, told, build_search(crowns, config.scale)), "bit_10", told.take_drop_times_s
     )
     assert [(one.coin.number, one.fell_s) for one in found] == expected
 

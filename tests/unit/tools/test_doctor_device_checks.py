@@ -73,8 +73,8 @@ def test_the_camera_is_left_to_the_running_service(make_probe):
 def test_pins_that_another_program_holds_are_named(
     make_probe, monkeypatch, holders, active, state, words
 ):
-    monkeypatch.setattr(gpio_chip, "find", lambda: 4)
-    monkeypatch.setattr(gpio_chip, "holders", lambda number: holders)
+    monkeypatch.setattr(gpio_chip, "find_chip", lambda: 4)
+    monkeypatch.setattr(gpio_chip, "read_line_users", lambda number: holders)
     observation = check_gpio(make_probe(answers={"is-active": active}))
     assert observation.state == state and words in observation.what
 
@@ -83,7 +83,7 @@ def test_a_chip_that_is_absent_is_its_own_error(make_probe, monkeypatch):
     def find_nothing():
         raise FlapError("no GPIO chip of a Raspberry Pi; add the user to the group gpio")
 
-    monkeypatch.setattr(gpio_chip, "find", find_nothing)
+    monkeypatch.setattr(gpio_chip, "find_chip", find_nothing)
     with pytest.raises(FlapError, match="no GPIO chip"):
         check_gpio(make_probe())
 

@@ -15,8 +15,8 @@ from coinsorter.config.schema import CameraSettings
 from coinsorter.errors import CameraError, InputError
 from coinsorter.hardware.camera.open_camera import (
     FolderCamera,
+    LoopedFolderCamera,
     PiCamera,
-    ShownCamera,
     UsbCamera,
     open_camera,
 )
@@ -606,8 +606,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def shown(folder, clock: Clock, frames_per_s: float = 10) -> ShownCamera:
-    return ShownCamera(
+def shown(folder, clock: Clock, frames_per_s: float = 10) -> LoopedFolderCamera:
+    return LoopedFolderCamera(
         [folder / f"frame-{grey}.png" for grey in (10, 20, 100)],
         frames_per_s,
         clock.now_s,
@@ -669,7 +669,7 @@ def test_a_folder_is_shown_from_beside_the_settings_in_the_order_of_its_numbers(
     camera = open_camera(
         settings(source="folder", folder=folder.name, frames_per_s=120), folder.parent
     )
-    assert isinstance(camera, ShownCamera)
+    assert isinstance(camera, LoopedFolderCamera)
     frames = [camera.next_frame() for _ in range(4)]
     assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [
         (10, 20, 100)[frame.number % 3] for frame in frames

@@ -15,7 +15,9 @@ from coinsorter.config.checks import SERVO_PINS
 from coinsorter.errors import FlapError
 from coinsorter.hardware import gpio_chip
 from coinsorter.hardware.flaps import Flaps
-from coinsorter.hardware.servos.open_servos import PinServos, missing_packages, open_servos
+from coinsorter.hardware.servos.driver_packages import list_missing_packages
+from coinsorter.hardware.servos.mock import MockServos
+from coinsorter.hardware.servos.open_servos import open_servos
 from tests.conftest import ROOT
 
 
@@ -121,7 +123,7 @@ def driven_by(config, driver: str, *pins: int):
 )
 def test_the_chip_is_found_by_its_label_whatever_its_number(lgpio, labels, number):
     lgpio.labels = labels
-    assert gpio_chip.find() == number
+    assert gpio_chip.find_chip() == number
     assert set(lgpio.handles.values()) == {None}, "every chip that was looked at is closed again"
 
 
@@ -135,20 +137,20 @@ def test_the_chip_is_found_by_its_label_whatever_its_number(lgpio, labels, numbe
 def test_where_no_chip_is_a_pis_the_labels_are_named(lgpio, labels, found):
     lgpio.labels = labels
     with pytest.raises(FlapError, match=f"pinctrl-rp1, .*{found}add the user to the group gpio"):
-        gpio_chip.find()
+        gpio_chip.find_chip()
 
 
 def test_who_holds_lines_is_told(lgpio, config):
     servos = open_servos(driven_by(config, "gpio"))
     servos.release(5)
-    assert gpio_chip.holders(0) == {5: "lg"}
+    assert gpio_chip.read_line_users(0) == {5: "lg"}
     servos.close()
-    assert gpio_chip.holders(0) == {}
+    assert gpio_chip.read_line_users(0) == {}
 
 
 def test_a_chip_that_is_gone_is_named(lgpio):
     with pytest.raises(FlapError, match="GPIO chip 9 cannot be read: can not open gpiochip"):
-        gpio_chip.holders(9)
+        gpio_chip.read_line_users(9)
 
 
 def test_without_lgpio_it_is_said_how_to_install_it(monkeypatch, config, tmp_path):
@@ -172,7 +174,7 @@ import os
 from coinsorter.hardware import gpio_chip
 from coinsorter.errors import FlapError
 try:
-    gpio_chip.find()
+    gpio_chip.find_chip()
 except FlapError as error:
     print(error)
 print(os.getcwd(), os.environ["LG_WD"], os.listdir(os.environ["LG_WD"]), sep="|")
@@ -240,7 +242,7 @@ def test_lgpios_pipe_lies_in_the_runtime_folder_and_the_process_stays_where_it_w
 def test_a_runtime_folder_that_is_not_there_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("LG_WD", str(tmp_path / "nowhere"))
     with pytest.raises(FlapError, match="lgpio cannot work in .*nowhere.*; set LG_WD to a folder"):
-        gpio_chip.find()
+        gpio_chip.find_chip()
 
 
 # -- gpio -----------------------------------------------------------------------------------------------------------------------------
@@ -377,9 +379,9 @@ def sysfs(folder: Path, chips: dict[int, str]) -> Path:
 
 
 def pwm_servos(folder: Path, chips: dict[int, str]):
-    from coinsorter.hardware.servos.hardware_pwm import PwmServos
+    from coinsorter.hardware.servos.hardware_pwm import HardwarePwmServos
 
-    return PwmServos(settle_s=0.0, sysfs=sysfs(folder, chips))
+    return HardwarePwmServos(settle_s=0.0, sysfs=sysfs(folder, chips))
 
 
 @pytest.mark.parametrize(
@@ -630,7 +632,7 @@ NEEDS = [
 )
 def test_what_a_driver_needs_and_is_not_there_is_told(installed, there, driver, missing):
     installed({"coinsorter": NEEDS, **{name: [] for name in there}})
-    assert missing_packages(driver) == missing
+    assert list_missing_packages(driver) == missing
 
 
 def test_setup_cfg_tells_of_every_driver_what_it_needs():
@@ -653,7 +655,7 @@ def test_the_mock_driver_says_that_nothing_moves(config, caplog):
 
 def test_mock_pins_carry_pulses_until_they_are_released_or_closed():
     pins = MockFactory(pin_class=MockPWMPin)
-    servos = PinServos(pins)
+    servos = MockServos(pins)
     servos.pulse(5, 1234)
     servos.pulse(6, 2000)
     servos.release(5)
