@@ -1,15 +1,20 @@
-"""A coin and its verdict -> a decision. A coin is accepted by proof only; all that is in doubt is rejected.
+"""The whole acceptance rule: a coin and its verdict -> a decision, with every reason to reject.
 
-Every test is written so that what is missing or not a number fails it.
+A coin is accepted by proof only; whatever is in doubt is rejected. Every test is written so that
+a missing value or NaN fails it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from coinsorter.records import (
     ANOMALY,
     DIAMETER,
+    FAULT,
+    LATE,
     NO_BIN,
     NOT_ALONE,
+    PAUSED,
     SORTED,
     UNSURE,
     Coin,
@@ -21,30 +26,55 @@ from coinsorter.records import (
 
 @dataclass(frozen=True)
 class Rules:
-    """thresholds: the limits in force, by label. bins: the bin of each label that has one. reject: the reject bin's name."""
+    """What a machine accepts, and where to.
+
+    thresholds: those in force, by label.
+    bins: the bin of each label that has one.
+    reject_bin: the name of the reject bin.
+    """
 
     thresholds: dict[str, Thresholds]
     bins: dict[str, str]
     reject_bin: str
 
 
-def decide(coin: Coin, verdict: Verdict, rules: Rules) -> Decision:
-    """The bin of the coin's label, if class, anomaly and diameter agree and it lay alone; else the reject bin and why.
+def decide(
+    coin: Coin, verdict: Verdict, rules: Rules, *, is_faulty: bool = False, is_paused: bool = False
+) -> Decision:
+    """The bin of the coin's label, if all evidence agrees; else the reject bin and the reason.
 
-    Whether its flap can be on time is the schedule's to prove.
+    is_faulty, is_paused: whether the machine is in safety, or stopped by its button; then every
+    coin is rejected. Whether a flap can be on time is for the schedule to prove: see `reject_late`.
     """
-    limits = rules.thresholds.get(verdict.label)
+    if is_faulty:
+        return Decision(rules.reject_bin, FAULT)
+    if is_paused:
+        return Decision(rules.reject_bin, PAUSED)
     if not coin.alone:
         return Decision(rules.reject_bin, NOT_ALONE)
-    if limits is None or not verdict.confidence >= limits.min_confidence:
-        return Decision(rules.reject_bin, UNSURE)
-    if not verdict.anomaly <= limits.max_anomaly:
-        return Decision(rules.reject_bin, ANOMALY)
-    if not abs(verdict.diameter_mm - limits.nominal_mm) <= limits.tolerance_mm:
-        return Decision(rules.reject_bin, DIAMETER)
+    reason = _find_failed_threshold(verdict, rules.thresholds.get(verdict.label))
+    if reason is not None:
+        return Decision(rules.reject_bin, reason)
     if verdict.label not in rules.bins:
         return Decision(rules.reject_bin, NO_BIN)
     return Decision(rules.bins[verdict.label], SORTED)
+
+
+def reject_late(rules: Rules) -> Decision:
+    """The decision on an accepted coin whose flap cannot be proven to be in place in time."""
+    return Decision(rules.reject_bin, LATE)
+
+
+def _find_failed_threshold(verdict: Verdict, thresholds: Thresholds | None) -> str | None:
+    """The reason of the first threshold that a verdict fails; None if it passes all."""
+    if thresholds is None or not verdict.confidence >= thresholds.min_confidence:
+        return UNSURE
+    if not verdict.anomaly <= thresholds.max_anomaly:
+        return ANOMALY
+    error_mm = abs(verdict.diameter_mm - thresholds.nominal_mm)
+    if not error_mm <= thresholds.tolerance_mm:
+        return DIAMETER
+    return None
 
 
 def tighten_thresholds(
@@ -52,21 +82,26 @@ def tighten_thresholds(
     min_confidence: float | None,
     max_anomaly: float | None,
     max_error_mm: float | None,
-    loosen: bool,
+    may_loosen: bool,
 ) -> Thresholds:
-    """A label's limits as the bundle has them, made stricter by the settings that are not None; looser too, if `loosen`."""
-    stricter_high, stricter_low = (_replaced, _replaced) if loosen else (max, min)
+    """A label's thresholds as its bundle has them, made stricter by the settings that are not None.
+
+    may_loosen: the settings replace the bundle's thresholds, even where they are looser.
+    """
     return Thresholds(
-        min_confidence=_limit(bundled.min_confidence, min_confidence, stricter_high),
-        max_anomaly=_limit(bundled.max_anomaly, max_anomaly, stricter_low),
+        min_confidence=_combine(bundled.min_confidence, min_confidence, max, may_loosen),
+        max_anomaly=_combine(bundled.max_anomaly, max_anomaly, min, may_loosen),
         nominal_mm=bundled.nominal_mm,
-        tolerance_mm=_limit(bundled.tolerance_mm, max_error_mm, stricter_low),
+        tolerance_mm=_combine(bundled.tolerance_mm, max_error_mm, min, may_loosen),
     )
 
 
-def _limit(bundled: float, wanted: float | None, stricter) -> float:
-    return bundled if wanted is None else stricter(bundled, wanted)
-
-
-def _replaced(bundled: float, wanted: float) -> float:
-    return wanted
+def _combine(
+    bundled: float,
+    setting: float | None,
+    choose_stricter: Callable[[float, float], float],
+    may_loosen: bool,
+) -> float:
+    if setting is None:
+        return bundled
+    return setting if may_loosen else choose_stricter(bundled, setting)

@@ -1,4 +1,7 @@
-"""Settings and a bundle -> a machine: how the parts are put together, whatever the camera, the flaps and the clock are."""
+"""Settings and a bundle -> a machine: how the parts are put together.
+
+Camera, flaps, ledger, clock and panel are given; everything else is built here.
+"""
 
 from functools import partial
 
@@ -17,8 +20,9 @@ from coinsorter.vision.detect import Search
 from coinsorter.vision.scale import ScaleFollower, ScalePlane
 from coinsorter.vision.track import BeltTracker
 
-# Foreign things may be smaller or larger than any coin of the bundle, and have to be seen all the same.
-SEARCH_MARGIN = 0.85, 1.2
+#: How much smaller than the smallest coin, and larger than the largest, an outline may be to be
+#: found, as factors of the diameter. Foreign objects may be of any size and have to be seen too.
+SEARCH_MARGIN = (0.85, 1.2)
 
 
 def assemble_machine(
@@ -33,77 +37,88 @@ def assemble_machine(
 ) -> Machine:
     """The machine that config.yaml describes, with the given parts for what touches the world.
 
-    OpenCV keeps to runtime.threads from then on, in the whole process: more threads cost more than they save on pictures of this size.
+    OpenCV uses runtime.threads from then on, in the whole process: more threads cost more than
+    they save on frames of this size. runtime: a name as `recognition.runtime` knows it.
     """
     cv2.setNumThreads(config.runtime.threads)
-    frame_s = 1 / config.camera.frames_per_s
-    cut = partial(crop.cut, spec=bundle.crop)
-    sites = [
-        FlapSite(b.name, b.flap.distance_mm, b.flap.length_mm, b.flap.travel_ms / 1000)
-        for b in config.bins
-    ]
-    follower = (
-        ScaleFollower(config.scale, bundle.facts.fusion.diameter_spread)
-        if config.belt.follow_scale
-        else None
-    )
+    threads, turns = config.runtime.threads, config.runtime.turns_per_crop
+    follower = build_scale_follower(config, bundle)
     return Machine(
         camera=camera,
-        tracker=BeltTracker(
-            follower.plane if follower else config.scale,
-            config.belt.speed_mm_s,
-            frame_s,
-            cut,
-            config.runtime.crops_per_coin,
-        ),
-        classifier=Classifier(
-            bundle, runtime, config.runtime.threads, config.runtime.turns_per_crop
-        ),
+        tracker=build_tracker(config, bundle, follower.plane if follower else config.scale),
+        classifier=Classifier(bundle, runtime, threads, turns),
         rules=build_rules(config, bundle),
-        schedule=Schedule(sites, config.belt.speed_tolerance_percent / 100, frame_s),
+        schedule=build_schedule(config),
         flaps=flaps,
         ledger=ledger,
         clock=clock,
         search=build_search(bundle, config.scale),
-        follower=follower,
+        scale_follower=follower,
         panel=panel or NoPanel(),
-        drop_sensors=build_drop_sensors(config, panel) if panel else None,
+        drop_sensors=build_drop_sensors(config, panel),
     )
 
 
-def build_drop_sensors(config: Config, panel: Panel) -> DropSensorCheck | None:
-    """The drop sensors that are wired, if any."""
+def build_scale_follower(config: Config, bundle: Bundle) -> ScaleFollower | None:
+    """The follower of the view's scale; None where the settings switch it off."""
+    if not config.belt.follow_scale:
+        return None
+    return ScaleFollower(config.scale, bundle.facts.fusion.diameter_spread)
+
+
+def build_tracker(config: Config, bundle: Bundle, scale: ScalePlane) -> BeltTracker:
+    """The tracker of coins on the belt, which cuts crops as the bundle wants them."""
+    cut = partial(crop.cut, spec=bundle.crop)
+    frame_s = 1 / config.camera.frames_per_s
+    return BeltTracker(scale, config.belt.speed_mm_s, frame_s, cut, config.runtime.crops_per_coin)
+
+
+def build_schedule(config: Config) -> Schedule:
+    """The schedule of the flaps, without any plan yet."""
+    sites = [
+        FlapSite(b.name, b.flap.distance_mm, b.flap.length_mm, b.flap.travel_ms / 1000)
+        for b in config.bins
+    ]
+    speed_tolerance = config.belt.speed_tolerance_percent / 100
+    return Schedule(sites, speed_tolerance, 1 / config.camera.frames_per_s)
+
+
+def build_drop_sensors(config: Config, panel: Panel | None) -> DropSensorCheck:
+    """The check of the drop sensors that are wired; without any, or a panel, it watches no bin."""
+    if panel is None:
+        return DropSensorCheck(NoPanel().count_drops, {})
     within_s = {b.name: b.flap.drop_ms / 1000 for b in config.bins if b.flap.drop_pin is not None}
-    return DropSensorCheck(panel.count_drops, within_s) if within_s else None
+    return DropSensorCheck(panel.count_drops, within_s)
 
 
 def build_rules(config: Config, bundle: Bundle) -> Rules:
-    """The limits in force and the bin of each label."""
-    wanted = config.acceptance
-    limits = (
-        wanted.min_confidence,
-        wanted.max_anomaly,
-        wanted.max_diameter_error_mm,
-        wanted.may_loosen,
-    )
+    """The thresholds in force and the bin of each label."""
+    settings = config.acceptance
     thresholds = {
-        name: tighten_thresholds(bundled, *limits) for name, bundled in bundle.thresholds.items()
+        label: tighten_thresholds(
+            bundled,
+            settings.min_confidence,
+            settings.max_anomaly,
+            settings.max_diameter_error_mm,
+            settings.may_loosen,
+        )
+        for label, bundled in bundle.thresholds.items()
     }
-    return Rules(
-        thresholds, {label: b.name for b in config.bins for label in b.labels}, config.reject_bin
-    )
+    bins = {label: b.name for b in config.bins for label in b.labels}
+    return Rules(thresholds, bins, config.reject_bin)
 
 
 def build_search(bundle: Bundle, scale: ScalePlane) -> Search:
-    """Outlines of the bundle's coins, somewhat smaller and larger ones included, as this view shows them."""
-    diameters = [label.diameter_mm for label in bundle.facts.labels]
-    smallest, largest = scale.radii_px(
-        SEARCH_MARGIN[0] * min(diameters), SEARCH_MARGIN[1] * max(diameters)
+    """A search for outlines of the bundle's coins, and of somewhat smaller and larger ones."""
+    diameters_mm = [label.diameter_mm for label in bundle.facts.labels]
+    smallest, largest = SEARCH_MARGIN
+    min_radius_px, max_radius_px = scale.radii_px(
+        smallest * min(diameters_mm), largest * max(diameters_mm)
     )
     outline = bundle.facts.outline
     return Search(
-        smallest,
-        largest,
+        min_radius_px,
+        max_radius_px,
         outline.min_roundness,
         outline.min_quality,
         outline.max_off_patch,

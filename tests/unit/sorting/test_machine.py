@@ -284,9 +284,9 @@ def wired(simulated: SimulatedMachine, **settings) -> WiredPanel:
     """The simulated machine with a panel; the belt tells of landings a second late, so sensors have more time."""
     panel = WiredPanel(simulated, **settings)
     simulated.machine.panel = panel
-    simulated.machine.drop_sensors = DropSensorCheck(
-        panel.count_drops, {b.name: 3.0 for b in simulated.config.bins}
-    )
+    drop_sensors = simulated.machine.drop_sensors
+    drop_sensors.count_drops = panel.count_drops
+    drop_sensors.within_s = {b.name: 3.0 for b in simulated.config.bins}
     return panel
 
 
