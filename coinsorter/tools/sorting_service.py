@@ -93,7 +93,7 @@ class SignalRequests:
 def describe_state(machine: Machine, models: Bundle) -> str:
     """What the machine does, in one line for `systemctl status`."""
     reason = f": {machine.failure}" if machine.failure else ""
-    return f"{machine.state}{reason}; {machine.seen} things seen with {models.facts.name}"
+    return f"{machine.state}{reason}; {machine.coins_seen} things seen with {models.facts.name}"
 
 
 def reload_rules(path: Path, machine: Machine, models: Bundle) -> None:

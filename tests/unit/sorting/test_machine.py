@@ -13,7 +13,6 @@ from coinsorter.recognition import runtime
 from coinsorter.records import Frame
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.ledger_queries import read_rows, read_totals
-from coinsorter.sorting.sensor_checks import DropSensorCheck
 
 
 @pytest.fixture
