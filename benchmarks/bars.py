@@ -55,7 +55,7 @@ def demonstration(seeds: list[int]) -> Iterator[Line]:
 
 def replay(data: Path) -> Iterator[Line]:
     decisions = {}
-    for name in runtime.available():
+    for name in runtime.list_runtimes():
         with tempfile.TemporaryDirectory() as out:
             events = Path(out) / "events.jsonl"
             r = command(
@@ -134,7 +134,8 @@ def speed() -> Iterator[Line]:
 def sizes() -> Iterator[Line]:
     for path in (CROWNS, BRL, EURO):
         size = sum(
-            (path / name).stat().st_size for name in (bundle.FACTS, *bundle.load(path).facts.files)
+            (path / name).stat().st_size
+            for name in (bundle.MANIFEST, *bundle.load_bundle(path).manifest.files)
         )
         yield f"size of {path.name}", f"{size / 1e6:.2f} MB", size < 1.5e6
 

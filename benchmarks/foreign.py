@@ -34,8 +34,8 @@ CHUNK = 500
 def judge_some(job: tuple[Path, str, int, int]) -> Counter:
     """Reasons of the decisions on some things of one kind."""
     path, kind, count, chunk = job
-    models = bundle.load(path)
-    judge = Classifier(models, runtime.pick("auto"))
+    models = bundle.load_bundle(path)
+    judge = Classifier(models, runtime.pick_runtime("auto"))
     rules = Rules(models.thresholds, {name: name for name in models.labels}, "reject")
     view, search = models.view, build_search(models, models.view)
     cut = partial(crop.cut, spec=models.crop)
@@ -59,7 +59,7 @@ def judge_some(job: tuple[Path, str, int, int]) -> Counter:
                 if np.hypot(c.x_px - x_px, c.y_px - y_px) < max(40, 4 * thing.half_length_mm)
             ]
             coin = track.single(Frame(still.pixels, 0, 0.0), own, view, cut)
-            verdict = judge.judge(coin) if coin else None
+            verdict = judge.classify(coin) if coin else None
             reasons[decide(coin, verdict, rules).reason if coin and verdict else "no-coin"] += 1
     return reasons
 

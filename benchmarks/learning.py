@@ -50,11 +50,11 @@ def named(
     trained = train._train(
         found, part, written.model_copy(update={"seed": seed, "classifier": knobs}), {}, quiet, work
     )
-    told = heldout.ask(trained.judge, held, empty(found.spec), quiet).held
-    fused = choose.fusion(told, found.labels)
-    weighed = told.weighed(fused.relief_weight)
+    told = heldout.collect_evidence(trained.judge, held, empty(found.spec), quiet).held
+    fused = choose.fit_fusion(told, found.labels)
+    weighed = told.with_relief(fused.relief_weight)
     pictures = weighed.logits[:, :-1].argmax(axis=1) == told.labels
-    together = choose.answered(weighed, found.labels, fused)[0] == told.labels
+    together = choose.classify_heldout(weighed, found.labels, fused)[0] == told.labels
     return int((part.labels != NONE).sum()), float(pictures.mean()), float(together.mean())
 
 

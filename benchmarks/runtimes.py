@@ -10,30 +10,31 @@ from tests.conftest import BRL, CROWNS, EURO
 
 
 def main() -> None:
-    names = runtime.available()
+    names = runtime.list_runtimes()
     if len(names) < 2:
         raise SystemExit(
             f"only {', '.join(names) or 'no runtime'} is installed; there is nothing to compare"
         )
     for path in (CROWNS, BRL, EURO):
-        models = bundle.load(path)
+        models = bundle.load_bundle(path)
         judges = [Classifier(models, name) for name in names]
         simulated = from_simulator.simulated(
             coins.GENUINE, 400, models.crop, (), [99], lambda done: None
         ).crops[:]
         for what, crops in (("golden crops", models.golden.crops), ("simulated coins", simulated)):
-            told = [[judge.evidence(crop) for crop in crops] for judge in judges]
+            told = [[judge.gather_evidence(crop) for crop in crops] for judge in judges]
             logits = [
-                np.array([judge.logits(one) for one in own]) for judge, own in zip(judges, told)
+                np.array([judge.combine_logits(one) for one in own])
+                for judge, own in zip(judges, told)
             ]
-            errors = [np.array([one.error for one in own]) for own in told]
+            errors = [np.array([one.reconstruction_error for one in own]) for own in told]
             alike = (logits[0].argmax(axis=1) == logits[1].argmax(axis=1)).mean()
             apart, relative = (
                 np.abs(logits[0] - logits[1]).max(),
                 np.abs(errors[0] / errors[1] - 1).max(),
             )
             blemishes = np.abs(
-                np.subtract(*([one.blemish for one in own] for own in told[:2]))
+                np.subtract(*([one.defect_logit for one in own] for own in told[:2]))
             ).max()
             nearest = [np.array([max(one.distances.min(), 1e-9) for one in own]) for own in told]
             further = (

@@ -26,15 +26,15 @@ def quiet(what: str, steps: int):
 
 
 def judge_of(path: Path) -> Predictor:
-    models = bundle.load(path)
-    return Predictor(models, Classifier(models, runtime.pick("auto")))
+    models = bundle.load_bundle(path)
+    return Predictor(models, Classifier(models, runtime.pick_runtime("auto")))
 
 
 def day2(judge: Predictor, data: Path) -> list[Prediction]:
     return [
         record
         for record in FolderPredictions(
-            data / "brl-frames" / "day2", judge.frame, judge.models.label_of
+            data / "brl-frames" / "day2", judge.frame, judge.models.resolve_label
         )
         if record.found
     ]

@@ -73,7 +73,7 @@ def config():
 def crowns():
     from coinsorter.recognition import bundle
 
-    return bundle.load(CROWNS)
+    return bundle.load_bundle(CROWNS)
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +83,9 @@ def recording(tmp_path_factory, config, crowns):
     from coinsorter.simulator.simulated_machine import SimulatedMachine
 
     folder = tmp_path_factory.mktemp("recording")
-    simulated = SimulatedMachine(config, crowns, folder / "ledger.db", 10, 3, runtime.pick("auto"))
+    simulated = SimulatedMachine(
+        config, crowns, folder / "ledger.db", 10, 3, runtime.pick_runtime("auto")
+    )
     while frame := simulated.camera.next_frame():
         cv2.imwrite(str(folder / f"{frame.number:05}.jpg"), frame.pixels[..., ::-1])
     return folder

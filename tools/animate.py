@@ -62,9 +62,9 @@ class Ride:
 def sort_and_watch(coins: int, seed: int, folder: Path) -> tuple[SimulatedMachine, list[Moment]]:
     """A whole simulated run, and what was seen in it FRAMES_PER_S times a second."""
     config = load_config(ROOT / "config.yaml")
-    models = bundle.load(ROOT / "models" / "crowns")
+    models = bundle.load_bundle(ROOT / "models" / "crowns")
     machine = SimulatedMachine(
-        config, models, folder / "ledger.db", coins, seed, runtime.pick("auto")
+        config, models, folder / "ledger.db", coins, seed, runtime.pick_runtime("auto")
     )
     moments: list[Moment] = []
     last: list[SortedCoin] = []

@@ -26,7 +26,7 @@ def load_matching_bundle(settings: Config, config_path: Path) -> Bundle:
 
     Raises ConfigError where bins ask for labels that the bundle does not have.
     """
-    models = bundle.load(config_path.parent / settings.runtime.bundle)
+    models = bundle.load_bundle(config_path.parent / settings.runtime.bundle)
     _, mistakes = read_config(config_path, models.labels)
     if mistakes:
         raise ConfigError("\n".join(format_mistakes(config_path, mistakes)))

@@ -45,8 +45,8 @@ def _run_bench(options: argparse.Namespace) -> None:
     from coinsorter.tools import benchmark
 
     settings = RuntimeSettings() if options.bundle else load_config(options.config).runtime
-    models = bundle.load(options.bundle or options.config.parent / settings.bundle)
-    interpreter = runtime.pick(options.interpreter or settings.interpreter)
+    models = bundle.load_bundle(options.bundle or options.config.parent / settings.bundle)
+    interpreter = runtime.pick_runtime(options.interpreter or settings.interpreter)
     turns = options.turns or settings.turns_per_crop
     figures = benchmark.measure_performance(models, interpreter, turns)
     if options.json:

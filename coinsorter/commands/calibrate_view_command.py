@@ -63,7 +63,7 @@ def _calibrate(options: argparse.Namespace) -> ViewCalibration:
     from coinsorter.hardware.camera.open_camera import picture_paths
 
     settings = load_config(options.config)
-    models = bundle.load(options.bundle or options.config.parent / settings.runtime.bundle)
+    models = bundle.load_bundle(options.bundle or options.config.parent / settings.runtime.bundle)
     rough_scale = settings.scale
     if options.px_per_mm:
         rough_scale = replace(rough_scale, px_per_mm=options.px_per_mm)

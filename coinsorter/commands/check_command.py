@@ -50,7 +50,7 @@ def _find_mistakes(path: Path) -> list[Mistake]:
     if settings is None:
         return mistakes
     try:
-        models = bundle.load(path.parent / settings.runtime.bundle)
+        models = bundle.load_bundle(path.parent / settings.runtime.bundle)
     except BundleError as error:
         return [*mistakes, locate_mistake(path, ("runtime", "bundle"), str(error))]
     return read_config(path, models.labels)[1]

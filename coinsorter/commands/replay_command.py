@@ -79,7 +79,7 @@ def _run_replay(options: argparse.Namespace) -> None:
     settings, models = _load(options)
     paths = picture_paths(options.folder)
     runtime_settings = settings.runtime if settings else RuntimeSettings()
-    interpreter = runtime.pick(options.interpreter or runtime_settings.interpreter)
+    interpreter = runtime.pick_runtime(options.interpreter or runtime_settings.interpreter)
     if options.belt and settings:
         result, events = _replay_belt(settings, models, interpreter, paths)
     else:
@@ -93,9 +93,9 @@ def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:
     """The settings, None where only the bundle's own are wanted; and the bundle."""
     path = options.config or Path("config.yaml")
     if options.bundle and not options.config and not options.belt:
-        return None, bundle.load(options.bundle)
+        return None, bundle.load_bundle(options.bundle)
     settings = load_config(path)
-    return settings, bundle.load(options.bundle or path.parent / settings.runtime.bundle)
+    return settings, bundle.load_bundle(options.bundle or path.parent / settings.runtime.bundle)
 
 
 def _replay_belt(settings: Config, models: Bundle, interpreter: str, paths: list[Path]) -> Result:
@@ -119,7 +119,7 @@ def _replay_images(
     threads, turns = runtime_settings.threads, runtime_settings.turns_per_crop
     cv2.setNumThreads(threads)
     classifier = Classifier(models, interpreter, threads, turns)
-    classifier.self_test()
+    classifier.check_golden_crops()
     replay = image_replay.Replay(models, classifier, settings, not options.no_follow)
     with show_progress("replaying", len(paths), options.json) as advance:
         results, unreadable = replay.replay_images(paths, options.folder, advance)

@@ -87,11 +87,11 @@ def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> 
     sheet_path = options.out / "contact-sheet.png"
     ledger_path = options.out / "ledger.db"
     _remove_ledger(ledger_path)  # every simulated run starts its own
-    interpreter = runtime.pick(settings.runtime.interpreter)
+    interpreter = runtime.pick_runtime(settings.runtime.interpreter)
     simulated = SimulatedMachine(
         settings, models, ledger_path, options.coins, options.seed, interpreter
     )
-    simulated.machine.classifier.self_test()
+    simulated.machine.classifier.check_golden_crops()
     sheet = simulation_report.ContactSheet(
         f"the last things of a simulated run, seed {options.seed}, as they passed"
     )

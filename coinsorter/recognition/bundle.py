@@ -12,17 +12,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coinsorter.errors import BundleError
-from coinsorter.recognition.embedding import Embedding
+from coinsorter.recognition.embedding import EmbeddingStats
 from coinsorter.recognition.relief import CHANNELS, DIMENSIONS, FREQUENCIES, RADII, Reliefs
 from coinsorter.records import Thresholds
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
 FORMAT = 1
-FACTS = "bundle.yaml"
+MANIFEST = "bundle.yaml"
 CLASSIFIER = "classifier.tflite"
 AUTOENCODER = "autoencoder.tflite"
-INSPECTOR = "inspector.tflite"
+DEFECT_DETECTOR = "inspector.tflite"
 GOLDEN = "golden/answers.npz"
 RELIEFS = "reliefs.npz"
 EMBEDDING = "embedding.npz"
@@ -39,7 +39,9 @@ GOLDEN_DISTANCE = 0.15
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
 class Label(_Part):
@@ -50,7 +52,7 @@ class Label(_Part):
     currency: str
     diameter_mm: Annotated[float, Field(gt=0)]
     details: str = ""
-    also: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = Field((), alias="also")
 
 
 class Fusion(_Part):
@@ -64,13 +66,13 @@ class Fusion(_Part):
     """
 
     temperature: Annotated[float, Field(gt=0)]
-    diameter_spread: Annotated[float, Field(gt=0)]
-    freedom: Annotated[float, Field(gt=0)]
+    diameter_std: Annotated[float, Field(gt=0, alias="diameter_spread")]
+    degrees_of_freedom: Annotated[float, Field(gt=0, alias="freedom")]
     diameter_weight: Annotated[float, Field(ge=0, le=1)] = 1.0
     relief_weight: Annotated[float, Field(ge=0)] = 0.0
-    copy_weight: Annotated[float, Field(ge=0)] = 1.0
-    likeness_weight: Annotated[float, Field(ge=0)] = 0.0
-    blemish_weight: Annotated[float, Field(ge=0)] = 0.0
+    reconstruction_weight: Annotated[float, Field(ge=0, alias="copy_weight")] = 1.0
+    similarity_weight: Annotated[float, Field(ge=0, alias="likeness_weight")] = 0.0
+    defect_weight: Annotated[float, Field(ge=0, alias="blemish_weight")] = 0.0
     distance_weight: Annotated[float, Field(ge=0)] = 0.0
 
 
@@ -83,26 +85,26 @@ class Outline(_Part):
     by_extent: bool = False
 
 
-class Spread(_Part):
+class RobustStats(_Part):
     """What genuine coins of a label are like in one respect, on coins that no network saw."""
 
-    middle: float
-    spread: Annotated[float, Field(gt=0)]
+    median: Annotated[float, Field(alias="middle")]
+    mad_std: Annotated[float, Field(gt=0, alias="spread")]
 
 
-class AnomalyScale(Spread):
+class AnomalyScale(RobustStats):
     """A label's genuine coins: the logarithm of the autoencoder's error; how like the label's known coins their reliefs are; how blemished
     the inspector finds them; the logarithm of their embeddings' distance from the label's; and what these make together. Those that a bundle
     does not look at are None.
     """
 
-    likeness: Spread | None = None
-    blemish: Spread | None = None
-    distance: Spread | None = None
-    together: Spread | None = None
+    similarity: RobustStats | None = Field(None, alias="likeness")
+    defect: RobustStats | None = Field(None, alias="blemish")
+    distance: RobustStats | None = None
+    combined: RobustStats | None = Field(None, alias="together")
 
 
-class Limits(_Part):
+class LabelThresholds(_Part):
     """A label's thresholds, and `n`, the held-out genuine coins they were set on."""
 
     min_confidence: Annotated[float, Field(ge=0, le=1)]
@@ -111,7 +113,7 @@ class Limits(_Part):
     n: int
 
 
-class Facts(_Part):
+class Manifest(_Part):
     """Everything bundle.yaml says. view: the scale of the camera that the training pictures were taken with."""
 
     format: int
@@ -122,7 +124,7 @@ class Facts(_Part):
     view: ScalePlane
     fusion: Fusion
     anomaly: dict[str, AnomalyScale]
-    limits: dict[str, Limits]
+    thresholds: Annotated[dict[str, LabelThresholds], Field(alias="limits")]
     budget: dict[str, Any]
     files: dict[str, str]
     recipe: dict[str, Any]
@@ -139,9 +141,19 @@ class Golden:
 
     crops: np.ndarray
     logits: np.ndarray
-    errors: np.ndarray
-    blemishes: np.ndarray
+    reconstruction_errors: np.ndarray
+    defect_logits: np.ndarray
     distances: np.ndarray
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by the names that they have in golden/answers.npz."""
+        return {
+            "crops": self.crops,
+            "logits": self.logits,
+            "errors": self.reconstruction_errors,
+            "blemishes": self.defect_logits,
+            "distances": self.distances,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,22 +165,24 @@ class Bundle:
     """
 
     path: Path
-    facts: Facts
+    manifest: Manifest
     classifier: bytes
     autoencoder: bytes
     golden: Golden
     digest: str
     reliefs: Reliefs | None = None
-    inspector: bytes | None = None
-    embedding: Embedding | None = None
+    defect_detector: bytes | None = None
+    embedding_stats: EmbeddingStats | None = None
 
     @property
     def labels(self) -> dict[str, Label]:
-        return {label.name: label for label in self.facts.labels}
+        return {label.name: label for label in self.manifest.labels}
 
-    def label_of(self, folder: str | None) -> str | None:
+    def resolve_label(self, folder: str | None) -> str | None:
         """The label that pictures in a folder of this name have; the name itself where it is none of the bundle's."""
-        return next((label.name for label in self.facts.labels if folder in label.also), folder)
+        return next(
+            (label.name for label in self.manifest.labels if folder in label.aliases), folder
+        )
 
     @property
     def thresholds(self) -> dict[str, Thresholds]:
@@ -179,39 +193,43 @@ class Bundle:
                 self.labels[name].diameter_mm,
                 limits.tolerance_mm,
             )
-            for name, limits in self.facts.limits.items()
+            for name, limits in self.manifest.thresholds.items()
         }
 
     @property
     def view(self) -> ScalePlane:
-        return self.facts.view
+        return self.manifest.view
 
     @property
     def crop(self) -> CropSpec:
-        return self.facts.crop
+        return self.manifest.crop
 
 
-def load(path: Path) -> Bundle:
+def load_bundle(path: Path) -> Bundle:
     """The bundle in a folder, with every file checked against its hash before anything reads it.
 
     Raises BundleError naming the file and what to do. Whether the networks answer rightly is for `Classifier.self_test`.
     """
-    text = _read(path, FACTS)
-    facts = _facts(path / FACTS, text)
-    contents = {name: _checked(path, name, digest) for name, digest in facts.files.items()}
+    text = _read(path, MANIFEST)
+    manifest = _facts(path / MANIFEST, text)
+    contents = {name: _checked(path, name, digest) for name, digest in manifest.files.items()}
     for name in (CLASSIFIER, AUTOENCODER, GOLDEN):
         if name not in contents:
-            raise BundleError(f"{path / FACTS}: files: {name} is missing; export the bundle again")
+            raise BundleError(
+                f"{path / MANIFEST}: files: {name} is missing; export the bundle again"
+            )
     return Bundle(
         path=path,
-        facts=facts,
+        manifest=manifest,
         classifier=contents[CLASSIFIER],
         autoencoder=contents[AUTOENCODER],
-        golden=_golden(path / GOLDEN, facts),
+        golden=_golden(path / GOLDEN, manifest),
         digest=hashlib.sha256(text).hexdigest(),
-        reliefs=_reliefs(path / RELIEFS, contents[RELIEFS], facts) if RELIEFS in contents else None,
-        inspector=contents.get(INSPECTOR),
-        embedding=_embedding(path / EMBEDDING, contents[EMBEDDING], facts)
+        reliefs=_reliefs(path / RELIEFS, contents[RELIEFS], manifest)
+        if RELIEFS in contents
+        else None,
+        defect_detector=contents.get(DEFECT_DETECTOR),
+        embedding_stats=_embedding(path / EMBEDDING, contents[EMBEDDING], manifest)
         if EMBEDDING in contents
         else None,
     )
@@ -236,9 +254,9 @@ def _checked(path: Path, name: str, digest: str) -> bytes:
     return content
 
 
-def _facts(path: Path, text: bytes) -> Facts:
+def _facts(path: Path, text: bytes) -> Manifest:
     try:
-        facts = Facts.model_validate(yaml.safe_load(text))
+        manifest = Manifest.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BundleError(
             f"{path}: is not YAML: {str(error).splitlines()[0]}; copy the bundle again"
@@ -251,24 +269,28 @@ def _facts(path: Path, text: bytes) -> Facts:
         raise BundleError(
             f"{path}: a value cannot be read: {error}; copy the bundle again"
         ) from error
-    if facts.format != FORMAT:
+    if manifest.format != FORMAT:
         raise BundleError(
-            f"{path}: format {facts.format}, this coinsorter reads {FORMAT}; export the bundle again"
+            f"{path}: format {manifest.format}, this coinsorter reads {FORMAT}; export the bundle again"
         )
-    names = {label.name for label in facts.labels}
-    if names != set(facts.limits) or names != set(facts.anomaly) or len(names) != len(facts.labels):
+    names = {label.name for label in manifest.labels}
+    if (
+        names != set(manifest.thresholds)
+        or names != set(manifest.anomaly)
+        or len(names) != len(manifest.labels)
+    ):
         raise BundleError(
             f"{path}: labels, limits and anomaly do not name the same labels; export the bundle again"
         )
-    return facts
+    return manifest
 
 
-def _golden(path: Path, facts: Facts) -> Golden:
+def _golden(path: Path, manifest: Manifest) -> Golden:
     try:
         with np.load(path, allow_pickle=False) as stored:
             errors, without = (
                 stored["errors"],
-                np.zeros((len(stored["errors"]), len(facts.labels)), np.float32),
+                np.zeros((len(stored["errors"]), len(manifest.labels)), np.float32),
             )
             spoilt, distances = (
                 stored.get("blemishes", np.zeros_like(errors)),
@@ -279,11 +301,15 @@ def _golden(path: Path, facts: Facts) -> Golden:
         raise BundleError(
             f"{path}: holds no golden answers: {error}; export the bundle again"
         ) from error
-    count, size, labels = len(golden.errors), facts.crop.size_px, len(facts.labels)
+    count, size, labels = (
+        len(golden.reconstruction_errors),
+        manifest.crop.size_px,
+        len(manifest.labels),
+    )
     fit = (
         golden.logits.shape == (count, labels + 1)
         and golden.distances.shape == (count, labels)
-        and golden.blemishes.shape == (count,)
+        and golden.defect_logits.shape == (count,)
     )
     if golden.crops.shape != (count, size, size, 3) or not fit:
         raise BundleError(
@@ -292,7 +318,7 @@ def _golden(path: Path, facts: Facts) -> Golden:
     return golden
 
 
-def _reliefs(path: Path, content: bytes, facts: Facts) -> Reliefs:
+def _reliefs(path: Path, content: bytes, manifest: Manifest) -> Reliefs:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             known = Reliefs(
@@ -300,7 +326,7 @@ def _reliefs(path: Path, content: bytes, facts: Facts) -> Reliefs:
             )
     except NOT_ARRAYS as error:
         raise BundleError(f"{path}: holds no reliefs: {error}; export the bundle again") from error
-    count, labels = len(known.spectra), len(facts.labels)
+    count, labels = len(known.spectra), len(manifest.labels)
     fit = known.spectra.shape == (count, DIMENSIONS, FREQUENCIES, 2) and known.projection.shape == (
         DIMENSIONS,
         CHANNELS * RADII,
@@ -317,17 +343,17 @@ def _reliefs(path: Path, content: bytes, facts: Facts) -> Reliefs:
     return known
 
 
-def _embedding(path: Path, content: bytes, facts: Facts) -> Embedding:
+def _embedding(path: Path, content: bytes, manifest: Manifest) -> EmbeddingStats:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            known = Embedding(stored["means"], stored["whitening"])
+            known = EmbeddingStats(stored["means"], stored["whitening"])
     except NOT_ARRAYS as error:
         raise BundleError(
             f"{path}: holds no embeddings: {error}; export the bundle again"
         ) from error
     length = known.whitening.shape[-1] if known.whitening.ndim else 0
     if known.whitening.shape != (length, length) or known.means.shape != (
-        len(facts.labels),
+        len(manifest.labels),
         length,
     ):
         raise BundleError(

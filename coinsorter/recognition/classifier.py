@@ -23,10 +23,10 @@ from coinsorter.recognition.bundle import (
     AnomalyScale,
     Bundle,
     Fusion,
-    Spread,
+    RobustStats,
 )
-from coinsorter.recognition.embedding import Distances
-from coinsorter.recognition.relief import Matcher, telling
+from coinsorter.recognition.embedding import EmbeddingDistances
+from coinsorter.recognition.relief import ReliefMatcher, compute_relief_logits
 from coinsorter.recognition.runtime import Network
 from coinsorter.records import Coin, Verdict
 from coinsorter.vision.crop import inside, quarter_turns
@@ -44,18 +44,18 @@ class Evidence:
 
     logits: float32 (labels + 1,), the classifier's, averaged over the turns. likeness: float32 (labels,), see `relief.Matcher`; zeros without
     known reliefs. error: the autoencoder's mean squared error over the coin's pixels at half the crop's size, in grey levels squared.
-    blemish: the inspector's logit of the coin's worst places; 0 without one. distances: float32 (labels,), of the embedding, averaged over
+    defect_logit: the inspector's logit of the coin's worst places; 0 without one. distances: float32 (labels,), of the embedding, averaged over
     the turns, from each label's known coins; see `embedding.Distances`; zeros where the bundle knows none.
     """
 
     logits: np.ndarray
-    likeness: np.ndarray
-    error: float
-    blemish: float
+    similarity: np.ndarray
+    reconstruction_error: float
+    defect_logit: float
     distances: np.ndarray
 
 
-def mean(several: Sequence[Evidence]) -> Evidence:
+def average_evidence(several: Sequence[Evidence]) -> Evidence:
     """Of several crops of one coin."""
     return Evidence(
         *(
@@ -77,57 +77,63 @@ class Classifier:
         )
         self._autoencoder = _network(bundle, "autoencoder", bundle.autoencoder, 1, runtime, threads)
         self._inspector = (
-            _network(bundle, "inspector", bundle.inspector, 1, runtime, threads)
-            if bundle.inspector
+            _network(bundle, "inspector", bundle.defect_detector, 1, runtime, threads)
+            if bundle.defect_detector
             else None
         )
         self._matcher = (
-            Matcher(bundle.reliefs, bundle.crop, len(bundle.facts.labels))
+            ReliefMatcher(bundle.reliefs, bundle.crop, len(bundle.manifest.labels))
             if bundle.reliefs
             else None
         )
-        self._distances = _distances(bundle, self._classifier) if bundle.embedding else None
-        self._names = [label.name for label in bundle.facts.labels]
+        self._distances = _distances(bundle, self._classifier) if bundle.embedding_stats else None
+        self._names = [label.name for label in bundle.manifest.labels]
         self._nothing = np.zeros(len(self._names), np.float32)
-        self._diameters_mm = [label.diameter_mm for label in bundle.facts.labels]
+        self._diameters_mm = [label.diameter_mm for label in bundle.manifest.labels]
         self._inside = cv2.resize(
             inside(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST
         )
 
-    def judge(self, coin: Coin, time_left: Callable[[], bool] = lambda: True) -> Verdict:
+    def classify(self, coin: Coin, time_left: Callable[[], bool] = lambda: True) -> Verdict:
         """What the coin is, from as many of its pictures as there is time for, the sharpest first and at least one.
 
         Of a coin without pictures nothing is known, and no limit will let it through.
         """
         if not coin.crops:
             return Verdict("", 0.0, 0.0, "", float("inf"), coin.diameter_mm)
-        told = [self.evidence(coin.crops[0])]
+        told = [self.gather_evidence(coin.crops[0])]
         for crop in coin.crops[1:]:
             if not time_left():
                 break
-            told.append(self.evidence(crop))
-        return self.fuse(
-            mean(told) if len(told) > 1 else told[0], coin.diameter_mm, coin.diameter_spread
+            told.append(self.gather_evidence(crop))
+        return self.make_verdict(
+            average_evidence(told) if len(told) > 1 else told[0],
+            coin.diameter_mm,
+            coin.diameter_spread,
         )
 
-    def evidence(self, crop: np.ndarray) -> Evidence:
+    def gather_evidence(self, crop: np.ndarray) -> Evidence:
         """What one crop, uint8 (n, n, 3), tells."""
-        likeness = self._matcher.likeness(crop) if self._matcher else self._nothing
+        likeness = self._matcher.compare(crop) if self._matcher else self._nothing
         logits, distances = self._turned(crop)
         return Evidence(logits, likeness, self._error(crop), self._blemish(crop), distances)
 
-    def logits(self, evidence: Evidence) -> np.ndarray:
+    def combine_logits(self, evidence: Evidence) -> np.ndarray:
         """What classifier and relief together say: float32 (labels + 1,)."""
-        weight = self.bundle.facts.fusion.relief_weight
-        return evidence.logits + weight * telling(evidence.likeness) if weight else evidence.logits
+        weight = self.bundle.manifest.fusion.relief_weight
+        return (
+            evidence.logits + weight * compute_relief_logits(evidence.similarity)
+            if weight
+            else evidence.logits
+        )
 
-    def embedding(self, crop: np.ndarray) -> np.ndarray:
+    def embed(self, crop: np.ndarray) -> np.ndarray:
         """The classifier's embedding of a crop, averaged over the turns: float32 (n,). Only for bundles whose classifier tells it."""
         return self._answer(1, self._classifier(quarter_turns(crop, self._turns)))
 
     def _turned(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raw = self._classifier(quarter_turns(crop, self._turns))
-        return self._answer(0, raw), self._distances(
+        return self._answer(0, raw), self._distances.measure(
             self._answer(1, raw)
         ) if self._distances else self._nothing
 
@@ -136,7 +142,7 @@ class Classifier:
 
     def _error(self, crop: np.ndarray) -> float:
         copy = self._autoencoder.real(0, self._autoencoder(crop[None])[0][0])
-        squares = cv2.norm(halved(crop).astype(np.float32), copy, cv2.NORM_L2SQR, self._inside)
+        squares = cv2.norm(halve(crop).astype(np.float32), copy, cv2.NORM_L2SQR, self._inside)
         return squares / (3 * cv2.countNonZero(self._inside))
 
     def _blemish(self, crop: np.ndarray) -> float:
@@ -144,22 +150,26 @@ class Classifier:
         if self._inspector is None:
             return 0.0
         found = self._inspector(crop[None])[0].reshape(-1)
-        count = worst_places(len(found))
+        count = count_worst_pixels(len(found))
         return float(
             self._inspector.real(0, np.partition(found, -count)[-count:].mean(dtype=np.float32))
         )
 
-    def fuse(self, evidence: Evidence, diameter_mm: float, diameter_spread: float = 0.0) -> Verdict:
+    def make_verdict(
+        self, evidence: Evidence, diameter_mm: float, diameter_spread: float = 0.0
+    ) -> Verdict:
         """The verdict from what a coin's crops tell, its diameter and the relative spread of the view's scale."""
-        pictures, fused = self.posteriors(self.logits(evidence), diameter_mm, diameter_spread)
+        pictures, fused = self.compute_posteriors(
+            self.combine_logits(evidence), diameter_mm, diameter_spread
+        )
         probabilities = tuple(exp(value) for value in fused[:-1])
         best, second, *_ = (*sorted(range(len(probabilities)), key=lambda i: -probabilities[i]), 0)
         label = self._names[best]
-        facts = self.bundle.facts
-        told = Parts(
-            evidence.error,
-            float(evidence.likeness[best]),
-            evidence.blemish,
+        facts = self.bundle.manifest
+        told = AnomalyParts(
+            evidence.reconstruction_error,
+            float(evidence.similarity[best]),
+            evidence.defect_logit,
             float(evidence.distances[best]),
         )
         return Verdict(
@@ -167,20 +177,22 @@ class Classifier:
             confidence=probabilities[best],
             by_picture=exp(pictures[best]),
             runner_up=self._names[second],
-            anomaly=anomaly(told, facts.anomaly[label], facts.fusion),
+            anomaly=score_anomaly(told, facts.anomaly[label], facts.fusion),
             diameter_mm=diameter_mm,
             probabilities=probabilities,
         )
 
-    def posteriors(
+    def compute_posteriors(
         self, logits: np.ndarray, diameter_mm: float, diameter_spread: float = 0.0
     ) -> tuple[list[float], list[float]]:
         """Log probabilities of every label and "none of these": by pictures alone, and with the diameter, unless that is NaN (unknown)."""
-        fusion = self.bundle.facts.fusion
+        fusion = self.bundle.manifest.fusion
         pictures = log_softmax([value / fusion.temperature for value in logits.tolist()])
         if diameter_mm != diameter_mm:
             return pictures, pictures
-        diameters = diameter_likelihoods(diameter_mm, self._diameters_mm, fusion, diameter_spread)
+        diameters = compute_diameter_log_likelihoods(
+            diameter_mm, self._diameters_mm, fusion, diameter_spread
+        )
         return pictures, log_softmax(
             [
                 picture + fusion.diameter_weight * diameter
@@ -196,7 +208,7 @@ class Classifier:
             "autoencoder": self._error,
         }
         if self._matcher:
-            parts["relief"] = self._matcher.likeness
+            parts["relief"] = self._matcher.compare
         if self._inspector:
             parts["inspector"] = self._blemish
         return parts
@@ -207,16 +219,16 @@ class Classifier:
         networks = (self._classifier, self._autoencoder, self._inspector)
         return tuple(network.invoke for network in networks if network)
 
-    def self_test(self) -> None:
+    def check_golden_crops(self) -> None:
         """Runs the golden crops. Raises BundleError if the networks do not answer here as they did where they were trained."""
         golden = self.bundle.golden
         for number, crop in enumerate(golden.crops):
-            told = self.evidence(crop)
+            told = self.gather_evidence(crop)
             off, relative = (
-                np.abs(self.logits(told) - golden.logits[number]).max(),
-                abs(told.error / golden.errors[number] - 1),
+                np.abs(self.combine_logits(told) - golden.logits[number]).max(),
+                abs(told.reconstruction_error / golden.reconstruction_errors[number] - 1),
             )
-            blemish = abs(told.blemish - golden.blemishes[number])
+            blemish = abs(told.defect_logit - golden.defect_logits[number])
             further = np.abs(told.distances - golden.distances[number]).max() / max(
                 golden.distances[number].min(), 1e-9
             )
@@ -232,58 +244,58 @@ class Classifier:
                 )
 
 
-class Parts(NamedTuple):
+class AnomalyParts(NamedTuple):
     """What the anomaly score of a coin that is taken for one label is made of; see `Evidence`."""
 
-    error: float
-    likeness: float
-    blemish: float
+    reconstruction_error: float
+    similarity: float
+    defect_logit: float
     distance: float
 
 
-def anomaly(told: Parts, scale: AnomalyScale, fusion: Fusion) -> float:
+def score_anomaly(told: AnomalyParts, scale: AnomalyScale, fusion: Fusion) -> float:
     """How unlike a genuine coin of a label a coin looks, in units of the genuine coins' own spread; inf for what is not a number.
 
     The weighted sum of how far the logarithm of the autoencoder's error lies from theirs (what it copies too badly is unlike them, and what it
     copies too well, a blank, is so too), how much less like known coins the relief is, how much more blemished it looks, and how much
     further (in logarithms) its embedding is from theirs. What looks better than usual in one part makes up for nothing in another.
     """
-    if not told.error > 0:
+    if not told.reconstruction_error > 0:
         return inf
-    total = fusion.copy_weight * abs(_off(log(told.error), scale))
-    if fusion.likeness_weight and scale.likeness:
-        total += fusion.likeness_weight * max(0.0, -_off(told.likeness, scale.likeness))
-    if fusion.blemish_weight and scale.blemish:
-        total += fusion.blemish_weight * max(0.0, _off(told.blemish, scale.blemish))
+    total = fusion.reconstruction_weight * abs(_off(log(told.reconstruction_error), scale))
+    if fusion.similarity_weight and scale.similarity:
+        total += fusion.similarity_weight * max(0.0, -_off(told.similarity, scale.similarity))
+    if fusion.defect_weight and scale.defect:
+        total += fusion.defect_weight * max(0.0, _off(told.defect_logit, scale.defect))
     if fusion.distance_weight and scale.distance:
         total += fusion.distance_weight * max(
             0.0, _off(log(max(told.distance, NEAREST)), scale.distance)
         )
-    return _off(total, scale.together) if scale.together else total
+    return _off(total, scale.combined) if scale.combined else total
 
 
-def _off(value: float, usual: Spread) -> float:
-    return (value - usual.middle) / usual.spread
+def _off(value: float, usual: RobustStats) -> float:
+    return (value - usual.median) / usual.mad_std
 
 
-def worst_places(count: int) -> int:
+def count_worst_pixels(count: int) -> int:
     """How many of the inspector's pixels its answer is the mean of."""
     return max(1, round(WORST_SHARE * count))
 
 
-def halved(crop: np.ndarray) -> np.ndarray:
+def halve(crop: np.ndarray) -> np.ndarray:
     """The crop at half its size, as the autoencoder gives it back: uint8."""
     return cv2.resize(crop, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
 
 
-def diameter_likelihoods(
+def compute_diameter_log_likelihoods(
     diameter_mm: float, nominal_mm: Sequence[float], fusion: Fusion, scale_spread: float = 0.0
 ) -> list[float]:
     """Log likelihood of a diameter under each label (Student-t about the nominal one), and under "none of these" (flat).
 
     scale_spread: how far the view's scale may be off, relative standard error; the diameter says the less for it.
     """
-    spread, freedom = hypot(fusion.diameter_spread, scale_spread), fusion.freedom
+    spread, freedom = hypot(fusion.diameter_std, scale_spread), fusion.degrees_of_freedom
     peak = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - 0.5 * log(freedom * pi) - log(spread)
     offs = ((diameter_mm / nominal - 1) / spread for nominal in nominal_mm)
     return [
@@ -299,12 +311,15 @@ def log_softmax(values: Sequence[float]) -> list[float]:
     return [value - total for value in values]
 
 
-def _distances(bundle: Bundle, classifier: Network) -> Distances:
-    if classifier.outputs != [len(bundle.facts.labels) + 1, len(bundle.embedding.whitening)]:
+def _distances(bundle: Bundle, classifier: Network) -> EmbeddingDistances:
+    if classifier.outputs != [
+        len(bundle.manifest.labels) + 1,
+        len(bundle.embedding_stats.whitening),
+    ]:
         raise BundleError(
             f"bundle {bundle.path}: classifier answers {classifier.outputs} numbers, not logits and embedding; export it again"
         )
-    return Distances(bundle.embedding)
+    return EmbeddingDistances(bundle.embedding_stats)
 
 
 def _network(

@@ -11,7 +11,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Embedding:
+class EmbeddingStats:
     """Known coins' embeddings.
 
     means: float32 (labels, n), of each label. whitening: (n, n), a root of the inverse covariance about them: what it is multiplied with has
@@ -22,13 +22,13 @@ class Embedding:
     whitening: np.ndarray
 
 
-class Distances:
+class EmbeddingDistances:
     """Tells how far an embedding is from each label's known coins."""
 
-    def __init__(self, known: Embedding) -> None:
+    def __init__(self, known: EmbeddingStats) -> None:
         self._whitening = known.whitening.astype(np.float32)
         self._means = known.means @ self._whitening
 
-    def __call__(self, embedding: np.ndarray) -> np.ndarray:
+    def measure(self, embedding: np.ndarray) -> np.ndarray:
         """float32 (n,) -> Mahalanobis distances: float32 (labels,)."""
         return np.linalg.norm(embedding @ self._whitening - self._means, axis=1)

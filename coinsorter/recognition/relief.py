@@ -51,7 +51,7 @@ class Reliefs:
     step: float
 
 
-class Matcher:
+class ReliefMatcher:
     """Tells how like the known coins of every label a crop is. spec: how crops are made; labels: how many labels there are."""
 
     def __init__(self, known: Reliefs, spec: CropSpec, labels: int) -> None:
@@ -65,7 +65,7 @@ class Matcher:
         self._ends = np.searchsorted(known.labels[order], np.arange(labels + 1))
         self._projection, self._spec = known.projection, spec
 
-    def likeness(self, crop: np.ndarray) -> np.ndarray:
+    def compare(self, crop: np.ndarray) -> np.ndarray:
         """How like each label's nearest known coins a crop, uint8 (n, n, 3), is, as a cosine: float32 (labels,)."""
         likeness = self._likeness(crop)
         return np.array(
@@ -75,7 +75,7 @@ class Matcher:
 
     def _likeness(self, crop: np.ndarray) -> np.ndarray:
         """The greatest cosine between the crop and each known coin over all rotations: float32 (n,)."""
-        spectrum = spectra(edges(crop, self._spec), self._projection).T
+        spectrum = compute_spectra(compute_edges(crop, self._spec), self._projection).T
         real, imaginary = spectrum.real, spectrum.imag
         # With the conjugate of each known coin's: real and imaginary part of the product, (frequency, 2, coin).
         both = np.stack(
@@ -85,7 +85,7 @@ class Matcher:
         return (_TURNS @ products).max(axis=0)
 
 
-def telling(likeness: np.ndarray) -> np.ndarray:
+def compute_relief_logits(likeness: np.ndarray) -> np.ndarray:
     """What likenesses, (..., labels), say of the label, and last 0 for "none of these": float32 (..., labels + 1).
 
     Each less their mean: a coin that is as like all labels tells nothing.
@@ -94,7 +94,7 @@ def telling(likeness: np.ndarray) -> np.ndarray:
     return np.concatenate([centred, np.zeros_like(centred[..., :1])], axis=-1)
 
 
-def edges(crop: np.ndarray, spec: CropSpec) -> np.ndarray:
+def compute_edges(crop: np.ndarray, spec: CropSpec) -> np.ndarray:
     """How the edges of a crop, uint8 (n, n, 3), run: float32 (CHANNELS * RADII, ANGLES), of length 1."""
     grey = cv2.transform(cv2.LUT(crop, _logarithms(spec.gamma)), _MEAN)
     unwrapped = cv2.remap(grey, *_grid(spec.size_px, spec.margin), cv2.INTER_LINEAR)
@@ -118,7 +118,7 @@ def edges(crop: np.ndarray, spec: CropSpec) -> np.ndarray:
     return (found / max(float(np.linalg.norm(found)), 1e-9)).reshape(-1, ANGLES)
 
 
-def spectra(found: np.ndarray, projection: np.ndarray) -> np.ndarray:
+def compute_spectra(found: np.ndarray, projection: np.ndarray) -> np.ndarray:
     """The lowest frequencies of edges along the angle, in few dimensions: complex64 (DIMENSIONS, FREQUENCIES)."""
     return np.fft.rfft(projection @ found)[:, :FREQUENCIES].astype(np.complex64)
 

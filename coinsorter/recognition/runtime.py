@@ -13,14 +13,14 @@ LITERT = "litert"
 TFLITE_RUNTIME = "tflite-runtime"
 
 
-def available() -> list[str]:
+def list_runtimes() -> list[str]:
     """The runtimes that can be imported here, the preferred one first."""
     return [name for name in (LITERT, TFLITE_RUNTIME) if _interpreter_class(name)]
 
 
-def pick(wanted: str) -> str:
+def pick_runtime(wanted: str) -> str:
     """The runtime to use: the wanted one, or with "auto" the first available. Raises BundleError where it is not installed."""
-    found = available()
+    found = list_runtimes()
     if wanted in found or (wanted == "auto" and found):
         return found[0] if wanted == "auto" else wanted
     how = (
@@ -33,7 +33,7 @@ def pick(wanted: str) -> str:
     )
 
 
-def version(name: str) -> str:
+def read_version(name: str) -> str:
     from importlib.metadata import version as installed
 
     return installed({LITERT: "ai-edge-litert", TFLITE_RUNTIME: "tflite-runtime"}[name])

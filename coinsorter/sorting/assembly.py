@@ -63,7 +63,7 @@ def build_scale_follower(config: Config, bundle: Bundle) -> ScaleFollower | None
     """The follower of the view's scale; None where the settings switch it off."""
     if not config.belt.follow_scale:
         return None
-    return ScaleFollower(config.scale, bundle.facts.fusion.diameter_spread)
+    return ScaleFollower(config.scale, bundle.manifest.fusion.diameter_std)
 
 
 def build_tracker(config: Config, bundle: Bundle, scale: ScalePlane) -> BeltTracker:
@@ -110,12 +110,12 @@ def build_rules(config: Config, bundle: Bundle) -> Rules:
 
 def build_search(bundle: Bundle, scale: ScalePlane) -> Search:
     """A search for outlines of the bundle's coins, and of somewhat smaller and larger ones."""
-    diameters_mm = [label.diameter_mm for label in bundle.facts.labels]
+    diameters_mm = [label.diameter_mm for label in bundle.manifest.labels]
     smallest, largest = SEARCH_MARGIN
     min_radius_px, max_radius_px = scale.radii_px(
         smallest * min(diameters_mm), largest * max(diameters_mm)
     )
-    outline = bundle.facts.outline
+    outline = bundle.manifest.outline
     return Search(
         min_radius_px,
         max_radius_px,

@@ -164,7 +164,7 @@ class Machine:
     def _sort(self, coin: Coin) -> None:
         self.coins_seen += 1
         latest_s = self.schedule.latest_decision_s(_motion(coin))
-        verdict = self.classifier.judge(coin, time_left=lambda: self.clock.now_s() < latest_s)
+        verdict = self.classifier.classify(coin, time_left=lambda: self.clock.now_s() < latest_s)
         decision = self._decide_and_plan(coin, verdict)
         _log_coin(coin, verdict, decision)
         self._record(coin, verdict, decision)
@@ -224,7 +224,7 @@ class Machine:
             return
         if not informs_scale(coin, verdict, self.rules.thresholds):
             return
-        diameters_mm = [label.diameter_mm for label in self.classifier.bundle.facts.labels]
+        diameters_mm = [label.diameter_mm for label in self.classifier.bundle.manifest.labels]
         self.tracker.scale = self.scale_follower.follow(
             coin.circles[0], diameters_mm, verdict.probabilities
         )

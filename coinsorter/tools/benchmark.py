@@ -101,7 +101,7 @@ class _Line:
         coin = track.single(frame, circles, self.plane, self.cut)
         if coin is None:
             raise AssertionError("the bench's own pictures show one coin each")
-        verdict = self.classifier.judge(coin)
+        verdict = self.classifier.classify(coin)
         return verdict, decide(coin, verdict, self.rules)
 
 
@@ -142,11 +142,19 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
         for frame, circle in zip(frames, circles)
     ]
     judged = [
-        (line.classifier.evidence(c), coin.diameter_mm) for c, coin in zip(crops, coins) if coin
+        (line.classifier.gather_evidence(c), coin.diameter_mm)
+        for c, coin in zip(crops, coins)
+        if coin
     ]
     events = [
         Event(
-            0, 0.0, d, SPEED_MM_S, line.classifier.fuse(told, d), None, Decision("reject", "unsure")
+            0,
+            0.0,
+            d,
+            SPEED_MM_S,
+            line.classifier.make_verdict(told, d),
+            None,
+            Decision("reject", "unsure"),
         )
         for told, d in judged
     ]
@@ -161,7 +169,7 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
         ),
         **{name: _times(ask, crops) for name, ask in line.classifier.parts.items()},
         "decide": _times(
-            lambda i: decide(coins[i], line.classifier.fuse(*judged[i]), line.rules),
+            lambda i: decide(coins[i], line.classifier.make_verdict(*judged[i]), line.rules),
             range(len(judged)),
         ),  # type: ignore[arg-type]
         "ledger": _times(lambda event: ledger.record(_renumbered(event, next(numbers))), events),
@@ -300,7 +308,7 @@ def measure_fresh_process(bundle_path: str, runtime_name: str, turns: str, folde
     from coinsorter.hardware.flaps import Flaps
     from coinsorter.hardware.servos.mock import MockServos
 
-    bundle = bundles.load(Path(bundle_path))
+    bundle = bundles.load_bundle(Path(bundle_path))
     settings = Config(
         bins=[
             BinSettings(
@@ -319,7 +327,7 @@ def measure_fresh_process(bundle_path: str, runtime_name: str, turns: str, folde
     machine = assemble_machine(
         settings, bundle, runtime_name, camera, flaps, ledger, MonotonicClock()
     )
-    machine.classifier.self_test()
+    machine.classifier.check_golden_crops()
     machine.start()
     ready_at = time.time()
     line = _Line(bundle, runtime_name, int(turns))
@@ -360,6 +368,6 @@ def _versions(runtime_name: str) -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "opencv": cv2.__version__,
-        runtime_name: runtime.version(runtime_name),
+        runtime_name: runtime.read_version(runtime_name),
         "machine": f"{platform.machine()} {platform.system()} {platform.release()}",
     }

@@ -91,7 +91,7 @@ def _measure_coin(
 ) -> _KnownCoin | str:
     """The lone coin in an image, or why it cannot be used."""
     folder = path.parent.name
-    label = bundle.label_of(folder)
+    label = bundle.resolve_label(folder)
     if label not in bundle.labels:
         return f"folder {folder} is named as no label of the bundle"
     circle = _find_only_circle(path, search, rough_scale)

@@ -57,17 +57,17 @@ def check_settings(probe: Probe) -> Observation:
 def check_models(probe: Probe) -> Observation:
     """Whether the bundle answers its golden crops, and has the labels that the bins name."""
     settings = probe.settings.runtime
-    models = bundle.load(probe.config_path.parent / settings.bundle)
-    interpreter = runtime.pick(settings.interpreter)
+    models = bundle.load_bundle(probe.config_path.parent / settings.bundle)
+    interpreter = runtime.pick_runtime(settings.interpreter)
     start_s = time.monotonic()
-    Classifier(models, interpreter, settings.threads).self_test()
+    Classifier(models, interpreter, settings.threads).check_golden_crops()
     duration_s = time.monotonic() - start_s
     mistakes = read_config(probe.config_path, models.labels)[1]
     if mistakes:
         first = format_mistakes(probe.config_path, mistakes)[0]
         return report_fault(first, "correct config.yaml, or name another bundle")
     crops = len(models.golden.crops)
-    version = runtime.version(interpreter)
+    version = runtime.read_version(interpreter)
     return report_ok(
         f"{models.path}: {crops} golden crops answered on {interpreter} {version} "
         f"in {duration_s:.1f} s"

@@ -78,7 +78,7 @@ class Replay:
         self._bundle = bundle
         self._classifier = classifier
         self._follower = ScaleFollower(
-            settings.scale if settings else bundle.view, bundle.facts.fusion.diameter_spread
+            settings.scale if settings else bundle.view, bundle.manifest.fusion.diameter_std
         )
         self._follow = follow
         self._scale = self._follower.plane if follow else self._follower.calibrated
@@ -101,7 +101,7 @@ class Replay:
                 self.replay_image(
                     frame,
                     path,
-                    self._bundle.label_of(path.parent.name) if path.parent != folder else None,
+                    self._bundle.resolve_label(path.parent.name) if path.parent != folder else None,
                 )
             )
             progress(frame.number + 1)
@@ -139,7 +139,7 @@ class Replay:
                 Decision(self._rules.reject_bin, NO_COIN),
                 time.perf_counter() - start,
             )
-        verdict = self._classifier.judge(coin)
+        verdict = self._classifier.classify(coin)
         decision = decide(coin, verdict, self._rules)
         took_s = time.perf_counter() - start
         if (
@@ -154,7 +154,7 @@ class Replay:
         """Follows the scale by a coin, as the machine does."""
         self._scale = self._follower.follow(
             coin.circles[0],
-            [label.diameter_mm for label in self._bundle.facts.labels],
+            [label.diameter_mm for label in self._bundle.manifest.labels],
             verdict.probabilities,
         )
         if self._follower.lost:
@@ -300,7 +300,7 @@ def replay_belt(
         settings, bundle, interpreter, _Clocked(camera, clock), flaps, book, clock
     )
     try:
-        machine.classifier.self_test()
+        machine.classifier.check_golden_crops()
         machine.start()
         machine.run()
         while (

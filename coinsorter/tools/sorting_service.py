@@ -24,15 +24,15 @@ def sort_until_stopped(settings: Config, models: Bundle, config_path: Path, note
     config_path: the file of the settings, which SIGHUP reads again. note: a line for the ledger.
     Raises the error that sent the machine to safety, once it was told to stop.
     """
-    interpreter = runtime.pick(settings.runtime.interpreter)
-    log.info("bundle %s, %s %s", models.path, interpreter, runtime.version(interpreter))
+    interpreter = runtime.pick_runtime(settings.runtime.interpreter)
+    log.info("bundle %s, %s %s", models.path, interpreter, runtime.read_version(interpreter))
     service = systemd.connect_systemd()
     signals = SignalRequests()
     run = ledger.RunRecord(str(models.path), models.digest, interpreter, note)
     with ExitStack() as parts:
         machine, camera = _open_machine(parts, settings, models, config_path.parent, run)
         parts.callback(service.report_stopping, "flaps go to rest")
-        machine.classifier.self_test()
+        machine.classifier.check_golden_crops()
         machine.start()
         service.report_ready(describe_state(machine, models))
         while not signals.stop and machine.step():
@@ -93,7 +93,7 @@ class SignalRequests:
 def describe_state(machine: Machine, models: Bundle) -> str:
     """What the machine does, in one line for `systemctl status`."""
     reason = f": {machine.failure}" if machine.failure else ""
-    return f"{machine.state}{reason}; {machine.coins_seen} things seen with {models.facts.name}"
+    return f"{machine.state}{reason}; {machine.coins_seen} things seen with {models.manifest.name}"
 
 
 def reload_rules(path: Path, machine: Machine, models: Bundle) -> None:

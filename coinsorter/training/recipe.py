@@ -143,7 +143,7 @@ def _expression(words: str) -> str:
 
 
 def _distinct(labels: list[Label]) -> list[Label]:
-    names = [name for label in labels for name in (label.name, *label.also)]
+    names = [name for label in labels for name in (label.name, *label.aliases)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{', '.join(twice)}: a name of more than one label, or twice of one")
@@ -201,7 +201,7 @@ class Recipe(_Part):
         )
 
     def plain(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
 
 # What a recipe says where nobody wrote one: that of models/brl, which was chosen for few photographs of worn coins.

@@ -16,17 +16,17 @@ from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.bundle import (
     AUTOENCODER,
     CLASSIFIER,
+    DEFECT_DETECTOR,
     EMBEDDING,
-    FACTS,
     GOLDEN,
-    INSPECTOR,
+    MANIFEST,
     RELIEFS,
     AnomalyScale,
     Bundle,
-    Facts,
     Fusion,
     Golden,
-    Limits,
+    LabelThresholds,
+    Manifest,
     Outline,
 )
 from coinsorter.recognition.classifier import Classifier
@@ -41,7 +41,12 @@ from coinsorter.training.samples import assemble
 from coinsorter.training.samples.assemble import Material
 from coinsorter.training.samples.samples import NONE, Samples
 from coinsorter.training.thresholds import heldout_store, recalibrate
-from coinsorter.training.thresholds.heldout import Answers, ask, golden, in_order
+from coinsorter.training.thresholds.heldout import (
+    HeldOutSets,
+    collect_evidence,
+    join_in_order,
+    make_golden,
+)
 
 REPRESENTATIVE = 400  # crops that int8 ranges are taken from
 GOLDEN_CROPS = 8
@@ -63,7 +68,7 @@ def make(
     out: Path,
     bar: OpenProgress,
     anomalies: Path | None = None,
-) -> Facts:
+) -> Manifest:
     """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete.
 
     anomalies: pictures of strange things that the anomaly limits are to keep out; no network is trained on them.
@@ -83,14 +88,24 @@ def make(
     ]
     own = _train(found, found.seen, recipe, inspector, bar, work / "own")
     answers, rights = zip(
-        *(asked or [(ask(own.judge, found.held, found.anomalies, bar), _named(own, found.held))])
+        *(
+            asked
+            or [
+                (
+                    collect_evidence(own.judge, found.held, found.anomalies, bar),
+                    _named(own, found.held),
+                )
+            ]
+        )
     )
-    told = in_order(answers, found.order)
+    told = join_in_order(answers, found.order)
     right = {name: np.concatenate([one[name] for one in rights]) for name in rights[0]}
     typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[
         :
     ]
-    quantize.check(right, lambda: quantize.worst_layer(own.fitted[CLASSIFIER].model, typical))
+    quantize.check_accuracy_loss(
+        right, lambda: quantize.find_worst_layer(own.fitted[CLASSIFIER].model, typical)
+    )
     facts = _facts(recipe, found, told, own.models)
     facts["training"] |= found.notes | _made_with(right)
     simulated = (
@@ -103,7 +118,7 @@ def make(
         out,
         facts,
         own,
-        golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]),
+        make_golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]),
         asked_about,
     )
     shutil.rmtree(work.parent, ignore_errors=True)
@@ -147,7 +162,9 @@ def _inspector(
     seen = material.sisters[_inspected(material)][0] if material.sisters else material.seen
     with bar("inspector", recipe.inspector.epochs) as tell:
         return {
-            INSPECTOR: fit.fit_inspector(seen, material.spec, recipe, recipe.inspector, tell, work)
+            DEFECT_DETECTOR: fit.fit_inspector(
+                seen, material.spec, recipe, recipe.inspector, tell, work
+            )
         }
 
 
@@ -164,12 +181,14 @@ def _ask(
     inspector: dict[str, fit.Fitted],
     bar: OpenProgress,
     work: Path,
-) -> tuple[Answers, dict[str, np.ndarray]]:
+) -> tuple[HeldOutSets, dict[str, np.ndarray]]:
     """Trains a sister and returns its answers, and which of its coins it names rightly."""
     (seen, held), bar = material.sisters[number], _numbered(bar, f"sister {number + 1}: ")
     trained = _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}")
-    told = ask(trained.judge, held, material.anomalies, bar)
-    return told if inspector or not recipe.inspector else told.uninspected(), _named(trained, held)
+    told = collect_evidence(trained.judge, held, material.anomalies, bar)
+    return told if inspector or not recipe.inspector else told.without_defects(), _named(
+        trained, held
+    )
 
 
 def _train(
@@ -194,17 +213,19 @@ def _train(
         name: networks.embedding(own.model) if name == CLASSIFIER else own.model
         for name, own in fitted.items()
     }
-    models = {name: quantize.int8(model, typical) for name, model in telling.items()}
+    models = {name: quantize.quantize_int8(model, typical) for name, model in telling.items()}
     known = (
-        relief_gallery.learn(seen, material.spec, recipe.relief.per_label, recipe.seed)
+        relief_gallery.build_gallery(seen, material.spec, recipe.relief.per_label, recipe.seed)
         if recipe.relief
         else None
     )
-    provisional, picked = _provisional(material, models, known), runtime.pick("auto")
-    embedding = embedding_stats.learn(
-        seen, len(material.labels), Classifier(provisional, picked).embedding, material.spec, recipe
+    provisional, picked = _provisional(material, models, known), runtime.pick_runtime("auto")
+    embedding = embedding_stats.fit_embedding_stats(
+        seen, len(material.labels), Classifier(provisional, picked).embed, material.spec, recipe
     )
-    return Trained(fitted, models, Classifier(replace(provisional, embedding=embedding), picked))
+    return Trained(
+        fitted, models, Classifier(replace(provisional, embedding_stats=embedding), picked)
+    )
 
 
 def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -217,7 +238,7 @@ def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
     """Which of some held-out coins the classifier names rightly, as floats and as int8 in each runtime: bool (n,)."""
     some = held.where(_some(held.labels != NONE, COMPARED, 0))
     crops = some.crops[:]
-    found = runtime_parity.answers(trained.models[CLASSIFIER], crops)
+    found = runtime_parity.classify_in_runtimes(trained.models[CLASSIFIER], crops)
     turned = (
         np.rot90(crops, turn, (1, 2)).astype(np.float32) for turn in range(runtime_parity.TURNS)
     )
@@ -233,12 +254,12 @@ def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
 
 def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | None) -> Bundle:
     """A bundle good enough to run its networks; its limits are not known yet."""
-    nothing = {label.name: AnomalyScale(middle=0.0, spread=1.0) for label in material.labels}
+    nothing = {label.name: AnomalyScale(median=0.0, mad_std=1.0) for label in material.labels}
     none = {
-        label.name: Limits(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0)
+        label.name: LabelThresholds(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0)
         for label in material.labels
     }
-    facts = Facts(
+    facts = Manifest(
         format=bundle.FORMAT,
         name="provisional",
         labels=material.labels,
@@ -247,9 +268,9 @@ def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | 
         budget={},
         files={},
         outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1),
-        fusion=Fusion(temperature=1, diameter_spread=1, freedom=1),
+        fusion=Fusion(temperature=1, diameter_std=1, degrees_of_freedom=1),
         anomaly=nothing,
-        limits=none,
+        thresholds=none,
         recipe={},
         training={},
     )
@@ -262,18 +283,18 @@ def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | 
         golden,
         "",
         known,
-        models.get(INSPECTOR),
+        models.get(DEFECT_DETECTOR),
     )
 
 
 def _facts(
-    recipe: Recipe, material: Material, told: Answers, models: dict[str, bytes]
+    recipe: Recipe, material: Material, told: HeldOutSets, models: dict[str, bytes]
 ) -> dict[str, Any]:
     labels, plane, spec = material.labels, material.plane, material.spec
     return {
         "format": bundle.FORMAT,
         "name": recipe.name,
-        "labels": [label.model_dump() for label in labels],
+        "labels": [label.model_dump(by_alias=True) for label in labels],
         "crop": asdict(spec) | {"surround": list(spec.surround)},
         "view": {
             "px_per_mm": round(plane.px_per_mm, 5),
@@ -283,11 +304,11 @@ def _facts(
             "height_px": plane.height_px,
             "barrel": round(plane.barrel, 5),
         },
-        **recalibrate.set_limits(recipe, labels, material.held, told, plane, material.moved),
+        **recalibrate.set_thresholds(recipe, labels, material.held, told, plane, material.moved),
         "files": {},
         "recipe": recipe.plain(),
         "training": {
-            "runtime": runtime.pick("auto"),
+            "runtime": runtime.pick_runtime("auto"),
             "bytes": {name: len(content) for name, content in models.items()},
         },
     }
@@ -314,8 +335,8 @@ def write(
     facts: dict[str, Any],
     trained: Trained,
     answered: Golden,
-    asked: tuple[Samples, Answers] | None = None,
-) -> Facts:
+    asked: tuple[Samples, HeldOutSets] | None = None,
+) -> Manifest:
     """Writes the bundle, in the place of the one that is there. Raises InputError where that cannot be: then it is left as it is.
 
     asked: held-out coins and what was said of them, to be kept with it.
@@ -325,8 +346,11 @@ def write(
         for name, content in trained.models.items():
             (new / name).write_bytes(content)
         with (new / GOLDEN).open("wb") as file:
-            np.savez_compressed(file, **vars(answered))
-        known = {RELIEFS: trained.judge.bundle.reliefs, EMBEDDING: trained.judge.bundle.embedding}
+            np.savez_compressed(file, **answered.arrays())
+        known = {
+            RELIEFS: trained.judge.bundle.reliefs,
+            EMBEDDING: trained.judge.bundle.embedding_stats,
+        }
         known = {name: arrays for name, arrays in known.items() if arrays}
         for name, arrays in known.items():
             with (new / name).open("wb") as file:
@@ -335,11 +359,11 @@ def write(
         facts["files"] = {
             name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written
         }
-        checked = Facts.model_validate(facts)
+        checked = Manifest.model_validate(facts)
         _write_histories(new / "training", trained)
         if asked:
-            heldout_store.save(new, *asked)
-        (new / FACTS).write_text(recalibrate.dumped(facts), encoding="utf-8")
+            heldout_store.save_heldout(new, *asked)
+        (new / MANIFEST).write_text(recalibrate.dump_manifest(facts), encoding="utf-8")
     return checked
 
 

@@ -20,7 +20,7 @@ def main(where: str, runtimes: str, *bundles: str) -> int:
 def _passes(where: str, name: str, path: Path) -> bool:
     started, complaint = time.monotonic(), ""
     try:
-        Classifier(bundle.load(path), runtime.pick(name)).self_test()
+        Classifier(bundle.load_bundle(path), runtime.pick_runtime(name)).check_golden_crops()
     except BundleError as error:
         complaint = str(error)
     result = f"FAIL: {complaint}" if complaint else "PASS"

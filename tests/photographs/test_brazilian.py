@@ -15,7 +15,7 @@ pytestmark = pytest.mark.real
 def replays(data, tmp_path_factory):
     """The events of a replay of day2, by runtime, for every runtime that is installed."""
     folder, rows = tmp_path_factory.mktemp("brl"), {}
-    for name in runtime.available():
+    for name in runtime.list_runtimes():
         events = folder / f"{name}.jsonl"
         status = cli.main(
             [

@@ -193,7 +193,7 @@ def card(rig: Rig, data: Path, tmp_path_factory) -> Path:
     (folder / "given" / "frames").mkdir(parents=True)
     (folder / "given" / "config.yaml").write_text(photographs.settings())
     photographs.write_frames(
-        photographs.coins(data, bundle.load(BRL), 6, 1), folder / "given" / "frames"
+        photographs.coins(data, bundle.load_bundle(BRL), 6, 1), folder / "given" / "frames"
     )
     outcome = rig.run(
         f"bash guest/pi/setup {photographs.FRAMES_PER_S}",

@@ -112,7 +112,7 @@ def settings() -> str:
 
 def _cut_out(path: Path, bundle: Bundle) -> list[CoinPatch]:
     """The coin of a photograph; none where it does not lie alone, whole and with paper around it."""
-    pixels, view = read_picture(path), bundle.facts.view
+    pixels, view = read_picture(path), bundle.manifest.view
     circles = [
         circle for circle in find_things(pixels, build_search(bundle, view)) if circle.quality
     ]

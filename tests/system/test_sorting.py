@@ -42,7 +42,7 @@ def sorted_coins(
     folder = tmp_path_factory.mktemp("sorting")
     (folder / "given").mkdir()
     disk = Path(shutil.copy(card, folder / "disk"))
-    coins = photographs.coins(data, bundle.load(BRL), COINS, FOREIGN)
+    coins = photographs.coins(data, bundle.load_bundle(BRL), COINS, FOREIGN)
     photographs.write_frames(coins, folder / "given")
     prepared = rig.run(
         "systemctl stop coinsorter; rm /var/lib/coinsorter/* rig-frames/*; "

@@ -182,7 +182,7 @@ def test_replay_counts_what_became_of_every_picture(command, photographs, tmp_pa
 def test_what_is_found_does_not_hang_on_the_scale_that_is_followed(crowns, photographs):
     """Else one coin's last digit decides what the next picture shows."""
     followed, calibrated = (
-        Replay(crowns, Classifier(crowns, runtime.pick("auto")), follow=follow)
+        Replay(crowns, Classifier(crowns, runtime.pick_runtime("auto")), follow=follow)
         for follow in (True, False)
     )
     paths = picture_paths(photographs)

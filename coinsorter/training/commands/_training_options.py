@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from coinsorter.commands._options import Subparsers
 from coinsorter.errors import InputError
-from coinsorter.recognition.bundle import Facts
+from coinsorter.recognition.bundle import Manifest
 
 #: Carries a command out; success is that it returns.
 Run: TypeAlias = Callable[[argparse.Namespace], None]
@@ -72,7 +72,7 @@ def _overlap(one: Path, other: Path) -> bool:
     return one == other or one in other.parents or other in one.parents
 
 
-def describe_proof(manifest: Facts) -> str:
+def describe_proof(manifest: Manifest) -> str:
     """The share of wrong coins that a bundle's thresholds promise, and what its sample proves."""
     budget = manifest.budget
     accepted = f"{budget['held_out_accepted']} of {budget['held_out']} held-out coins accepted"

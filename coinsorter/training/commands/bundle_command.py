@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
-from coinsorter.recognition.bundle import Facts
+from coinsorter.recognition.bundle import Manifest
 from coinsorter.training.commands._training_options import (
     add_command,
     check_apart,
@@ -134,7 +134,7 @@ def _name_bundle(out: Path) -> str:
     return re.sub("[^a-z0-9_-]", "-", out.resolve().name.lower()).strip("-_") or "coins"
 
 
-def _print_result(out: Path, manifest: Facts) -> None:
+def _print_result(out: Path, manifest: Manifest) -> None:
     megabytes = sum(manifest.training["bytes"].values()) / 1e6
     print(f"{out}: {len(manifest.labels)} labels, {megabytes:.2f} MB of networks")
     accuracies = [

@@ -75,7 +75,7 @@ def _add_budget_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_calibrate(options: argparse.Namespace) -> None:
-    from coinsorter.training.thresholds.recalibrate import calibrate
+    from coinsorter.training.thresholds.recalibrate import recalibrate_bundle
 
     out = options.out or options.bundle
     inputs = [*options.data, options.anomalies]
@@ -83,7 +83,7 @@ def _run_calibrate(options: argparse.Namespace) -> None:
         inputs.append(options.bundle)
     check_apart(out, *inputs)
     budget = _read_budget(options)
-    manifest = calibrate(
+    manifest = recalibrate_bundle(
         options.bundle, options.data, out, show_progress, options.anomalies, budget
     )
     print(f"{out}: thresholds set on {manifest.budget['held_out']} coins")

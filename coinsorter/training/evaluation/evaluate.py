@@ -68,9 +68,9 @@ def evaluate(asked: EvaluationSettings, out: Path, bar: OpenProgress) -> dict[st
     Raises InputError where there is nothing to judge or nowhere to write, BundleError where the bundle is not sound.
     """
     report_folder.check(out, asked.data, asked.bundle)
-    models = bundle.load(asked.bundle)
-    classifier = Classifier(models, runtime.pick("auto"))
-    classifier.self_test()
+    models = bundle.load_bundle(asked.bundle)
+    classifier = Classifier(models, runtime.pick_runtime("auto"))
+    classifier.check_golden_crops()
     scale = _crop_scale(asked, models, bar)
     found = findings(asked, Predictor(models, classifier, scale), bar)
     plates = list(_plates(found))
@@ -211,14 +211,18 @@ def plain(found: Evaluation, interpreter: str, scale: CropScale | None = None) -
     """Everything that metrics.json says: numbers, strings and None. scale: of the ready crops, where it was measured."""
     models, asked = found.models, found.asked
     return {
-        "bundle": {"name": models.facts.name, "path": str(asked.bundle), "digest": models.digest},
+        "bundle": {
+            "name": models.manifest.name,
+            "path": str(asked.bundle),
+            "digest": models.digest,
+        },
         "data": {
             "path": str(asked.data),
             "crops": asked.crops,
             "scale": scale and asdict(scale),
             "unreadable": list(found.unreadable),
         },
-        "runtime": f"{interpreter} {runtime.version(interpreter)}",
+        "runtime": f"{interpreter} {runtime.read_version(interpreter)}",
         **asdict(found.metrics),
         "worst": [_mistake(what, r) for what, records in found.worst.items() for r in records],
         "rotations": asdict(found.turned) if found.turned else None,

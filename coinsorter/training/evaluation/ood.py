@@ -44,18 +44,22 @@ def study(
 
 def score(models: Bundle, record: Prediction) -> float:
     """How little a thing is like a genuine coin of the label that it is likeliest: 0 is not at all odd."""
-    freedom = models.facts.fusion.freedom
-    odd = -log(max(record.by_picture, LEAST)) + _oddness(record.anomaly, freedom)
+    degrees_of_freedom = models.manifest.fusion.degrees_of_freedom
+    odd = -log(max(record.by_picture, LEAST)) + _oddness(record.anomaly, degrees_of_freedom)
     if record.diameter_mm is not None:
         off = (
             record.diameter_mm / models.labels[record.predicted].diameter_mm - 1
-        ) / models.facts.fusion.diameter_spread
-        odd += _oddness(abs(off), freedom)
+        ) / models.manifest.fusion.diameter_std
+        odd += _oddness(abs(off), degrees_of_freedom)
     return odd
 
 
-def _oddness(spreads: float, freedom: float) -> float:
-    return -log(max(float(student.sf(spreads, freedom)), LEAST)) if spreads < inf else -log(LEAST)
+def _oddness(spreads: float, degrees_of_freedom: float) -> float:
+    return (
+        -log(max(float(student.sf(spreads, degrees_of_freedom)), LEAST))
+        if spreads < inf
+        else -log(LEAST)
+    )
 
 
 def _areas(models: Bundle, records: Sequence[Prediction]) -> dict[str, float | None]:

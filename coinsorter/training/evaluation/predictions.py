@@ -78,7 +78,7 @@ class CropScale:
     @classmethod
     def measured(cls, folder: Path, models: Bundle, progress: Callable[[int], None]) -> Self:
         """By the known coins in a folder of folders named as labels. Raises InputError where their radii do not follow their diameters."""
-        paths = {path: models.label_of(path.parent.name) for path in picture_paths(folder)}
+        paths = {path: models.resolve_label(path.parent.name) for path in picture_paths(folder)}
         scales = []
         for done, (path, label) in enumerate(paths.items(), 1):
             pixels = read_picture(path) if label in models.labels else None
@@ -162,8 +162,8 @@ class Predictor:
         self, picture: np.ndarray, diameter_mm: float | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Log probabilities of every label, (labels,), from the crop alone and with the diameter too."""
-        logits = self._classifier.logits(self._classifier.evidence(picture))
-        pictures, fused = self._classifier.posteriors(
+        logits = self._classifier.combine_logits(self._classifier.gather_evidence(picture))
+        pictures, fused = self._classifier.compute_posteriors(
             logits, nan if diameter_mm is None else diameter_mm, self._scale_spread
         )
         return np.array(pictures[:-1]), np.array(fused[:-1])
@@ -171,8 +171,8 @@ class Predictor:
     def _verdict(
         self, picture: np.ndarray, diameter_mm: float | None
     ) -> tuple[Verdict, np.ndarray]:
-        verdict = self._classifier.fuse(
-            self._classifier.evidence(picture),
+        verdict = self._classifier.make_verdict(
+            self._classifier.gather_evidence(picture),
             nan if diameter_mm is None else diameter_mm,
             self._scale_spread,
         )
@@ -275,7 +275,7 @@ class FolderPredictions:
 def pictures(folder: Path, judge: Predictor, crops: bool) -> FolderPredictions:
     """A folder of folders named as labels, judged. Raises InputError where none is named as one of the bundle's."""
     found = FolderPredictions(
-        folder, judge.ready_crop if crops else judge.frame, judge.models.label_of
+        folder, judge.ready_crop if crops else judge.frame, judge.models.resolve_label
     )
     names = {found.label(path) for path in found.paths} - {None}
     if not names & set(judge.models.labels):

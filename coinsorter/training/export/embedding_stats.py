@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
-from coinsorter.recognition.embedding import Embedding
+from coinsorter.recognition.embedding import EmbeddingStats
 from coinsorter.training.fitting.augment import augmented
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples.samples import NONE, Samples
@@ -18,13 +18,13 @@ LEAST_VARIANCE = (
 )
 
 
-def learn(
+def fit_embedding_stats(
     seen: Samples,
     labels: int,
     embed: Callable[[np.ndarray], np.ndarray],
     spec: CropSpec,
     recipe: Recipe,
-) -> Embedding:
+) -> EmbeddingStats:
     """Means by label and a covariance for all, shrunk as far as so few coins want it (Ledoit and Wolf, 2004).
 
     embed: a crop, uint8 (s, s, 3) -> float (n,), as the machine's int8 network has it.
@@ -40,4 +40,6 @@ def learn(
     means = np.array([found[own == label].mean(axis=0) for label in range(labels)])
     covariance = LedoitWolf(assume_centered=True).fit(found - means[own]).covariance_
     precision = np.linalg.inv(covariance + LEAST_VARIANCE * np.eye(len(covariance)))
-    return Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float16))
+    return EmbeddingStats(
+        means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float16)
+    )

@@ -19,7 +19,7 @@ FLOAT = "float"
 DEBUGGED = 50  # crops that the search for the worst layer looks at
 
 
-def int8(model: keras.Model, crops: np.ndarray) -> bytes:
+def quantize_int8(model: keras.Model, crops: np.ndarray) -> bytes:
     """The network with int8 weights (per channel), activations, inputs and outputs; ranges are taken from `crops`, uint8 (n, s, s, 3).
 
     Its input is int8 = picture - 128, exactly. The model is made for one picture at a time; the machine asks for more where it can.
@@ -45,7 +45,7 @@ def _converter(model: keras.Model, crops: np.ndarray) -> tf.lite.TFLiteConverter
     return converter
 
 
-def check(right: dict[str, np.ndarray], worst_layer: Callable[[], str]) -> None:
+def check_accuracy_loss(right: dict[str, np.ndarray], worst_layer: Callable[[], str]) -> None:
     """Raises ExportError where int8 names more than MAX_LOSS fewer of some crops rightly than floats do, in any runtime.
 
     right: bool (n,), by FLOAT and by the runtimes' names.
@@ -58,7 +58,7 @@ def check(right: dict[str, np.ndarray], worst_layer: Callable[[], str]) -> None:
             )
 
 
-def worst_layer(model: keras.Model, crops: np.ndarray) -> str:
+def find_worst_layer(model: keras.Model, crops: np.ndarray) -> str:
     """The layer whose int8 results are furthest from its float ones, in units of its quantisation step (TensorFlow's debugger)."""
     with _quiet():
         debugger = tf.lite.experimental.QuantizationDebugger(

@@ -11,7 +11,7 @@ from coinsorter.vision.crop import CropSpec
 LARGEST = 0.4
 
 
-def learn(seen: Samples, spec: CropSpec, per_label: int, seed: int) -> Reliefs:
+def build_gallery(seen: Samples, spec: CropSpec, per_label: int, seed: int) -> Reliefs:
     """The coins among some samples as known ones: of each label at most `per_label`, any."""
     rng = np.random.default_rng([seed, 7])
     chosen = np.concatenate(
@@ -20,9 +20,11 @@ def learn(seen: Samples, spec: CropSpec, per_label: int, seed: int) -> Reliefs:
             for label in np.unique(seen.labels[seen.labels != NONE])
         ]
     )
-    found = np.array([relief.edges(seen.crops[place], spec) for place in chosen])
+    found = np.array([relief.compute_edges(seen.crops[place], spec) for place in chosen])
     projection = _projection(found)
-    spectra = np.array([relief.spectra(edges, projection) for edges in found]).view(np.float32)
+    spectra = np.array([relief.compute_spectra(edges, projection) for edges in found]).view(
+        np.float32
+    )
     step = LARGEST * float(np.abs(spectra).max()) / 127
     rounded = np.clip(np.round(spectra / step), -127, 127).astype(np.int8)
     return Reliefs(

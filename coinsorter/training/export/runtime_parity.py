@@ -14,13 +14,13 @@ from coinsorter.vision.crop import quarter_turns
 TURNS = 4
 
 
-def answers(content: bytes, crops: np.ndarray) -> dict[str, np.ndarray]:
+def classify_in_runtimes(content: bytes, crops: np.ndarray) -> dict[str, np.ndarray]:
     """By runtime the label that a network finds best for each crop in its four turns together, the last output ("none of these") apart.
 
     crops: uint8 (n, s, s, 3). Each answer: int (n,).
     """
     found = {}
-    for name in runtime.available():
+    for name in runtime.list_runtimes():
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             found[name] = pool.apply(_answers, (content, crops, name))
     return found

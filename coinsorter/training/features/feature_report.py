@@ -70,7 +70,7 @@ def describe_features(wanted: FeatureSettings, out: Path, bar: OpenProgress) -> 
     report_folder.check(out, wanted.data, *([wanted.test] if wanted.test else []))
     if wanted.svm and (wanted.svm.is_dir() or not wanted.svm.parent.is_dir()):
         raise InputError(f"{wanted.svm}: is a folder, or lies in none; name a file with --svm")
-    models = bundle.load(wanted.bundle) if wanted.bundle else None
+    models = bundle.load_bundle(wanted.bundle) if wanted.bundle else None
     found = _found(wanted, models, bar)
     plates = list(_plates(found))
     result = plain(found)

@@ -112,7 +112,7 @@ def measure_folder(
             label = (
                 None
                 if path.parent == folder
-                else models.label_of(path.parent.name)
+                else models.resolve_label(path.parent.name)
                 if models
                 else path.parent.name
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from coinsorter.recognition.classifier import halved, worst_places
+from coinsorter.recognition.classifier import count_worst_pixels, halve
 from coinsorter.training.fitting import defects, networks
 from coinsorter.training.fitting.augment import augmented, damaged
 from coinsorter.training.recipe import AutoencoderKnobs, ClassifierKnobs, InspectorKnobs, Recipe
@@ -172,7 +172,7 @@ def fit_autoencoder(
     def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         clean = augmented(samples.crops[genuine[chosen]], spec, recipe.augment, rng)
         return damaged(clean, spec, rng).astype(np.float32), np.stack(
-            [halved(picture) for picture in clean]
+            [halve(picture) for picture in clean]
         ).astype(np.float32)
 
     model = _built([recipe.seed, 2], lambda: networks.autoencoder(spec.size_px, knobs))
@@ -227,7 +227,7 @@ def _blemish_loss(truth, logits):
     places = truth.shape[1] * truth.shape[2]
     truth, logits = (keras.ops.reshape(values, (-1, places)) for values in (truth, logits))
     everywhere = keras.ops.mean((1 + 4 * truth) * (keras.ops.softplus(logits) - truth * logits))
-    worst = keras.ops.mean(keras.ops.top_k(logits, worst_places(places))[0], axis=1)
+    worst = keras.ops.mean(keras.ops.top_k(logits, count_worst_pixels(places))[0], axis=1)
     some = keras.ops.cast(keras.ops.max(truth, axis=1) > SPOILT, "float32")
     return 3 * everywhere + keras.ops.mean(keras.ops.softplus(worst) - some * worst)
 

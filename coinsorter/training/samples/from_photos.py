@@ -50,7 +50,7 @@ class _Seen:
 
 def labelled(folder: Path, recipe: Recipe) -> dict[Path, str]:
     """The pictures below a folder in folders named as labels, in the order taken, with their labels."""
-    names = {name: label.name for label in recipe.labels for name in (label.name, *label.also)}
+    names = {name: label.name for label in recipe.labels for name in (label.name, *label.aliases)}
     return {
         path: names[path.parent.name] for path in picture_paths(folder) if path.parent.name in names
     }
@@ -230,7 +230,7 @@ def _together(path: Path, recipe: Recipe) -> str:
 
 def rows_for(data: Dataset, recipe: Recipe) -> list[Row]:
     """The rows of a data set that a recipe trains on, with the recipe's labels, in the order taken."""
-    names = {name: label.name for label in recipe.labels for name in (label.name, *label.also)}
+    names = {name: label.name for label in recipe.labels for name in (label.name, *label.aliases)}
     rows = [
         replace(row, label=names[row.label])
         for row in data.kept_rows()

@@ -10,15 +10,15 @@ from typing import Any, Self
 import numpy as np
 from scipy.optimize import minimize
 
-from coinsorter.recognition.bundle import AnomalyScale, Fusion, Label, Limits, Spread
+from coinsorter.recognition.bundle import AnomalyScale, Fusion, Label, LabelThresholds, RobustStats
 from coinsorter.recognition.classifier import (
     NEAREST,
-    Parts,
-    anomaly,
-    diameter_likelihoods,
+    AnomalyParts,
+    compute_diameter_log_likelihoods,
     log_softmax,
+    score_anomaly,
 )
-from coinsorter.recognition.relief import telling
+from coinsorter.recognition.relief import compute_relief_logits
 from coinsorter.records import Circle
 from coinsorter.robust import highest
 from coinsorter.training.recipe import Budget
@@ -35,7 +35,7 @@ MIN_DIAMETER_WEIGHT = 0.3  # a diameter is always evidence
 RELIEF_UNIT = 100.0  # a cosine of 0.01 is about as telling as a logit of 1
 TOLERANCE_SPREADS, ANOMALY_SPREADS = 4.0, 3.0
 OUTLINED_SPREADS = 10.0  # off its label's diameter: further, something else was measured, such as a bimetal coin's core
-WEIGHTS = "copy_weight", "likeness_weight", "blemish_weight", "distance_weight"
+WEIGHTS = "reconstruction_weight", "similarity_weight", "defect_weight", "distance_weight"
 LEAST_REACH = 1.0  # spreads: nearer than that lie most coins of any distribution
 FEWEST_ANOMALIES = 8  # of one label, before they have a say in its limit
 MIN_SPREAD = 1e-4
@@ -47,49 +47,55 @@ class HeldOut:
     """What the int8 networks, the relief and the view say of each held-out coin.
 
     labels: int (n,). logits: (n, labels + 1); likeness, distances: (n, labels); errors, blemishes: (n,), see `classify.Evidence`.
-    diameters_mm: (n,), NaN where pictures tell none, as blemishes are where no inspector was asked; scale_spreads: (n,), how far the view's
+    diameters_mm: (n,), NaN where pictures tell none, as blemishes are where no inspector was asked; scale_sems: (n,), how far the view's
     scale may be off, relative.
     """
 
     labels: np.ndarray
     logits: np.ndarray
-    likeness: np.ndarray
-    errors: np.ndarray
-    blemishes: np.ndarray
+    similarities: np.ndarray
+    reconstruction_errors: np.ndarray
+    defect_logits: np.ndarray
     distances: np.ndarray
     diameters_mm: np.ndarray
-    scale_spreads: np.ndarray
+    scale_sems: np.ndarray
 
-    def at(self, places: np.ndarray) -> Self:
+    def select(self, places: np.ndarray) -> Self:
         """The coins at some places, in that order."""
         return type(self)(*(getattr(self, name)[places] for name in self.__dataclass_fields__))
 
-    def weighed(self, relief_weight: float) -> Self:
+    def with_relief(self, relief_weight: float) -> Self:
         """The same with the reliefs' say in the logits, as `Classifier.logits` has it."""
-        return replace(self, logits=self.logits + relief_weight * telling(self.likeness))
+        return replace(
+            self, logits=self.logits + relief_weight * compute_relief_logits(self.similarities)
+        )
 
-    def uninspected(self) -> Self:
+    def without_defects(self) -> Self:
         """The same where no inspector was asked."""
-        return replace(self, blemishes=np.full(len(self), np.nan))
+        return replace(self, defect_logits=np.full(len(self), np.nan))
 
-    def inspected(self, seed: int) -> Self:
+    def impute_defects(self, seed: int) -> Self:
         """The same, genuine coins that no inspector was asked about as blemished as those that it was: each as one of its label, at random.
 
         Of a label of which none was asked, as one of any label (hot-deck imputation: Little and Rubin, 2002).
         """
-        rng, blemishes = np.random.default_rng([seed, 10]), self.blemishes.copy()
-        asked = ~np.isnan(self.blemishes)
+        rng, blemishes = np.random.default_rng([seed, 10]), self.defect_logits.copy()
+        asked = ~np.isnan(self.defect_logits)
         for label in np.unique(self.labels):
             own = self.labels == label
-            known = self.blemishes[asked & own] if (asked & own).any() else self.blemishes[asked]
+            known = (
+                self.defect_logits[asked & own]
+                if (asked & own).any()
+                else self.defect_logits[asked]
+            )
             blemishes[own & ~asked] = rng.choice(known, int((own & ~asked).sum()))
-        return replace(self, blemishes=blemishes)
+        return replace(self, defect_logits=blemishes)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
+    def join(cls, parts: Sequence[Self]) -> Self:
         return cls(
             *(
                 np.concatenate([getattr(part, name) for part in parts])
@@ -98,7 +104,7 @@ class HeldOut:
         )
 
 
-def days(
+def replay_days(
     held: HeldOut,
     circles: Sequence[Circle],
     groups: np.ndarray,
@@ -113,12 +119,12 @@ def days(
     that was set up anew, as far off the plane as a follower expects at first.
     """
     rng = np.random.default_rng([seed, 6])
-    found = [as_followed(held, circles, plane, labels, fused)]
+    found = [replay_day(held, circles, plane, labels, fused)]
     for _ in range(OTHER_DAYS):
         order = np.concatenate(
             [np.flatnonzero(groups == group) for group in rng.permutation(np.unique(groups))]
         )
-        off, along, across = rng.normal(0, np.array(PRIOR) * fused.diameter_spread)
+        off, along, across = rng.normal(0, np.array(PRIOR) * fused.diameter_std)
         anew = replace(
             plane,
             px_per_mm=plane.px_per_mm * (1 + off),
@@ -126,19 +132,19 @@ def days(
             tilt_across=plane.tilt_across + across,
         )
         found.append(
-            as_followed(held.at(order), [circles[place] for place in order], anew, labels, fused)
+            replay_day(held.select(order), [circles[place] for place in order], anew, labels, fused)
         )
     return found
 
 
-def as_followed(
+def replay_day(
     held: HeldOut, circles: Sequence[Circle], plane: ScalePlane, labels: list[Label], fused: Fusion
 ) -> HeldOut:
     """The same coins with diameters as a machine measures them that follows the view's scale by them, labels unknown to it.
 
     circles: theirs, in the order taken.
     """
-    follower, measured = ScaleFollower(plane, fused.diameter_spread), []
+    follower, measured = ScaleFollower(plane, fused.diameter_std), []
     nominal = [label.diameter_mm for label in labels]
     for circle, logits in zip(circles, held.logits):
         diameter, spread = (
@@ -153,10 +159,10 @@ def as_followed(
         ):
             follower.follow(circle, nominal, probabilities)
     diameters, spreads = np.array(measured).T
-    return replace(held, diameters_mm=diameters, scale_spreads=spreads)
+    return replace(held, diameters_mm=diameters, scale_sems=spreads)
 
 
-def fusion(
+def fit_fusion(
     held: HeldOut, labels: list[Label], expected_spread: float = MIN_DIAMETER_SPREAD
 ) -> Fusion:
     """Temperature (Guo et al., 2017), diameter's and relief's weight by maximum likelihood; the diameters' spread about their nominal ones.
@@ -175,8 +181,8 @@ def fusion(
     def with_(warmth: float, weight: float = 1.0, relief: float = 0.0) -> Fusion:
         return Fusion(
             temperature=round(float(np.exp(warmth)), 4),
-            diameter_spread=round(spread, 5),
-            freedom=FREEDOM,
+            diameter_std=round(spread, 5),
+            degrees_of_freedom=FREEDOM,
             diameter_weight=round(float(weight), 3),
             relief_weight=round(float(relief) * RELIEF_UNIT, 2),
         )
@@ -185,26 +191,26 @@ def fusion(
     knobs = {"warmth": (0.5, (0.0, 2.0))}
     if measured:
         knobs["weight"] = (0.8, (MIN_DIAMETER_WEIGHT, 1.0))
-    if held.likeness.any():
+    if held.similarities.any():
         knobs["relief"] = (1.0, (0.0, 4.0))
 
     def loss(values: np.ndarray) -> float:
         fused = with_(**dict(zip(knobs, values)))
-        found = _fused(held.weighed(fused.relief_weight), nominal, fused)
+        found = _fused(held.with_relief(fused.relief_weight), nominal, fused)
         return -float(np.mean(found[np.arange(len(found)), held.labels]))
 
     first, bounds = zip(*knobs.values())
     return with_(**dict(zip(knobs, minimize(loss, first, bounds=bounds, method="Nelder-Mead").x)))
 
 
-def taken_for(told: HeldOut, labels: list[Label], fused: Fusion) -> HeldOut:
+def assign_labels(told: HeldOut, labels: list[Label], fused: Fusion) -> HeldOut:
     """The same with the reliefs' say in the logits; strange things, of no label, get the label that their pictures alone are taken for."""
-    weighed = told.weighed(fused.relief_weight)
+    weighed = told.with_relief(fused.relief_weight)
     likeliest = weighed.logits[:, :-1].argmax(axis=1)
     return replace(weighed, labels=np.where(told.labels < 0, likeliest, told.labels))
 
 
-def anomaly_scales(
+def fit_anomaly(
     held: HeldOut, labels: list[Label], fused: Fusion, share: float
 ) -> tuple[dict[str, AnomalyScale], Fusion]:
     """What genuine coins of each label are like in each part of the anomaly score and in all together, and the parts' weights in the fusion.
@@ -214,27 +220,27 @@ def anomaly_scales(
     drawn and blemished ones let in twice to four times as many euro coins (euro-crops-64/train, against held-out coins of brl-frames/day1).
     """
     parts = {
-        label.name: _parts(held.at(np.flatnonzero(held.labels == index)), index)
+        label.name: _parts(held.select(np.flatnonzero(held.labels == index)), index)
         for index, label in enumerate(labels)
     }
     fused = fused.model_copy(update=_weights(held, labels, parts, share))
     for index, label in enumerate(labels):
-        own = held.at(np.flatnonzero(held.labels == index))
+        own = held.select(np.flatnonzero(held.labels == index))
         parts[label.name] = parts[label.name].model_copy(
-            update={"together": _spread(scores(own, index, parts[label.name], fused))}
+            update={"combined": _spread(score_label(own, index, parts[label.name], fused))}
         )
     return parts, fused
 
 
-def scores(held: HeldOut, label: int, scale: AnomalyScale, fused: Fusion) -> np.ndarray:
+def score_label(held: HeldOut, label: int, scale: AnomalyScale, fused: Fusion) -> np.ndarray:
     """The anomaly scores of coins that are taken for one label: float (n,)."""
     told = zip(
-        held.errors.tolist(),
-        held.likeness[:, label].tolist(),
-        held.blemishes.tolist(),
+        held.reconstruction_errors.tolist(),
+        held.similarities[:, label].tolist(),
+        held.defect_logits.tolist(),
         held.distances[:, label].tolist(),
     )
-    return np.array([anomaly(Parts(*one), scale, fused) for one in told])
+    return np.array([score_anomaly(AnomalyParts(*one), scale, fused) for one in told])
 
 
 def _own_scores(
@@ -244,26 +250,26 @@ def _own_scores(
     found = np.empty(len(held))
     for index, label in enumerate(labels):
         own = np.flatnonzero(held.labels == index)
-        found[own] = scores(held.at(own), index, scales[label.name], fused)
+        found[own] = score_label(held.select(own), index, scales[label.name], fused)
     return found
 
 
 def _parts(own: HeldOut, label: int) -> AnomalyScale:
     return AnomalyScale(
-        **_spread(np.log(own.errors)).model_dump(),
-        likeness=_spread(own.likeness[:, label]) if own.likeness.any() else None,
-        blemish=_spread(own.blemishes) if own.blemishes.any() else None,
+        **_spread(np.log(own.reconstruction_errors)).model_dump(),
+        similarity=_spread(own.similarities[:, label]) if own.similarities.any() else None,
+        defect=_spread(own.defect_logits) if own.defect_logits.any() else None,
         distance=_spread(np.log(np.maximum(own.distances[:, label], NEAREST)))
         if own.distances.any()
         else None,
     )
 
 
-def _spread(values: np.ndarray) -> Spread:
+def _spread(values: np.ndarray) -> RobustStats:
     middle = float(np.median(values))
-    return Spread(
-        middle=round(middle, 5),
-        spread=max(MIN_SPREAD, round(1.4826 * float(np.median(np.abs(values - middle))), 5)),
+    return RobustStats(
+        median=round(middle, 5),
+        mad_std=max(MIN_SPREAD, round(1.4826 * float(np.median(np.abs(values - middle))), 5)),
     )
 
 
@@ -274,24 +280,27 @@ def _weights(
     found = {}
     for name in WEIGHTS:
         alone = Fusion(
-            temperature=1, diameter_spread=1, freedom=1, **({"copy_weight": 0.0} | {name: 1.0})
+            temperature=1,
+            diameter_std=1,
+            degrees_of_freedom=1,
+            **({"reconstruction_weight": 0.0} | {name: 1.0}),
         )
         reach = _all_but(share, _own_scores(held, labels, parts, alone))
-        there = name == "copy_weight" or any(
+        there = name == "reconstruction_weight" or any(
             getattr(scale, name.removesuffix("_weight")) for scale in parts.values()
         )
         found[name] = there / max(reach, LEAST_REACH)
     return {name: round(weight / sum(found.values()), 4) for name, weight in found.items()}
 
 
-def limits(
+def choose_thresholds(
     days: Sequence[HeldOut],
     labels: list[Label],
     fused: Fusion,
     scales: dict[str, AnomalyScale],
     budget: Budget,
     anomalies: HeldOut | None = None,
-) -> tuple[dict[str, Limits], dict[str, Any]]:
+) -> tuple[dict[str, LabelThresholds], dict[str, Any]]:
     """Each label's thresholds, and the budget they keep, with what the sample proves of it: the same coins on one day or several.
 
     The confidence limit is the highest that rejects no more genuine coins than the budget allows, and at least so high that of the
@@ -301,8 +310,8 @@ def limits(
     them through. anomalies: strange things that somebody labelled as such, with the labels they were taken for; then the anomaly limit is
     the one that keeps most of both apart. The proof is the first day's: the others' coins are not further ones.
     """
-    held = HeldOut.joined(days)
-    best, confidence = answered(held, labels, fused)
+    held = HeldOut.join(days)
+    best, confidence = classify_heldout(held, labels, fused)
     right = best == held.labels
     share = budget.genuine_rejected / 3
     floor = max(MIN_CONFIDENCE, _keeping(confidence, right, budget.wrong))
@@ -312,17 +321,17 @@ def limits(
             held.diameters_mm / np.array([label.diameter_mm for label in labels])[held.labels] - 1
         )
     )
-    outlined = off <= OUTLINED_SPREADS * fused.diameter_spread
+    outlined = off <= OUTLINED_SPREADS * fused.diameter_std
     usual = max(ANOMALY_SPREADS, _all_but(share, genuine[outlined]))
     fine = right & outlined & (confidence >= floor) & (genuine <= usual)
     tolerance = max(
-        MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_spread, _all_but(share, off[fine])
+        MIN_TOLERANCE, TOLERANCE_SPREADS * fused.diameter_std, _all_but(share, off[fine])
     )
     found = {}
     for index, label in enumerate(labels):
         own = held.labels == index
         strange = _strange(anomalies, index, scales[label.name], fused)
-        found[label.name] = Limits(
+        found[label.name] = LabelThresholds(
             min_confidence=round(max(floor, _lowest(confidence[own & right], share)), 6),
             max_anomaly=round(
                 usual if len(strange) < FEWEST_ANOMALIES else _telling(genuine[own], strange), 3
@@ -338,7 +347,9 @@ def _all_but(share: float, values: np.ndarray) -> float:
     return float(np.quantile(values, 1 - share)) if len(values) else 0.0
 
 
-def answered(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndarray, np.ndarray]:
+def classify_heldout(
+    held: HeldOut, labels: list[Label], fused: Fusion
+) -> tuple[np.ndarray, np.ndarray]:
     """Each coin's likeliest label, int (n,), and its probability, float (n,)."""
     probabilities = np.exp(_fused(held, np.array([label.diameter_mm for label in labels]), fused))
     best = probabilities[:, :-1].argmax(axis=1)
@@ -347,7 +358,7 @@ def answered(held: HeldOut, labels: list[Label], fused: Fusion) -> tuple[np.ndar
 
 def _fused(held: HeldOut, nominal: np.ndarray, fused: Fusion) -> np.ndarray:
     """Log probabilities of every label and "none of these", (n, labels + 1), as the machine fuses them."""
-    coins = zip(held.logits, held.diameters_mm, held.scale_spreads)
+    coins = zip(held.logits, held.diameters_mm, held.scale_sems)
     return np.array(
         [_posterior(logits, diameter, spread, nominal, fused) for logits, diameter, spread in coins]
     )
@@ -363,7 +374,9 @@ def _posterior(
     pictures = np.array(log_softmax((logits / fused.temperature).tolist()))
     if np.isnan(diameter_mm):
         return pictures
-    diameters = np.array(diameter_likelihoods(diameter_mm, nominal, fused, scale_spread))
+    diameters = np.array(
+        compute_diameter_log_likelihoods(diameter_mm, nominal, fused, scale_spread)
+    )
     return np.array(log_softmax((pictures + fused.diameter_weight * diameters).tolist()))
 
 
@@ -373,7 +386,9 @@ def _strange(
     """The anomaly scores of given anomalies that are taken for a label, as far as the inspector was asked: float (n,)."""
     if anomalies is None:
         return np.empty(0)
-    found = scores(anomalies.at(np.flatnonzero(anomalies.labels == label)), label, scale, fused)
+    found = score_label(
+        anomalies.select(np.flatnonzero(anomalies.labels == label)), label, scale, fused
+    )
     return found[~np.isnan(found)]
 
 
@@ -404,13 +419,13 @@ def _keeping(confidence: np.ndarray, right: np.ndarray, budget: float) -> float:
 def _proof(
     held: HeldOut,
     labels: list[Label],
-    found: dict[str, Limits],
+    found: dict[str, LabelThresholds],
     scales: dict[str, AnomalyScale],
     fused: Fusion,
     budget: Budget,
 ) -> dict[str, Any]:
     """How many held-out coins the limits accept, how many of them wrongly, and the 95 % bound on that share (Clopper and Pearson, 1934)."""
-    best, confidence = answered(held, labels, fused)
+    best, confidence = classify_heldout(held, labels, fused)
     accepted = np.zeros(len(best), bool)
     for index, label in enumerate(labels):
         mine, own = best == index, found[label.name]
@@ -421,7 +436,7 @@ def _proof(
             mine
             & near
             & (confidence >= own.min_confidence)
-            & ~(scores(held, index, scales[label.name], fused) > own.max_anomaly)
+            & ~(score_label(held, index, scales[label.name], fused) > own.max_anomaly)
         )
     count, wrong = int(accepted.sum()), int((accepted & (best != held.labels)).sum())
     bound = highest(wrong, count, 0.95)

@@ -10,19 +10,30 @@ from coinsorter.recognition.bundle import NOT_ARRAYS
 from coinsorter.records import Circle
 from coinsorter.training.samples.samples import Samples
 from coinsorter.training.thresholds.choose import HeldOut
-from coinsorter.training.thresholds.heldout import Answers
+from coinsorter.training.thresholds.heldout import HeldOutSets
 
 FILE = Path("training") / "held-out.npz"
-GROUPS = tuple(field.name for field in fields(Answers))
+GROUPS = tuple(field.name for field in fields(HeldOutSets))
+# Names of the arrays in the file, by the fields of HeldOut.
+KEYS = {
+    "labels": "labels",
+    "logits": "logits",
+    "similarities": "likeness",
+    "reconstruction_errors": "errors",
+    "defect_logits": "blemishes",
+    "distances": "distances",
+    "diameters_mm": "diameters_mm",
+    "scale_sems": "scale_spreads",
+}
 MEASURES = "x_px", "y_px", "radius_px", "quality", "roundness", "sharpness", "off_patch"
 
 
-def save(bundle: Path, held: Samples, told: Answers) -> None:
+def save_heldout(bundle: Path, held: Samples, told: HeldOutSets) -> None:
     """held: the coins that were asked about, in the order taken; told: what was said of them and of strange things."""
     answers = {
-        f"{group}_{field.name}": _small(getattr(getattr(told, group), field.name))
+        f"{group}_{key}": _small(getattr(getattr(told, group), name))
         for group in GROUPS
-        for field in fields(HeldOut)
+        for name, key in KEYS.items()
     }
     circles = np.array(
         [[getattr(circle, name) for name in MEASURES] for circle in held.circles], np.float32
@@ -39,7 +50,7 @@ def save(bundle: Path, held: Samples, told: Answers) -> None:
         )
 
 
-def load(bundle: Path) -> tuple[Samples, Answers]:
+def load_heldout(bundle: Path) -> tuple[Samples, HeldOutSets]:
     """What was saved; the coins' crops are not there any more. Raises InputError where nothing was, BundleError where it is damaged."""
     path = bundle / FILE
     if not path.exists():
@@ -49,7 +60,7 @@ def load(bundle: Path) -> tuple[Samples, Answers]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             parts = [
-                HeldOut(*(stored[f"{group}_{field.name}"] for field in fields(HeldOut)))
+                HeldOut(**{name: stored[f"{group}_{key}"] for name, key in KEYS.items()})
                 for group in GROUPS
             ]
             rows = zip(
@@ -64,7 +75,7 @@ def load(bundle: Path) -> tuple[Samples, Answers]:
         raise BundleError(
             f"{path}: holds no answers on held-out coins: {error}; make the bundle again, or name photographs"
         ) from error
-    told = Answers(*parts)
+    told = HeldOutSets(*parts)
     count = len(told.held)
     return Samples(
         np.empty((count, 0, 0, 3), np.uint8),

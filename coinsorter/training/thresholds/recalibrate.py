@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from coinsorter import atomic
 from coinsorter.errors import BundleError, InputError
 from coinsorter.recognition import bundle, runtime
-from coinsorter.recognition.bundle import FACTS, GOLDEN, Bundle, Facts, Label
+from coinsorter.recognition.bundle import GOLDEN, MANIFEST, Bundle, Label, Manifest
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.progress import OpenProgress
@@ -24,79 +24,81 @@ from coinsorter.training.recipe import Budget, Recipe
 from coinsorter.training.samples import assemble
 from coinsorter.training.samples.samples import Samples
 from coinsorter.training.thresholds import choose, heldout, heldout_store
-from coinsorter.training.thresholds.heldout import Answers
+from coinsorter.training.thresholds.heldout import HeldOutSets
 from coinsorter.vision.scale import ScalePlane
 
 # What a lone round coin's outline may be like at worst: all but this share of the held-out coins', and the recipe's slack.
 OUTLINE_SHARE = 0.005
 
 
-def set_limits(
+def set_thresholds(
     recipe: Recipe,
     labels: list[Label],
     held: Samples,
-    told: Answers,
+    told: HeldOutSets,
     plane: ScalePlane,
     moved: bool,
 ) -> dict[str, Any]:
     """The parts of bundle.yaml that rest on held-out coins. held: those coins, in the order taken; plane, moved: see `material.Material`."""
-    fused = choose.fusion(told.held, labels, recipe.diameter_spread)
+    fused = choose.fit_fusion(told.held, labels, recipe.diameter_spread)
     genuine, anomalies = (
-        choose.taken_for(group, labels, fused) for group in (told.held, told.anomalies)
+        choose.assign_labels(group, labels, fused) for group in (told.held, told.anomalies)
     )
-    genuine = genuine.inspected(recipe.seed)
-    scales, fused = choose.anomaly_scales(genuine, labels, fused, recipe.budget.genuine_rejected)
+    genuine = genuine.impute_defects(recipe.seed)
+    scales, fused = choose.fit_anomaly(genuine, labels, fused, recipe.budget.genuine_rejected)
     days = (
-        choose.days(genuine, held.circles, held.groups, plane, labels, fused, recipe.seed)
+        choose.replay_days(genuine, held.circles, held.groups, plane, labels, fused, recipe.seed)
         if moved
         else [genuine]
     )
-    found, proof = choose.limits(days, labels, fused, scales, recipe.budget, anomalies)
+    found, proof = choose.choose_thresholds(days, labels, fused, scales, recipe.budget, anomalies)
     return {
         "outline": _outline(recipe, held) | {"by_extent": recipe.by_extent},
-        "fusion": fused.model_dump(),
-        "anomaly": {name: scale.model_dump() for name, scale in scales.items()},
-        "limits": {name: own.model_dump() for name, own in found.items()},
+        "fusion": fused.model_dump(by_alias=True),
+        "anomaly": {name: scale.model_dump(by_alias=True) for name, scale in scales.items()},
+        "limits": {name: own.model_dump(by_alias=True) for name, own in found.items()},
         "budget": proof,
     }
 
 
-def calibrate(
+def recalibrate_bundle(
     path: Path,
     data: Sequence[Path],
     out: Path,
     bar: OpenProgress,
     anomalies: Path | None = None,
     budget: dict[str, float] | None = None,
-) -> Facts:
+) -> Manifest:
     """Sets a bundle's limits anew on photographs that its networks never saw, and writes it to `out`, whole or not at all.
 
     data, anomalies: as for `make`; without data the limits are set on the coins that they were set on before, whose answers the bundle keeps.
     budget: another than its recipe's, by the names of `recipe.Budget`. The networks stay as they are.
     """
-    models = bundle.load(path)
-    judge = Classifier(models, runtime.pick("auto"))
-    judge.self_test()
+    models = bundle.load_bundle(path)
+    judge = Classifier(models, runtime.pick_runtime("auto"))
+    judge.check_golden_crops()
     recipe = _recipe(models, budget or {})
     if not data and anomalies:
         raise InputError("--anomalies are told from genuine coins: name photographs of these, too")
     held, told = (
-        _asked(recipe, models, judge, data, anomalies, bar) if data else heldout_store.load(path)
+        _asked(recipe, models, judge, data, anomalies, bar)
+        if data
+        else heldout_store.load_heldout(path)
     )
-    facts = models.facts.model_dump() | set_limits(
-        recipe, models.facts.labels, held, told, models.view, recipe.source == "frames"
+    facts = models.manifest.model_dump(by_alias=True) | set_thresholds(
+        recipe, models.manifest.labels, held, told, models.view, recipe.source == "frames"
     )
     facts["recipe"] = recipe.plain()
     if data:
         facts["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
     with atomic.folder(out) as new:
         shutil.copytree(path, new, dirs_exist_ok=True)
-        heldout_store.save(new, held, told)
+        heldout_store.save_heldout(new, held, told)
         facts["files"][GOLDEN] = _reweighed(
             models, judge, facts["fusion"]["relief_weight"], new / GOLDEN
         )
-        checked = Facts.model_validate(facts)
-        (new / FACTS).write_text(dumped(facts), encoding="utf-8")
+        checked = Manifest.model_validate(facts)
+        (new / MANIFEST).write_text(dump_manifest(facts), encoding="utf-8")
     return checked
 
 
@@ -107,27 +109,29 @@ def _asked(
     data: Sequence[Path],
     anomalies: Path | None,
     bar: OpenProgress,
-) -> tuple[Samples, Answers]:
+) -> tuple[Samples, HeldOutSets]:
     found = assemble.found(recipe, data, bar, models)
     given = assemble.given(recipe, anomalies, found, bar)
-    return found.samples, heldout.ask(judge, found.samples, given, bar)
+    return found.samples, heldout.collect_evidence(judge, found.samples, given, bar)
 
 
 def _reweighed(models: Bundle, judge: Classifier, relief_weight: float, path: Path) -> str:
     """Writes the golden answers with another weight of the reliefs; returns their hash."""
     with path.open("wb") as file:
-        np.savez_compressed(file, **vars(heldout.golden(judge, models.golden.crops, relief_weight)))
+        np.savez_compressed(
+            file, **heldout.make_golden(judge, models.golden.crops, relief_weight).arrays()
+        )
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def dumped(facts: dict[str, Any]) -> str:
+def dump_manifest(facts: dict[str, Any]) -> str:
     """What bundle.yaml says, as YAML."""
     return yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _recipe(models: Bundle, budget: dict[str, float]) -> Recipe:
     try:
-        recipe = Recipe.model_validate(models.facts.recipe)
+        recipe = Recipe.model_validate(models.manifest.recipe)
     except ValidationError as error:
         raise BundleError(
             f"bundle {models.path}: its recipe is not one that this version knows; train it again"

@@ -4,4 +4,4 @@ import sys
 
 from coinsorter.recognition import runtime
 
-print(*sys.version_info[:2], *runtime.available())
+print(*sys.version_info[:2], *runtime.list_runtimes())

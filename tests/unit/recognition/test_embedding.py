@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinsorter.recognition.embedding import Distances, Embedding
+from coinsorter.recognition.embedding import EmbeddingDistances, EmbeddingStats
 from coinsorter.training.recipe import Augment, Recipe
 from coinsorter.training.samples.samples import NONE, Samples
 from coinsorter.vision.crop import CropSpec
@@ -48,11 +48,13 @@ def samples(seed: int, count: int = 200) -> Samples:
     )
 
 
-def learn(seen: Samples, labels: int, seen_as: Callable[[np.ndarray], np.ndarray]) -> Embedding:
+def learn(
+    seen: Samples, labels: int, seen_as: Callable[[np.ndarray], np.ndarray]
+) -> EmbeddingStats:
     needs_training()
     from coinsorter.training.export import embedding_stats
 
-    return embedding_stats.learn(seen, labels, seen_as, SPEC, RECIPE)
+    return embedding_stats.fit_embedding_stats(seen, labels, seen_as, SPEC, RECIPE)
 
 
 @settings(deadline=None, max_examples=50)
@@ -62,17 +64,19 @@ def test_a_distance_is_mahalanobis_own(seed, labels, length):
     root = rng.normal(0, 1, (length, length)) + 3 * np.eye(length)
     precision = root @ root.T
     means, picture = rng.normal(0, 5, (labels, length)), rng.normal(0, 5, length)
-    known = Embedding(means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float32))
+    known = EmbeddingStats(
+        means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float32)
+    )
     expected = [np.sqrt((picture - mean) @ precision @ (picture - mean)) for mean in means]
-    assert Distances(known)(picture.astype(np.float32)) == pytest.approx(
+    assert EmbeddingDistances(known).measure(picture.astype(np.float32)) == pytest.approx(
         expected, rel=1e-3, abs=1e-3
     )
 
 
 def test_known_coins_lie_about_their_label_and_strange_things_far_from_all():
-    distances = Distances(learn(samples(1), 2, embed))
+    distances = EmbeddingDistances(learn(samples(1), 2, embed))
     others = samples(2)
-    found = np.array([distances(embed(crop)) for crop in others.crops])
+    found = np.array([distances.measure(embed(crop)) for crop in others.crops])
     genuine = others.labels != NONE
     assert (found[genuine].argmin(axis=1) == others.labels[genuine]).all()
     assert found[~genuine].min() > 3 * found[genuine].min(axis=1).max()
@@ -82,13 +86,13 @@ def test_known_coins_lie_about_their_label_and_strange_things_far_from_all():
 
 def test_an_embedding_that_is_the_same_for_all_known_coins_makes_no_distance_infinite():
     known = learn(samples(1), 2, lambda crop: np.zeros(6))
-    distances = Distances(known)
-    assert (distances(np.zeros(6, np.float32)) == 0).all() and np.isfinite(
-        distances(np.full(6, 3, np.float32))
+    distances = EmbeddingDistances(known)
+    assert (distances.measure(np.zeros(6, np.float32)) == 0).all() and np.isfinite(
+        distances.measure(np.full(6, 3, np.float32))
     ).all()
 
 
 def test_a_few_coins_of_one_colour_are_enough_for_a_covariance():
     few = samples(1, 20).where(np.arange(20) < 4)
     known = learn(few, 2, lambda crop: np.full(40, crop.mean()))
-    assert np.isfinite(Distances(known)(np.full(40, 90, np.float32))).all()
+    assert np.isfinite(EmbeddingDistances(known).measure(np.full(40, 90, np.float32))).all()

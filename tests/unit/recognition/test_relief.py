@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinsorter.recognition import relief
-from coinsorter.recognition.relief import Matcher, telling
+from coinsorter.recognition.relief import ReliefMatcher, compute_relief_logits
 from coinsorter.simulator import coins, currency
 from coinsorter.vision.crop import FILL, CropSpec, inside
 from tests.conftest import needs_training
@@ -36,12 +36,12 @@ def struck() -> Samples:
 
 @pytest.fixture(scope="module")
 def known(struck) -> relief.Reliefs:
-    return relief_gallery.learn(struck.where(np.arange(len(struck)) < 360), SPEC, 40, 1)
+    return relief_gallery.build_gallery(struck.where(np.arange(len(struck)) < 360), SPEC, 40, 1)
 
 
 @pytest.fixture(scope="module")
-def matcher(known) -> Matcher:
-    return Matcher(known, SPEC, LABELS)
+def matcher(known) -> ReliefMatcher:
+    return ReliefMatcher(known, SPEC, LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def others(struck) -> Samples:
     return struck.where(np.arange(len(struck)) >= 360)
 
 
-def named(matcher: Matcher, crops) -> np.ndarray:
-    return np.array([matcher.likeness(crop).argmax() for crop in crops])
+def named(matcher: ReliefMatcher, crops) -> np.ndarray:
+    return np.array([matcher.compare(crop).argmax() for crop in crops])
 
 
 def test_coins_it_never_saw_are_named_without_colour_or_size(matcher, others):
@@ -66,7 +66,10 @@ def turned(crop: np.ndarray, angle: float) -> np.ndarray:
 @given(number=st.integers(0, 100), angle=st.floats(0, 360))
 def test_a_turned_coin_is_as_like(matcher, others, number, angle):
     crop = others.crops[number]
-    as_is, then = telling(matcher.likeness(crop)), telling(matcher.likeness(turned(crop, angle)))
+    as_is, then = (
+        compute_relief_logits(matcher.compare(crop)),
+        compute_relief_logits(matcher.compare(turned(crop, angle))),
+    )
     assert then == pytest.approx(as_is, abs=0.35 * as_is.max())
 
 
@@ -88,16 +91,18 @@ def test_another_light_changes_little(matcher, others, light):
 
 def test_the_gamma_of_crops_is_taken_out_again(known, matcher, others):
     lifted = np.round(255 * (others.crops[0] / 255) ** 0.5).astype(np.uint8)
-    found = telling(Matcher(known, replace(SPEC, gamma=0.5), LABELS).likeness(lifted))
-    assert found == pytest.approx(telling(matcher.likeness(others.crops[0])), abs=0.01)
+    found = compute_relief_logits(
+        ReliefMatcher(known, replace(SPEC, gamma=0.5), LABELS).compare(lifted)
+    )
+    assert found == pytest.approx(compute_relief_logits(matcher.compare(others.crops[0])), abs=0.01)
 
 
 @pytest.mark.parametrize("grey", [0, FILL, 255])
 def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, others, grey):
     blank = np.where(inside(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(3, axis=2)
-    scores = telling(matcher.likeness(blank))
+    scores = compute_relief_logits(matcher.compare(blank))
     assert np.abs(scores).max() < 0.3 * np.median(
-        [telling(matcher.likeness(crop)).max() for crop in others.crops]
+        [compute_relief_logits(matcher.compare(crop)).max() for crop in others.crops]
     )
 
 
@@ -105,9 +110,9 @@ def test_foreign_coins_are_less_like_any_label(matcher, others):
     tokens = from_simulator.simulated(
         "token", 60, SPEC, ("gear", "cross", "letters"), [6], lambda done: None
     )
-    best = [telling(matcher.likeness(crop)).max() for crop in others.crops]
+    best = [compute_relief_logits(matcher.compare(crop)).max() for crop in others.crops]
     assert np.median(
-        [telling(matcher.likeness(crop)).max() for crop in tokens.crops]
+        [compute_relief_logits(matcher.compare(crop)).max() for crop in tokens.crops]
     ) < np.quantile(best, 0.1)
 
 
@@ -115,19 +120,23 @@ def test_a_label_without_known_coins_and_one_with_a_single_one(struck, others):
     few = struck.where(
         (struck.labels == 0) | (np.arange(len(struck)) == np.flatnonzero(struck.labels == 1)[0])
     )
-    scores = telling(
-        Matcher(relief_gallery.learn(few, SPEC, 40, 1), SPEC, 3).likeness(others.crops[0])
+    scores = compute_relief_logits(
+        ReliefMatcher(relief_gallery.build_gallery(few, SPEC, 40, 1), SPEC, 3).compare(
+            others.crops[0]
+        )
     )
     assert scores.shape == (4,) and np.isfinite(scores).all() and scores[2] < max(scores[:2])
 
 
 def test_no_more_coins_are_kept_than_asked_for_and_none_that_is_no_coin(struck):
     mixed = replace(struck, labels=np.where(struck.labels == 5, NONE, struck.labels))
-    kept = relief_gallery.learn(mixed, SPEC, 7, 1)
+    kept = relief_gallery.build_gallery(mixed, SPEC, 7, 1)
     assert np.bincount(kept.labels, minlength=LABELS).tolist() == [7, 7, 7, 7, 7, 0, 7, 7]
     assert kept.spectra.dtype == np.int8 and kept.spectra.nbytes == 49 * 16 * 28 * 2
 
 
 def test_the_same_seed_keeps_the_same_coins(struck):
-    first, second, third = (relief_gallery.learn(struck, SPEC, 7, seed) for seed in (1, 1, 2))
+    first, second, third = (
+        relief_gallery.build_gallery(struck, SPEC, 7, seed) for seed in (1, 1, 2)
+    )
     assert (first.spectra == second.spectra).all() and (first.spectra != third.spectra).any()

@@ -20,7 +20,12 @@ def build(config, crowns, tmp_path):
     def make(count: int = 12, seed: int = 1, **changes) -> SimulatedMachine:
         settings = config.model_copy(update=changes)
         return SimulatedMachine(
-            settings, crowns, tmp_path / f"ledger-{seed}.db", count, seed, runtime.pick("auto")
+            settings,
+            crowns,
+            tmp_path / f"ledger-{seed}.db",
+            count,
+            seed,
+            runtime.pick_runtime("auto"),
         )
 
     return make

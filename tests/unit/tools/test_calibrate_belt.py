@@ -100,7 +100,7 @@ def belt(tmp_path, crowns, monkeypatch, settings):
     true = tmp_path / "true.yaml"
     true.write_text(wired(CONFIG.read_text(), TRUE_MM))
     simulated = SimulatedMachine(
-        load_config(true), crowns, tmp_path / "ledger.db", 24, 5, runtime.pick("auto")
+        load_config(true), crowns, tmp_path / "ledger.db", 24, 5, runtime.pick_runtime("auto")
     )
     riders = [rider for rider in simulated.belt.riders if rider.item.label]
     for place, rider in enumerate(riders):

@@ -18,7 +18,7 @@ from coinsorter.tools import capture
 def belt(config, crowns, tmp_path):
     """A camera over a simulated belt; the rest of the machine stands still."""
     return SimulatedMachine(
-        config, crowns, tmp_path / "ledger.db", 6, 1, runtime.pick("auto")
+        config, crowns, tmp_path / "ledger.db", 6, 1, runtime.pick_runtime("auto")
     ).camera
 
 

@@ -98,12 +98,14 @@ def tiny(frames, tmp_path_factory):
 
 
 def test_a_trained_bundle_loads_proves_itself_and_tells_two_coins_apart(tiny, frames):
-    models = bundle.load(tiny)
-    judge = Classifier(models, runtime.pick("auto"))
-    judge.self_test()
+    models = bundle.load_bundle(tiny)
+    judge = Classifier(models, runtime.pick_runtime("auto"))
+    judge.check_golden_crops()
     assert list(models.labels) == ["bit_10", "crown_20"]
-    assert models.facts.training["held_out_bursts"] == 2 and models.facts.training["bursts"] == 4
-    assert models.facts.training["held_out_accuracy"][runtime.pick("auto")] > 0.9
+    assert (
+        models.manifest.training["held_out_bursts"] == 2 and models.manifest.training["bursts"] == 4
+    )
+    assert models.manifest.training["held_out_accuracy"][runtime.pick_runtime("auto")] > 0.9
     assert models.view.px_per_mm == pytest.approx(4.0, rel=0.01)
 
 
@@ -128,21 +130,21 @@ def test_a_training_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(frames
     assert (
         done[0] in ("5", "6", "7") and done[-1] == "12"
     )  # what was told last may not have been kept yet
-    assert bundle.load(out).facts.files == bundle.load(tiny).facts.files
+    assert bundle.load_bundle(out).manifest.files == bundle.load_bundle(tiny).manifest.files
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_a_trained_bundle_knows_how_far_its_own_coins_embeddings_are(tiny, frames):
-    models = bundle.load(tiny)
-    judge = Classifier(models, runtime.pick("auto"))
+    models = bundle.load_bundle(tiny)
+    judge = Classifier(models, runtime.pick_runtime("auto"))
     genuine = [
-        judge.evidence(crop).distances.min()
+        judge.gather_evidence(crop).distances.min()
         for crop in from_photos.from_frames(
             frames, recipe.load(tiny.parent / "recipe.yaml"), lambda *_: None
         ).samples.crops
     ]
     noise = np.random.default_rng(1).integers(0, 256, (20, 64, 64, 3), np.uint8)
-    assert min(judge.evidence(crop).distances.min() for crop in noise) > np.median(genuine)
+    assert min(judge.gather_evidence(crop).distances.min() for crop in noise) > np.median(genuine)
 
 
 def test_a_bundle_keeps_how_its_training_went(tiny):
@@ -204,28 +206,32 @@ def test_with_folds_every_coin_is_held_out_once(frames, tmp_path):
         )
         == 0
     )
-    facts = bundle.load(tmp_path / "bundle").facts
+    facts = bundle.load_bundle(tmp_path / "bundle").manifest
     assert (
         facts.budget["held_out"] == 24
         and facts.training["held_out_bursts"] == facts.training["bursts"] == 4
     )
-    assert {own.n for own in facts.limits.values()} == {12}
+    assert {own.n for own in facts.thresholds.values()} == {12}
 
 
 def test_the_bundle_keeps_its_recipe_and_says_what_its_sample_proves(tiny):
-    facts = bundle.load(tiny).facts
+    facts = bundle.load_bundle(tiny).manifest
     assert facts.recipe["classifier"]["epochs"] == 12 and facts.recipe["seed"] == 3
     assert facts.budget["held_out"] == 12 and facts.budget["proven"] is False
     assert (
         facts.budget["wrong_at_most_95"] > 0.2
     )  # no error in a dozen coins proves next to nothing
-    assert {limits.n for limits in facts.limits.values()} == {6}
+    assert {limits.n for limits in facts.thresholds.values()} == {6}
 
 
 def test_golden_crops_hold_no_photograph(tiny):
     """They are drawn, even where the bundle was trained on pictures from a folder."""
-    golden = bundle.load(tiny).golden
-    assert len(golden.crops) == 8 and golden.logits.shape == (8, 3) and golden.errors.shape == (8,)
+    golden = bundle.load_bundle(tiny).golden
+    assert (
+        len(golden.crops) == 8
+        and golden.logits.shape == (8, 3)
+        and golden.reconstruction_errors.shape == (8,)
+    )
 
 
 @pytest.mark.parametrize(
@@ -342,7 +348,10 @@ def test_every_recipe_can_be_read(path):
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_a_shipped_bundle_was_made_with_the_recipe_beside_it(path):
     written = recipe.load(path)
-    assert recipe.Recipe.model_validate(bundle.load(path.with_suffix("")).facts.recipe) == written
+    assert (
+        recipe.Recipe.model_validate(bundle.load_bundle(path.with_suffix("")).manifest.recipe)
+        == written
+    )
 
 
 def fake(groups: list[int], labels: list[int]) -> samples.Samples:
@@ -441,23 +450,25 @@ def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
 
 
 def set_limits(held: HeldOut, budget: Budget):
-    scales, fused = choose.anomaly_scales(held, LABELS, choose.fusion(held, LABELS), 0.01)
-    return choose.limits([held], LABELS, fused, scales, budget)
+    scales, fused = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
+    return choose.choose_thresholds([held], LABELS, fused, scales, budget)
 
 
 def with_reliefs(held: HeldOut, telling: float) -> HeldOut:
     """The same coins, and how like each label's known ones their reliefs are: by chance but for what is telling."""
-    found = np.random.default_rng(3).normal(0.3, 0.01, held.likeness.shape)
+    found = np.random.default_rng(3).normal(0.3, 0.01, held.similarities.shape)
     found[np.arange(len(found)), held.labels] += telling
     return replace(held, likeness=found)
 
 
 def test_reliefs_count_for_what_they_tell():
     held = held_out(800, wrong=60)
-    telling, silent = (choose.fusion(with_reliefs(held, value), LABELS) for value in (0.05, 0.0))
+    telling, silent = (
+        choose.fit_fusion(with_reliefs(held, value), LABELS) for value in (0.05, 0.0)
+    )
     said, unsaid = (fused.relief_weight / fused.temperature for fused in (telling, silent))
-    assert said > 40 > 15 > unsaid and choose.fusion(held, LABELS).relief_weight == 0
-    weighed = with_reliefs(held, 0.05).weighed(telling.relief_weight)
+    assert said > 40 > 15 > unsaid and choose.fit_fusion(held, LABELS).relief_weight == 0
+    weighed = with_reliefs(held, 0.05).with_relief(telling.relief_weight)
     right = weighed.logits[:, :-1].argmax(axis=1) == held.labels
     assert right[:60].mean() > 0.8
 
@@ -497,7 +508,7 @@ def test_a_few_wrong_coins_are_told_in_the_proof():
 
 def test_an_error_spread_is_in_units_of_genuine_coins():
     held = held_out(4000, wrong=0)
-    scales, _ = choose.anomaly_scales(held, LABELS, choose.fusion(held, LABELS), 0.01)
+    scales, _ = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
     for scale in scales.values():
         assert scale.middle == pytest.approx(5, abs=0.03) and scale.spread == pytest.approx(
             0.2, rel=0.1
@@ -514,14 +525,14 @@ def test_limits_are_set_on_diameters_that_a_machine_would_have_measured():
         Circle(x, y, d / 2 * truth.at(x, y), 1, 1, 20, (90, 90, 90), True)
         for (x, y), d in zip(places, held.diameters_mm)
     ]
-    fused = Fusion(temperature=1, diameter_spread=0.01, freedom=4)
-    found = choose.as_followed(held, circles, view, LABELS, fused)
+    fused = Fusion(temperature=1, diameter_std=0.01, degrees_of_freedom=4)
+    found = choose.replay_day(held, circles, view, LABELS, fused)
     assert (
         found.diameters_mm[0] == pytest.approx(0.97 * held.diameters_mm[0], rel=1e-6)
-        and found.scale_spreads[0] >= 0.01
+        and found.scale_sems[0] >= 0.01
     )
     assert found.diameters_mm[100:] == pytest.approx(held.diameters_mm[100:], rel=0.012)
-    assert found.scale_spreads[100:].max() < 0.015
+    assert found.scale_sems[100:].max() < 0.015
 
 
 def test_other_days_show_the_same_coins_in_bursts_of_another_order_to_a_camera_set_up_anew():
@@ -529,8 +540,8 @@ def test_other_days_show_the_same_coins_in_bursts_of_another_order_to_a_camera_s
     circles = [
         Circle(320, 240, d / 2 * 4.0, 1, 1, 20, (90, 90, 90), True) for d in held.diameters_mm
     ]
-    fused = Fusion(temperature=1, diameter_spread=0.01, freedom=4)
-    own, *others = choose.days(
+    fused = Fusion(temperature=1, diameter_std=0.01, degrees_of_freedom=4)
+    own, *others = choose.replay_days(
         held, circles, np.repeat(np.arange(12), 10), view, LABELS, fused, seed=1
     )
     assert (own.labels == held.labels).all() and own.diameters_mm == pytest.approx(
@@ -538,9 +549,12 @@ def test_other_days_show_the_same_coins_in_bursts_of_another_order_to_a_camera_s
     )
     assert len(others) == choose.OTHER_DAYS
     for day in others:
-        assert sorted(day.errors) == sorted(held.errors) and (day.errors != held.errors).any()
-        assert {tuple(burst) for burst in day.errors.reshape(12, 10)} == {
-            tuple(burst) for burst in held.errors.reshape(12, 10)
+        assert (
+            sorted(day.reconstruction_errors) == sorted(held.reconstruction_errors)
+            and (day.reconstruction_errors != held.reconstruction_errors).any()
+        )
+        assert {tuple(burst) for burst in day.reconstruction_errors.reshape(12, 10)} == {
+            tuple(burst) for burst in held.reconstruction_errors.reshape(12, 10)
         }
     assert np.std([day.diameters_mm[0] / 20 for day in others if day.labels[0] == 0]) > 0.005
 
@@ -551,18 +565,20 @@ def test_the_parts_of_the_anomaly_score_count_the_less_the_further_genuine_coins
     held = replace(
         held,
         likeness=rng.normal(0.8, 0.02, (600, 2)),
-        blemishes=rng.normal(-2, 1, 600) + rare,
+        defect_logits=rng.normal(-2, 1, 600) + rare,
         distances=rng.lognormal(2, 0.2, (600, 2)),
     )
-    scales, fused = choose.anomaly_scales(held, LABELS, choose.fusion(held, LABELS), 0.01)
+    scales, fused = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
     weights = [getattr(fused, name) for name in choose.WEIGHTS]
-    assert fused.blemish_weight == min(weights) < 0.4 * min(
-        fused.copy_weight, fused.likeness_weight, fused.distance_weight
+    assert fused.defect_weight == min(weights) < 0.4 * min(
+        fused.reconstruction_weight, fused.similarity_weight, fused.distance_weight
     ) and sum(weights) == pytest.approx(1, abs=1e-3)
     assert scales["a"].distance.middle == pytest.approx(2, abs=0.05) and scales[
         "a"
     ].distance.spread == pytest.approx(0.2, rel=0.15)
-    genuine = choose.scores(held.at(np.flatnonzero(held.labels == 0)), 0, scales["a"], fused)
+    genuine = choose.score_label(
+        held.select(np.flatnonzero(held.labels == 0)), 0, scales["a"], fused
+    )
     assert np.median(genuine) == pytest.approx(0, abs=0.05)
 
 
@@ -581,44 +597,51 @@ def test_a_coin_that_is_odd_in_one_part_is_told_however_usual_it_is_in_the_other
     held = replace(
         held,
         likeness=rng.normal(0.8, 0.02, (600, 2)),
-        blemishes=rng.normal(-2, 1, 600),
+        defect_logits=rng.normal(-2, 1, 600),
         distances=rng.lognormal(2, 0.2, (600, 2)),
     )
-    scales, fused = choose.anomaly_scales(held, LABELS, choose.fusion(held, LABELS), 0.01)
-    own = held.at(np.flatnonzero(held.labels == 0))
+    scales, fused = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
+    own = held.select(np.flatnonzero(held.labels == 0))
     best = {"likeness": 0.9, "blemishes": -9.0, "distances": 0.1, "errors": np.exp(5.0)} | odd
     strange = replace(
         own, **{part: np.full_like(getattr(own, part), usual) for part, usual in best.items()}
     )
-    genuine, other = (choose.scores(of, 0, scales["a"], fused) for of in (own, strange))
+    genuine, other = (choose.score_label(of, 0, scales["a"], fused) for of in (own, strange))
     assert other.min() > np.quantile(genuine, 0.995)
 
 
 def test_parts_that_a_bundle_has_not_weigh_nothing():
     held = held_out(60, wrong=0)
-    _, fused = choose.anomaly_scales(held, LABELS, choose.fusion(held, LABELS), 0.01)
+    _, fused = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
     assert [getattr(fused, name) for name in choose.WEIGHTS] == [1, 0, 0, 0]
-    one = held.at(np.array([0, int(np.flatnonzero(held.labels == 1 - held.labels[0])[0])]))
-    assert choose.anomaly_scales(one, LABELS, choose.fusion(held, LABELS), 0.01)[1].copy_weight == 1
+    one = held.select(np.array([0, int(np.flatnonzero(held.labels == 1 - held.labels[0])[0])]))
+    assert (
+        choose.fit_anomaly(one, LABELS, choose.fit_fusion(held, LABELS), 0.01)[
+            1
+        ].reconstruction_weight
+        == 1
+    )
 
 
 def test_coins_that_no_inspector_was_asked_about_are_as_blemished_as_those_that_it_was():
     held = held_out(600, wrong=0)
     rng = np.random.default_rng(2)
-    asked = replace(held, blemishes=np.where(np.arange(600) < 200, rng.normal(-2, 1, 600), np.nan))
-    known = asked.inspected(seed=1)
-    assert (known.blemishes[:200] == asked.blemishes[:200]).all() and not np.isnan(
-        known.blemishes
+    asked = replace(
+        held, defect_logits=np.where(np.arange(600) < 200, rng.normal(-2, 1, 600), np.nan)
+    )
+    known = asked.impute_defects(seed=1)
+    assert (known.defect_logits[:200] == asked.defect_logits[:200]).all() and not np.isnan(
+        known.defect_logits
     ).any()
     for label in (0, 1):
-        assert set(known.blemishes[known.labels == label]) == set(
-            asked.blemishes[(asked.labels == label) & (np.arange(600) < 200)]
+        assert set(known.defect_logits[known.labels == label]) == set(
+            asked.defect_logits[(asked.labels == label) & (np.arange(600) < 200)]
         )
-    assert known.blemishes.std() == pytest.approx(1, abs=0.2)
+    assert known.defect_logits.std() == pytest.approx(1, abs=0.2)
     blind = replace(
-        asked, blemishes=np.where(asked.labels == 0, np.nan, asked.blemishes)
-    ).inspected(seed=1)
-    assert np.median(blind.blemishes[blind.labels == 0]) == pytest.approx(-2, abs=0.3)
+        asked, defect_logits=np.where(asked.labels == 0, np.nan, asked.defect_logits)
+    ).impute_defects(seed=1)
+    assert np.median(blind.defect_logits[blind.labels == 0]) == pytest.approx(-2, abs=0.3)
 
 
 def test_one_coin_that_was_measured_wrongly_does_not_widen_its_labels_limits():
@@ -636,18 +659,21 @@ def test_one_coin_that_was_measured_wrongly_does_not_widen_its_labels_limits():
 def test_given_anomalies_move_the_limit_to_where_it_tells_them_best():
     held, given = held_out(600, wrong=0), held_out(200, wrong=0, seed=1)
     given = replace(
-        given, errors=given.errors * np.exp(0.2 * 2.5)
+        given, reconstruction_errors=given.reconstruction_errors * np.exp(0.2 * 2.5)
     )  # 2.5 spreads off: below the limit that genuine coins alone would have
-    fused = choose.fusion(held, LABELS)
-    scales, fused = choose.anomaly_scales(held, LABELS, fused, 0.01)
+    fused = choose.fit_fusion(held, LABELS)
+    scales, fused = choose.fit_anomaly(held, LABELS, fused, 0.01)
     alone, told = (
-        choose.limits([held], LABELS, fused, scales, Budget(wrong=0.1), anomalies)[0][
+        choose.choose_thresholds([held], LABELS, fused, scales, Budget(wrong=0.1), anomalies)[0][
             "a"
         ].max_anomaly
         for anomalies in (None, given)
     )
     rejected = [
-        (choose.scores(of.at(np.flatnonzero(of.labels == 0)), 0, scales["a"], fused) > told).mean()
+        (
+            choose.score_label(of.select(np.flatnonzero(of.labels == 0)), 0, scales["a"], fused)
+            > told
+        ).mean()
         for of in (held, given)
     ]
     assert told < choose.ANOMALY_SPREADS <= alone and rejected[0] < 0.2 and rejected[1] > 0.8
@@ -694,19 +720,19 @@ def test_a_bundle_from_ready_crops_tells_coins_by_their_looks_and_leaves_sizes_t
         str(out),
     ]
     assert train_cli.main([*command, "--set", "classifier.epochs=16"]) == 0
-    models = bundle.load(out)
+    models = bundle.load_bundle(out)
     assert (
-        models.facts.recipe["classifier"]["epochs"] == 16
-        and models.facts.budget["held_out"] == 10
-        and models.facts.training["bursts"] == 3
+        models.manifest.recipe["classifier"]["epochs"] == 16
+        and models.manifest.budget["held_out"] == 10
+        and models.manifest.training["bursts"] == 3
     )
-    assert models.facts.fusion.diameter_spread == 0.012 and models.thresholds[
+    assert models.manifest.fusion.diameter_std == 0.012 and models.thresholds[
         "crown_20"
     ].tolerance_mm == pytest.approx(4 * 0.012 * 27.5, rel=0.01)
     assert (
-        models.label_of("twenty") == "crown_20"
-        and models.label_of("bit_10") == "bit_10"
-        and models.label_of("thirty") == "thirty"
+        models.resolve_label("twenty") == "crown_20"
+        and models.resolve_label("bit_10") == "bit_10"
+        and models.resolve_label("thirty") == "thirty"
     )
     assert (
         train_cli.main(
@@ -774,7 +800,7 @@ def test_a_prepared_data_set_needs_no_recipe_but_sizes(frames, tmp_path, command
         "folds=2",
         *quick,
     )
-    facts = bundle.load(out).facts
+    facts = bundle.load_bundle(out).manifest
     assert status == 0 and "2 labels" in printed and facts.name == "my-coins"
     assert facts.recipe["px_per_mm"] == pytest.approx(
         4, rel=0.02
@@ -835,17 +861,17 @@ def test_limits_are_set_anew_on_photographs_of_another_day(tiny, frames, tmp_pat
     status, printed, _ = command(
         "calibrate", tiny, day, "--out", out, "--wrong", 0.2, "--genuine-rejected", 0.3
     )
-    before, after = bundle.load(tiny).facts, bundle.load(out).facts
+    before, after = bundle.load_bundle(tiny).manifest, bundle.load_bundle(out).manifest
     assert status == 0 and "thresholds set on 18 coins" in printed and "budget 20 %" in printed
     assert {name: digest for name, digest in after.files.items() if "golden" not in name} == {
         name: digest for name, digest in before.files.items() if "golden" not in name
     }
     assert after.view == before.view and after.crop == before.crop
-    assert {name: own.n for name, own in after.limits.items()} == {"bit_10": 12, "crown_20": 6}
+    assert {name: own.n for name, own in after.thresholds.items()} == {"bit_10": 12, "crown_20": 6}
     assert after.recipe["budget"] == {"wrong": 0.2, "genuine_rejected": 0.3} and after.training[
         "calibrated_on"
     ] == [18, 3]
-    Classifier(bundle.load(out), runtime.pick("auto")).self_test()
+    Classifier(bundle.load_bundle(out), runtime.pick_runtime("auto")).check_golden_crops()
     for words in ([day, "--out", day], [day, day, "--out", out], [day, "--out", tiny / "new"]):
         status, _, err = command("calibrate", tiny, *words)
         assert (
@@ -855,33 +881,36 @@ def test_limits_are_set_anew_on_photographs_of_another_day(tiny, frames, tmp_pat
             and len(list(day.rglob("*.png"))) == 18
         )
     status, _, err = command("calibrate", tiny, tmp_path / "nowhere", "--out", out)
-    assert status == 66 and "no such folder" in err and bundle.load(out).facts == after
+    assert status == 66 and "no such folder" in err and bundle.load_bundle(out).manifest == after
 
 
 def test_another_budget_needs_no_photographs(tiny, frames, tmp_path, command):
     out = tmp_path / "out"
-    before, budget = bundle.load(tiny).facts, bundle.load(tiny).facts.recipe["budget"]
+    before, budget = (
+        bundle.load_bundle(tiny).manifest,
+        bundle.load_bundle(tiny).manifest.recipe["budget"],
+    )
     assert command("calibrate", tiny, "--out", out)[0] == 0
-    same = bundle.load(out).facts
+    same = bundle.load_bundle(out).manifest
     assert same.budget == before.budget and same.recipe["budget"] == budget
-    for name, own in before.limits.items():
-        assert same.limits[name].model_dump() == pytest.approx(own.model_dump(), rel=1e-3)
+    for name, own in before.thresholds.items():
+        assert same.thresholds[name].model_dump() == pytest.approx(own.model_dump(), rel=1e-3)
     status, printed, _ = command("calibrate", out, "--wrong", 0.4, "--genuine-rejected", 0.5)
-    loose = bundle.load(out).facts
+    loose = bundle.load_bundle(out).manifest
     assert (
         status == 0
         and "budget 40 %" in printed
         and loose.budget["held_out"] == before.budget["held_out"]
     )
     assert all(
-        loose.limits[name].min_confidence != own.min_confidence
-        for name, own in before.limits.items()
+        loose.thresholds[name].min_confidence != own.min_confidence
+        for name, own in before.thresholds.items()
     )
-    Classifier(bundle.load(out), runtime.pick("auto")).self_test()
+    Classifier(bundle.load_bundle(out), runtime.pick_runtime("auto")).check_golden_crops()
     command("calibrate", tiny, frames, "--out", out)
-    on_photographs = bundle.load(out).facts.limits
+    on_photographs = bundle.load_bundle(out).manifest.thresholds
     assert command("calibrate", out)[0] == 0 and {
-        own.n for own in bundle.load(out).facts.limits.values()
+        own.n for own in bundle.load_bundle(out).manifest.thresholds.values()
     } == {own.n for own in on_photographs.values()}
 
 

@@ -278,7 +278,7 @@ def photographs(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def judge(crowns) -> Predictor:
-    return Predictor(crowns, Classifier(crowns, runtime.pick("auto")))
+    return Predictor(crowns, Classifier(crowns, runtime.pick_runtime("auto")))
 
 
 @pytest.fixture(scope="module")
@@ -383,9 +383,12 @@ def test_a_ready_crop_is_judged_by_its_looks_alone(photographs, judge, records, 
 
 
 def test_a_bundle_that_goes_by_the_size_in_the_picture_refuses_ready_crops(judge, photographs):
-    sized = judge.models.facts.model_copy(update={"crop": replace(judge.models.crop, full_mm=27.5)})
+    sized = judge.models.manifest.model_copy(
+        update={"crop": replace(judge.models.crop, full_mm=27.5)}
+    )
     strict = Predictor(
-        replace(judge.models, facts=sized), Classifier(judge.models, runtime.pick("auto"))
+        replace(judge.models, manifest=sized),
+        Classifier(judge.models, runtime.pick_runtime("auto")),
     )
     with pytest.raises(InputError, match="give it whole frames"):
         list(predictions.pictures(photographs, strict, crops=True))
@@ -431,7 +434,7 @@ def test_crops_that_were_cut_at_one_scale_tell_diameters_and_others_are_refused(
         scale.px_per_mm == pytest.approx(judge.models.view.px_per_mm, rel=0.02)
         and scale.spread < 0.02
     )
-    sized = Predictor(judge.models, Classifier(judge.models, runtime.pick("auto")), scale)
+    sized = Predictor(judge.models, Classifier(judge.models, runtime.pick_runtime("auto")), scale)
     for record in predictions.pictures(ready_crops / "one", sized, crops=True):
         assert record.diameter_mm is None or record.diameter_mm == pytest.approx(
             judge.models.labels[record.label].diameter_mm, rel=0.06

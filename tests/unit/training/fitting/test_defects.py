@@ -63,7 +63,7 @@ def test_every_other_coin_of_a_batch_is_blemished_and_outside_of_the_coin_nothin
 
 def test_an_inspector_sees_a_hole_as_int8_on_every_runtime():
     needs_training()
-    from coinsorter.recognition.classifier import worst_places
+    from coinsorter.recognition.classifier import count_worst_pixels
     from coinsorter.training.export import quantize
     from coinsorter.training.fitting import fit
 
@@ -73,18 +73,18 @@ def test_an_inspector_sees_a_hole_as_int8_on_every_runtime():
         name="x", source="frames", inspector=InspectorKnobs(width=8, epochs=10, batch=16, repeat=6)
     )
     model = fit.fit_inspector(samples, SPEC, wanted, wanted.inspector, lambda *told: None).model
-    content = quantize.int8(model, crops)
+    content = quantize.quantize_int8(model, crops)
     drilled = crops.copy()
     for crop in drilled:
         cv2.circle(crop, (40, 24), 6, (20, 20, 20), -1)
-    for name in runtime.available()[
+    for name in runtime.list_runtimes()[
         :1
     ]:  # tflite-runtime does not work beside TensorFlow in one process
         network = Network(content, 1, name)
 
         def worst(crop: np.ndarray) -> float:
             found = np.sort(network.real(0, network(crop[None])[0]).reshape(-1))
-            return float(found[-worst_places(len(found)) :].mean())
+            return float(found[-count_worst_pixels(len(found)) :].mean())
 
         assert np.median([worst(crop) for crop in drilled]) > np.quantile(
             [worst(crop) for crop in crops], 0.95

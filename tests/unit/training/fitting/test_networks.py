@@ -73,8 +73,10 @@ def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(ne
     model = fit.fit_classifier(coloured, 2, SPEC, wanted, lambda *told: None).model
     assert model.count_params() < (3_000_000 if network == "three-conv" else 1_000_000)
     floats = model.predict(coloured.crops[:].astype(np.float32), verbose=0)[:, :-1].argmax(axis=1)
-    found = runtime_parity.answers(quantize.int8(model, coloured.crops[:]), coloured.crops[:])
-    assert (floats == coloured.labels).mean() >= 0.95 and list(found) == runtime.available()
+    found = runtime_parity.classify_in_runtimes(
+        quantize.quantize_int8(model, coloured.crops[:]), coloured.crops[:]
+    )
+    assert (floats == coloured.labels).mean() >= 0.95 and list(found) == runtime.list_runtimes()
     for answers in found.values():
         assert (answers == coloured.labels).mean() >= 0.95
 
@@ -83,7 +85,7 @@ def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(ne
 def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured):
     import keras
 
-    from coinsorter.recognition.classifier import halved
+    from coinsorter.recognition.classifier import halve
     from coinsorter.training.export import quantize
     from coinsorter.training.fitting import fit
 
@@ -99,8 +101,8 @@ def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured)
         }
     )
     model = fit.fit_autoencoder(coloured, SPEC, wanted, lambda *told: None).model
-    network_ = Network(quantize.int8(model, coloured.crops[:]), 1, runtime.LITERT)
-    wanted_copies = np.array([halved(crop) for crop in coloured.crops[:8]]).astype(float)
+    network_ = Network(quantize.quantize_int8(model, coloured.crops[:]), 1, runtime.LITERT)
+    wanted_copies = np.array([halve(crop) for crop in coloured.crops[:8]]).astype(float)
     copies = np.array([network_.real(0, network_(crop[None])[0][0]) for crop in coloured.crops[:8]])
     assert copies.shape == wanted_copies.shape == (8, 32, 32, 3)
     assert np.square(copies - wanted_copies).mean() < 0.5 * np.square(FILL - wanted_copies).mean()
@@ -114,7 +116,7 @@ def test_half_a_point_may_be_lost_to_int8_and_no_more():
     from coinsorter.training.export import quantize
 
     worst = iter(["conv (layer 7)"])
-    quantize.check(
+    quantize.check_accuracy_loss(
         {quantize.FLOAT: right(990), "litert": right(985), "tflite-runtime": right(995)},
         lambda: next(worst),
     )
@@ -122,7 +124,7 @@ def test_half_a_point_may_be_lost_to_int8_and_no_more():
         ExportError,
         match=r"99.00 % of 1000 .* as floats, 98.40 % as int8 on tflite-runtime; most is lost in layer conv \(layer 7\)",
     ):
-        quantize.check(
+        quantize.check_accuracy_loss(
             {quantize.FLOAT: right(990), "litert": right(990), "tflite-runtime": right(984)},
             lambda: next(worst),
         )
@@ -150,7 +152,7 @@ def test_the_layer_that_loses_most_is_found(coloured):
     weights[..., 0, :], weights[..., 1, :] = 1000, -1000
     sound.set_weights([same, zero])
     spoilt.set_weights([weights, bias])
-    assert "spoilt" in quantize.worst_layer(model, coloured.crops[:])
+    assert "spoilt" in quantize.find_worst_layer(model, coloured.crops[:])
 
 
 TWO_DEVICES = """
