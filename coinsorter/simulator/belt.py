@@ -1,126 +1,111 @@
-"""The simulated belt: things ride on it past the camera and the flaps, and the servos' own history decides where each lands.
+"""The simulated belt: items ride on it past the camera and the flaps, and land where flaps lead.
 
-The belt's speed wanders (an Ornstein-Uhlenbeck process); things keep their places on it. A servo turns towards the angle its pulses ask
-for, no faster than it can, and without pulses a spring brings it to rest. A thing is turned into a bin if the flap was open all the
-while it was there, and passes if the flap was at rest all the while; struck by a moving flap, it may go either way.
+The belt's speed wanders; items keep their places on it. An item is turned into a bin if the flap
+was open all the while it was there, and passes if the flap was at rest all the while. Struck by a
+moving flap, it may go either way.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from coinsorter.config.schema import Config, FlapSettings
+from coinsorter.config.schema import BinSettings, Config
 from coinsorter.simulator import coins
+from coinsorter.simulator.servo import SimulatedServo
 
-SPEED_WANDER = 0.004  # standard deviation of the belt's speed, relative
+#: Relative standard deviation of the belt's speed: assumed, well within the configured tolerance.
+SPEED_STD = 0.004
+#: Time constant of the Ornstein-Uhlenbeck process that the speed follows, s: assumed.
 SPEED_MEMORY_S = 2.0
+#: Step of the belt's position, s.
 STEP_S = 0.001
-FRAME_WIDTH_S = 0.02  # of a servo's pulse train
-OPEN_FROM, REST_UP_TO = 0.9, 0.1  # of the way from rest to open
+#: How much of the belt's way is computed at once, s.
+EXTENSION_S = 10.0
+
+#: A flap turns items into its bin from this openness on, 0 at rest and 1 open: assumed.
+MIN_OPEN = 0.9
+#: A flap lets items pass up to this openness: assumed.
+MAX_REST = 0.1
+#: Probability that a moving flap turns an item that it strikes into its bin: assumed.
+STRIKE_PROBABILITY = 0.5
+
+#: The belt ends this far behind its last flap, mm: items land there.
+RUN_OUT_MM = 60
+#: Items whose middle is this far outside of the view may still be seen in it, mm.
+VIEW_MARGIN_MM = 40
+
+#: Part of the items that are foreign.
+FOREIGN_FRACTION = 0.2
+#: No item follows another closer than this, middle to middle, mm; longer ones keep more distance.
+MIN_SPACING_MM = 78.0
+#: Mean of the random gap that the feeder adds to that, mm.
+MEAN_GAP_MM = 12.0
+#: Half the length of the longest item that MIN_SPACING_MM is enough for, mm.
+SPACED_HALF_LENGTH_MM = 14
+#: Standard deviation of where items lie across the belt, and the farthest they lie, mm.
+ACROSS_STD_MM = 6
+MAX_ACROSS_MM = 18
 
 
 class BeltDrive:
-    """How far the belt has run at any time, mm."""
+    """How far the belt has run at any time.
+
+    Its speed follows an Ornstein-Uhlenbeck process about speed_mm_s.
+    """
 
     def __init__(self, speed_mm_s: float, rng: np.random.Generator) -> None:
         self._speed_mm_s = speed_mm_s
         self._rng = rng
-        self._run_mm = np.zeros(1)
-        self._off = 0.0
+        self._positions_mm = np.zeros(1)
+        self._deviation = 0.0
 
     def compute_position_mm(self, time_s: float) -> float:
-        """How far the belt has run by then, mm; it stood still before the start."""
+        """How far the belt has run by then; it stood still before the start."""
         time_s = max(0.0, time_s)
-        while time_s >= (len(self._run_mm) - 1) * STEP_S:
+        while time_s >= (len(self._positions_mm) - 1) * STEP_S:
             self._extend()
-        return float(np.interp(time_s / STEP_S, *self._around(time_s)))
-
-    def compute_time_s(self, run_mm: float) -> float:
-        """The time at which the belt has run that far."""
-        while self._run_mm[-1] < run_mm:
-            self._extend()
-        after = int(np.searchsorted(self._run_mm, run_mm))
-        before = max(after - 1, 0)
-        return STEP_S * float(np.interp(run_mm, self._run_mm[[before, after]], [before, after]))
-
-    def _around(self, time_s: float) -> tuple[list[int], np.ndarray]:
         before = int(time_s / STEP_S)
-        return [before, before + 1], self._run_mm[before : before + 2]
+        steps = [before, before + 1]
+        positions_mm = self._positions_mm[before : before + 2]
+        return float(np.interp(time_s / STEP_S, steps, positions_mm))
 
-    def _extend(self, seconds: float = 10.0) -> None:
-        count = int(seconds / STEP_S)
-        kicks = self._rng.normal(0, SPEED_WANDER * np.sqrt(2 * STEP_S / SPEED_MEMORY_S), count)
-        off = np.empty(count)
-        value, keep = self._off, 1 - STEP_S / SPEED_MEMORY_S
-        for index, kick in enumerate(kicks):
-            value = value * keep + kick
-            off[index] = value
-        self._off = value
-        run = self._run_mm[-1] + np.cumsum(self._speed_mm_s * (1 + off) * STEP_S)
-        self._run_mm = np.concatenate([self._run_mm, run])
+    def compute_time_s(self, position_mm: float) -> float:
+        """The time at which the belt has run that far."""
+        while self._positions_mm[-1] < position_mm:
+            self._extend()
+        after = int(np.searchsorted(self._positions_mm, position_mm))
+        before = max(after - 1, 0)
+        steps = [before, after]
+        positions_mm = self._positions_mm[steps]
+        return STEP_S * float(np.interp(position_mm, positions_mm, steps))
 
+    def _extend(self) -> None:
+        deviations = self._draw_deviations()
+        ways_mm = self._speed_mm_s * (1 + deviations) * STEP_S
+        positions_mm = self._positions_mm[-1] + np.cumsum(ways_mm)
+        self._positions_mm = np.concatenate([self._positions_mm, positions_mm])
 
-@dataclass(eq=False)
-class SimulatedServo:
-    """What one servo's pin carried, and where that put the flap.
-
-    travel_fraction: how much less than the configured travel time this servo really needs, 0..1.
-    """
-
-    flap: FlapSettings
-    min_pulse_us: float
-    max_pulse_us: float
-    travel_fraction: float
-    pulses: list[tuple[float, float]] = field(default_factory=list)
-    _knots: list[tuple[float, float]] = field(default_factory=list)
-
-    def set_duty(self, time_s: float, duty: float) -> None:
-        """From this time on the pin carries pulses of this duty cycle; 0 is none."""
-        self.pulses.append((time_s, duty * FRAME_WIDTH_S * 1e6))
-        self._knots = []
-
-    def find_openness_range(self, start_s: float, end_s: float) -> tuple[float, float]:
-        """The least and the most open the flap was over a time: 0 is at rest, 1 is open."""
-        self._knots = self._knots or self._trajectory()
-        times = [knot[0] for knot in self._knots]
-        inside = [angle for time, angle in self._knots if start_s < time < end_s]
-        ends = np.interp([start_s, end_s], times, [knot[1] for knot in self._knots])
-        values = [
-            (angle - self.flap.rest_deg) / (self.flap.open_deg - self.flap.rest_deg)
-            for angle in [*inside, *ends]
-        ]
-        return min(values), max(values)
-
-    def _trajectory(self) -> list[tuple[float, float]]:
-        """The flap's angle as a piecewise straight line: (time, degrees)."""
-        speed = abs(self.flap.open_deg - self.flap.rest_deg) / (
-            self.flap.travel_ms / 1000 * self.travel_fraction
-        )
-        angle = self.flap.rest_deg
-        knots = [(0.0, angle)]
-        ends = [time for time, _ in self.pulses[1:]] + [float("inf")]
-        for (start, pulse_us), end in zip(self.pulses, ends):
-            target = self._target(pulse_us)
-            arrives = start + abs(target - angle) / speed
-            knots.append((start, angle))
-            if arrives <= end:
-                knots.append((arrives, target))
-                angle = target
-            else:
-                angle += np.sign(target - angle) * speed * (end - start)
-                knots.append((end, angle))
-        return knots
-
-    def _target(self, pulse_us: float) -> float:
-        if pulse_us <= 0:
-            return self.flap.rest_deg
-        return 180 * (pulse_us - self.min_pulse_us) / (self.max_pulse_us - self.min_pulse_us)
+    def _draw_deviations(self) -> np.ndarray:
+        """The next steps' relative deviations from the belt's speed."""
+        count = int(EXTENSION_S / STEP_S)
+        kick_std = SPEED_STD * np.sqrt(2 * STEP_S / SPEED_MEMORY_S)
+        kicks = self._rng.normal(0, kick_std, count)
+        decay = 1 - STEP_S / SPEED_MEMORY_S
+        deviations = np.empty(count)
+        for step, kick in enumerate(kicks):
+            self._deviation = self._deviation * decay + kick
+            deviations[step] = self._deviation
+        return deviations
 
 
 @dataclass(eq=False)
 class Rider:
-    """A thing on the belt: how far the belt has run when it is at the view's centre, and where it lies across."""
+    """An item with its place on the belt.
+
+    offset_mm: how far the belt has run when the item is at the view's centre. y_mm: its place
+    across the belt, from the view's centre. landed: the bin that it fell into; None before that.
+    """
 
     number: int
     item: coins.Item
@@ -131,7 +116,10 @@ class Rider:
 
 @dataclass(eq=False)
 class SimulatedBelt:
-    """The belt with everything on it and the flaps along it."""
+    """The belt with every item on it and the flaps along it.
+
+    riders: in the order of their places. servos: by bin.
+    """
 
     config: Config
     drive: BeltDrive
@@ -141,61 +129,95 @@ class SimulatedBelt:
 
     def list_visible(self, time_s: float, half_view_mm: float) -> list[tuple[Rider, float]]:
         """The riders that may be seen, with where they are (mm from the view's centre)."""
-        run = self.drive.compute_position_mm(time_s)
-        reach = half_view_mm + 40
-        first = bisect_right([rider.offset_mm for rider in self.riders], run - reach)
-        places = []
+        position_mm = self.drive.compute_position_mm(time_s)
+        reach_mm = half_view_mm + VIEW_MARGIN_MM
+        offsets_mm = [rider.offset_mm for rider in self.riders]
+        first = bisect_right(offsets_mm, position_mm - reach_mm)
+        visible = []
         for rider in self.riders[first:]:
-            x_mm = run - rider.offset_mm
-            if x_mm < -reach:
+            x_mm = position_mm - rider.offset_mm
+            if x_mm < -reach_mm:
                 break
-            places.append((rider, x_mm))
-        return places
+            visible.append((rider, x_mm))
+        return visible
 
     def land_items(self, time_s: float) -> None:
-        """Lets everything that has come to the belt's end by this time land where its way took it."""
-        end_mm = max(bin_.flap.distance_mm for bin_ in self.config.bins) + 60
-        run = self.drive.compute_position_mm(time_s)
+        """Let each item that has come to the belt's end by this time land where its way led it."""
+        flaps_mm = [bin_.flap.distance_mm for bin_ in self.config.bins]
+        end_mm = max(flaps_mm) + RUN_OUT_MM
+        position_mm = self.drive.compute_position_mm(time_s)
         for rider in self.riders:
-            if rider.landed is None and run - rider.offset_mm > end_mm:
+            is_at_end = position_mm - rider.offset_mm > end_mm
+            if rider.landed is None and is_at_end:
                 rider.landed = self.find_landing_bin(rider)
 
     def find_landing_bin(self, rider: Rider) -> str:
         """The bin of the first flap that turns the rider, or the reject bin."""
-        for bin_ in sorted(self.config.bins, key=lambda b: b.flap.distance_mm):
-            reach = bin_.flap.length_mm / 2 + rider.item.half_length_mm
-            enters = self.drive.compute_time_s(rider.offset_mm + bin_.flap.distance_mm - reach)
-            leaves = self.drive.compute_time_s(rider.offset_mm + bin_.flap.distance_mm + reach)
-            least, most = self.servos[bin_.name].find_openness_range(enters, leaves)
-            struck = least < OPEN_FROM and most > REST_UP_TO
-            if least >= OPEN_FROM or (struck and self.rng.random() < 0.5):
+        bins = sorted(self.config.bins, key=lambda bin_: bin_.flap.distance_mm)
+        for bin_ in bins:
+            if self._is_turned(rider, bin_):
                 return bin_.name
         return self.config.reject_bin
 
+    def _is_turned(self, rider: Rider, bin_: BinSettings) -> bool:
+        """Whether a bin's flap turns the rider; by chance where it strikes it while moving."""
+        reach_mm = bin_.flap.length_mm / 2 + rider.item.half_length_mm
+        flap_mm = rider.offset_mm + bin_.flap.distance_mm
+        enters_s = self.drive.compute_time_s(flap_mm - reach_mm)
+        leaves_s = self.drive.compute_time_s(flap_mm + reach_mm)
+        servo = self.servos[bin_.name]
+        least, most = servo.find_openness_range(enters_s, leaves_s)
+        if least >= MIN_OPEN:
+            return True
+        is_struck = most > MAX_REST
+        return is_struck and self.rng.random() < STRIKE_PROBABILITY
 
-FOREIGN_SHARE = 0.2
-# Nothing rides nearer behind another than this, middle to middle; the feeder adds a random gap.
-MIN_SPACING_MM, MEAN_GAP_MM = 78.0, 12.0
 
+def feed_items(
+    count: int,
+    motifs: tuple[str, ...],
+    rng: np.random.Generator,
+) -> list[Rider]:
+    """Items as the feeder lays them on the belt: a fifth foreign, every kind equally often.
 
-def feed_items(count: int, motifs: tuple[str, ...], rng: np.random.Generator) -> list[Rider]:
-    """Things in the order the feeder lays them on the belt: a fifth of them foreign, every kind as often as the others."""
-    foreign = [
-        coins.FOREIGN_KINDS[i % len(coins.FOREIGN_KINDS)]
-        for i in range(round(count * FOREIGN_SHARE))
-    ]
-    kinds = foreign + [coins.GENUINE] * (count - len(foreign))
-    rng.shuffle(kinds)
-    riders, offset = [], 0.0
-    for number, kind in enumerate(kinds):
-        own = np.random.default_rng([number, int(rng.integers(2**32))])
-        thing = (
-            coins.make_genuine_coin(own)
-            if kind == coins.GENUINE
-            else coins.make_foreign_object(own, kind, motifs)
-        )
-        offset += (
-            MIN_SPACING_MM + 2 * max(0.0, thing.half_length_mm - 14) + own.exponential(MEAN_GAP_MM)
-        )
-        riders.append(Rider(number, thing, offset, float(np.clip(own.normal(0, 6), -18, 18))))
+    motifs: what tokens may bear.
+    """
+    riders = []
+    offset_mm = 0.0
+    for number, kind in enumerate(_shuffle_kinds(count, rng)):
+        seed = int(rng.integers(2**32))
+        own_rng = np.random.default_rng([number, seed])
+        item = _make_item(kind, motifs, own_rng)
+        offset_mm += _choose_spacing_mm(item, own_rng)
+        across_mm = own_rng.normal(0, ACROSS_STD_MM)
+        y_mm = float(np.clip(across_mm, -MAX_ACROSS_MM, MAX_ACROSS_MM))
+        rider = Rider(number, item, offset_mm, y_mm)
+        riders.append(rider)
     return riders
+
+
+def _shuffle_kinds(count: int, rng: np.random.Generator) -> list[str]:
+    kinds = []
+    for number in range(round(count * FOREIGN_FRACTION)):
+        kind = coins.FOREIGN_KINDS[number % len(coins.FOREIGN_KINDS)]
+        kinds.append(kind)
+    kinds += [coins.GENUINE] * (count - len(kinds))
+    rng.shuffle(kinds)
+    return kinds
+
+
+def _make_item(
+    kind: str,
+    motifs: tuple[str, ...],
+    rng: np.random.Generator,
+) -> coins.Item:
+    if kind == coins.GENUINE:
+        return coins.make_genuine_coin(rng)
+    return coins.make_foreign_object(rng, kind, motifs)
+
+
+def _choose_spacing_mm(item: coins.Item, rng: np.random.Generator) -> float:
+    """Distance of an item's middle from that of the item before it."""
+    surplus_mm = max(0.0, item.half_length_mm - SPACED_HALF_LENGTH_MM)
+    gap_mm = rng.exponential(MEAN_GAP_MM)
+    return MIN_SPACING_MM + 2 * surplus_mm + gap_mm

@@ -89,7 +89,7 @@ def make_foreign_object(
     kind: str,
     motifs: tuple[str, ...],
 ) -> Item:
-    """An object that must be rejected, of one of FOREIGN_KINDS; `motifs` is what tokens may bear."""
+    """An item to be rejected, of one of FOREIGN_KINDS; `motifs` is what tokens may bear."""
     if kind in ("touching", "overlapping"):
         discs = _make_pair(rng, overlap=kind == "overlapping")
         return Item(kind, None, discs)

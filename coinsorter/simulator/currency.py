@@ -6,7 +6,7 @@ outline is the circle of radius RELIEF_RADIUS_PX about its centre.
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -171,7 +171,7 @@ DENOMINATION_BY_LABEL = {denomination.label: denomination for denomination in DE
 
 @cache
 def draw_face(label: str, face: str) -> np.ndarray:
-    """The relief of one face of a denomination: "obverse" shows the numeral, "reverse" the motif."""
+    """The relief of a face of a denomination: "obverse" shows the numeral, "reverse" the motif."""
     coin = DENOMINATION_BY_LABEL[label]
     design = _design_obverse(coin) if face == "obverse" else _design_reverse(coin)
     top = draw_legend(design.top, -90, LEGEND_RADIUS)
@@ -294,3 +294,17 @@ def _smooth_step(
     """0 below `low`, 1 above `high`, and a cubic Hermite step between them."""
     t = np.clip((values - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def list_labels() -> list[dict[str, Any]]:
+    """The currency's labels with the keys of a recipe's label list."""
+    return [
+        {
+            "name": coin.label,
+            "value": coin.value,
+            "currency": CURRENCY_CODE,
+            "diameter_mm": coin.diameter_mm,
+            "details": coin.details,
+        }
+        for coin in DENOMINATIONS
+    ]

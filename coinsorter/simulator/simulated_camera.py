@@ -1,7 +1,8 @@
-"""The virtual camera: things on a moving belt -> frames as a Pi camera would deliver them.
+"""The simulated camera: items on a moving belt -> frames as a Pi camera would deliver them.
 
-Modelled: uneven light, motion blur over the exposure, exposure and white balance that drift, sensor noise, a belt with a texture and
-stains that moves along. Not modelled: lens distortion, rolling shutter, focus, JPEG.
+Modelled: uneven light, motion blur over the exposure, exposure and white balance that drift,
+sensor noise, a belt with a texture and stains that moves along. Not modelled: lens distortion,
+rolling shutter, focus, JPEG.
 """
 
 from collections.abc import Iterable
@@ -12,17 +13,34 @@ import numpy as np
 
 from coinsorter.simulator import coins, sprites
 
-BELT_RGB = (84.0, 90.0, 96.0)  # a grey-blue conveyor rubber, as displayed
+#: A grey-blue conveyor rubber, RGB as displayed: set by eye.
+BELT_RGB = (84.0, 90.0, 96.0)
+#: Part of the light that a full shadow takes away: set by eye.
 SHADOW_DEPTH = 0.5
-NOISE_LEVELS = 2.2  # standard deviation, grey levels of 255
-_NOISE_MARGIN = 96
+#: Standard deviation of the sensor's noise, grey levels of 255: set by eye.
+NOISE_LEVELS = 2.2
+#: The noise of a frame is cut at random out of a field that is this much larger, px.
+NOISE_MARGIN_PX = 96
+#: Part of their deviation that exposure and white balance lose with each frame.
+DRIFT_PULL = 0.004
+#: Standard deviation of what each frame adds to the exposure, and to each colour's balance.
+GAIN_STEP_STD = 0.004
+BALANCE_STEP_STD = 0.0012
+#: Length of the endless belt's texture, in views.
+BELT_VIEWS = 2.5
+#: Stains on that length of belt.
+STAINS = 12
+
+#: A sprite and its place (x, y) in mm from the view's centre.
+PlacedSprite = tuple[sprites.Sprite, float, float]
 
 
 @dataclass(frozen=True)
 class Optics:
     """What the camera and the lamp are set to.
 
-    width_px, height_px, px_per_mm: the view. motion_blur_mm: how far the belt runs while a frame is exposed.
+    width_px, height_px, px_per_mm: the view. motion_blur_mm: how far the belt runs while a frame is
+    exposed.
     """
 
     width_px: int
@@ -30,111 +48,176 @@ class Optics:
     px_per_mm: float
     motion_blur_mm: float
 
+    def to_pixel(self, x_mm: float, y_mm: float) -> tuple[float, float]:
+        """A place in mm from the view's centre as a place (x, y) in px of the frame."""
+        x_px = (self.width_px - 1) / 2 + x_mm * self.px_per_mm
+        y_px = (self.height_px - 1) / 2 + y_mm * self.px_per_mm
+        return x_px, y_px
+
 
 class SimulatedCamera:
-    """Draws frames; every chance in it comes from the generator it is given."""
+    """Draws frames; every random number comes from the generator that it gets."""
 
     def __init__(self, optics: Optics, rng: np.random.Generator) -> None:
         self.optics = optics
         self._rng = rng
-        self._light = _light_field(optics, rng)
-        self._belt = _belt_texture(optics, rng)
-        noise_shape = (optics.height_px + _NOISE_MARGIN, optics.width_px + _NOISE_MARGIN, 3)
-        self._noise = NOISE_LEVELS * rng.standard_normal(noise_shape, np.float32)
+        self._light = _draw_light(optics, rng)
+        self._belt = _draw_belt(optics, rng)
+        self._noise = _draw_noise(optics, rng)
         self._gain = 1.0
         self._balance = np.ones(3)
 
-    def draw_item(self, thing: coins.Item) -> sprites.Sprite:
-        """The thing as this camera sees it pass."""
-        return sprites.draw_item(thing, self.optics.px_per_mm, self.optics.motion_blur_mm)
+    def draw_item(self, item: coins.Item) -> sprites.Sprite:
+        """The item as this camera sees it pass."""
+        return sprites.draw_item(item, self.optics.px_per_mm, self.optics.motion_blur_mm)
 
-    def render_frame(
-        self, sprites: Iterable[tuple[sprites.Sprite, float, float]], belt_mm: float
-    ) -> np.ndarray:
-        """One frame, uint8 (h, w, 3) RGB: each sprite at (x, y) mm from the view's centre, the belt having run belt_mm."""
-        canvas = self._empty_belt(belt_mm)
-        for sprite, x_mm, y_mm in sprites:
+    def render_frame(self, placed: Iterable[PlacedSprite], belt_mm: float) -> np.ndarray:
+        """One frame, uint8 (h, w, 3) RGB, with these sprites on it, the belt having run belt_mm."""
+        canvas = self._cut_belt(belt_mm)
+        for sprite, x_mm, y_mm in placed:
             self._lay(canvas, sprite, x_mm, y_mm)
         self._drift()
         canvas *= self._light
-        canvas *= (self._gain * self._balance).astype(np.float32)
-        dy, dx = self._rng.integers(0, _NOISE_MARGIN, 2)
-        noise = self._noise[dy : dy + self.optics.height_px, dx : dx + self.optics.width_px]
-        return cv2.add(canvas, noise, dtype=cv2.CV_8U)
+        exposure = self._gain * self._balance
+        canvas *= exposure.astype(np.float32)
+        return cv2.add(canvas, self._cut_noise(), dtype=cv2.CV_8U)
 
-    def _empty_belt(self, belt_mm: float) -> np.ndarray:
-        """The belt's endless texture, moved to where it is now (to the pixel: it is soft anyway)."""
-        length = self._belt.shape[1] - self.optics.width_px
+    def _cut_belt(self, belt_mm: float) -> np.ndarray:
+        """The empty belt where it is now, to the pixel: its texture is soft anyway."""
+        width = self.optics.width_px
+        length = self._belt.shape[1] - width
         start = -round(belt_mm * self.optics.px_per_mm) % length
-        return self._belt[:, start : start + self.optics.width_px].copy()
+        return self._belt[:, start : start + width].copy()
 
-    def _lay(self, canvas: np.ndarray, sprite: sprites.Sprite, x_mm: float, y_mm: float) -> None:
-        scale = self.optics.px_per_mm
-        x, y = (
-            (self.optics.width_px - 1) / 2 + x_mm * scale,
-            (self.optics.height_px - 1) / 2 + y_mm * scale,
-        )
+    def _cut_noise(self) -> np.ndarray:
+        top, left = self._rng.integers(0, NOISE_MARGIN_PX, 2)
+        bottom = top + self.optics.height_px
+        right = left + self.optics.width_px
+        return self._noise[top:bottom, left:right]
+
+    def _lay(
+        self,
+        canvas: np.ndarray,
+        sprite: sprites.Sprite,
+        x_mm: float,
+        y_mm: float,
+    ) -> None:
+        """Lay a sprite and its shadow on the canvas."""
+        x, y = self.optics.to_pixel(x_mm, y_mm)
         half = sprite.shadow.shape[0] // (2 * sprites.SUPERSAMPLING) + 1
-        left, top = max(0, int(x) - half), max(0, int(y) - half)
-        right, bottom = (
-            min(self.optics.width_px, int(x) + half),
-            min(self.optics.height_px, int(y) + half),
-        )
+        left = max(0, int(x) - half)
+        top = max(0, int(y) - half)
+        right = min(self.optics.width_px, int(x) + half)
+        bottom = min(self.optics.height_px, int(y) + half)
         if left >= right or top >= bottom:
             return
-        layers, shadow = _reduced(sprite, x - left, y - top, (right - left, bottom - top))
+        size = (right - left, bottom - top)
+        layers, shadow = _scale_down(sprite, x - left, y - top, size)
         patch = canvas[top:bottom, left:right]
-        patch *= (1 - SHADOW_DEPTH * shadow)[..., None] * (1 - layers[..., 3:])
+        lit = (1 - SHADOW_DEPTH * shadow)[..., None]
+        uncovered = 1 - layers[..., 3:]
+        patch *= lit * uncovered
         patch += layers[..., :3]
 
     def _drift(self) -> None:
-        """Exposure and white balance wander slowly and are pulled back (an Ornstein-Uhlenbeck step per frame)."""
-        self._gain += 0.004 * (1 - self._gain) + self._rng.normal(0, 0.004)
-        self._balance += 0.004 * (1 - self._balance) + self._rng.normal(0, 0.0012, 3)
+        """Let exposure and white balance wander: an Ornstein-Uhlenbeck step per frame."""
+        gain_step = self._rng.normal(0, GAIN_STEP_STD)
+        self._gain += DRIFT_PULL * (1 - self._gain) + gain_step
+        balance_step = self._rng.normal(0, BALANCE_STEP_STD, 3)
+        self._balance += DRIFT_PULL * (1 - self._balance) + balance_step
 
 
-def _reduced(
-    sprite: sprites.Sprite, x: float, y: float, size: tuple[int, int]
+def _scale_down(
+    sprite: sprites.Sprite,
+    x: float,
+    y: float,
+    size: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sprite at the camera's own scale, its middle at (x, y) of a patch of `size` (width, height)."""
+    """The sprite's layers and shadow at the camera's own scale.
+
+    Its middle is at (x, y) of a patch of `size` (width, height).
+    """
     ratio = sprites.SUPERSAMPLING
-    middle = (
-        sprite.shadow.shape[0] - sprites.SUPERSAMPLING
-    ) / 2  # `draw` averaged each pixel with the next
-    place = np.array([[ratio, 0, middle - ratio * x], [0, ratio, middle - ratio * y]])
-    how = {"flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_CONSTANT}
-    return cv2.warpAffine(sprite.layers, place, size, **how), cv2.warpAffine(
-        sprite.shadow, place, size, **how
+    # `draw_item` averaged each pixel with the next, so that the middle is half a pixel off
+    middle = (sprite.shadow.shape[0] - ratio) / 2
+    shift_x = middle - ratio * x
+    shift_y = middle - ratio * y
+    placement = np.array([[ratio, 0, shift_x], [0, ratio, shift_y]])
+    layers = _warp(sprite.layers, placement, size)
+    shadow = _warp(sprite.shadow, placement, size)
+    return layers, shadow
+
+
+def _warp(
+    layer: np.ndarray,
+    placement: np.ndarray,
+    size: tuple[int, int],
+) -> np.ndarray:
+    return cv2.warpAffine(
+        layer,
+        placement,
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
     )
 
 
-def _light_field(optics: Optics, rng: np.random.Generator) -> np.ndarray:
-    """How bright the lamp is over the view: a bright spot off the middle and falling corners, float32 (h, w, 3) around 1."""
+def _draw_light(optics: Optics, rng: np.random.Generator) -> np.ndarray:
+    """How bright the lamp is over the view, float32 (h, w, 3) around 1.
+
+    A bright spot off the middle, and falling corners.
+    """
     x = np.linspace(-1, 1, optics.width_px, dtype=np.float32)
     y = np.linspace(-1, 1, optics.height_px, dtype=np.float32)[:, None]
     spot_x, spot_y = rng.uniform(-0.5, 0.5, 2)
     depth = rng.uniform(0.12, 0.3)
-    field = 1.08 - depth * ((x - spot_x) ** 2 + 0.6 * (y - spot_y) ** 2) / 1.6
-    return np.repeat((field * rng.uniform(0.9, 1.1)).astype(np.float32)[..., None], 3, axis=2)
+    distance = (x - spot_x) ** 2 + 0.6 * (y - spot_y) ** 2
+    field = 1.08 - depth * distance / 1.6
+    brightness = rng.uniform(0.9, 1.1)
+    light = (field * brightness).astype(np.float32)
+    return np.repeat(light[..., None], 3, axis=2)
 
 
-def _belt_texture(optics: Optics, rng: np.random.Generator) -> np.ndarray:
-    """One endless turn of belt, 2.5 views long: a fine weave, cloudy wear and a few stains; float32 (h, length + width, 3), its start
-    repeated at its end."""
-    height, length = optics.height_px, int(2.5 * optics.width_px)
-    weave = cv2.GaussianBlur(rng.normal(0, 5, (height, length)).astype(np.float32), (0, 0), 0.8)
-    clouds = cv2.resize(
-        rng.normal(0, 2.5, (height // 60, length // 60)).astype(np.float32),
-        (length, height),
-        interpolation=cv2.INTER_CUBIC,
-    )
+def _draw_noise(optics: Optics, rng: np.random.Generator) -> np.ndarray:
+    height = optics.height_px + NOISE_MARGIN_PX
+    width = optics.width_px + NOISE_MARGIN_PX
+    return NOISE_LEVELS * rng.standard_normal((height, width, 3), np.float32)
+
+
+def _draw_belt(optics: Optics, rng: np.random.Generator) -> np.ndarray:
+    """One endless turn of belt, float32 (h, length + width, 3), its start repeated at its end.
+
+    It bears a fine weave, cloudy wear and a few stains.
+    """
+    height = optics.height_px
+    length = int(BELT_VIEWS * optics.width_px)
+    weave = _draw_weave(height, length, rng)
+    clouds = _draw_clouds(height, length, rng)
+    stains = _draw_stains(height, length, rng)
+    pattern = weave + clouds + stains
+    start = pattern[:, : optics.width_px]
+    pattern = np.concatenate([pattern, start], axis=1)
+    return np.array(BELT_RGB, np.float32) + pattern[..., None]
+
+
+def _draw_weave(height: int, length: int, rng: np.random.Generator) -> np.ndarray:
+    threads = rng.normal(0, 5, (height, length)).astype(np.float32)
+    return cv2.GaussianBlur(threads, (0, 0), 0.8)
+
+
+def _draw_clouds(height: int, length: int, rng: np.random.Generator) -> np.ndarray:
+    coarse_shape = (height // 60, length // 60)
+    coarse = rng.normal(0, 2.5, coarse_shape).astype(np.float32)
+    return cv2.resize(coarse, (length, height), interpolation=cv2.INTER_CUBIC)
+
+
+def _draw_stains(height: int, length: int, rng: np.random.Generator) -> np.ndarray:
     stains = np.zeros((height, length), np.float32)
-    for _ in range(12):
-        centre = int(rng.integers(0, length)), int(rng.integers(0, height))
-        axes = tuple(int(v) for v in rng.integers(4, 26, 2))
-        cv2.ellipse(
-            stains, centre, axes, float(rng.uniform(0, 180)), 0, 360, float(rng.uniform(-9, 5)), -1
-        )
-    pattern = weave + clouds + cv2.GaussianBlur(stains, (0, 0), 4)
-    pattern = np.concatenate([pattern, pattern[:, : optics.width_px]], axis=1)
-    return np.float32(BELT_RGB) + pattern[..., None]
+    for _ in range(STAINS):
+        x = int(rng.integers(0, length))
+        y = int(rng.integers(0, height))
+        half_axes = rng.integers(4, 26, 2).tolist()
+        turn_deg = float(rng.uniform(0, 180))
+        level = float(rng.uniform(-9, 5))
+        cv2.ellipse(stains, (x, y), half_axes, turn_deg, 0, 360, level, -1)
+    return cv2.GaussianBlur(stains, (0, 0), 4)

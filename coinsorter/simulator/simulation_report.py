@@ -9,121 +9,196 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter.records import SORTED
-from coinsorter.simulator.simulated_machine import SimulationResult
+from coinsorter.simulator.simulation_result import SimulationResult
 from coinsorter.sorting.machine import SortedCoin
 from coinsorter.vision.crop import FILL
 
+#: Side of a coin's tile, height of its caption and of the sheet's title, px.
 TILE_PX = 150
 CAPTION_PX = 46
-HEAD_PX = 40
+TITLE_PX = 40
+#: Width of the border around a crop in its tile, px.
+BORDER_PX = 8
+#: Tiles side by side.
 COLUMNS = 8
-PAPER, INK, GOOD, BAD = (250, 249, 246), (40, 40, 44), (36, 124, 60), (176, 52, 44)
+#: Coins on a sheet: the last ones.
+MAX_COINS = 40
+#: Colours of the sheet, RGB.
+PAPER_RGB = (250, 249, 246)
+INK_RGB = (40, 40, 44)
+GOOD_RGB = (36, 124, 60)
+BAD_RGB = (176, 52, 44)
 
 
 def print_result(
-    truth: SimulationResult,
-    reject: str,
+    result: SimulationResult,
+    reject_bin: str,
     console: Console,
-    picture: Path | None,
-    ledger: Path,
+    sheet_path: Path | None,
+    ledger_path: Path,
     interpreter: str,
 ) -> None:
-    """The run as a person reads it."""
-    console.print(f"Where {truth.objects} simulated things really landed (seed {truth.seed}):")
-    console.print(_table(truth, reject))
-    reasons = ", ".join(f"{reason} {count}" for reason, count in truth.rejected.items()) or "none"
-    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(truth.foreign_kinds.items()))
-    share = f" ({100 * truth.correct / truth.genuine_alone:.1f} %)" if truth.genuine_alone else ""
+    """Print the run as a person reads it."""
     console.print(
-        f"genuine coins lying alone: {truth.genuine_alone}, in their own bin {truth.correct}{share}, in a wrong bin {truth.wrong}"
+        f"Where {result.objects} simulated items really landed (seed {result.seed}):",
     )
-    console.print(
-        f"foreign, damaged or touching: {truth.foreign} ({kinds or 'none'}), in a coin's bin {truth.foreign_accepted}"
-    )
-    console.print(f"rejected, by reason: {reasons}")
-    console.print(
-        f"ledger and truth: {'the same in every bin' if truth.ledger_matches else '[red]not the same[/red]'} ({ledger})"
-    )
-    speed = f"{truth.belt_coins_per_s:.2f} a second of belt time ({truth.belt_s:.0f} s)"
-    if truth.cpu_ms_per_coin:
-        speed += f"; {1000 / truth.cpu_ms_per_coin:.0f} a second of processor time ({interpreter}), drawing left out"
-    console.print(f"speed: {speed}")
-    if truth.fault:
-        console.print(f"[red]fault: {truth.fault}[/red]")
-    if picture:
-        console.print(f"contact sheet of the last coins: {picture}")
+    console.print(_build_table(result, reject_bin))
+    console.print(_describe_genuine(result))
+    console.print(_describe_foreign(result))
+    console.print(f"rejected, by reason: {_join_counts(result.rejected)}")
+    console.print(f"ledger and truth: {_describe_ledger(result)} ({ledger_path})")
+    console.print(f"speed: {_describe_speed(result, interpreter)}")
+    if result.fault:
+        console.print(f"[red]fault: {result.fault}[/red]")
+    if sheet_path:
+        console.print(f"contact sheet of the last coins: {sheet_path}")
 
 
-def _table(truth: SimulationResult, reject: str) -> Table:
+def _build_table(result: SimulationResult, reject_bin: str) -> Table:
     """Per bin: what landed there, and how much of it was wrong."""
     table = Table()
     table.add_column("bin")
-    table.add_column("things", justify="right")
+    table.add_column("items", justify="right")
     table.add_column("wrong", justify="right")
-    for name, (count, wrong) in truth.bins.items():
-        colour = "red" if wrong and name != reject else "yellow" if wrong else "green"
-        table.add_row(
-            name,
-            str(count),
-            f"[{colour}]{wrong}[/{colour}]" + (" good" if wrong and name == reject else ""),
-        )
+    for name, (count, wrong) in result.bins.items():
+        is_reject_bin = name == reject_bin
+        table.add_row(name, str(count), _mark_wrong(wrong, is_reject_bin))
     return table
 
 
-class ContactSheet:
-    """Remembers the last coins and draws them with what was thought of them."""
+def _mark_wrong(wrong: int, is_reject_bin: bool) -> str:
+    """A count in colour; in the reject bin it counts good coins, which does less harm."""
+    if not wrong:
+        return "[green]0[/green]"
+    if is_reject_bin:
+        return f"[yellow]{wrong}[/yellow] good"
+    return f"[red]{wrong}[/red]"
 
-    def __init__(self, title: str, coins: int = 40) -> None:
+
+def _describe_genuine(result: SimulationResult) -> str:
+    correct = str(result.correct)
+    if result.genuine_alone:
+        percent = 100 * result.correct / result.genuine_alone
+        correct += f" ({percent:.1f} %)"
+    return (
+        f"genuine coins lying alone: {result.genuine_alone}, in their own bin {correct}, "
+        f"in a wrong bin {result.wrong}"
+    )
+
+
+def _describe_foreign(result: SimulationResult) -> str:
+    by_name = dict(sorted(result.foreign_kinds.items()))
+    kinds = _join_counts(by_name)
+    return (
+        f"foreign, damaged or touching: {result.foreign} ({kinds}), "
+        f"in a coin's bin {result.foreign_accepted}"
+    )
+
+
+def _join_counts(counts: dict[str, int]) -> str:
+    words = [f"{name} {count}" for name, count in counts.items()]
+    return ", ".join(words) or "none"
+
+
+def _describe_ledger(result: SimulationResult) -> str:
+    if result.ledger_matches:
+        return "the same in every bin"
+    return "[red]not the same[/red]"
+
+
+def _describe_speed(result: SimulationResult, interpreter: str) -> str:
+    speed = f"{result.belt_coins_per_s:.2f} a second of belt time ({result.belt_s:.0f} s)"
+    if result.cpu_ms_per_coin:
+        per_s = 1000 / result.cpu_ms_per_coin
+        speed += f"; {per_s:.0f} a second of processor time ({interpreter}), drawing left out"
+    return speed
+
+
+class ContactSheet:
+    """Remembers the last coins and draws them with their verdicts. Call it with every coin."""
+
+    def __init__(self, title: str, coins: int = MAX_COINS) -> None:
         self._title = title
         self._last: deque[SortedCoin] = deque(maxlen=coins)
 
-    def __call__(self, judged: SortedCoin) -> None:
-        self._last.append(judged)
+    def __call__(self, coin: SortedCoin) -> None:
+        self._last.append(coin)
 
     def write(self, path: Path) -> bool:
-        """Writes the sheet as a PNG, whole or not at all; False where there was no coin to show."""
+        """Write the sheet as a PNG, the whole file or none; False where there is no coin."""
         if not self._last:
             return False
-        tiles = [_tile(judged) for judged in self._last]
-        tiles += [np.full_like(tiles[0], PAPER) for _ in range(-len(tiles) % COLUMNS)]
-        rows = [
-            np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)
-        ]
-        head = np.full((HEAD_PX, rows[0].shape[1], 3), PAPER, np.uint8)
-        _write(head, f"coinsorter: {self._title}", HEAD_PX - 14, INK, 0.6)
-        sheet = np.vstack([head, *rows])
+        sheet = self._draw()
+        _, encoded = cv2.imencode(".png", sheet[..., ::-1])
         partial = path.with_suffix(".part")
-        partial.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+        partial.write_bytes(encoded.tobytes())
         partial.replace(path)
         return True
 
+    def _draw(self) -> np.ndarray:
+        tiles = [_draw_tile(coin) for coin in self._last]
+        empty = np.full_like(tiles[0], PAPER_RGB)
+        missing = -len(tiles) % COLUMNS
+        tiles += [empty] * missing
+        rows = []
+        for start in range(0, len(tiles), COLUMNS):
+            row = np.hstack(tiles[start : start + COLUMNS])
+            rows.append(row)
+        title = self._draw_title(rows[0].shape[1])
+        return np.vstack([title, *rows])
 
-def _tile(judged: SortedCoin) -> np.ndarray:
-    """One coin's sharpest crop, framed green or red, above three lines: where it went, what it is, and the evidence."""
+    def _draw_title(self, width: int) -> np.ndarray:
+        title = np.full((TITLE_PX, width, 3), PAPER_RGB, np.uint8)
+        _write_text(title, f"coinsorter: {self._title}", TITLE_PX - 14, INK_RGB, 0.6)
+        return title
+
+
+def _draw_tile(coin: SortedCoin) -> np.ndarray:
+    """One coin's sharpest crop, framed green or red, above its caption."""
     tile = np.empty((TILE_PX + CAPTION_PX, TILE_PX, 3), np.uint8)
-    tile[:] = PAPER
-    accepted = judged.decision.reason == SORTED
-    colour = GOOD if accepted else BAD
-    if judged.coin.crops:
-        size, crop = TILE_PX - 16, judged.coin.crops[0].copy()
-        crop[(crop == FILL).all(axis=2)] = PAPER
-        tile[8 : 8 + size, 8 : 8 + size] = cv2.resize(
-            crop, (size, size), interpolation=cv2.INTER_CUBIC
-        )
-    cv2.rectangle(tile, (7, 7), (TILE_PX - 8, TILE_PX - 8), colour, 2)
-    verdict = judged.verdict
-    went = judged.decision.bin if accepted else f"rejected: {judged.decision.reason}"
-    _write(tile, went, TILE_PX + 8, colour, 0.42)
-    _write(tile, f"{verdict.label} {100 * verdict.confidence:.1f} %", TILE_PX + 22, INK, 0.36)
-    _write(
-        tile,
-        f"{judged.coin.diameter_mm:.2f} mm  anomaly {verdict.anomaly:.1f}",
-        TILE_PX + 36,
-        INK,
-        0.34,
-    )
+    tile[:] = PAPER_RGB
+    colour = GOOD_RGB if coin.decision.reason == SORTED else BAD_RGB
+    if coin.coin.crops:
+        _lay_crop(tile, coin.coin.crops[0])
+    corner = BORDER_PX - 1
+    opposite = TILE_PX - BORDER_PX
+    cv2.rectangle(tile, (corner, corner), (opposite, opposite), colour, 2)
+    _write_caption(tile, coin, colour)
     return tile
 
 
-def _write(tile: np.ndarray, text: str, y: int, colour: tuple[int, int, int], size: float) -> None:
-    cv2.putText(tile, text, (8, y), cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+def _lay_crop(tile: np.ndarray, crop: np.ndarray) -> None:
+    size = TILE_PX - 2 * BORDER_PX
+    end = BORDER_PX + size
+    cleaned = crop.copy()
+    is_fill = (cleaned == FILL).all(axis=2)
+    cleaned[is_fill] = PAPER_RGB
+    enlarged = cv2.resize(cleaned, (size, size), interpolation=cv2.INTER_CUBIC)
+    tile[BORDER_PX:end, BORDER_PX:end] = enlarged
+
+
+def _write_caption(
+    tile: np.ndarray,
+    coin: SortedCoin,
+    colour: tuple[int, int, int],
+) -> None:
+    """Three lines: where the coin went, what it is, and the evidence."""
+    verdict = coin.verdict
+    reason = coin.decision.reason
+    target = coin.decision.bin if reason == SORTED else f"rejected: {reason}"
+    label = f"{verdict.label} {100 * verdict.confidence:.1f} %"
+    evidence = f"{coin.coin.diameter_mm:.2f} mm  anomaly {verdict.anomaly:.1f}"
+    _write_text(tile, target, TILE_PX + 8, colour, 0.42)
+    _write_text(tile, label, TILE_PX + 22, INK_RGB, 0.36)
+    _write_text(tile, evidence, TILE_PX + 36, INK_RGB, 0.34)
+
+
+def _write_text(
+    image: np.ndarray,
+    text: str,
+    y: int,
+    colour: tuple[int, int, int],
+    size: float,
+) -> None:
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(image, text, (BORDER_PX, y), font, size, colour, 1, cv2.LINE_AA)

@@ -107,7 +107,7 @@ def test_no_coins_is_a_run_too(command, tmp_path):
     status, out, _ = command(
         "run", "--config", CONFIG, "--simulate", "--coins", 0, "--out", tmp_path
     )
-    assert status == 0 and "0 simulated things" in out.replace("\n", " ")
+    assert status == 0 and "0 simulated items" in out.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

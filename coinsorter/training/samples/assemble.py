@@ -11,7 +11,8 @@ from coinsorter.errors import InputError
 from coinsorter.hardware.camera.open_camera import picture_paths
 from coinsorter.recognition.bundle import Bundle, Label
 from coinsorter.simulator import coins
-from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS, list_labels
+from coinsorter.simulator.currency import list_labels
+from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
 from coinsorter.training.dataset import dataset
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe

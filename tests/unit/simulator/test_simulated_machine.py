@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from coinsorter.config.schema import FlapSettings
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.simulator import belt, coins, currency, motifs, sprites
+from coinsorter.simulator.servo import SimulatedPins, SimulatedServo
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
-from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS, SimulatedPins
+from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
 from coinsorter.vision.detect import Search, find_things
 
 OPTICS = Optics(640, 480, 4.0, 0.375)
@@ -126,8 +127,8 @@ def test_the_belt_runs_forward_at_about_its_speed(time_s):
 FLAP = FlapSettings(pin=5, rest_deg=90, open_deg=135, distance_mm=160, travel_ms=80)
 
 
-def servo(*pulses: tuple[float, float], travel_fraction: float = 1.0) -> belt.SimulatedServo:
-    history = belt.SimulatedServo(FLAP, 500, 2500, travel_fraction)
+def servo(*pulses: tuple[float, float], travel_fraction: float = 1.0) -> SimulatedServo:
+    history = SimulatedServo(FLAP, 500, 2500, travel_fraction)
     for time_s, pulse_us in pulses:
         history.set_duty(time_s, pulse_us / 20_000)
     return history
@@ -180,7 +181,7 @@ def one_rider(
     config, thing: coins.Item, opened: tuple[float, float] | None, bin_name: str = "bit_10"
 ) -> str:
     """Where a lone thing lands if one flap is open over a span of time."""
-    servos = {b.name: belt.SimulatedServo(b.flap, 500, 2500, 1.0) for b in config.bins}
+    servos = {b.name: SimulatedServo(b.flap, 500, 2500, 1.0) for b in config.bins}
     for name, history in servos.items():
         history.set_duty(0.0, 1500 / 20_000)
         if opened and name == bin_name:
