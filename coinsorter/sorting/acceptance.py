@@ -52,7 +52,12 @@ def decide(
         return Decision(rules.reject_bin, PAUSED)
     if not coin.alone:
         return Decision(rules.reject_bin, NOT_ALONE)
-    reason = _find_failed_threshold(verdict, rules.thresholds.get(verdict.label))
+    thresholds = rules.thresholds.get(verdict.label)
+    if thresholds is None:
+        return Decision(rules.reject_bin, UNSURE)
+    reason = find_failed_threshold(
+        verdict.confidence, verdict.anomaly, verdict.diameter_mm, thresholds
+    )
     if reason is not None:
         return Decision(rules.reject_bin, reason)
     if verdict.label not in rules.bins:
@@ -65,14 +70,25 @@ def reject_late(rules: Rules) -> Decision:
     return Decision(rules.reject_bin, LATE)
 
 
-def _find_failed_threshold(verdict: Verdict, thresholds: Thresholds | None) -> str | None:
-    """The reason of the first threshold that a verdict fails; None if it passes all."""
-    if thresholds is None or not verdict.confidence >= thresholds.min_confidence:
+def find_failed_threshold(
+    confidence: float,
+    anomaly: float,
+    diameter_mm: float,
+    thresholds: Thresholds,
+    *,
+    check_diameter: bool = True,
+) -> str | None:
+    """The reason of the first threshold that a coin fails; None if it passes all. NaN fails.
+
+    check_diameter: False only where no diameters exist at all, as in a data set of ready crops;
+    then the diameter is not asked for.
+    """
+    if not confidence >= thresholds.min_confidence:
         return UNSURE
-    if not verdict.anomaly <= thresholds.max_anomaly:
+    if not anomaly <= thresholds.max_anomaly:
         return ANOMALY
-    error_mm = abs(verdict.diameter_mm - thresholds.nominal_mm)
-    if not error_mm <= thresholds.tolerance_mm:
+    error_mm = abs(diameter_mm - thresholds.nominal_mm)
+    if check_diameter and not error_mm <= thresholds.tolerance_mm:
         return DIAMETER
     return None
 
