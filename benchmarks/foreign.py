@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import beta
 
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Frame
+from coinsorter.robust import clopper_pearson_upper
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
@@ -24,7 +24,7 @@ from coinsorter.simulator.still_scenes import render_stills
 from coinsorter.sorting.acceptance import Rules, decide
 from coinsorter.sorting.assembly import build_search
 from coinsorter.vision import crop, track
-from coinsorter.vision.detect import find_things
+from coinsorter.vision.detect import find_circles
 from tests.conftest import CROWNS
 
 SEED = 777
@@ -51,14 +51,14 @@ def judge_some(job: tuple[Path, str, int, int]) -> Counter:
     pair = kind in ("touching", "overlapping")
     optics, cell_mm = Optics(view.width_px, view.height_px, 4.0, 0.375), 79.0 if pair else 50.0
     for still in render_stills((make(rng) for _ in range(count)), optics, rng, cell_mm):
-        circles = find_things(still.pixels, search)
+        circles = find_circles(still.pixels, search)
         for thing, x_px, y_px in still.items:
             own = [
                 c
                 for c in circles
                 if np.hypot(c.x_px - x_px, c.y_px - y_px) < max(40, 4 * thing.half_length_mm)
             ]
-            coin = track.single(Frame(still.pixels, 0, 0.0), own, view, cut)
+            coin = track.measure_still_coin(Frame(still.pixels, 0, 0.0), own, view, cut)
             verdict = judge.classify(coin) if coin else None
             reasons[decide(coin, verdict, rules).reason if coin and verdict else "no-coin"] += 1
     return reasons
@@ -76,7 +76,7 @@ def main() -> None:
             reasons = sum(pool.map(judge_some, jobs), Counter())
             accepted, total = reasons.pop("sorted", 0), sum(reasons.values()) + reasons["sorted"]
             total += accepted
-            bound = beta.ppf(0.95, accepted + 1, total - accepted) if accepted < total else 1.0
+            bound = clopper_pearson_upper(accepted, total, 0.95)
             rest = ", ".join(
                 f"{reason} {number}" for reason, number in sorted(reasons.items()) if number
             )

@@ -9,9 +9,9 @@ import itertools
 import numpy as np
 
 from benchmarks import trays
-from coinsorter.hardware.camera.open_camera import picture_paths, read_picture
+from coinsorter.images import list_images, read_image
 from coinsorter.vision import contour, detect
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 from coinsorter.vision.scale import fit_plane
 from tests.conftest import data_folder
 
@@ -38,10 +38,10 @@ def main() -> None:
     photographs = trays.photographs(data, "train")
     paths = [
         path
-        for path in picture_paths(data / "brl-frames" / "day1")
+        for path in list_images(data / "brl-frames" / "day1")
         if int(path.stem.split("_")[1]) > CAMERA_SET_UP
     ]
-    frames = [(read_picture(path), DIAMETERS_MM[path.parent.name]) for path in paths]
+    frames = [(read_image(path), DIAMETERS_MM[path.parent.name]) for path in paths]
     print(f"{'as shipped':<28}{figures(photographs, frames)}", flush=True)
     for module, name, value in itertools.chain.from_iterable(
         ((m, n, v) for v in values) for m, n, values in CHANGES
@@ -57,7 +57,7 @@ def figures(photographs, frames) -> str:
     circles, diameters, others = [], [], 0
     for pixels, diameter in frames:
         coins = [
-            circle for circle in find_things(pixels, Search(24, 54, 0.8, 0.6)) if circle.quality
+            circle for circle in find_circles(pixels, Search(24, 54, 0.8, 0.6)) if circle.quality
         ]
         others += len(coins) != 1
         if len(coins) == 1:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from coinsorter.hardware.camera.open_camera import read_picture
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.images import read_image
+from coinsorter.vision.detect import Search, find_circles
 
 # Radii in the training photographs run from 37 to 129 px.
 SEARCH = Search(35, 130)
@@ -36,7 +36,7 @@ def photographs(
     """(pixels, [(x, y, radius)]) of every photograph of a split; the coin is the circle inscribed in its box."""
     found = []
     for path in sorted((data / "euro-trays" / "images" / split).glob("*.jpg")):
-        pixels = read_picture(path)
+        pixels = read_image(path)
         assert pixels is not None
         height, width = pixels.shape[:2]
         boxes = (
@@ -53,7 +53,7 @@ def photographs(
 def score(pictures: list[tuple[np.ndarray, list[tuple[float, float, float]]]]) -> Score:
     right = false = missed = 0
     for pixels, truths in pictures:
-        found = [(c.x_px, c.y_px, c.radius_px) for c in find_things(pixels, SEARCH) if c.quality]
+        found = [(c.x_px, c.y_px, c.radius_px) for c in find_circles(pixels, SEARCH) if c.quality]
         matched = _matches(truths, found)
         right += matched
         false += len(found) - matched

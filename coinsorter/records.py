@@ -45,6 +45,27 @@ class Circle:
     off_patch: float = 0.0
 
 
+@dataclass(frozen=True)
+class Motion:
+    """A thing on the belt: where its middle was when, its radius and its speed.
+
+    x_mm, seen_s: from the view's centre, along the belt, and when (seconds, monotonic).
+    speed_mm_s, speed_sem_mm_s: its speed and the speed's standard error.
+    behind_mm: how far what touches it reaches back beyond its own trailing edge.
+    """
+
+    x_mm: float
+    seen_s: float
+    radius_mm: float
+    speed_mm_s: float
+    speed_sem_mm_s: float
+    behind_mm: float = 0.0
+
+    def x_mm_at(self, now_s: float) -> float:
+        """Where its middle is at another time, by its speed."""
+        return self.x_mm + self.speed_mm_s * (now_s - self.seen_s)
+
+
 @dataclass(frozen=True, eq=False)
 class Coin:
     """One physical thing, followed over its frames.
@@ -52,10 +73,10 @@ class Coin:
     number: counts up from 1 over a run.
     crops: its sharpest pictures first, each uint8, shape (n, n, 3), RGB, cut as the bundle wants them; none where nothing round was seen.
     circles: the outlines that the crops were cut by.
-    diameter_mm: median over its frames. diameter_spread: how far the view's scale may be off there, relative standard error.
+    diameter_mm: median over its frames. scale_sem: how far the view's scale may be off there, relative standard error.
     x_mm, seen_s: where it was on the belt, from the view's centre, and when (seconds, monotonic).
     y_mm: where it lies across the belt, from the view's centre.
-    speed_mm_s, speed_spread_mm_s: measured over its frames, and the standard error.
+    speed_mm_s, speed_sem_mm_s: measured over its frames, and the standard error.
     sightings: number of frames it was found in.
     alone: nothing touched or overlapped it, and it is round.
     behind_mm: how far what touches it reaches back along the belt beyond its own trailing edge.
@@ -69,11 +90,23 @@ class Coin:
     y_mm: float
     seen_s: float
     speed_mm_s: float
-    speed_spread_mm_s: float
+    speed_sem_mm_s: float
     sightings: int
     alone: bool
     behind_mm: float = 0.0
-    diameter_spread: float = 0.0
+    scale_sem: float = 0.0
+
+    @property
+    def motion(self) -> Motion:
+        """Where it was when, and how fast it moves."""
+        return Motion(
+            self.x_mm,
+            self.seen_s,
+            self.diameter_mm / 2,
+            self.speed_mm_s,
+            self.speed_sem_mm_s,
+            self.behind_mm,
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +115,7 @@ class Verdict:
 
     label: the likeliest label of the bundle.
     confidence: its probability 0..1, from pictures and diameter together.
-    by_picture: the same from pictures alone; the diameter had no say.
+    image_confidence: the same from pictures alone; the diameter had no say.
     runner_up: the second likeliest label.
     anomaly: how unlike a genuine coin of that label it looks, in units of the genuine coins' own spread; theirs lie about 0, or above it.
     diameter_mm: as measured.
@@ -91,7 +124,7 @@ class Verdict:
 
     label: str
     confidence: float
-    by_picture: float
+    image_confidence: float
     runner_up: str
     anomaly: float
     diameter_mm: float

@@ -1,8 +1,27 @@
-"""What a count proves of the share behind it."""
+"""Statistics that outliers and small samples do not mislead."""
 
-from scipy.stats import beta
+import numpy as np
+
+#: Standard deviation of a normal distribution over its median absolute deviation: 1 / 0.67449
+#: (Rousseeuw and Croux, 1993).
+MAD_TO_STD = 1.4826
 
 
-def highest(count: int, of: int, level: float) -> float:
-    """The highest share that `count` of `of` is compatible with, at a one-sided confidence level: Clopper and Pearson's bound (1934)."""
-    return float(beta.ppf(level, count + 1, of - count)) if count < of else 1.0
+def mad_std(values: np.ndarray, center: float | None = None) -> float:
+    """Standard deviation estimated as 1.4826 median absolute deviations, which outliers hardly move.
+
+    values: float (n,). center: what the deviations are from; None takes the median of the values. Where
+    the true value is known (0 for errors, 1 for ratios), give it, or a common error is not counted.
+    """
+    middle = float(np.median(values)) if center is None else center
+    return MAD_TO_STD * float(np.median(np.abs(values - middle)))
+
+
+def clopper_pearson_upper(count: int, total: int, level: float) -> float:
+    """Clopper-Pearson upper confidence bound of a proportion of which `count` of `total` were seen.
+
+    level: one-sided confidence, 0..1 (Clopper and Pearson, 1934).
+    """
+    from scipy.stats import beta  # only training has SciPy
+
+    return float(beta.ppf(level, count + 1, total - count)) if count < total else 1.0

@@ -24,7 +24,7 @@ from coinsorter.simulator.belt import Rider
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.machine import SortedCoin
-from coinsorter.vision.detect import find_things
+from coinsorter.vision.detect import find_circles
 
 ROOT = Path(__file__).parents[1]
 WIDTH_PX, HEIGHT_PX = 800, 486
@@ -74,7 +74,7 @@ def sort_and_watch(coins: int, seed: int, folder: Path) -> tuple[SimulatedMachin
     def next_frame() -> Frame | None:
         frame = take()
         if frame is not None and frame.number % every == 0:
-            circles = find_things(frame.pixels, machine.machine.search)
+            circles = find_circles(frame.pixels, machine.machine.search)
             moments.append(Moment(frame, circles, last[-1] if last else None))
         return frame
 

@@ -4,7 +4,8 @@ import argparse
 import json
 from typing import Any
 
-from coinsorter.commands._options import add_config_option, add_json_option, whole_file
+from coinsorter.atomic import write_file
+from coinsorter.commands._options import add_config_option, add_json_option
 from coinsorter.config.edit import replace_numbers
 from coinsorter.config.yaml_lines import format_option
 
@@ -46,7 +47,7 @@ def report_numbers(
 
 def _write_numbers(options: argparse.Namespace, numbers: Numbers) -> None:
     text = replace_numbers(options.config, numbers)
-    with whole_file(options.config, "--config") as file:
+    with write_file(options.config, "name another file with --config") as file:
         file.write(text)
 
 

@@ -1,12 +1,10 @@
 """The options that several commands share."""
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TypeAlias
 
-from coinsorter.errors import InputError
 from coinsorter.recognition import runtime
 
 #: What `add_subparsers` returns: where a command adds its own parser.
@@ -65,22 +63,3 @@ def add_interpreter_option(parser: argparse.ArgumentParser) -> None:
 def add_json_option(parser: argparse.ArgumentParser, result: str) -> None:
     """Adds `--json`, which prints the result for programs."""
     parser.add_argument("--json", action="store_true", help=f"print {result} as JSON, for programs")
-
-
-@contextmanager
-def whole_file(path: Path, option: str) -> Iterator[TextIO]:
-    """A file to write to that is there under its name only once it is complete."""
-    plain, path = not path.exists() or path.is_file(), path.resolve()
-    partial = Path(f"{path}.part") if plain else path
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        if plain:
-            partial.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written: {error.strerror}; name another file with {option}"
-        ) from error
-    finally:
-        if plain:
-            partial.unlink(missing_ok=True)

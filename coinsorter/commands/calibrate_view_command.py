@@ -60,14 +60,14 @@ def _run_calibrate_view(options: argparse.Namespace) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> ViewCalibration:
-    from coinsorter.hardware.camera.open_camera import picture_paths
+    from coinsorter.images import list_images
 
     settings = load_config(options.config)
     models = bundle.load_bundle(options.bundle or options.config.parent / settings.runtime.bundle)
     rough_scale = settings.scale
     if options.px_per_mm:
         rough_scale = replace(rough_scale, px_per_mm=options.px_per_mm)
-    paths = picture_paths(options.folder)
+    paths = list_images(options.folder)
     with show_progress("measuring", len(paths), options.json) as advance:
         return fit_view(paths, models, rough_scale, advance)
 

@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from coinsorter.atomic import write_file
 from coinsorter.commands._options import (
     Subparsers,
     add_command,
     add_config_option,
     add_json_option,
-    whole_file,
 )
 from coinsorter.commands._printing import print_totals
 from coinsorter.commands.option_values import read_count
@@ -118,6 +118,6 @@ def _run_export(options: argparse.Namespace) -> None:
     if options.to is None:
         export_rows(path, sys.stdout, options.format)
         return
-    with whole_file(options.to, "--to") as file:
+    with write_file(options.to, "name another file with --to") as file:
         rows = export_rows(path, file, options.format)
     print(f"{rows} rows in {options.to}")

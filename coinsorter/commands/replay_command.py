@@ -9,13 +9,13 @@ from typing import Any
 import cv2
 from rich.console import Console
 
+from coinsorter.atomic import write_file
 from coinsorter.commands._options import (
     Subparsers,
     add_bundle_option,
     add_command,
     add_interpreter_option,
     add_json_option,
-    whole_file,
 )
 from coinsorter.commands._printing import print_totals, show_progress
 from coinsorter.config.load import load_config
@@ -74,10 +74,10 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_replay(options: argparse.Namespace) -> None:
-    from coinsorter.hardware.camera.open_camera import picture_paths
+    from coinsorter.images import list_images
 
     settings, models = _load(options)
-    paths = picture_paths(options.folder)
+    paths = list_images(options.folder)
     runtime_settings = settings.runtime if settings else RuntimeSettings()
     interpreter = runtime.pick_runtime(options.interpreter or runtime_settings.interpreter)
     if options.belt and settings:
@@ -130,7 +130,7 @@ def _replay_images(
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    with whole_file(path, "--events") as file:
+    with write_file(path, "name another file with --events") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 

@@ -16,6 +16,7 @@ from coinsorter.commands._options import (
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import open_camera
+from coinsorter.images import write_image
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools import capture
@@ -47,7 +48,7 @@ def _run_snap(options: argparse.Namespace) -> None:
     settings = load_config(options.config)
     snapshot = _take_snapshot(options, settings)
     image = snapshot.frame.pixels if options.plain else snapshot.annotated
-    capture.write(options.out, image)
+    write_image(options.out, image)
     if options.json:
         _print_json(options.out, snapshot.circles, settings.scale)
     else:

@@ -109,7 +109,7 @@ class Classifier:
         return self.make_verdict(
             average_evidence(told) if len(told) > 1 else told[0],
             coin.diameter_mm,
-            coin.diameter_spread,
+            coin.scale_sem,
         )
 
     def gather_evidence(self, crop: np.ndarray) -> Evidence:
@@ -175,7 +175,7 @@ class Classifier:
         return Verdict(
             label=label,
             confidence=probabilities[best],
-            by_picture=exp(pictures[best]),
+            image_confidence=exp(pictures[best]),
             runner_up=self._names[second],
             anomaly=score_anomaly(told, facts.anomaly[label], facts.fusion),
             diameter_mm=diameter_mm,

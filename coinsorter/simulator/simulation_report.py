@@ -8,6 +8,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from coinsorter.atomic import replace_file
+from coinsorter.images import encode_image
 from coinsorter.records import SORTED
 from coinsorter.simulator.simulation_result import SimulationResult
 from coinsorter.sorting.machine import SortedCoin
@@ -128,11 +130,8 @@ class ContactSheet:
         """Write the sheet as a PNG, the whole file or none; False where there is no coin."""
         if not self._last:
             return False
-        sheet = self._draw()
-        _, encoded = cv2.imencode(".png", sheet[..., ::-1])
-        partial = path.with_suffix(".part")
-        partial.write_bytes(encoded.tobytes())
-        partial.replace(path)
+        with replace_file(path) as new:
+            new.write_bytes(encode_image(self._draw(), ".png"))
         return True
 
     def _draw(self) -> np.ndarray:

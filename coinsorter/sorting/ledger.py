@@ -345,7 +345,7 @@ def _verdict_columns(event: Event) -> dict[str, Any]:
     return {
         "label": verdict.label,
         "confidence": verdict.confidence,
-        "by_picture": verdict.by_picture,
+        "by_picture": verdict.image_confidence,
         "runner_up": verdict.runner_up,
         "anomaly": verdict.anomaly,
     }

@@ -14,9 +14,9 @@ from coinsorter.records import SORTED, UNCERTAIN, Coin, Decision, Event, Frame, 
 from coinsorter.sorting.acceptance import Rules, decide, reject_late
 from coinsorter.sorting.ports import Camera, Clock, CoinLedger, FlapMover, NoPanel, Panel
 from coinsorter.sorting.safety import CameraLadder, Safety
-from coinsorter.sorting.schedule import Motion, Passage, Schedule
+from coinsorter.sorting.schedule import Passage, Schedule
 from coinsorter.sorting.sensor_checks import BeamCheck, DropResult, DropSensorCheck
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower, informs_scale
 from coinsorter.vision.track import BeltTracker
 
@@ -104,7 +104,7 @@ class Machine:
             return False
         self._camera_ladder.count_frame()
         self._check_size(frame)
-        circles = find_things(frame.pixels, self.search)
+        circles = find_circles(frame.pixels, self.search)
         for coin in self.tracker.update(frame, circles):
             self._sort(coin)
         self.tick()
@@ -163,7 +163,7 @@ class Machine:
 
     def _sort(self, coin: Coin) -> None:
         self.coins_seen += 1
-        latest_s = self.schedule.latest_decision_s(_motion(coin))
+        latest_s = self.schedule.latest_decision_s(coin.motion)
         verdict = self.classifier.classify(coin, time_left=lambda: self.clock.now_s() < latest_s)
         decision = self._decide_and_plan(coin, verdict)
         _log_coin(coin, verdict, decision)
@@ -178,17 +178,14 @@ class Machine:
         if decision.reason == SORTED and not self._plan(coin, decision):
             decision = reject_late(self.rules)
         if decision.reason != SORTED and not self.failure:
-            self.schedule.let_pass(coin.number, _motion(coin))
+            self.schedule.let_pass(coin.number, coin.motion)
         return decision
 
     def _plan(self, coin: Coin, decision: Decision) -> bool:
         """Whether the coin's way into its bin is proven safe, and planned."""
-        others = [
-            Motion(f.x_mm, f.seen_s, f.radius_mm, f.speed_mm_s, f.speed_spread_mm_s)
-            for f in self.tracker.following()
-        ]
+        others = self.tracker.list_undecided()
         now_s = self.clock.now_s()
-        return self.schedule.sort(coin.number, _motion(coin), decision.bin, others, now_s)
+        return self.schedule.sort(coin.number, coin.motion, decision.bin, others, now_s)
 
     def _record(self, coin: Coin, verdict: Verdict, decision: Decision) -> None:
         """Writes the coin's row; without a ledger no coin is accepted, and none can be written."""
@@ -287,7 +284,7 @@ class Machine:
             self.panel.feed(self.state == SORTING)
 
     def _check_beam(self) -> None:
-        busy = self.schedule.busy or bool(self.tracker.following())
+        busy = self.schedule.busy or bool(self.tracker.list_undecided())
         seen = self.coins_seen - self._coins_seen_at_beam
         self._coins_seen_at_beam = self.coins_seen
         broken = self.panel.count_beam_breaks()
@@ -298,17 +295,6 @@ class Machine:
                 "panel.beam_pin",
                 "look at lamp, camera and beam sensor",
             )
-
-
-def _motion(coin: Coin) -> Motion:
-    return Motion(
-        coin.x_mm,
-        coin.seen_s,
-        coin.diameter_mm / 2,
-        coin.speed_mm_s,
-        coin.speed_spread_mm_s,
-        coin.behind_mm,
-    )
 
 
 def _log_coin(coin: Coin, verdict: Verdict, decision: Decision) -> None:

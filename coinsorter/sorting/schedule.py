@@ -10,6 +10,8 @@ where that coin went, and it is called so.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from coinsorter.records import Motion
+
 # Standard errors of a coin's measured speed that a window allows for: 3 leave out 0.3 % of a normal distribution.
 SPREADS = 3.0
 # Ticks of the machine's loop that a command may be early, so that one missed tick does no harm.
@@ -24,21 +26,6 @@ class FlapSite:
     distance_mm: float
     length_mm: float
     travel_s: float
-
-
-@dataclass(frozen=True)
-class Motion:
-    """A thing on the belt: where its middle was when, its radius, its speed and the speed's standard error.
-
-    behind_mm: how far what touches it reaches back beyond its own trailing edge.
-    """
-
-    x_mm: float
-    seen_s: float
-    radius_mm: float
-    speed_mm_s: float
-    speed_spread_mm_s: float
-    behind_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -174,7 +161,7 @@ class Schedule:
         return windows
 
     def _window(self, motion: Motion, site: FlapSite) -> Window:
-        spread = SPREADS * motion.speed_spread_mm_s
+        spread = SPREADS * motion.speed_sem_mm_s
         fastest = motion.speed_mm_s * (1 + self.speed_tolerance) + spread
         slowest = max(motion.speed_mm_s * (1 - self.speed_tolerance) - spread, 1e-3)
         near = site.distance_mm - site.length_mm / 2 - motion.radius_mm - motion.x_mm

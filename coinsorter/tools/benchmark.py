@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter.config.schema import BinSettings, Config, FlapSettings
-from coinsorter.hardware.camera.open_camera import FolderCamera, picture_paths
+from coinsorter.hardware.camera.open_camera import FolderCamera
 from coinsorter.hardware.clock import MonotonicClock
+from coinsorter.images import list_images
 from coinsorter.recognition import bundle as bundles
 from coinsorter.recognition import classifier, relief, runtime
 from coinsorter.recognition.bundle import Bundle
@@ -97,8 +98,8 @@ class _Line:
         self.rules = Rules(bundle.thresholds, {name: name for name in bundle.labels}, "reject")
 
     def decide(self, frame: Frame) -> tuple[Verdict, Decision]:
-        circles = detect.find_things(frame.pixels, self.search)
-        coin = track.single(frame, circles, self.plane, self.cut)
+        circles = detect.find_circles(frame.pixels, self.search)
+        coin = track.measure_still_coin(frame, circles, self.plane, self.cut)
         if coin is None:
             raise AssertionError("the bench's own pictures show one coin each")
         verdict = self.classifier.classify(coin)
@@ -132,13 +133,13 @@ def _frames(bundle: Bundle) -> list[Frame]:
 
 
 def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[str, float]]:
-    circles = [detect.find_things(frame.pixels, line.search)[0] for frame in frames]
+    circles = [detect.find_circles(frame.pixels, line.search)[0] for frame in frames]
     crops = [
         line.cut(frame.pixels, circle, line.plane.diameter_mm(circle))
         for frame, circle in zip(frames, circles)
     ]
     coins = [
-        track.single(frame, [circle], line.plane, line.cut)
+        track.measure_still_coin(frame, [circle], line.plane, line.cut)
         for frame, circle in zip(frames, circles)
     ]
     judged = [
@@ -161,7 +162,7 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
     ledger = Ledger(folder / "bench.db", RunRecord("bench", "", ""))
     numbers = iter(range(1, 10**9))
     stages = {
-        "segment": _times(lambda frame: detect.find_things(frame.pixels, line.search), frames),
+        "segment": _times(lambda frame: detect.find_circles(frame.pixels, line.search), frames),
         "track": _times(*_tracking(line, frames[0], circles[0])),
         "crop": _times(
             lambda pair: line.cut(pair[0].pixels, pair[1], line.plane.diameter_mm(pair[1])),
@@ -319,7 +320,7 @@ def measure_fresh_process(bundle_path: str, runtime_name: str, turns: str, folde
     settings = settings.model_copy(
         update={"runtime": settings.runtime.model_copy(update={"turns_per_crop": int(turns)})}
     )
-    camera = FolderCamera(picture_paths(Path(folder) / "pictures"), FRAME_S)
+    camera = FolderCamera(list_images(Path(folder) / "pictures"), FRAME_S)
     ledger = Ledger(
         Path(folder) / "fresh.db", RunRecord(str(bundle.path), bundle.digest, runtime_name)
     )

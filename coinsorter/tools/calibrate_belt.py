@@ -11,12 +11,11 @@ import numpy as np
 from coinsorter.config.schema import Config
 from coinsorter.errors import InputError
 from coinsorter.records import Coin
+from coinsorter.robust import mad_std
 from coinsorter.tools.capture import BeltView
 
 #: Standard gravity (CGPM 1901).
 GRAVITY_MM_S2 = 9806.65
-#: Standard deviation over median absolute deviation, of a normal distribution.
-MAD_TO_STD = 1.4826
 #: Standard error of a median over that of a mean, sqrt(pi / 2), in large normal samples.
 MEDIAN_SEM_FACTOR = 1.2533
 #: Standard deviations of single coins that a tolerance allows for: 0.3 % of a normal distribution
@@ -63,15 +62,14 @@ def measure_belt_speed(coins: list[Coin]) -> BeltSpeed:
             f"{len(speeds_mm_s)} coins rode by alone; the belt's speed needs {MIN_COINS} or more"
         )
     median_mm_s = float(np.median(speeds_mm_s))
-    deviations = np.abs(speeds_mm_s / median_mm_s - 1)
-    mad_std = MAD_TO_STD * float(np.median(deviations))
-    tolerance = max(MIN_TOLERANCE, ALLOWED_STDS * mad_std)
+    speed_std = mad_std(speeds_mm_s / median_mm_s, center=1.0)
+    tolerance = max(MIN_TOLERANCE, ALLOWED_STDS * speed_std)
     if tolerance > MAX_TOLERANCE:
         raise InputError(
-            f"the coins' speeds are {100 * mad_std:.0f} % apart; see that they lie still on the "
+            f"the coins' speeds are {100 * speed_std:.0f} % apart; see that they lie still on the "
             "belt and that it runs evenly"
         )
-    return BeltSpeed(median_mm_s, mad_std, tolerance, len(speeds_mm_s))
+    return BeltSpeed(median_mm_s, speed_std, tolerance, len(speeds_mm_s))
 
 
 class MovedFlaps(Protocol):
@@ -228,8 +226,7 @@ def _locate_edge(fallen: FallenCoin, speed_mm_s: float, fall_s: float) -> float:
 
 def _measure_distance_std(bin: str, distances_mm: np.ndarray) -> float:
     """In mm, from the median absolute deviation. Raises InputError where it is too large."""
-    deviations_mm = np.abs(distances_mm - float(np.median(distances_mm)))
-    mad_std_mm = MAD_TO_STD * float(np.median(deviations_mm))
+    mad_std_mm = mad_std(distances_mm)
     if not mad_std_mm <= MAX_DISTANCE_STD_MM:
         raise InputError(
             f"bin {bin}: single coins put its flap {mad_std_mm:.0f} mm apart (standard "

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
+from coinsorter.robust import MAD_TO_STD, mad_std
 from coinsorter.sorting.assembly import build_search
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 from coinsorter.vision.scale import PRIOR_PRECISION, ScalePlane, fit_plane, terms
 
 # Rules of thumb. On brl-frames one diameter scatters by 2.2 %, all of day1 gives the scale to
@@ -24,8 +25,6 @@ MAX_SCALE_SEM = 0.02
 MAX_DIAMETER_STD = 0.05
 #: Radii are searched in this range about those of the rough scale, in multiples of them.
 ROUGH_SCALE_RANGE = (0.7, 1.4)
-#: Standard deviation over median absolute deviation, of a normal distribution.
-MAD_TO_STD = 1.4826
 
 
 @dataclass(frozen=True)
@@ -102,14 +101,14 @@ def _measure_coin(
 
 def _find_only_circle(path: Path, search: Search, rough_scale: ScalePlane) -> Circle | str:
     """The circle of the lone coin in an image, or why there is none."""
-    pixels = read_picture(path)
+    pixels = read_image(path)
     if pixels is None:
         return "cannot be read"
     height, width = pixels.shape[:2]
     if (width, height) != (rough_scale.width_px, rough_scale.height_px):
         camera_size = f"{rough_scale.width_px}x{rough_scale.height_px}"
         return f"is {width}x{height}, the camera's frames are {camera_size}"
-    circles = [circle for circle in find_things(pixels, search) if circle.quality]
+    circles = [circle for circle in find_circles(pixels, search) if circle.quality]
     if not circles:
         return "shows no coin"
     if len(circles) > 1:
@@ -134,8 +133,7 @@ def _fit_plane(coins: list[_KnownCoin], rough_scale: ScalePlane) -> ViewCalibrat
 def _measure_diameter_std(coins: list[_KnownCoin], plane: ScalePlane) -> float:
     """Relative, about the nominal diameters. Raises InputError where it is too large."""
     errors = np.array([plane.diameter_mm(coin.circle) / coin.diameter_mm - 1 for coin in coins])
-    median_error = float(np.median(np.abs(errors)))
-    diameter_std = MAD_TO_STD * median_error
+    diameter_std = mad_std(errors, center=0.0)
     if not diameter_std <= MAX_DIAMETER_STD:
         raise InputError(
             "the coins' sizes fit no one scale (half of them are off by "

@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from coinsorter.errors import CameraError, InputError
+from coinsorter.errors import CameraError
+from coinsorter.images import write_image
 from coinsorter.records import Circle, Coin, Frame
 from coinsorter.sorting.ports import Camera
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 from coinsorter.vision.scale import ScalePlane
 from coinsorter.vision.track import BeltTracker
 
@@ -43,7 +44,7 @@ def take_snapshot(camera: Camera, search: Search, scale: ScalePlane) -> Snapshot
     frame = camera.next_frame()
     if frame is None:
         raise CameraError("the camera has no more frames; see camera.source in config.yaml")
-    circles = find_things(frame.pixels, search)
+    circles = find_circles(frame.pixels, search)
     return Snapshot(frame, circles, draw_circles(frame.pixels, circles, scale))
 
 
@@ -69,23 +70,6 @@ def _draw_circle(image: np.ndarray, circle: Circle, text: str) -> None:
     cv2.putText(image, text, corner, font, TEXT_SCALE, colour, 1, cv2.LINE_AA)
 
 
-def write(path: Path, pixels: np.ndarray) -> None:
-    """A picture file."""
-    try:
-        whole, content = cv2.imencode(path.suffix, pixels[..., ::-1])
-    except cv2.error as error:
-        raise InputError(
-            f"{path}: pictures are not written as {path.suffix or 'nothing'}; name a .jpg or .png"
-        ) from error
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.tobytes())
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written: {error.strerror}; name another file"
-        ) from error
-
-
 @dataclass(frozen=True)
 class BeltView:
     """A camera above the belt, with what detects circles in its frames and follows them."""
@@ -96,7 +80,7 @@ class BeltView:
 
     def track(self, frame: Frame) -> list[Coin]:
         """The coins that leave the view with this frame."""
-        return self.tracker.update(frame, find_things(frame.pixels, self.search))
+        return self.tracker.update(frame, find_circles(frame.pixels, self.search))
 
 
 def follow_coins(view: BeltView) -> Iterator[Coin]:
@@ -144,5 +128,5 @@ class CoinCapture:
     def _save_image(self, coin: Coin) -> Path:
         now_ms = round(1000 * self._now_s())
         path = self._folder / f"{self._folder.name}_{now_ms}_{coin.number}.png"
-        write(path, coin.crops[0])
+        write_image(path, coin.crops[0])
         return path

@@ -31,7 +31,7 @@ from coinsorter.sorting.assembly import assemble_machine, build_rules, build_sea
 from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.ledger_queries import read_rows, read_totals
 from coinsorter.vision import crop, track
-from coinsorter.vision.detect import MIN_SIDE_PX, find_things
+from coinsorter.vision.detect import MIN_SIDE_PX, find_circles
 from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower, ScalePlane, informs_scale
 
 log = logging.getLogger(__name__)
@@ -126,8 +126,8 @@ class Replay:
             )
         plane = _sized(self._scale, frame)
         # As on the machine, coins are looked for by the calibrated scale: what is found must not hang on the hundredths of a followed one.
-        circles = find_things(frame.pixels, build_search(self._bundle, _sized(calibrated, frame)))
-        coin = track.single(frame, circles, plane, self._cut)
+        circles = find_circles(frame.pixels, build_search(self._bundle, _sized(calibrated, frame)))
+        coin = track.measure_still_coin(frame, circles, plane, self._cut)
         found = sum(circle.quality > 0 for circle in circles)
         if coin is None:
             return ReplayedImage(
@@ -219,7 +219,7 @@ def make_event(replayed: ReplayedImage) -> dict[str, Any]:
         "label": replayed.label,
         "predicted": verdict.get("label"),
         "confidence": verdict.get("confidence"),
-        "by_picture": verdict.get("by_picture"),
+        "by_picture": verdict.get("image_confidence"),
         "anomaly": verdict.get("anomaly"),
         "diameter_mm": verdict.get("diameter_mm"),
         "accepted": replayed.accepted,

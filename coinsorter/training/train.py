@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter import atomic
+from coinsorter.atomic import replace_folder
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.bundle import (
     AUTOENCODER,
@@ -341,7 +341,7 @@ def write(
 
     asked: held-out coins and what was said of them, to be kept with it.
     """
-    with atomic.folder(out) as new:
+    with replace_folder(out) as new:
         (new / GOLDEN).parent.mkdir()
         for name, content in trained.models.items():
             (new / name).write_bytes(content)

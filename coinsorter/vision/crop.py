@@ -53,7 +53,7 @@ def cut(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropSpec) 
     grey = np.full((*size, 3), FILL, np.uint8)
     lit = cv2.multiply(crop, _gains(circle, spec))
     return cv2.copyTo(
-        cv2.LUT(lit, lifted(spec.gamma)) if spec.gamma != 1 else lit, _disc(spec, share), grey
+        cv2.LUT(lit, gamma_lut(spec.gamma)) if spec.gamma != 1 else lit, _disc(spec, share), grey
     )
 
 
@@ -67,15 +67,15 @@ def _disc(spec: CropSpec, share: float) -> np.ndarray:
 
 
 @cache
-def lifted(gamma: float) -> np.ndarray:
+def gamma_lut(gamma: float) -> np.ndarray:
     """Each grey level's own, lifted by a gamma: uint8 (256,)."""
     return np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
 
 
 @cache
-def sunk(gamma: float) -> np.ndarray:
+def inverse_gamma_lut(gamma: float) -> np.ndarray:
     """What each grey level of a crop was before it was lifted: uint8 (256,)."""
-    return lifted(1 / gamma)
+    return gamma_lut(1 / gamma)
 
 
 @cache

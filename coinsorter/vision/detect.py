@@ -64,7 +64,7 @@ class Search:
     by_extent: bool = False
 
 
-def find_things(pixels: np.ndarray, search: Search) -> list[Circle]:
+def find_circles(pixels: np.ndarray, search: Search) -> list[Circle]:
     """Everything on the belt in an RGB picture, uint8 (h, w, 3), from left to right; what the border cuts is left out.
 
     What is no circle comes with quality 0, its radius that of the circle of its area. Raises FrameError for anything that is not such a

@@ -14,6 +14,7 @@ from math import inf
 import numpy as np
 
 from coinsorter.records import Circle, Coin, Thresholds, Verdict
+from coinsorter.robust import mad_std
 
 # All in units of the scatter of one measurement, for the plane's centre, its tilt along and its tilt across. Chosen on days made of the bursts of
 # brl-frames/day1, whose camera moved, with networks that had not seen the coins: half of WANDER leaves some three in a thousand more unsure,
@@ -65,7 +66,7 @@ class ScalePlane:
     def diameter_mm(self, circle: Circle) -> float:
         return 2 * circle.radius_px / self.at(circle.x_px, circle.y_px)
 
-    def spread_at(self, x_px: float, y_px: float) -> float:
+    def scale_sem_at(self, x_px: float, y_px: float) -> float:
         """How far the scale itself may be off at one point, relative standard error; a calibrated one is taken as exact."""
         return 0.0
 
@@ -106,7 +107,7 @@ def fit_plane(
         weighted = seen * weights[:, None]
         plane = np.linalg.solve(weighted.T @ seen + PRIOR_PRECISION, weighted.T @ scales)
         miss = np.abs(scales / (seen @ plane) - 1)
-        limit = max(1.4826 * np.median(miss), 1e-4) * 1.5
+        limit = max(mad_std(miss, center=0.0), 1e-4) * 1.5
         weights = np.minimum(1, limit / np.maximum(miss, 1e-9))
     px_per_mm, along, across, barrel = plane.tolist()
     return ScalePlane(
@@ -120,7 +121,7 @@ class FollowedPlane(ScalePlane):
 
     covariance: np.ndarray = field(compare=False, kw_only=True)
 
-    def spread_at(self, x_px: float, y_px: float) -> float:
+    def scale_sem_at(self, x_px: float, y_px: float) -> float:
         at = _at(self, x_px, y_px)
         return float(at @ self.covariance @ at) ** 0.5 * self.px_per_mm / self.at(x_px, y_px)
 
@@ -187,7 +188,7 @@ class ScaleFollower:
         """
         x_px, y_px = self.plane.width_px / 2, self.plane.height_px / 2
         changed = abs(self.plane.at(x_px, y_px) / self.calibrated.at(x_px, y_px) - 1)
-        return max(0.0, changed - DOUBT * self.plane.spread_at(x_px, y_px))
+        return max(0.0, changed - DOUBT * self.plane.scale_sem_at(x_px, y_px))
 
     def _wandered(self, covariance: np.ndarray) -> np.ndarray:
         """The plane may have moved since the last coin, but no term of it becomes less certain than it was at first."""
@@ -218,7 +219,7 @@ def informs_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresho
     if its is None or not coin.alone:
         return False
     looks_genuine = verdict.anomaly <= its.max_anomaly
-    is_recognised = verdict.by_picture >= MIN_IMAGE_CONFIDENCE
+    is_recognised = verdict.image_confidence >= MIN_IMAGE_CONFIDENCE
     return looks_genuine and is_recognised and 0 < verdict.diameter_mm < inf
 
 

@@ -11,7 +11,7 @@ from statistics import median
 
 import numpy as np
 
-from coinsorter.records import Circle, Coin, Frame
+from coinsorter.records import Circle, Coin, Frame, Motion
 from coinsorter.vision.scale import ScalePlane
 
 MIN_SIGHTINGS = 3  # fewer are reflections and noise
@@ -23,7 +23,7 @@ PLACE_SPREAD_MM = (
 )
 BELT_SPEED_SPREAD = 0.05  # relative: what is believed of a coin's speed before it has been measured
 
-Cut = Callable[[np.ndarray, Circle, float], np.ndarray]
+CutCrop = Callable[[np.ndarray, Circle, float], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +67,8 @@ class _Track:
     def last(self) -> _Sighting:
         return self.sightings[-1]
 
-    def motion(self) -> tuple[float, float, float]:
-        """(speed, its standard error, both mm/s, and x_mm at the last sighting)."""
+    def motion(self) -> Motion:
+        """Where it was at its last sighting, by all of them."""
         n = len(self.sightings)
         mean_t, mean_x = self._sum_t / n, self._sum_x / n
         scatter = self._sum_tt - n * mean_t * mean_t
@@ -76,26 +76,17 @@ class _Track:
         prior = 1 / (BELT_SPEED_SPREAD * self._belt_mm_s) ** 2
         measured = (self._sum_tx - n * mean_t * mean_x) / scatter if scatter > 0 else 0.0
         speed = (measured * trust + self._belt_mm_s * prior) / (trust + prior)
-        return (
-            speed,
-            1 / sqrt(trust + prior),
-            mean_x + speed * (self.last.taken_s - self.sightings[0].taken_s - mean_t),
+        last_t = self.last.taken_s - self.sightings[0].taken_s
+        return Motion(
+            x_mm=mean_x + speed * (last_t - mean_t),
+            seen_s=self.last.taken_s,
+            radius_mm=self.last.radius_mm,
+            speed_mm_s=speed,
+            speed_sem_mm_s=1 / sqrt(trust + prior),
         )
 
     def x_mm_at(self, now_s: float) -> float:
-        speed, _, x_mm = self.motion()
-        return x_mm + speed * (now_s - self.last.taken_s)
-
-
-@dataclass(frozen=True)
-class Follower:
-    """Something in view that is not decided on yet: where it was when, how large it is and how fast it moves."""
-
-    x_mm: float
-    seen_s: float
-    radius_mm: float
-    speed_mm_s: float
-    speed_spread_mm_s: float
+        return self.motion().x_mm_at(now_s)
 
 
 @dataclass(eq=False)
@@ -109,7 +100,7 @@ class BeltTracker:
     scale: ScalePlane
     speed_mm_s: float
     frame_s: float
-    cut: Cut
+    cut: CutCrop
     crops: int = 3
     _tracks: list[_Track] = field(default_factory=list)
     _coins: int = 0
@@ -126,10 +117,10 @@ class BeltTracker:
         ]
         return coins
 
-    def following(self) -> list[Follower]:
+    def list_undecided(self) -> list[Motion]:
         """Everything in view that is not decided on yet; what was seen once only is taken for a flicker."""
         waiting = [track for track in self._tracks if not track.done and len(track.sightings) > 1]
-        return [_follower(track) for track in waiting]
+        return [track.motion() for track in waiting]
 
     @property
     def _border_mm(self) -> float:
@@ -192,7 +183,7 @@ class BeltTracker:
 
     def _coin(self, track: _Track) -> Coin:
         self._coins += 1
-        speed, spread, x_mm = track.motion()
+        motion = track.motion()
         diameter_mm = 2 * median(s.radius_mm for s in track.sightings)
         lone = sum(s.circle.alone for s in track.sightings) >= ALONE_SHARE * len(track.sightings)
         return Coin(
@@ -200,15 +191,15 @@ class BeltTracker:
             crops=tuple(self.cut(pixels, circle, diameter_mm) for _, pixels, circle in track.best),
             circles=tuple(circle for _, _, circle in track.best),
             diameter_mm=diameter_mm,
-            x_mm=x_mm,
+            x_mm=motion.x_mm,
             y_mm=track.last.y_mm,
             seen_s=track.last.taken_s,
-            speed_mm_s=speed,
-            speed_spread_mm_s=spread,
+            speed_mm_s=motion.speed_mm_s,
+            speed_sem_mm_s=motion.speed_sem_mm_s,
             sightings=len(track.sightings),
             alone=lone and len(track.lump) == 1 and bool(track.best),
             behind_mm=_behind_mm(track),
-            diameter_spread=self.scale.spread_at(track.last.circle.x_px, track.last.circle.y_px),
+            scale_sem=self.scale.scale_sem_at(track.last.circle.x_px, track.last.circle.y_px),
         )
 
 
@@ -226,12 +217,9 @@ def _touch(a: _Track, b: _Track, now_s: float) -> bool:
     )
 
 
-def _follower(track: _Track) -> Follower:
-    speed, spread, x_mm = track.motion()
-    return Follower(x_mm, track.last.taken_s, track.last.radius_mm, speed, spread)
-
-
-def single(frame: Frame, circles: list[Circle], scale: ScalePlane, cut: Cut) -> Coin | None:
+def measure_still_coin(
+    frame: Frame, circles: list[Circle], scale: ScalePlane, cut: CutCrop
+) -> Coin | None:
     """The coin in a picture that shows one coin at rest, or None where no circle was found; several circles are one that is not alone."""
     round_ones = [circle for circle in circles if circle.quality]
     if not round_ones:
@@ -248,8 +236,8 @@ def single(frame: Frame, circles: list[Circle], scale: ScalePlane, cut: Cut) -> 
         y_mm=y_mm,
         seen_s=frame.taken_s,
         speed_mm_s=0.0,
-        speed_spread_mm_s=0.0,
+        speed_sem_mm_s=0.0,
         sightings=1,
         alone=circle.alone and len(round_ones) == 1,
-        diameter_spread=scale.spread_at(circle.x_px, circle.y_px),
+        scale_sem=scale.scale_sem_at(circle.x_px, circle.y_px),
     )

@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from coinsorter.hardware.camera.folder import picture_paths, read_picture
+from coinsorter.images import list_images, read_image
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.sorting.assembly import build_search
-from coinsorter.vision.detect import find_things
+from coinsorter.vision.detect import find_circles
 from tests.conftest import CONFIG
 
 WIDTH_PX, HEIGHT_PX = 640, 480
@@ -48,12 +48,12 @@ def coins(data: Path, bundle: Bundle, count: int, foreign: int, seed: int = 1) -
     """So many coins, some of them foreign, in a random order; of the labels in equal parts."""
     rng = np.random.default_rng(seed)
     known: list[CoinPatch] = []
-    folders = [picture_paths(data / "brl-frames" / "day2" / label) for label in bundle.labels]
+    folders = [list_images(data / "brl-frames" / "day2" / label) for label in bundle.labels]
     while len(known) < count - foreign:
         path = str(rng.choice([str(path) for path in folders[len(known) % len(folders)]]))
         known += _cut_out(Path(path), bundle)
     foreign_paths = rng.choice(
-        [str(path) for path in picture_paths(data / "krw-crops" / "test")], foreign, replace=False
+        [str(path) for path in list_images(data / "krw-crops" / "test")], foreign, replace=False
     )
     everything = known + [_foreign(Path(path)) for path in foreign_paths]
     return [everything[i] for i in rng.permutation(len(everything))]
@@ -112,9 +112,9 @@ def settings() -> str:
 
 def _cut_out(path: Path, bundle: Bundle) -> list[CoinPatch]:
     """The coin of a photograph; none where it does not lie alone, whole and with paper around it."""
-    pixels, view = read_picture(path), bundle.manifest.view
+    pixels, view = read_image(path), bundle.manifest.view
     circles = [
-        circle for circle in find_things(pixels, build_search(bundle, view)) if circle.quality
+        circle for circle in find_circles(pixels, build_search(bundle, view)) if circle.quality
     ]
     if len(circles) != 1 or not circles[0].alone:
         return []
@@ -137,7 +137,7 @@ def _cut_out(path: Path, bundle: Bundle) -> list[CoinPatch]:
 
 def _foreign(path: Path) -> CoinPatch:
     """A crop is filled by its coin, about."""
-    pixels = read_picture(path).astype(np.float32)
+    pixels = read_image(path).astype(np.float32)
     size = pixels.shape[0]
     scale = FOREIGN_MM * PX_PER_MM / size
     patch = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

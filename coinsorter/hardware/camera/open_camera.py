@@ -3,34 +3,16 @@
 from pathlib import Path
 
 from coinsorter.config.schema import CameraSettings
-from coinsorter.hardware.camera.folder import (
-    PICTURES,
-    FolderCamera,
-    LoopedFolderCamera,
-    decode,
-    last_number,
-    picture_paths,
-    read_picture,
-)
+from coinsorter.hardware.camera.folder import FolderCamera, LoopedFolderCamera
 from coinsorter.hardware.camera.picamera import PiCamera
 from coinsorter.hardware.camera.usb import UsbCamera
+from coinsorter.images import list_images
 
-__all__ = [
-    "PICTURES",
-    "FolderCamera",
-    "PiCamera",
-    "LoopedFolderCamera",
-    "UsbCamera",
-    "decode",
-    "last_number",
-    "open_camera",
-    "picture_paths",
-    "read_picture",
-]
+__all__ = ["FolderCamera", "LoopedFolderCamera", "PiCamera", "UsbCamera", "open_camera"]
 
 
 def open_camera(settings: CameraSettings, base: Path) -> LoopedFolderCamera | UsbCamera | PiCamera:
     """The camera that config.yaml names; base: the folder that a folder of pictures is relative to. Raises CameraError or InputError."""
     if settings.source == "folder":
-        return LoopedFolderCamera(picture_paths(base / str(settings.folder)), settings.frames_per_s)
+        return LoopedFolderCamera(list_images(base / str(settings.folder)), settings.frames_per_s)
     return UsbCamera(settings) if settings.source == "usb" else PiCamera(settings)

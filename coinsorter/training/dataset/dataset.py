@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 from coinsorter.records import Circle
 
 FORMAT = 1
@@ -150,7 +150,7 @@ class Dataset:
 
     def read_image(self, row: Row) -> np.ndarray:
         """A row's image, uint8 (h, w, 3) RGB; raises InputError where it is missing or damaged."""
-        pixels = read_picture(self.folder / row.image_file) if row.image_file else None
+        pixels = read_image(self.folder / row.image_file) if row.image_file else None
         if pixels is None:
             raise InputError(f"{self.folder / row.image_file}: cannot be read; {MAKE_AGAIN}")
         return pixels

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 from coinsorter.training import html_report
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import Row
@@ -85,7 +85,7 @@ def _describe_reason(
 
 def _read_source(source: SourceImage | None) -> np.ndarray | None:
     content = read_bytes(source) if source else None
-    pixels = quality.decode_image(content) if content else None
+    pixels = quality.decode_or_reject(content) if content else None
     return None if isinstance(pixels, Rejection) else pixels
 
 
@@ -94,7 +94,7 @@ def _describe_sheet(out: Path, label: str, rows: Sequence[Row], labels: int) -> 
     count = min(MAX_PER_LABEL, max(MIN_PER_LABEL, MAX_ON_SHEETS // labels))
     images = []
     for row in _select_evenly(rows, count):
-        pixels = read_picture(out / row.image_file)
+        pixels = read_image(out / row.image_file)
         if pixels is not None:
             images.append(
                 {

@@ -134,7 +134,7 @@ def _decode(source: SourceImage, content: bytes | None) -> np.ndarray | Rejectio
     if source.path.suffix.lower() in UNSUPPORTED_SUFFIXES:
         detail = "neither JPEG, PNG, TIFF nor BMP; save it as one of them"
         return Rejection("unreadable", detail)
-    return quality.decode_image(content)
+    return quality.decode_or_reject(content)
 
 
 def read_bytes(source: SourceImage) -> bytes | None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 from coinsorter.training.dataset.dataset import Row
 from coinsorter.training.dataset.ingest import write_png
 from coinsorter.training.dataset.sources import OBVERSE, REVERSE, SourceImage
@@ -78,8 +78,8 @@ def _describe_missing_face(row: Row) -> str:
 
 def _join_side_by_side(obverse: Row, reverse: Row, out: Path) -> Row:
     """Obverse left, as it was; reverse right, scaled to the same height."""
-    left = read_picture(out / obverse.image_file)
-    right = read_picture(out / reverse.image_file)
+    left = read_image(out / obverse.image_file)
+    right = read_image(out / reverse.image_file)
     if left is None or right is None:
         raise InputError(f"{out / obverse.image_file}: was damaged meanwhile; start again")
     height = left.shape[0]

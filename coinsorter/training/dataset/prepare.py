@@ -7,7 +7,6 @@ continues where it was.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Hashable, Mapping, Sequence
@@ -19,6 +18,7 @@ import cv2
 import yaml
 
 from coinsorter import __version__
+from coinsorter.atomic import write_file
 from coinsorter.errors import InputError
 from coinsorter.training.dataset import (
     dataset,
@@ -298,9 +298,11 @@ def _finish(
     }
     by_path = {str(source.path): source for source in sources}
     page = dataset_report.render_page(out, manifest, rows, by_path, command, progress)
-    _write_safely(out / REPORT, page)
+    with write_file(out / REPORT) as file:
+        file.write(page)
     text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120)
-    _write_safely(out / MANIFEST, text)
+    with write_file(out / MANIFEST) as file:
+        file.write(text)
     return manifest
 
 
@@ -462,13 +464,3 @@ def _hash_sources(sources: Sequence[SourceImage], contents: Sequence[str]) -> st
         names = [str(source.path), source.label, source.side, source.coin_id, source.group]
         digest.update(json.dumps([*names, content]).encode() + b"\n")
     return digest.hexdigest()
-
-
-def _write_safely(path: Path, text: str) -> None:
-    """Writes a file beside first, then in its place."""
-    new = path.with_name(f".{path.name}.new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

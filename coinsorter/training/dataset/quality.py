@@ -11,10 +11,10 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from coinsorter.hardware.camera.open_camera import decode
+from coinsorter.images import decode_image
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import SEARCH_MARGIN
-from coinsorter.vision.detect import PATCH_CONTRAST, Search, find_things
+from coinsorter.vision.detect import PATCH_CONTRAST, Search, find_circles
 
 #: Why an image is left out; the order is that in which images are checked.
 REASONS = {
@@ -124,7 +124,7 @@ class CoinImage:
     y_px: float
 
 
-def decode_image(content: bytes) -> np.ndarray | Rejection:
+def decode_or_reject(content: bytes) -> np.ndarray | Rejection:
     """An image file's content as uint8 (h, w, 3) RGB, whatever its depth and orientation.
 
     Returns what is wrong where it cannot be read.
@@ -139,7 +139,7 @@ def decode_image(content: bytes) -> np.ndarray | Rejection:
         return Rejection("unreadable", f"more than {max_megapixels:.0f} megapixels")
     except (OSError, ValueError, OverflowError):
         pass  # OpenCV reads some kinds of TIFF that Pillow does not, and finds what is damaged
-    pixels = decode(content)
+    pixels = decode_image(content)
     return Rejection("unreadable", "no image, or a damaged one") if pixels is None else pixels
 
 
@@ -203,7 +203,7 @@ def _locate_in_frame(pixels: np.ndarray, expected: ExpectedCoins) -> Circle | Re
 
 def _find_circles(pixels: np.ndarray, low: float, high: float) -> list[Circle]:
     search = Search(low, high, **LENIENT_SEARCH)
-    return [circle for circle in find_things(pixels, search) if circle.quality]
+    return [circle for circle in find_circles(pixels, search) if circle.quality]
 
 
 def locate_in_crop(

@@ -13,7 +13,7 @@ import numpy as np
 from coinsorter.training.evaluation import metrics
 from coinsorter.training.evaluation.metrics import Proportion
 from coinsorter.training.evaluation.predictions import Prediction, Predictor
-from coinsorter.vision.crop import RIM, CropSpec, lifted, sunk
+from coinsorter.vision.crop import RIM, CropSpec, gamma_lut, inverse_gamma_lut
 
 FINER = 4
 SEED = 2024
@@ -117,10 +117,10 @@ def damaged(
     kind: str, crop: np.ndarray, spec: CropSpec, diameter_mm: float | None, rng: np.random.Generator
 ) -> np.ndarray:
     """A crop, uint8 (n, n, 3), with damage of one of KINDS, drawn in the light as it was before the crop's gamma; the rest is as it was."""
-    was = cv2.LUT(crop, sunk(spec.gamma))
+    was = cv2.LUT(crop, inverse_gamma_lut(spec.gamma))
     drawn = KINDS[kind](was, CoinPlacement.of(spec, diameter_mm), rng)
     return np.where(
-        (drawn != was).any(axis=2, keepdims=True), cv2.LUT(drawn, lifted(spec.gamma)), crop
+        (drawn != was).any(axis=2, keepdims=True), cv2.LUT(drawn, gamma_lut(spec.gamma)), crop
     )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter import atomic
+from coinsorter.atomic import replace_folder
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import picture_paths
+from coinsorter.images import list_images
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
@@ -82,7 +82,7 @@ def evaluate(asked: EvaluationSettings, out: Path, bar: OpenProgress) -> dict[st
         plates={p.name: p for p in plates},
         most_shown=WORST,
     )
-    with atomic.folder(out) as new:
+    with replace_folder(out) as new:
         report_folder.fill(new, html, plates, result)
     return result
 
@@ -98,7 +98,7 @@ def _crop_scale(asked: EvaluationSettings, models: Bundle, bar: OpenProgress) ->
         raise InputError(
             f"--scale-from {asked.scale_from}: is what is judged; name other crops, such as those that were trained on"
         )
-    with bar("measuring", len(picture_paths(asked.scale_from))) as tell:
+    with bar("measuring", len(list_images(asked.scale_from))) as tell:
         return CropScale.measured(asked.scale_from, models, tell)
 
 

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
-from coinsorter.robust import highest
+from coinsorter.robust import clopper_pearson_upper
 from coinsorter.training.evaluation.predictions import Prediction
 
 NOTHING, REJECTED, FOREIGN = "(no coin)", "(rejected)", "(foreign)"
@@ -46,9 +46,9 @@ class Proportion:
             count,
             of,
             count / of,
-            1 - highest(of - count, of, 1 - tail),
-            highest(count, of, 1 - tail),
-            highest(count, of, LEVEL),
+            1 - clopper_pearson_upper(of - count, of, 1 - tail),
+            clopper_pearson_upper(count, of, 1 - tail),
+            clopper_pearson_upper(count, of, LEVEL),
         )
 
 

@@ -45,7 +45,7 @@ def study(
 def score(models: Bundle, record: Prediction) -> float:
     """How little a thing is like a genuine coin of the label that it is likeliest: 0 is not at all odd."""
     degrees_of_freedom = models.manifest.fusion.degrees_of_freedom
-    odd = -log(max(record.by_picture, LEAST)) + _oddness(record.anomaly, degrees_of_freedom)
+    odd = -log(max(record.image_confidence, LEAST)) + _oddness(record.anomaly, degrees_of_freedom)
     if record.diameter_mm is not None:
         off = (
             record.diameter_mm / models.labels[record.predicted].diameter_mm - 1

@@ -15,10 +15,12 @@ import cv2
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import FolderCamera, picture_paths, read_picture
+from coinsorter.hardware.camera.open_camera import FolderCamera
+from coinsorter.images import list_images, read_image
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Circle, Coin, Frame, Verdict
+from coinsorter.robust import mad_std
 from coinsorter.sorting.acceptance import Rules, decide
 from coinsorter.tools.image_replay import REJECT, Replay, ReplayedImage
 from coinsorter.training.dataset import quality
@@ -37,7 +39,7 @@ class Prediction:
 
     label: the name of its folder; None where nobody knows. predicted: the likeliest label, "" where no coin was found.
     probabilities: float (labels,), in the bundle's order; what they lack to 1 is "none of these". confidence: the predicted label's;
-    by_picture: the same where the diameter has no say.
+    image_confidence: the same where the diameter has no say.
     anomaly: in units of the genuine coins' own spread; inf where no coin was found. diameter_mm: None where the picture tells no size.
     reason: as `records.Decision` has it, or replay's "no-coin" and "wrong-size".
     crop: uint8 (n, n, 3) RGB, the coin as the networks saw it; where none was found the whole picture, made small.
@@ -48,7 +50,7 @@ class Prediction:
     predicted: str
     probabilities: np.ndarray
     confidence: float
-    by_picture: float
+    image_confidence: float
     anomaly: float
     diameter_mm: float | None
     accepted: bool
@@ -78,10 +80,10 @@ class CropScale:
     @classmethod
     def measured(cls, folder: Path, models: Bundle, progress: Callable[[int], None]) -> Self:
         """By the known coins in a folder of folders named as labels. Raises InputError where their radii do not follow their diameters."""
-        paths = {path: models.resolve_label(path.parent.name) for path in picture_paths(folder)}
+        paths = {path: models.resolve_label(path.parent.name) for path in list_images(folder)}
         scales = []
         for done, (path, label) in enumerate(paths.items(), 1):
-            pixels = read_picture(path) if label in models.labels else None
+            pixels = read_image(path) if label in models.labels else None
             circle = None if pixels is None else quality.locate_in_crop(pixels)
             if circle and circle.quality:
                 scales.append(2 * circle.radius_px / models.labels[label].diameter_mm)
@@ -91,7 +93,7 @@ class CropScale:
                 f"{folder}: {len(scales)} coins of known labels were found in its crops; to tell their scale it takes {FEWEST_SCALED}"
             )
         middle = float(np.median(scales))
-        spread = 1.4826 * float(np.median(np.abs(np.array(scales) / middle - 1)))
+        spread = mad_std(np.array(scales) / middle, center=1.0)
         if spread > MOST_SCATTERED:
             why = f"its coins' radii do not follow their diameters ({100 * spread:.0f} % off), so its crops are of many scales"
             raise InputError(f"{folder}: {why}; leave --scale-from out")
@@ -205,7 +207,7 @@ def _record(
     reason: str,
     picture: np.ndarray,
 ) -> Prediction:
-    told = verdict.confidence, verdict.by_picture, verdict.anomaly
+    told = verdict.confidence, verdict.image_confidence, verdict.anomaly
     return Prediction(
         path,
         label,
@@ -252,7 +254,7 @@ class FolderPredictions:
     ) -> None:
         self.folder = folder
         self._label_of = label_of
-        self.paths = picture_paths(folder)
+        self.paths = list_images(folder)
         self.unreadable: list[Path] = []
         self._judge = judge
 

@@ -9,8 +9,9 @@ import joblib
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from coinsorter import atomic
+from coinsorter.atomic import replace_file, replace_folder
 from coinsorter.errors import InputError
+from coinsorter.images import list_images
 from coinsorter.recognition import bundle
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.training import html_report, report_folder
@@ -83,7 +84,7 @@ def describe_features(wanted: FeatureSettings, out: Path, bar: OpenProgress) -> 
         counts=_counts(found.table),
         medians=_medians(found),
     )
-    with atomic.folder(out) as new:
+    with replace_folder(out) as new:
         report_folder.fill(new, html, plates, result)
         (new / "features.csv").write_text(
             measure.as_csv(found.table, _listed(found.scores)), encoding="utf-8"
@@ -98,12 +99,8 @@ def describe_features(wanted: FeatureSettings, out: Path, bar: OpenProgress) -> 
 
 
 def _save(machine: Pipeline | None, path: Path) -> None:
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        joblib.dump(machine, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replace_file(path) as new:
+        joblib.dump(machine, new)
 
 
 def _found(wanted: FeatureSettings, models: Bundle | None, bar: OpenProgress) -> FeatureStudy:
@@ -132,7 +129,7 @@ def _found(wanted: FeatureSettings, models: Bundle | None, bar: OpenProgress) ->
 def _measured(
     folder: Path, models: Bundle | None, wanted: FeatureSettings, bar: OpenProgress
 ) -> FeatureTable:
-    with bar(f"measuring {folder.name}", len(measure.picture_paths(folder))) as tell:
+    with bar(f"measuring {folder.name}", len(list_images(folder))) as tell:
         return measure.measure_folder(folder, models, wanted.crops, wanted.burst_s, tell)
 
 

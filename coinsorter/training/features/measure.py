@@ -19,7 +19,7 @@ from skimage.measure import label as labelled_parts
 from skimage.measure import regionprops
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import picture_paths, read_picture
+from coinsorter.images import list_images, read_image
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import build_search
@@ -28,7 +28,7 @@ from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.dataset.splits import number_bursts
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
-from coinsorter.vision.detect import MIN_SIDE_PX, Search, find_things
+from coinsorter.vision.detect import MIN_SIDE_PX, Search, find_circles
 from coinsorter.vision.scale import ScalePlane
 
 STANDARD = CropSpec(
@@ -97,7 +97,7 @@ def measure_folder(
     models: for the coins' sizes and the view's scale. gap_s: pictures of one folder that are no further apart, by the last number in their
     names, are one burst; 0: each is taken to be a coin of its own.
     """
-    paths = picture_paths(folder)
+    paths = list_images(folder)
     groups = np.array(number_bursts(paths, gap_s)) if gap_s else np.arange(1, len(paths) + 1)
     spec, plane = (
         (replace(STANDARD, surround=models.crop.surround), models.view)
@@ -106,7 +106,7 @@ def measure_folder(
     )
     coins, left_out, shown = [], {}, {}
     for number, (path, group) in enumerate(zip(paths, groups.tolist())):
-        pixels = read_picture(path)
+        pixels = read_image(path)
         circle = "unreadable" if pixels is None else _outline(pixels, models, crops)
         if isinstance(circle, Circle) and pixels is not None:
             label = (
@@ -137,7 +137,7 @@ def _outline(pixels: np.ndarray, models: Bundle | None, crops: bool) -> Circle |
         return "too small"
     if models and pixels.shape[:2] != (models.view.height_px, models.view.width_px):
         return "not the bundle's view"
-    circles = [circle for circle in find_things(pixels, _search(pixels, models)) if circle.quality]
+    circles = [circle for circle in find_circles(pixels, _search(pixels, models)) if circle.quality]
     return circles[0] if len(circles) == 1 else f"{len(circles)} coins"
 
 

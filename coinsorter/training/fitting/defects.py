@@ -11,7 +11,7 @@ import numpy as np
 
 from coinsorter.training.fitting.augment import augmented
 from coinsorter.training.recipe import Augment
-from coinsorter.vision.crop import FILL, RIM, CropSpec, inside, lifted, sunk
+from coinsorter.vision.crop import FILL, RIM, CropSpec, gamma_lut, inside, inverse_gamma_lut
 
 FINER = 4  # strokes are drawn larger and averaged down
 # Light changes less than for a classifier: it is by its darkness too that a stain is known.
@@ -62,8 +62,8 @@ def blemished(
     """
     radius_px = spec.size_px / 2 / spec.margin
     was, other = (
-        cv2.LUT(crop, sunk(spec.gamma)),
-        cv2.LUT(other, sunk(spec.gamma)).astype(np.float32),
+        cv2.LUT(crop, inverse_gamma_lut(spec.gamma)),
+        cv2.LUT(other, inverse_gamma_lut(spec.gamma)).astype(np.float32),
     )
     drawn, touched = was.astype(np.float32), np.zeros(crop.shape[:2], bool)
     for _ in range(1 if rng.random() >= SECOND else 2):
@@ -71,7 +71,7 @@ def blemished(
         drawn, cover = draw(drawn, other, spec, radius_px, rng)
         touched |= cover > 0.02
     found = np.where(
-        touched[..., None], cv2.LUT(np.round(drawn).astype(np.uint8), lifted(spec.gamma)), crop
+        touched[..., None], cv2.LUT(np.round(drawn).astype(np.uint8), gamma_lut(spec.gamma)), crop
     )
     changed = np.abs(found.astype(np.float32) - crop).mean(axis=2) / PLAIN_TO_SEE
     return found, np.minimum(1, changed).astype(np.float32)

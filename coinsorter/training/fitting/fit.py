@@ -4,7 +4,6 @@ Batches are read and augmented while the network trains on the one before; a tra
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from coinsorter.atomic import replace_file
 from coinsorter.recognition.classifier import count_worst_pixels, halve
 from coinsorter.training.fitting import defects, networks
 from coinsorter.training.fitting.augment import augmented, damaged
@@ -307,9 +307,8 @@ def _fit(
 def _save(model: keras.Model, path: Path) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"part-{path.name}")
-    model.save_weights(part)
-    os.replace(part, path)
+    with replace_file(path) as new:
+        model.save_weights(new)
 
 
 def _epochs_done(work: Path) -> int:

@@ -1,12 +1,11 @@
 """Weights that were trained on ImageNet and published with Keras: fetched once, and kept where Keras keeps them."""
 
-import os
 import shutil
-import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from coinsorter.atomic import replace_file
 from coinsorter.errors import InputError
 
 AT = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -34,11 +33,9 @@ def weights(network: str, at: str = AT) -> Path:
 def _fetch(url: str, path: Path) -> None:
     """Beside it first: a transfer that breaks off leaves no half file to be taken for a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent) as spare:
-        part = Path(spare) / path.name
+    with replace_file(path) as part:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
             shutil.copyfileobj(answer, file)
             whole = int(answer.headers.get("Content-Length", file.tell()))
         if part.stat().st_size != whole:
             raise OSError(f"broke off after {part.stat().st_size} of {whole} bytes")
-        os.replace(part, path)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import picture_paths
+from coinsorter.images import list_images
 from coinsorter.recognition.bundle import Bundle, Label
 from coinsorter.simulator import coins
 from coinsorter.simulator.currency import list_labels
@@ -213,7 +213,7 @@ def given(
     """Strange things from a folder of photographs, if there is one."""
     if anomalies is None:
         return empty(coins_.spec)
-    with bar("reading anomalies", len(picture_paths(anomalies))) as tell:
+    with bar("reading anomalies", len(list_images(anomalies))) as tell:
         return from_photos.anomalies(anomalies, recipe, coins_, tell)
 
 

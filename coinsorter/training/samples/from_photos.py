@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import last_number, picture_paths, read_picture
+from coinsorter.images import last_number, list_images, read_image
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
+from coinsorter.robust import mad_std
 from coinsorter.sorting.assembly import SEARCH_MARGIN
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import MANIFEST, Dataset, Row
@@ -22,7 +23,7 @@ from coinsorter.training.samples.from_simulator import OPTICS
 from coinsorter.training.samples.samples import NONE, Progress, Samples
 from coinsorter.vision import contour, crop, scale
 from coinsorter.vision.crop import CropSpec
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 from coinsorter.vision.scale import ScaleFollower, ScalePlane
 
 MIN_SCATTER = 0.004  # relative: no diameter is measured better
@@ -52,7 +53,7 @@ def labelled(folder: Path, recipe: Recipe) -> dict[Path, str]:
     """The pictures below a folder in folders named as labels, in the order taken, with their labels."""
     names = {name: label.name for label in recipe.labels for name in (label.name, *label.aliases)}
     return {
-        path: names[path.parent.name] for path in picture_paths(folder) if path.parent.name in names
+        path: names[path.parent.name] for path in list_images(folder) if path.parent.name in names
     }
 
 
@@ -71,7 +72,7 @@ def from_frames(
     left_out: dict[str, str] = {}
     size = (0, 0)
     for number, (path, label) in enumerate(paths.items()):
-        pixels = read_picture(path)
+        pixels = read_image(path)
         what = "unreadable" if pixels is None else _only_circle(pixels, recipe)
         if isinstance(what, Circle) and pixels is not None:
             found[path], size = _Seen(label, path, what, what), (pixels.shape[1], pixels.shape[0])
@@ -131,7 +132,7 @@ def from_crops(
     left_out: dict[str, str] = {}
     found, groups = [], []
     for number, picture in enumerate(pictures):
-        pixels = read_picture(picture.path)
+        pixels = read_image(picture.path)
         if pixels is None:
             left_out[str(picture.path)] = "unreadable"
         else:
@@ -168,8 +169,8 @@ def anomalies(folder: Path, recipe: Recipe, found: Found, progress: Progress) ->
     found: the coins, whose make of crops and scale these get. Raises InputError where not a single one is found.
     """
     circles, crops = [], Shelf(found.spec.size_px)
-    for number, path in enumerate(picture_paths(folder)):
-        pixels = read_picture(path)
+    for number, path in enumerate(list_images(folder)):
+        pixels = read_image(path)
         if pixels is not None:
             circle = (
                 quality.locate_in_crop(pixels, found.spec.surround)
@@ -290,7 +291,7 @@ def _cut(found: list[_Seen], diameters_mm: np.ndarray, spec: CropSpec) -> Crops:
     """The coins' crops; their pictures are read once more, since only now it is known how crops are made."""
     shelf = Shelf(spec.size_px)
     for seen, diameter in zip(found, diameters_mm):
-        pixels = read_picture(seen.path)
+        pixels = read_image(seen.path)
         if pixels is None:
             raise InputError(
                 f"{seen.path}: could be read a moment ago, and now it cannot; do not change the pictures while they are trained on"
@@ -315,14 +316,8 @@ def _numbers(found: list[_Seen], recipe: Recipe) -> np.ndarray:
 
 def _followed(circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScalePlane) -> np.ndarray:
     """Diameters in mm, float (n,), with the view's scale followed from coin to coin in the order taken, each coin's label known."""
-    scatter = 1.4826 * float(
-        np.median(
-            [
-                abs(plane.diameter_mm(circle) / nominal - 1)
-                for circle, nominal in zip(circles, nominal_mm)
-            ]
-        )
-    )
+    measured_mm = np.array([plane.diameter_mm(circle) for circle in circles])
+    scatter = mad_std(measured_mm / nominal_mm, center=1.0)
     follower, diameters = ScaleFollower(plane, max(scatter, MIN_SCATTER)), []
     for circle, nominal in zip(circles, nominal_mm):
         diameters.append(follower.plane.diameter_mm(circle))
@@ -338,7 +333,7 @@ def _only_circle(pixels: np.ndarray, recipe: Recipe) -> Circle | str:
     )
     circles = [
         c
-        for c in find_things(
+        for c in find_circles(
             pixels, Search(low, high, **LENIENT_SEARCH, by_extent=recipe.by_extent)
         )
         if c.quality

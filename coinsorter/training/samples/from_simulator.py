@@ -15,7 +15,7 @@ from coinsorter.training.samples.crop_store import Shelf
 from coinsorter.training.samples.samples import NONE, Progress, Samples, empty
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 
 # The simulated machine's camera, as config.yaml has it.
 OPTICS = Optics(640, 480, 4.0, 0.375)
@@ -60,7 +60,7 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
     for still in render_stills(things, OPTICS, rng):
         seen = [
             c
-            for c in find_things(still.pixels, Search(smallest, largest, **LENIENT_SEARCH))
+            for c in find_circles(still.pixels, Search(smallest, largest, **LENIENT_SEARCH))
             if c.quality
         ]
         for thing, x_px, y_px in still.items:

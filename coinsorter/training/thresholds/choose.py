@@ -20,7 +20,7 @@ from coinsorter.recognition.classifier import (
 )
 from coinsorter.recognition.relief import compute_relief_logits
 from coinsorter.records import Circle
-from coinsorter.robust import highest
+from coinsorter.robust import clopper_pearson_upper, mad_std
 from coinsorter.training.recipe import Budget
 from coinsorter.vision.scale import MIN_IMAGE_CONFIDENCE, PRIOR, ScaleFollower, ScalePlane
 
@@ -149,7 +149,7 @@ def replay_day(
     for circle, logits in zip(circles, held.logits):
         diameter, spread = (
             follower.plane.diameter_mm(circle),
-            follower.plane.spread_at(circle.x_px, circle.y_px),
+            follower.plane.scale_sem_at(circle.x_px, circle.y_px),
         )
         measured.append((diameter, spread))
         probabilities = np.exp(_posterior(logits, diameter, spread, nominal, fused)[:-1])
@@ -172,11 +172,7 @@ def fit_fusion(
     nominal = np.array([label.diameter_mm for label in labels])
     measured = not np.isnan(held.diameters_mm).any()
     off = held.diameters_mm / nominal[held.labels] - 1
-    spread = (
-        max(MIN_DIAMETER_SPREAD, 1.4826 * float(np.median(np.abs(off))))
-        if measured
-        else expected_spread
-    )
+    spread = max(MIN_DIAMETER_SPREAD, mad_std(off, center=0.0)) if measured else expected_spread
 
     def with_(warmth: float, weight: float = 1.0, relief: float = 0.0) -> Fusion:
         return Fusion(
@@ -269,7 +265,7 @@ def _spread(values: np.ndarray) -> RobustStats:
     middle = float(np.median(values))
     return RobustStats(
         median=round(middle, 5),
-        mad_std=max(MIN_SPREAD, round(1.4826 * float(np.median(np.abs(values - middle))), 5)),
+        mad_std=max(MIN_SPREAD, round(mad_std(values), 5)),
     )
 
 
@@ -439,7 +435,7 @@ def _proof(
             & ~(score_label(held, index, scales[label.name], fused) > own.max_anomaly)
         )
     count, wrong = int(accepted.sum()), int((accepted & (best != held.labels)).sum())
-    bound = highest(wrong, count, 0.95)
+    bound = clopper_pearson_upper(wrong, count, 0.95)
     return {
         "wrong": budget.wrong,
         "genuine_rejected": budget.genuine_rejected,

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from pydantic import ValidationError
 
-from coinsorter import atomic
+from coinsorter.atomic import replace_folder
 from coinsorter.errors import BundleError, InputError
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.bundle import GOLDEN, MANIFEST, Bundle, Label, Manifest
@@ -91,7 +91,7 @@ def recalibrate_bundle(
     facts["recipe"] = recipe.plain()
     if data:
         facts["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
-    with atomic.folder(out) as new:
+    with replace_folder(out) as new:
         shutil.copytree(path, new, dirs_exist_ok=True)
         heldout_store.save_heldout(new, held, told)
         facts["files"][GOLDEN] = _reweighed(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from coinsorter.config.load import load_config, read_config
-from coinsorter.hardware.camera.open_camera import read_picture
 from coinsorter.hardware.servos import mock
+from coinsorter.images import read_image
 from tests.conftest import CROWNS
 
 
@@ -29,7 +29,7 @@ def test_a_snap_shows_what_is_found(command, settings, tmp_path):
         status == 0
         and out.splitlines()[-1] == f"{picture}: {len(out.splitlines()) - 1} things found"
     )
-    assert read_picture(picture).shape == (480, 640, 3)
+    assert read_image(picture).shape == (480, 640, 3)
     found = json.loads(
         command("snap", "--config", settings, "--out", picture, "--plain", "--json")[1]
     )
@@ -51,7 +51,7 @@ def test_a_capture_fills_a_folder_that_a_training_takes(command, settings, tmp_p
     )
     kept = sorted((tmp_path / "captured" / "crown_1").glob("*.png"))
     assert status == 0 and json.loads(out)["kept"] == len(kept) == 3
-    assert all(read_picture(path).shape == (480, 640, 3) for path in kept)
+    assert all(read_image(path).shape == (480, 640, 3) for path in kept)
 
 
 @pytest.mark.parametrize("label", ["", ".", "..", "a/b", "/etc", "-x y"])

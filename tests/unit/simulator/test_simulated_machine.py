@@ -12,7 +12,7 @@ from coinsorter.simulator import belt, coins, currency, motifs, sprites
 from coinsorter.simulator.servo import SimulatedPins, SimulatedServo
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 
 OPTICS = Optics(640, 480, 4.0, 0.375)
 SEARCH = Search(30, 66, 0.97, 0.93)
@@ -73,7 +73,7 @@ def test_turning_a_coin_changes_its_look_because_the_light_stays():
 
 @pytest.mark.parametrize("label", list(currency.DENOMINATION_BY_LABEL))
 def test_every_coin_is_found_alone_and_measured_to_a_hundredth(label):
-    things = find_things(picture(coins.make_genuine_coin(rng(2), label)), SEARCH)
+    things = find_circles(picture(coins.make_genuine_coin(rng(2), label)), SEARCH)
     assert len(things) == 1 and things[0].alone
     assert 2 * things[0].radius_px / 4.0 == pytest.approx(
         currency.DENOMINATION_BY_LABEL[label].diameter_mm, rel=0.01
@@ -83,14 +83,14 @@ def test_every_coin_is_found_alone_and_measured_to_a_hundredth(label):
 @pytest.mark.parametrize("kind", ["bent", "clipped", "touching", "overlapping"])
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_damaged_or_touches_is_seen_and_not_called_alone(kind, seed):
-    things = find_things(picture(coins.make_foreign_object(rng(seed), kind, MOTIFS)), SEARCH)
+    things = find_circles(picture(coins.make_foreign_object(rng(seed), kind, MOTIFS)), SEARCH)
     assert things and not any(thing.alone for thing in things)
 
 
 @pytest.mark.parametrize("kind", coins.FOREIGN_KINDS)
 @pytest.mark.parametrize("seed", range(6))
 def test_every_foreign_thing_is_seen(kind, seed):
-    assert find_things(picture(coins.make_foreign_object(rng(seed), kind, MOTIFS)), SEARCH)
+    assert find_circles(picture(coins.make_foreign_object(rng(seed), kind, MOTIFS)), SEARCH)
 
 
 def test_tokens_on_the_belt_bear_motifs_that_the_shipped_recipes_never_show():

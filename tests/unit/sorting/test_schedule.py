@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinsorter.sorting.schedule import FlapSite, Motion, Schedule
+from coinsorter.records import Motion
+from coinsorter.sorting.schedule import FlapSite, Schedule
 
 TICK = 1 / 60
 NEAR, FAR = FlapSite("near", 160, 10, 0.08), FlapSite("far", 300, 10, 0.08)

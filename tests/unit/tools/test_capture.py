@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
-from coinsorter.errors import CameraError, InputError
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.errors import CameraError
+from coinsorter.images import read_image
 from coinsorter.recognition import runtime
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.assembly import build_search
@@ -63,21 +62,10 @@ def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(
         path.name.startswith("crown_1_12500_") for path in paths
     )
     for path in paths:
-        pixels = read_picture(path)
+        pixels = read_image(path)
         assert pixels.shape == (480, 640, 3) and [
-            c for c in capture.find_things(pixels, search) if c.alone
+            c for c in capture.find_circles(pixels, search) if c.alone
         ]
-
-
-def test_a_picture_is_written_as_its_name_says(tmp_path):
-    pixels = np.zeros((20, 30, 3), np.uint8)
-    pixels[..., 0] = 200
-    capture.write(tmp_path / "new" / "one.png", pixels)
-    assert (cv2.imread(str(tmp_path / "new" / "one.png"))[..., ::-1] == pixels).all()
-    with pytest.raises(InputError, match="name a .jpg or .png"):
-        capture.write(tmp_path / "one.xyz", pixels)
-    with pytest.raises(InputError, match="cannot be written"):
-        capture.write(tmp_path / "new" / "one.png" / "two.png", pixels)
 
 
 def test_circles_that_do_not_lie_alone_are_red(config, crowns, belt):

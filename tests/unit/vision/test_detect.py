@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from coinsorter.errors import FrameError
 from coinsorter.vision import contour
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 from tests.conftest import draw_disc
 
 SEARCH = Search(24, 60)
@@ -17,24 +17,24 @@ SEARCH = Search(24, 60)
 @settings(max_examples=60, deadline=None)
 @given(st.floats(80, 240), st.floats(80, 160), st.floats(27, 55))
 def test_a_disc_anywhere_is_measured_to_a_third_of_a_pixel(x, y, radius):
-    (circle,) = find_things(draw_disc(x, y, radius), SEARCH)
+    (circle,) = find_circles(draw_disc(x, y, radius), SEARCH)
     assert abs(circle.x_px - x) < 0.33 and abs(circle.y_px - y) < 0.33
     assert abs(circle.radius_px - radius) < 0.33
     assert circle.alone and circle.quality > 0.95 and circle.roundness > 0.98
 
 
 def test_an_empty_belt_shows_nothing():
-    assert find_things(np.full((240, 320, 3), 90, np.uint8), SEARCH) == []
+    assert find_circles(np.full((240, 320, 3), 90, np.uint8), SEARCH) == []
 
 
 def test_noise_alone_is_no_coin():
     noise = np.random.default_rng(1).integers(60, 120, (240, 320, 3)).astype(np.uint8)
-    assert [c for c in find_things(noise, SEARCH) if c.quality] == []
+    assert [c for c in find_circles(noise, SEARCH) if c.quality] == []
 
 
 def test_things_are_listed_from_left_to_right():
     picture = np.maximum(draw_disc(240, 120, 40), draw_disc(80, 120, 35))
-    left, right = find_things(picture, SEARCH)
+    left, right = find_circles(picture, SEARCH)
     assert left.x_px < right.x_px and left.alone and right.alone
 
 
@@ -43,21 +43,21 @@ def test_things_are_listed_from_left_to_right():
 )
 def test_things_are_alone_only_with_a_gap_between_them(gap_px, alone):
     picture = np.maximum(draw_disc(100, 120, 40), draw_disc(180 + gap_px, 120, 40))
-    circles = [c for c in find_things(picture, SEARCH) if c.quality]
+    circles = [c for c in find_circles(picture, SEARCH) if c.quality]
     assert len(circles) == 2
     assert [c.alone for c in circles] == [alone, alone]
 
 
 @pytest.mark.parametrize("ratio, alone", [(1.0, True), (0.96, True), (0.88, False), (0.8, False)])
 def test_a_bent_coin_is_not_called_alone(ratio, alone):
-    (thing,) = find_things(draw_disc(160, 120, 45, ratio=ratio), SEARCH)
+    (thing,) = find_circles(draw_disc(160, 120, 45, ratio=ratio), SEARCH)
     assert thing.alone is alone
 
 
 def test_a_coin_with_a_piece_missing_is_not_called_alone():
     picture = draw_disc(160, 120, 45)
     picture[:, 186:] = 90
-    (thing,) = find_things(picture, SEARCH)
+    (thing,) = find_circles(picture, SEARCH)
     assert not thing.alone
 
 
@@ -66,7 +66,7 @@ def test_what_is_no_circle_is_seen_with_quality_nought(shape):
     picture = np.full((240, 320, 3), 90, np.uint8)
     height = 60 if shape == "square" else 24
     picture[90 : 90 + height, 120:200] = (200, 180, 60)
-    (thing,) = find_things(picture, SEARCH)
+    (thing,) = find_circles(picture, SEARCH)
     assert not thing.alone
     assert abs(thing.x_px - 160) < 4 and abs(thing.y_px - (90 + height / 2)) < 4
 
@@ -74,7 +74,7 @@ def test_what_is_no_circle_is_seen_with_quality_nought(shape):
 def test_something_that_lies_against_a_coin_makes_it_not_alone():
     picture = draw_disc(130, 120, 40)
     picture[100:150, 165:250] = 200
-    circles = [c for c in find_things(picture, SEARCH) if c.quality]
+    circles = [c for c in find_circles(picture, SEARCH) if c.quality]
     assert circles and not any(c.alone for c in circles)
 
 
@@ -84,26 +84,26 @@ def test_a_coin_that_another_peeps_out_from_beneath_is_not_alone(distance):
     lower = draw_disc(150 + distance * 0.8, 120 - distance * 0.6, 29, coin=140)
     picture = np.maximum(lower, draw_disc(150, 120, 45))
     whole = max(
-        find_things(picture, Search(24, 60, max_off_patch=0.13)), key=lambda thing: thing.quality
+        find_circles(picture, Search(24, 60, max_off_patch=0.13)), key=lambda thing: thing.quality
     )
     assert whole.quality > 0.9 and whole.radius_px == pytest.approx(45, abs=1) and not whole.alone
 
 
 @pytest.mark.parametrize("x, seen", [(60, True), (42, True), (15, False), (0, False)])
 def test_a_coin_that_the_border_cuts_is_left_out(x, seen):
-    circles = [c for c in find_things(draw_disc(x, 120, 40), SEARCH) if c.quality]
+    circles = [c for c in find_circles(draw_disc(x, 120, 40), SEARCH) if c.quality]
     assert bool(circles) is seen
 
 
 @pytest.mark.parametrize("radius", [15, 75])
 def test_circles_of_another_size_are_not_coins(radius):
-    assert [c for c in find_things(draw_disc(160, 120, radius), SEARCH) if c.quality] == []
+    assert [c for c in find_circles(draw_disc(160, 120, radius), SEARCH) if c.quality] == []
 
 
 def test_an_inner_ring_is_not_taken_for_the_outline():
     picture = draw_disc(160, 120, 50)
     cv2.circle(picture, (160, 120), 36, (90, 60, 40), 4)
-    (circle,) = find_things(cv2.GaussianBlur(picture, (0, 0), 0.7), SEARCH)
+    (circle,) = find_circles(cv2.GaussianBlur(picture, (0, 0), 0.7), SEARCH)
     assert abs(circle.radius_px - 50) < 0.5
 
 
@@ -113,7 +113,7 @@ BY_EXTENT = Search(24, 66, min_quality=0.5, by_extent=True)
 @settings(max_examples=30, deadline=None)
 @given(st.floats(80, 240), st.floats(80, 160), st.floats(27, 50))
 def test_by_extent_a_disc_is_measured_to_a_pixel(x, y, radius):
-    (circle,) = find_things(draw_disc(x, y, radius), BY_EXTENT)
+    (circle,) = find_circles(draw_disc(x, y, radius), BY_EXTENT)
     assert abs(circle.x_px - x) < 0.5 and abs(circle.y_px - y) < 0.5
     assert -0.3 < circle.radius_px - radius < 1
 
@@ -124,7 +124,7 @@ def test_by_extent_a_shadow_counts_half_and_an_inner_edge_that_is_stronger_does_
     cv2.circle(picture, (156 * 16, 120 * 16), 40 * 16, (115, 115, 115), -1, cv2.LINE_AA, 4)
     cv2.circle(picture, (160 * 16, 120 * 16), 40 * 16, (120, 100, 60), -1, cv2.LINE_AA, 4)
     cv2.circle(picture, (160 * 16, 120 * 16), 31 * 16, (20, 20, 20), -1, cv2.LINE_AA, 4)
-    (circle,) = find_things(cv2.GaussianBlur(picture, (0, 0), 0.7), BY_EXTENT)
+    (circle,) = find_circles(cv2.GaussianBlur(picture, (0, 0), 0.7), BY_EXTENT)
     area = np.pi * 40**2 + 2 * 40 * 4
     assert circle.radius_px == pytest.approx((40 * ((area / np.pi) ** 0.5 + 1)) ** 0.5, abs=0.5)
 
@@ -151,5 +151,5 @@ def test_by_extent_a_candidate_may_be_far_off(guess):
 )
 def test_a_frame_of_the_wrong_type_is_refused_in_one_line(frame):
     with pytest.raises(FrameError, match="camera") as error:
-        find_things(frame, SEARCH)
+        find_circles(frame, SEARCH)
     assert "\n" not in str(error.value)

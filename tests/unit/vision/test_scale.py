@@ -149,12 +149,12 @@ def test_where_no_coin_came_by_the_scale_is_the_less_known_and_says_so():
         follower.follow(
             circle(TILTED, 500 + rng.uniform(-20, 20), y, 23, rng.normal(0, 0.02)), [23], [1.0]
         )
-    near, far = (follower.plane.spread_at(x, 240) for x in (500, 60))
+    near, far = (follower.plane.scale_sem_at(x, 240) for x in (500, 60))
     assert near < 0.03 < 0.05 < far
     for x in (60, 320, 500):
         assert abs(
             follower.plane.at(x, 240) / TILTED.at(x, 240) - 1
-        ) <= 3 * follower.plane.spread_at(x, 240)
+        ) <= 3 * follower.plane.scale_sem_at(x, 240)
 
 
 def test_a_coin_that_tells_nothing_leaves_the_plane_where_it_was_and_only_time_passes():
@@ -165,7 +165,7 @@ def test_a_coin_that_tells_nothing_leaves_the_plane_where_it_was_and_only_time_p
     assert follower.plane == waiting.plane
     before = follower.plane
     follower.follow(circle(TILTED, 320, 240, 23, error=0.1), [20.0, 25.0], [0.0, 0.0])
-    assert follower.plane == before and follower.plane.spread_at(320, 240) > before.spread_at(
+    assert follower.plane == before and follower.plane.scale_sem_at(320, 240) > before.scale_sem_at(
         320, 240
     )
 
@@ -178,7 +178,7 @@ def test_a_doubtful_label_makes_the_scale_doubtful_instead_of_wrong():
             follower.follow(seen, [diameter], [1.0])
         for x in (320, 330, 340):
             follower.follow(circle(TILTED, x, 240, 22), [20.0, 22.0], probabilities)
-    assert doubtful.plane.spread_at(320, 240) > 1.02 * sure.plane.spread_at(320, 240)
+    assert doubtful.plane.scale_sem_at(320, 240) > 1.02 * sure.plane.scale_sem_at(320, 240)
     assert 3.2 < doubtful.plane.at(320, 240) < sure.plane.at(320, 240)
 
 
@@ -189,7 +189,7 @@ def test_of_several_diameters_the_one_with_all_the_probability_counts_alone(erro
     several.follow(seen, [20.0, 23.0, 25.0], [float(place == which) for place in range(3)])
     one.follow(seen, [[20.0, 23.0, 25.0][which]], [1.0])
     assert several.plane.at(100, 100) == pytest.approx(one.plane.at(100, 100))
-    assert several.plane.spread_at(100, 100) == pytest.approx(one.plane.spread_at(100, 100))
+    assert several.plane.scale_sem_at(100, 100) == pytest.approx(one.plane.scale_sem_at(100, 100))
 
 
 class Sure:
@@ -235,12 +235,12 @@ SURE = Verdict("crown_2", 0.99, 0.99, "crown_5", 1.0, 23.1)
         ({"diameter_mm": inf}, False),
         ({"diameter_mm": 0.0}, False),
         ({"label": ""}, False),
-        ({"by_picture": 0.5}, True),
+        ({"image_confidence": 0.5}, True),
         (
-            {"by_picture": nextafter(0.5, 0)},
+            {"image_confidence": nextafter(0.5, 0)},
             False,
         ),  # then the scale itself would say which coin it is
-        ({"by_picture": nan}, False),
+        ({"image_confidence": nan}, False),
     ],
 )
 def test_a_coin_informs_the_scale_if_it_was_measured_and_looks_genuine(change, informs):

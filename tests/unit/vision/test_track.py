@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from coinsorter.records import Circle, Coin, Frame
 from coinsorter.vision.scale import ScalePlane
-from coinsorter.vision.track import BeltTracker, single
+from coinsorter.vision.track import BeltTracker, measure_still_coin
 
 PLANE = ScalePlane(4.0, 0.0, 0.0, 640, 480)
 FRAME_S = 1 / 60
@@ -63,7 +63,7 @@ def ride(
 def test_a_coin_that_crosses_the_view_is_counted_once_with_its_speed_and_size():
     (coin,) = ride([(-120, 3, 11.5, True)], noise=0.1)
     assert coin.number == 1 and coin.alone
-    assert coin.speed_mm_s == pytest.approx(250, abs=1) and coin.speed_spread_mm_s < 1
+    assert coin.speed_mm_s == pytest.approx(250, abs=1) and coin.speed_sem_mm_s < 1
     assert coin.diameter_mm == pytest.approx(23)
     assert coin.y_mm == pytest.approx(3) and 60 < coin.x_mm < 80
 
@@ -162,7 +162,7 @@ def test_what_follows_a_leaving_coin_is_known():
         coins = belt.update(Frame(PIXELS, number, number * FRAME_S), [circle(x) for x in places])
         if coins:
             break
-    (follower,) = belt.following()
+    (follower,) = belt.list_undecided()
     assert follower.x_mm == pytest.approx(
         coins[0].x_mm - 60, abs=0.2
     ) and follower.radius_mm == pytest.approx(12)
@@ -173,12 +173,14 @@ def cut(pixels, circle, diameter_mm):
 
 
 def test_a_single_picture_of_one_coin_is_that_coin():
-    coin = single(
+    coin = measure_still_coin(
         Frame(PIXELS, 4, 0.0), [circle(10), circle(30, quality=0.0, alone=False)], PLANE, cut
     )
     assert coin and coin.alone and coin.number == 5 and coin.diameter_mm == pytest.approx(24)
 
 
 def test_a_single_picture_of_two_coins_is_not_alone_and_of_none_is_none():
-    assert not single(Frame(PIXELS, 0, 0.0), [circle(-40), circle(40)], PLANE, cut).alone
-    assert single(Frame(PIXELS, 0, 0.0), [], PLANE, cut) is None
+    assert not measure_still_coin(
+        Frame(PIXELS, 0, 0.0), [circle(-40), circle(40)], PLANE, cut
+    ).alone
+    assert measure_still_coin(Frame(PIXELS, 0, 0.0), [], PLANE, cut) is None

@@ -13,7 +13,7 @@ from coinsorter.errors import InputError
 from coinsorter.training import train_cli
 from coinsorter.training.dataset.dataset import Dataset, Row
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 
 COINS = {"bit_10": 18.0, "crown_20": 27.5}
 
@@ -64,7 +64,7 @@ def files(folder: str | Path) -> dict[str, bytes]:
 
 def as_crop(pixels: np.ndarray) -> np.ndarray:
     """A frame's coin as a ready crop."""
-    (coin,) = (c for c in find_things(pixels, Search(20, 60, **LENIENT_SEARCH)) if c.quality)
+    (coin,) = (c for c in find_circles(pixels, Search(20, 60, **LENIENT_SEARCH)) if c.quality)
     half = round(1.12 * coin.radius_px)
     x, y = round(coin.x_px), round(coin.y_px)
     padded = cv2.copyMakeBorder(pixels, half, half, half, half, cv2.BORDER_REPLICATE)

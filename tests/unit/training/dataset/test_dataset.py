@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 from coinsorter.training.dataset.dataset import Dataset
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
@@ -26,7 +26,7 @@ def test_a_crop_cut_from_the_data_set_is_the_crop_cut_from_the_photograph(photog
     prepare(photographs)
     loaded = Dataset.load(Path("set"))
     for row, pixels in loaded:
-        in_set, frame = loaded.circle_of(row), read_picture(Path(row.source))
+        in_set, frame = loaded.circle_of(row), read_image(Path(row.source))
         assert abs(2 * row.radius_px / PX_PER_MM / COINS[row.label] - 1) < 0.02
         locate_in_frame = type(in_set)(
             row.frame_x_px, row.frame_y_px, *list(vars(in_set).values())[2:]
@@ -67,7 +67,7 @@ def test_a_data_set_that_changed_since_is_refused_by_name(photographs, change):
     elif change == "table":
         path.write_text(path.read_text().replace("train", "test"))
     else:
-        write(path, 255 - read_picture(path))
+        write(path, 255 - read_image(path))
     with pytest.raises(InputError) as caught:
         Dataset.load(Path("set"))
     assert ("set: holds no finished data set" if change == "facts gone" else str(path)) in str(

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 from coinsorter.training.dataset.dataset import Dataset
 from tests.unit.training.dataset.helpers import (
     as_crop,
@@ -20,7 +20,7 @@ def test_a_ready_crop_is_kept_as_it_is_with_the_coin_measured_in_it(here, frames
             write(f"crops/{label}/{100 * number}.png", as_crop(pixels))
     prepare("crops", "--crops")
     for row, pixels in Dataset.load(Path("set")):
-        assert (pixels == read_picture(Path(row.source))).all()
+        assert (pixels == read_image(Path(row.source))).all()
         edge = min(pixels.shape[:2])
         assert (
             row.quality > 0.8

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 from coinsorter.training.dataset.dataset import Dataset
 from tests.unit.training.dataset.helpers import (
     files,
@@ -31,7 +31,7 @@ def test_two_faces_become_one_image(collection):
             obverse.side,
             reverse.side,
         ) == ("obverse", "reverse")
-        left, both = single.read_image(obverse), read_picture(Path("joined") / row.image_file)
+        left, both = single.read_image(obverse), read_image(Path("joined") / row.image_file)
         height = left.shape[0]
         assert (both[:, :height] == left).all()
         right = cv2.resize(

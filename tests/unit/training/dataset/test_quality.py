@@ -11,7 +11,7 @@ from PIL import Image
 
 from coinsorter.training.dataset.dataset import Dataset
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
-from coinsorter.vision.detect import Search, find_things
+from coinsorter.vision.detect import Search, find_circles
 from tests.unit.training.dataset.helpers import (
     EACH,
     as_crop,
@@ -187,7 +187,7 @@ def test_a_ready_crop_without_an_outline_has_the_inscribed_circle(here, frames):
 
 def test_beyond_the_border_of_a_photograph_its_edge_is_repeated(photographs, frames):
     pixels = np.rot90(frames["bit_10"][0]).copy()
-    (coin,) = (c for c in find_things(pixels, Search(20, 60, **LENIENT_SEARCH)) if c.quality)
+    (coin,) = (c for c in find_circles(pixels, Search(20, 60, **LENIENT_SEARCH)) if c.quality)
     left = round(coin.x_px - 1.05 * coin.radius_px)
     write("photographs/bit_10/border_5000.png", pixels[:, left:])
     prepare(photographs)

@@ -1,6 +1,6 @@
 """statistics: a trainer learns what is wrong with a data set."""
 
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 from coinsorter.training import train_cli
 from tests.unit.training.dataset.helpers import (
     as_crop,
@@ -17,7 +17,7 @@ def test_coins_larger_than_the_images_are_in_none_of_them(photographs, capsys):
 
 def test_where_nothing_is_fit_to_train_on_the_reasons_are_named(photographs, frames, capsys):
     for path in photographs.rglob("*.png"):
-        coin = as_crop(read_picture(path))
+        coin = as_crop(read_image(path))
         cut = round(0.2 * len(coin))
         write(path, coin[cut:-cut, cut:-cut])
     message = refused(capsys, photographs)

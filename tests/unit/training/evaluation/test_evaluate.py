@@ -21,7 +21,7 @@ from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.sorting.assembly import build_search
 from coinsorter.vision import crop
 from coinsorter.vision.crop import FILL, CropSpec
-from coinsorter.vision.detect import find_things
+from coinsorter.vision.detect import find_circles
 from tests.conftest import CROWNS, Opened, needs_training, only_line
 
 needs_training()
@@ -366,7 +366,7 @@ def test_a_ready_crop_is_judged_by_its_looks_alone(photographs, judge, records, 
     """The same coins cut out square, as large as the picture: no diameter, and no limit on it."""
     for r in records:
         pixels = cv2.cvtColor(cv2.imread(str(r.path)), cv2.COLOR_BGR2RGB)
-        (found,) = find_things(pixels, build_search(judge.models, judge.models.view))
+        (found,) = find_circles(pixels, build_search(judge.models, judge.models.view))
         half = found.radius_px / (2 * quality.INSCRIBED)
         square = cv2.getRectSubPix(
             pixels, (round(2 * half), round(2 * half)), (found.x_px, found.y_px)
@@ -412,7 +412,7 @@ def ready_crops(judge, tmp_path):
         )
         (circle,) = [
             c
-            for c in find_things(pixels, build_search(judge.models, judge.models.view))
+            for c in find_circles(pixels, build_search(judge.models, judge.models.view))
             if c.quality
         ]
         for folder, half in (("one", 58), ("many", round(1.1 * circle.radius_px))):
@@ -640,9 +640,14 @@ def test_wrong_usage_is_said_with_status_2(command, capsys, arguments):
 def test_each_piece_of_evidence_makes_a_coin_stranger(judge, records):
     """A surer doubt, a higher anomaly and a diameter further off, each alone."""
     (usual,) = [r for r in records if r.path.stem == "coin_000"]
-    known = replace(usual, by_picture=0.99, anomaly=0.5, diameter_mm=18.0)
+    known = replace(usual, image_confidence=0.99, anomaly=0.5, diameter_mm=18.0)
     score = ood.score(judge.models, known)
-    for odd in ({"by_picture": 0.5}, {"anomaly": 4.0}, {"diameter_mm": 18.9}, {"anomaly": inf}):
+    for odd in (
+        {"image_confidence": 0.5},
+        {"anomaly": 4.0},
+        {"diameter_mm": 18.9},
+        {"anomaly": inf},
+    ):
         assert score + 0.5 < ood.score(judge.models, replace(known, **odd)) < inf
     assert ood.score(judge.models, replace(known, diameter_mm=None)) < score
 
