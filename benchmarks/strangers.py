@@ -13,7 +13,7 @@ from statistics import mean
 
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.classifier import Classifier
-from coinsorter.training.evaluation import ood
+from coinsorter.training.evaluation.ood import measure_ood
 from coinsorter.training.evaluation.predictions import FolderPredictions, Prediction, Predictor
 from tests.conftest import BRL, ROOT, data_folder
 
@@ -25,29 +25,31 @@ def quiet(what: str, steps: int):
     yield lambda done, figures=None: None
 
 
-def judge_of(path: Path) -> Predictor:
+def load_predictor(path: Path) -> Predictor:
     models = bundle.load_bundle(path)
     return Predictor(models, Classifier(models, runtime.pick_runtime("auto")))
 
 
-def day2(judge: Predictor, data: Path) -> list[Prediction]:
+def day2(predictor: Predictor, data: Path) -> list[Prediction]:
     return [
         record
         for record in FolderPredictions(
-            data / "brl-frames" / "day2", judge.frame, judge.models.resolve_label
+            data / "brl-frames" / "day2", predictor.predict_frame, predictor.bundle.resolve_label
         )
-        if record.found
+        if record.has_coin
     ]
 
 
 def foreign(data: Path) -> None:
-    judge = judge_of(BRL)
-    genuine = day2(judge, data)
+    predictor = load_predictor(BRL)
+    genuine = day2(predictor, data)
     for name, folder in FOREIGN.items():
         others = list(
-            FolderPredictions(data / folder, judge.ready_crop, lambda label: f"foreign {label}")
+            FolderPredictions(
+                data / folder, predictor.predict_ready_crop, lambda label: f"foreign {label}"
+            )
         )
-        area = ood.study(judge, genuine + others, lambda done: None).without_diameter["all"]
+        area = measure_ood(predictor, genuine + others, lambda done: None).without_diameter["all"]
         accepted = sum(record.accepted for record in others)
         print(
             f"{len(others)} {name} against {len(genuine)} crops of day2, without diameter: AUROC {area:.4f}, {accepted} accepted ({100 * accepted / len(others):.1f} %)"
@@ -71,9 +73,9 @@ def unseen(data: Path, labels: list[str]) -> None:
             )
             shorter = {"labels": known, "folds": None, "hold_out": 0.25, "inspector": inspector}
             make(written.model_copy(update=shorter), [data / "brl-frames" / "day1"], out, quiet)
-        judge = judge_of(out)
-        records = day2(judge, data)
-        areas = ood.study(judge, records, lambda done: None)
+        predictor = load_predictor(out)
+        records = day2(predictor, data)
+        areas = measure_ood(predictor, records, lambda done: None)
         accepted = sum(record.accepted for record in records if record.label == label)
         found[label] = areas.with_diameter["all"], areas.without_diameter["all"]
         print(

@@ -80,19 +80,19 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_evaluate(options: argparse.Namespace) -> None:
-    from coinsorter.training.evaluation.evaluate import (
-        EvaluationSettings,
-        evaluate,
+    from coinsorter.training.evaluation.evaluate import EvaluationSettings
+    from coinsorter.training.evaluation.evaluation_report import (
         summarize_evaluation,
+        write_evaluation_report,
     )
 
     settings = EvaluationSettings(
         bundle=options.bundle,
         data=options.data,
         crops=options.crops,
-        turns=options.rotations,
-        damaged=options.damage,
+        rotation_steps=options.rotations,
+        damage=options.damage,
         scale_from=options.scale_from,
     )
-    result = evaluate(settings, options.out, show_progress)
+    result = write_evaluation_report(settings, options.out, show_progress)
     print_report(options, result, summarize_evaluation(result))

@@ -79,8 +79,8 @@ def _add_classifier_options(parser: argparse.ArgumentParser) -> None:
 def _run_features(options: argparse.Namespace) -> None:
     from coinsorter.training.features.feature_report import (
         FeatureSettings,
-        describe_features,
         summarize_features,
+        write_feature_report,
     )
 
     settings = FeatureSettings(
@@ -91,5 +91,5 @@ def _run_features(options: argparse.Namespace) -> None:
         svm=options.svm,
         burst_s=options.burst_s,
     )
-    result = describe_features(settings, options.out, show_progress)
+    result = write_feature_report(settings, options.out, show_progress)
     print_report(options, result, summarize_features(result))

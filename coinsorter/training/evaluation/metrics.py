@@ -1,7 +1,8 @@
-"""Judged pictures -> figures. Pure: no picture is looked at here, and nothing is drawn.
+"""Figures of predictions: accuracy, acceptance, risk and coverage, reliability, anomaly score.
 
-Two views of the same pictures. *All answered*: each genuine coin is called its likeliest label, however unsure. *The machine*: what it
-accepted went into the label's bin, all else was rejected. A share that cannot be told (of no coins) is None.
+Two views of the same images. *All answered*: each genuine coin gets its likeliest label, however
+unsure. *The machine*: an accepted coin went into its label's bin, every other one was rejected.
+A share of no coins is None. Nothing here reads an image or draws.
 """
 
 from collections import Counter
@@ -13,21 +14,37 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from coinsorter.robust import clopper_pearson_upper
-from coinsorter.training.evaluation.predictions import Prediction
+from coinsorter.training.evaluation.predictions import (
+    Prediction,
+    select_foreign,
+    select_genuine,
+)
 
-NOTHING, REJECTED, FOREIGN = "(no coin)", "(rejected)", "(foreign)"
-LEVEL = 0.95  # of every bound and interval
-BINS = 10  # of the reliability diagram
-CURVE_POINTS = 400  # of a curve that is kept
-RISKS = (0.0001, 0.001, 0.01)  # at which coverage is told
-REJECTED_GENUINE = 0.05  # of genuine coins: at that price, how many foreign ones are caught
+#: What a confusion matrix calls a coin that was not found in its image.
+NO_COIN_ANSWER = "(no coin)"
+#: What a confusion matrix calls the reject bin.
+REJECT_ANSWER = "(rejected)"
+#: What a confusion matrix calls foreign objects of any kind.
+FOREIGN_TRUTH = "(foreign)"
+#: Confidence level of every bound and interval.
+LEVEL = 0.95
+#: Bins of the reliability diagram, of equal width: tenths of confidence, as in most papers.
+BIN_COUNT = 10
+#: Points of a curve that are stored; more cannot be told apart in a figure 480 px wide.
+MAX_CURVE_POINTS = 400
+#: Error rates for which the reachable coverage is stated: the range of sensible error budgets.
+RISKS = (0.0001, 0.001, 0.01)
+#: Share of genuine coins that may be lost, where `caught_at_5` counts the foreign ones caught.
+GENUINE_LOSS = 0.05
 
 
 @dataclass(frozen=True)
 class Proportion:
-    """`count` of `of`, with the 95 % interval (Clopper and Pearson, 1934) and the one-sided 95 % bound. None where `of` is 0.
+    """A count, the number it is a part of, and confidence bounds of their ratio.
 
-    They hold for coins that are independent; pictures of the same coin, moments apart, are not.
+    share, low_95, high_95: the ratio and its two-sided 95 % interval (Clopper and Pearson, 1934).
+    at_most_95: its one-sided 95 % upper bound. All four are None where `of` is 0. They hold for
+    independent coins; images of one coin, taken moments apart, are not independent.
     """
 
     count: int
@@ -38,23 +55,28 @@ class Proportion:
     at_most_95: float | None
 
     @classmethod
-    def counted(cls, count: int, of: int) -> Self:
+    def from_counts(cls, count: int, of: int) -> Self:
+        """The proportion with its bounds."""
         if not of:
             return cls(count, of, None, None, None, None)
         tail = (1 - LEVEL) / 2
         return cls(
-            count,
-            of,
-            count / of,
-            1 - clopper_pearson_upper(of - count, of, 1 - tail),
-            clopper_pearson_upper(count, of, 1 - tail),
-            clopper_pearson_upper(count, of, LEVEL),
+            count=count,
+            of=of,
+            share=count / of,
+            low_95=1 - clopper_pearson_upper(of - count, of, 1 - tail),
+            high_95=clopper_pearson_upper(count, of, 1 - tail),
+            at_most_95=clopper_pearson_upper(count, of, LEVEL),
         )
 
 
 @dataclass(frozen=True)
 class LabelScore:
-    """One label: how many of its coins there were, and how many of them (recall) and of what was called so (precision) were right."""
+    """How well one label was recognised.
+
+    coins: how many there were. precision: of what was called so, the share that was. recall: of
+    its coins, the share that was called so. None where there is nothing to divide by.
+    """
 
     coins: int
     precision: float | None
@@ -64,27 +86,29 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class ConfusionMatrix:
-    """counts[row][column]: how many coins of the row's label were called, or went to, the column's."""
+    """counts[row][column]: how many coins of the row's label were given the column's answer."""
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
 
-    def mistakes(self) -> list[tuple[str, str, int]]:
-        """(true, said, count) of every cell off the diagonal that is not empty, the fullest first."""
-        cells = (
-            (row, column, n)
+    def list_mistakes(self) -> list[tuple[str, str, int]]:
+        """(true label, answer, count) of each wrong pair that occurred, the most frequent first."""
+        wrong = [
+            (row, column, count)
             for row, line in zip(self.rows, self.counts)
-            for column, n in zip(self.columns, line)
-        )
-        return sorted(
-            (cell for cell in cells if cell[2] and cell[0] != cell[1]), key=lambda cell: -cell[2]
-        )
+            for column, count in zip(self.columns, line)
+            if count and row != column
+        ]
+        return sorted(wrong, key=lambda mistake: -mistake[2])
 
 
 @dataclass(frozen=True)
 class ClosedSetMetrics:
-    """How well labels were told apart. right: of the genuine coins. Balanced and macro figures are means over the labels that have coins."""
+    """How well the labels were told apart.
+
+    right: of the genuine coins. Balanced and macro figures are means over the labels with coins.
+    """
 
     right: Proportion
     balanced_accuracy: float | None
@@ -96,10 +120,12 @@ class ClosedSetMetrics:
 
 @dataclass(frozen=True)
 class AcceptanceMetrics:
-    """What the limits let through.
+    """What the thresholds accept.
 
-    genuine_accepted: of the genuine coins. false_accepts: wrong labels and foreign coins among all that was accepted; the other two are its
-    parts: wrong_labels among accepted genuine coins, foreign_accepted among foreign ones. rejected: genuine coins, by reason.
+    accepted: coins of any kind. genuine_accepted: of the genuine coins. false_accepts: wrong
+    labels and foreign objects among all that was accepted. Its two parts: wrong_labels among the
+    accepted genuine coins, foreign_accepted among the foreign objects. rejected: genuine coins by
+    reason. answers: with the reject bin as an answer.
     """
 
     accepted: int
@@ -113,25 +139,27 @@ class AcceptanceMetrics:
 
 @dataclass(frozen=True)
 class Curve:
+    """Points of a curve, from left to right."""
+
     x: tuple[float, ...]
     y: tuple[float, ...]
 
     @classmethod
-    def thinned(cls, x: np.ndarray, y: np.ndarray) -> Self:
-        """At most CURVE_POINTS of the points, evenly chosen, the first and the last among them."""
-        kept = (
-            np.unique(np.linspace(0, len(x) - 1, min(len(x), CURVE_POINTS)).round().astype(int))
-            if len(x)
-            else []
-        )
-        return cls(tuple(float(x[i]) for i in kept), tuple(float(y[i]) for i in kept))
+    def sample(cls, x: np.ndarray, y: np.ndarray) -> Self:
+        """At most MAX_CURVE_POINTS evenly chosen points, the first and the last among them."""
+        if not len(x):
+            return cls((), ())
+        count = min(len(x), MAX_CURVE_POINTS)
+        indices = np.unique(np.linspace(0, len(x) - 1, count).round().astype(int))
+        return cls(tuple(x[indices].tolist()), tuple(y[indices].tolist()))
 
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """If only the surest share of genuine coins were answered (coverage), how many of those would be wrong (risk).
+    """Error rate of the answered coins over the share that is answered, the surest first.
 
-    area: under the curve, the mean risk over all coverages. coverage_at: the largest coverage whose risk is no more, by risk.
+    area: under the curve, the mean error rate over all coverages (AURC); None without coins.
+    coverage_at: the largest coverage that keeps the error rate at or below each of RISKS.
     """
 
     curve: Curve
@@ -141,7 +169,10 @@ class RiskCoverage:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Coins whose confidence is above low, up to high: their mean confidence, and how many were right."""
+    """Coins whose confidence is above `low`, up to `high`.
+
+    confidence: their mean. right: how many of them were called rightly.
+    """
 
     low: float
     high: float
@@ -151,7 +182,11 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """expected_error: mean distance of confidence and share right over the bins, weighed by their coins (ECE: Naeini et al., 2015)."""
+    """How far confidence can be taken at its word.
+
+    expected_error: mean distance between confidence and accuracy over the bins, weighted by their
+    coins (expected calibration error: Naeini et al., 2015); None without coins.
+    """
 
     bins: tuple[ReliabilityBin, ...]
     expected_error: float | None
@@ -159,11 +194,14 @@ class Reliability:
 
 @dataclass(frozen=True)
 class AnomalyMetrics:
-    """How well the anomaly score tells foreign from genuine coins; of those found in their pictures.
+    """How well the anomaly score alone tells foreign objects from genuine coins.
 
-    tpr: genuine coins within their label's limit. tnr: foreign ones beyond it. auroc: that a foreign coin's score is above a genuine one's;
-    auroc_confidence: the same of one minus the confidence. caught_at_5: foreign coins above the score that 5 % of the genuine ones are above.
-    roc: foreign caught (y) over genuine lost (x), for every limit; roc_confidence likewise.
+    tpr: genuine coins within their label's threshold. tnr: foreign objects beyond it.
+    auroc: probability that a foreign object's score is above a genuine coin's.
+    auroc_confidence: the same of one minus the confidence. caught_at_5: share of the foreign
+    objects above the score that 5 % of the genuine coins exceed. roc: foreign objects caught (y)
+    over genuine coins lost (x) at every threshold; roc_confidence likewise. Images in which no
+    coin was found do not count.
     """
 
     tpr: Proportion
@@ -177,12 +215,14 @@ class AnomalyMetrics:
 
 @dataclass(frozen=True)
 class EvaluationMetrics:
-    """Everything counted. pictures: readable ones; unlabelled: those in no folder of their own, which count nowhere else.
+    """Every figure of an evaluation.
 
-    no_coin: genuine coins' pictures in which none was found; they are answered wrongly. foreign_folders: pictures and accepted ones, by folder.
+    images: readable ones. unlabelled: images in no folder of their own, which count nowhere else.
+    no_coin: images of genuine coins in which none was found; they count as wrong answers.
+    foreign_folders: images and accepted ones by folder.
     """
 
-    pictures: int
+    images: int
     genuine: int
     foreign: int
     unlabelled: int
@@ -195,71 +235,86 @@ class EvaluationMetrics:
     anomaly: AnomalyMetrics
 
 
-def measure(
-    records: Iterable[Prediction], labels: Sequence[str], max_anomaly: Mapping[str, float]
+def compute_metrics(
+    predictions: Iterable[Prediction], labels: Sequence[str], max_anomaly: Mapping[str, float]
 ) -> EvaluationMetrics:
-    """All figures. labels: the bundle's, in its order. max_anomaly: the limit in force, by label."""
-    known = list(records)
-    genuine = [r for r in known if r.label in labels]
-    foreign = [r for r in known if r.label is not None and r.label not in labels]
-    right, confidence = (
-        np.array([r.right for r in genuine], bool),
-        np.array([r.confidence for r in genuine]),
-    )
-    seen = np.array([r.found for r in genuine], bool)
+    """Every figure of an evaluation.
+
+    labels: the bundle's, in its order. max_anomaly: the threshold in force by label.
+    """
+    every = list(predictions)
+    genuine = select_genuine(every, labels)
+    foreign = select_foreign(every, labels)
+    truth = [str(p.label) for p in genuine]
+    answers = [p.predicted or NO_COIN_ANSWER for p in genuine]
+    confidence = np.array([p.confidence for p in genuine])
+    correct = np.array([p.is_correct for p in genuine], bool)
+    seen = np.array([p.has_coin for p in genuine], bool)
     return EvaluationMetrics(
-        pictures=len(known),
+        images=len(every),
         genuine=len(genuine),
         foreign=len(foreign),
-        unlabelled=len(known) - len(genuine) - len(foreign),
-        no_coin=sum(not r.found for r in genuine),
-        foreign_folders=_folders(foreign),
-        all_answered=answers(
-            [str(r.label) for r in genuine], [r.predicted or NOTHING for r in genuine], labels
-        ),
-        machine=_machine(genuine, foreign, labels),
-        risk_coverage=risk_coverage(confidence, right),
-        reliability=reliability(confidence[seen], right[seen]),
-        anomaly=anomaly(
-            [r for r in genuine if r.found], [r for r in foreign if r.found], max_anomaly
+        unlabelled=len(every) - len(genuine) - len(foreign),
+        no_coin=sum(not p.has_coin for p in genuine),
+        foreign_folders=_count_folders(foreign),
+        all_answered=compute_closed_set_metrics(truth, answers, labels),
+        machine=compute_acceptance(genuine, foreign, labels),
+        risk_coverage=compute_risk_coverage(confidence, correct),
+        reliability=compute_reliability(confidence[seen], correct[seen]),
+        anomaly=compute_anomaly_metrics(
+            [p for p in genuine if p.has_coin], [p for p in foreign if p.has_coin], max_anomaly
         ),
     )
 
 
-def answers(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> ClosedSetMetrics:
-    """Figures of what was said of coins against the truth, both by name.
+def _count_folders(foreign: list[Prediction]) -> dict[str, tuple[int, int]]:
+    images = Counter(str(p.label) for p in foreign)
+    accepted = Counter(str(p.label) for p in foreign if p.accepted)
+    return {name: (count, accepted[name]) for name, count in sorted(images.items())}
 
-    A truth that is no label (a foreign thing) counts against the precision of what it was called, and nowhere else.
+
+def compute_closed_set_metrics(
+    truth: Sequence[str], answers: Sequence[str], labels: Sequence[str]
+) -> ClosedSetMetrics:
+    """How well answers agree with the truth, both given as names.
+
+    A truth that is no label (a foreign object) lowers the precision of the label it was given,
+    and counts nowhere else.
     """
-    known = [(t, s) for t, s in zip(truth, said) if t in labels]
-    right = sum(t == s for t, s in known)
-    per_label = _per_label(truth, said, labels)
+    genuine = [(true, answer) for true, answer in zip(truth, answers) if true in labels]
+    right = sum(true == answer for true, answer in genuine)
+    per_label = _score_labels(truth, answers, labels)
     present = [score for score in per_label.values() if score.coins]
     return ClosedSetMetrics(
-        right=Proportion.counted(right, len(known)),
+        right=Proportion.from_counts(right, len(genuine)),
         balanced_accuracy=_mean(score.recall for score in present),
         macro_precision=_mean(score.precision or 0.0 for score in present),
         macro_f1=_mean(score.f1 for score in present),
         per_label=per_label,
-        confusion=confusion(truth, said, labels),
+        confusion=count_confusions(truth, answers, labels),
     )
 
 
-def _per_label(
-    truth: Sequence[str], said: Sequence[str], labels: Sequence[str]
+def _score_labels(
+    truth: Sequence[str], answers: Sequence[str], labels: Sequence[str]
 ) -> dict[str, LabelScore]:
     if not len(truth):
         return {label: LabelScore(0, None, None, None) for label in labels}
     precision, recall, f1, coins = precision_recall_fscore_support(
-        truth, said, labels=list(labels), zero_division=np.nan
+        truth, answers, labels=list(labels), zero_division=np.nan
     )
     return {
-        label: LabelScore(int(n), _or_none(p), _or_none(r), _or_none(f))
-        for label, n, p, r, f in zip(labels, coins, precision, recall, f1)
+        label: LabelScore(
+            coins=int(coins[index]),
+            precision=_none_if_nan(precision[index]),
+            recall=_none_if_nan(recall[index]),
+            f1=_none_if_nan(f1[index]),
+        )
+        for index, label in enumerate(labels)
     }
 
 
-def _or_none(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
@@ -268,120 +323,141 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def confusion(truth: Sequence[str], said: Sequence[str], labels: Sequence[str]) -> ConfusionMatrix:
-    """Rows: the labels that have coins, then other truths; columns: the labels that have coins or were said, then other words that were said."""
-    rows = [label for label in labels if label in set(truth)] + sorted(set(truth) - set(labels))
-    columns = [label for label in labels if label in {*truth, *said}] + sorted(
-        set(said) - set(labels)
-    )
-    cells = Counter(zip(truth, said))
-    return ConfusionMatrix(
-        tuple(rows),
-        tuple(columns),
-        tuple(tuple(cells[row, column] for column in columns) for row in rows),
-    )
+def count_confusions(
+    truth: Sequence[str], answers: Sequence[str], labels: Sequence[str]
+) -> ConfusionMatrix:
+    """The confusion matrix of answers.
+
+    Rows: the labels that have coins, then other truths. Columns: the labels that have coins or
+    were an answer, then other answers.
+    """
+    rows = [label for label in labels if label in set(truth)]
+    rows += sorted(set(truth) - set(labels))
+    columns = [label for label in labels if label in {*truth, *answers}]
+    columns += sorted(set(answers) - set(labels))
+    cells = Counter(zip(truth, answers))
+    counts = [tuple(cells[row, column] for column in columns) for row in rows]
+    return ConfusionMatrix(tuple(rows), tuple(columns), tuple(counts))
 
 
-def _folders(foreign: list[Prediction]) -> dict[str, tuple[int, int]]:
-    seen, accepted = (
-        Counter(str(r.label) for r in foreign),
-        Counter(str(r.label) for r in foreign if r.accepted),
-    )
-    return {name: (count, accepted[name]) for name, count in sorted(seen.items())}
-
-
-def _machine(
+def compute_acceptance(
     genuine: list[Prediction], foreign: list[Prediction], labels: Sequence[str]
 ) -> AcceptanceMetrics:
-    taken, let_in = [r for r in genuine if r.accepted], sum(r.accepted for r in foreign)
-    wrong = sum(not r.right for r in taken)
-    truth = [str(r.label) for r in genuine] + [FOREIGN] * len(foreign)
-    said = [r.predicted if r.accepted else REJECTED for r in (*genuine, *foreign)]
+    """What the machine accepted of genuine coins and of foreign objects."""
+    every = [*genuine, *foreign]
+    genuine_accepted = [p for p in genuine if p.accepted]
+    foreign_accepted = sum(p.accepted for p in foreign)
+    accepted = len(genuine_accepted) + foreign_accepted
+    wrong = sum(not p.is_correct for p in genuine_accepted)
+    reasons = Counter(p.reason for p in genuine if not p.accepted)
+    truth = [str(p.label) for p in genuine] + [FOREIGN_TRUTH] * len(foreign)
+    answers = [p.predicted if p.accepted else REJECT_ANSWER for p in every]
     return AcceptanceMetrics(
-        accepted=len(taken) + let_in,
-        genuine_accepted=Proportion.counted(len(taken), len(genuine)),
-        false_accepts=Proportion.counted(wrong + let_in, len(taken) + let_in),
-        wrong_labels=Proportion.counted(wrong, len(taken)),
-        foreign_accepted=Proportion.counted(let_in, len(foreign)),
-        rejected=dict(Counter(r.reason for r in genuine if not r.accepted).most_common()),
-        answers=answers(truth, said, labels),
+        accepted=accepted,
+        genuine_accepted=Proportion.from_counts(len(genuine_accepted), len(genuine)),
+        false_accepts=Proportion.from_counts(wrong + foreign_accepted, accepted),
+        wrong_labels=Proportion.from_counts(wrong, len(genuine_accepted)),
+        foreign_accepted=Proportion.from_counts(foreign_accepted, len(foreign)),
+        rejected=dict(reasons.most_common()),
+        answers=compute_closed_set_metrics(truth, answers, labels),
     )
 
 
-def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> RiskCoverage:
-    """Float (n,) and bool (n,). Coins of equal confidence are answered together or not at all (El-Yaniv and Wiener, 2010)."""
-    if not len(right):
+def compute_risk_coverage(confidence: np.ndarray, correct: np.ndarray) -> RiskCoverage:
+    """The risk-coverage curve (El-Yaniv and Wiener, 2010) of float (n,) and bool (n,).
+
+    Coins of equal confidence are answered together or not at all.
+    """
+    if not len(correct):
         return RiskCoverage(Curve((), ()), None, {})
     order = np.argsort(-confidence, kind="stable")
-    last = np.flatnonzero(np.diff(confidence[order], append=-np.inf) < 0)  # of each run of equals
-    coverage = (last + 1) / len(right)
-    risk = np.cumsum(~right[order])[last] / (last + 1)
-    steps = np.diff(coverage, prepend=0.0)
-    at = {f"{limit:g}": float(coverage[risk <= limit].max(initial=0.0)) for limit in RISKS}
-    return RiskCoverage(Curve.thinned(coverage, risk), float(np.sum(steps * risk)), at)
+    steps = np.diff(confidence[order], append=-np.inf)
+    last = np.flatnonzero(steps < 0)  # the last coin of each run of equal confidence
+    coverage = (last + 1) / len(correct)
+    risk = np.cumsum(~correct[order])[last] / (last + 1)
+    widths = np.diff(coverage, prepend=0.0)
+    coverage_at = {
+        f"{max_risk:g}": float(coverage[risk <= max_risk].max(initial=0.0)) for max_risk in RISKS
+    }
+    return RiskCoverage(Curve.sample(coverage, risk), float(np.sum(widths * risk)), coverage_at)
 
 
-def reliability(confidence: np.ndarray, right: np.ndarray) -> Reliability:
-    """Float (n,) and bool (n,), in BINS bins of equal width; empty ones are left out."""
-    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    bins = tuple(
-        _bin(b, confidence[place == b], right[place == b]) for b in np.unique(place).tolist()
-    )
-    off = sum(b.right.of * abs(b.confidence - (b.right.share or 0.0)) for b in bins)
-    return Reliability(bins, off / len(right) if len(right) else None)
+def compute_reliability(confidence: np.ndarray, correct: np.ndarray) -> Reliability:
+    """Accuracy over confidence, float (n,) and bool (n,), in BIN_COUNT bins; empty ones omitted."""
+    numbers = np.clip(np.ceil(confidence * BIN_COUNT).astype(int) - 1, 0, BIN_COUNT - 1)
+    bins = []
+    for number in np.unique(numbers).tolist():
+        members = numbers == number
+        bins.append(_fill_bin(number, confidence[members], correct[members]))
+    error = sum(b.right.of * abs(b.confidence - (b.right.share or 0.0)) for b in bins)
+    return Reliability(tuple(bins), error / len(correct) if len(correct) else None)
 
 
-def _bin(number: int, confidence: np.ndarray, right: np.ndarray) -> ReliabilityBin:
+def _fill_bin(number: int, confidence: np.ndarray, correct: np.ndarray) -> ReliabilityBin:
     return ReliabilityBin(
-        number / BINS,
-        (number + 1) / BINS,
-        float(confidence.mean()),
-        Proportion.counted(int(right.sum()), len(right)),
+        low=number / BIN_COUNT,
+        high=(number + 1) / BIN_COUNT,
+        confidence=float(confidence.mean()),
+        right=Proportion.from_counts(int(correct.sum()), len(correct)),
     )
 
 
-def anomaly(
-    genuine: Sequence[Prediction], foreign: Sequence[Prediction], max_anomaly: Mapping[str, float]
+def compute_anomaly_metrics(
+    genuine: Sequence[Prediction],
+    foreign: Sequence[Prediction],
+    max_anomaly: Mapping[str, float],
 ) -> AnomalyMetrics:
-    """Figures of the score by itself; the machine also asks for confidence and diameter."""
-    within, beyond = (
-        sum(r.anomaly <= max_anomaly[r.predicted] for r in rs) for rs in (genuine, foreign)
-    )
-    scores, doubts = (
-        ([one(r) for r in genuine], [one(r) for r in foreign])
-        for one in (lambda r: r.anomaly, lambda r: 1 - r.confidence)
-    )
-    roc = roc_points(*scores)
+    """Figures of the anomaly score by itself; the machine also checks confidence and diameter."""
+    genuine_within = sum(p.anomaly <= max_anomaly[p.predicted] for p in genuine)
+    foreign_within = sum(p.anomaly <= max_anomaly[p.predicted] for p in foreign)
+    scores = [p.anomaly for p in genuine], [p.anomaly for p in foreign]
+    doubts = [1 - p.confidence for p in genuine], [1 - p.confidence for p in foreign]
+    lost, caught = compute_roc(*scores)
     return AnomalyMetrics(
-        tpr=Proportion.counted(within, len(genuine)),
-        tnr=Proportion.counted(len(foreign) - beyond, len(foreign)),
-        auroc=auroc(*scores),
-        auroc_confidence=auroc(*doubts),
-        caught_at_5=float(roc[1][roc[0] <= REJECTED_GENUINE].max(initial=0.0))
-        if len(roc[0])
-        else None,
-        roc=Curve.thinned(*roc),
-        roc_confidence=Curve.thinned(*roc_points(*doubts)),
+        tpr=Proportion.from_counts(genuine_within, len(genuine)),
+        tnr=Proportion.from_counts(len(foreign) - foreign_within, len(foreign)),
+        auroc=compute_auroc(*scores),
+        auroc_confidence=compute_auroc(*doubts),
+        caught_at_5=_max_caught(lost, caught, GENUINE_LOSS),
+        roc=Curve.sample(lost, caught),
+        roc_confidence=Curve.sample(*compute_roc(*doubts)),
     )
 
 
-def auroc(genuine: Sequence[float], foreign: Sequence[float]) -> float | None:
-    """That the score of a foreign thing is above that of a genuine one, equals counting half; None where either is missing."""
-    return (
-        float(roc_auc_score(*_classes(genuine, foreign))) if len(genuine) and len(foreign) else None
-    )
+def _max_caught(lost: np.ndarray, caught: np.ndarray, max_lost: float) -> float | None:
+    if not len(lost):
+        return None
+    return float(caught[lost <= max_lost].max(initial=0.0))
 
 
-def roc_points(genuine: Sequence[float], foreign: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Genuine lost and foreign caught at every limit, from none to all; both empty where either is missing."""
+def compute_auroc(genuine: Sequence[float], foreign: Sequence[float]) -> float | None:
+    """Probability that a foreign object's score is above a genuine coin's, ties counting half.
+
+    None where there are no scores of either.
+    """
+    if not (len(genuine) and len(foreign)):
+        return None
+    return float(roc_auc_score(*_label_scores(genuine, foreign)))
+
+
+def compute_roc(
+    genuine: Sequence[float], foreign: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share of genuine coins lost and of foreign objects caught at every threshold.
+
+    Both are float (n,), from none to all, or empty where there are no scores of either.
+    """
     if not (len(genuine) and len(foreign)):
         return np.empty(0), np.empty(0)
-    lost, caught, _ = roc_curve(*_classes(genuine, foreign))
+    lost, caught, _ = roc_curve(*_label_scores(genuine, foreign))
     return lost, caught
 
 
-def _classes(genuine: Sequence[float], foreign: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    finite = np.finfo(float).max
-    return np.repeat([0, 1], [len(genuine), len(foreign)]), np.clip(
-        np.array([*genuine, *foreign], float), -finite, finite
-    )
+def _label_scores(
+    genuine: Sequence[float], foreign: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Classes, 0 for genuine and 1 for foreign, and scores; infinite ones as the largest float."""
+    max_score = np.finfo(float).max
+    classes = np.repeat([0, 1], [len(genuine), len(foreign)])
+    scores = np.array([*genuine, *foreign], float)
+    return classes, np.clip(scores, -max_score, max_score)

@@ -1,72 +1,94 @@
-"""How surely things that are none of the bundle's coins are told from genuine ones: everything that is known of each, in one score.
+"""How well foreign objects are told from genuine coins by all evidence together, in one score.
 
-Fisher's method (Statistical Methods for Research Workers, 1925): the sum, over independent pieces of evidence, of the negative logarithm of
-the probability that a genuine coin looks as odd or odder. The classifier's doubt by pictures alone is such a probability already; the anomaly score
-and the diameter's distance from its label's, both in spreads, have the heavy tails of a Student-t distribution.
+Fisher's method (Statistical Methods for Research Workers, 1925): the sum, over independent pieces
+of evidence, of the negative logarithm of the probability that a genuine coin looks as unusual or
+more. One minus the classifier's confidence by the image alone is such evidence already. The
+anomaly score and the diameter's distance from nominal, both in standard deviations, have the
+heavy tails of a Student-t distribution.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from math import inf, log
 
-from scipy.stats import t as student
+from scipy.stats import t as student_t
 
 from coinsorter.recognition.bundle import Bundle
-from coinsorter.training.evaluation import metrics
-from coinsorter.training.evaluation.predictions import Prediction, Predictor
+from coinsorter.training.evaluation.metrics import compute_auroc
+from coinsorter.training.evaluation.predictions import (
+    Prediction,
+    Predictor,
+    select_foreign,
+    select_genuine,
+)
 
-LEAST = 1e-12  # no probability is taken for smaller: beyond, logarithms say nothing
+#: Smaller probabilities are taken for this: so far out, no distribution here is known.
+MIN_PROBABILITY = 1e-12
+#: The name that all foreign folders together have among the figures.
+ALL_FOLDERS = "all"
 
 
 @dataclass(frozen=True)
 class OodMetrics:
-    """Areas under the ROC curve of the fused score, by foreign folder and "all": with the diameter, None where it is not known, and without."""
+    """AUROC of the fused score, by foreign folder and for "all" of them.
+
+    with_diameter: empty where diameters are not known.
+    """
 
     with_diameter: dict[str, float | None]
     without_diameter: dict[str, float | None]
 
 
-def study(
-    judge: Predictor, records: Sequence[Prediction], progress: Callable[[int], None]
+def measure_ood(
+    predictor: Predictor,
+    predictions: Sequence[Prediction],
+    report_progress: Callable[[int], None],
 ) -> OodMetrics:
-    """Of genuine coins and foreign things that were found in their pictures."""
+    """Figures of genuine coins and foreign objects that were found in their images."""
     by_looks = []
-    for done, record in enumerate(records, 1):
-        by_looks.append(
-            replace(judge.coin(record.path, record.label, record.crop, None), diameter_mm=None)
-        )
-        progress(done)
-    measured = all(record.diameter_mm is not None for record in records)
+    for done, prediction in enumerate(predictions, 1):
+        by_looks.append(_predict_by_looks(predictor, prediction))
+        report_progress(done)
+    have_diameters = all(p.diameter_mm is not None for p in predictions)
     return OodMetrics(
-        _areas(judge.models, records) if measured else {}, _areas(judge.models, by_looks)
+        _compute_areas(predictor.bundle, predictions) if have_diameters else {},
+        _compute_areas(predictor.bundle, by_looks),
     )
 
 
-def score(models: Bundle, record: Prediction) -> float:
-    """How little a thing is like a genuine coin of the label that it is likeliest: 0 is not at all odd."""
-    degrees_of_freedom = models.manifest.fusion.degrees_of_freedom
-    odd = -log(max(record.image_confidence, LEAST)) + _oddness(record.anomaly, degrees_of_freedom)
-    if record.diameter_mm is not None:
-        off = (
-            record.diameter_mm / models.labels[record.predicted].diameter_mm - 1
-        ) / models.manifest.fusion.diameter_std
-        odd += _oddness(abs(off), degrees_of_freedom)
-    return odd
+def _predict_by_looks(predictor: Predictor, prediction: Prediction) -> Prediction:
+    """The prediction of the same crop where its diameter is not known."""
+    return predictor.predict_crop(prediction.path, prediction.label, prediction.crop, None)
 
 
-def _oddness(spreads: float, degrees_of_freedom: float) -> float:
-    return (
-        -log(max(float(student.sf(spreads, degrees_of_freedom)), LEAST))
-        if spreads < inf
-        else -log(LEAST)
-    )
-
-
-def _areas(models: Bundle, records: Sequence[Prediction]) -> dict[str, float | None]:
-    genuine = [score(models, record) for record in records if record.label in models.labels]
+def _compute_areas(bundle: Bundle, predictions: Iterable[Prediction]) -> dict[str, float | None]:
+    predictions = list(predictions)
+    genuine = [compute_ood_score(bundle, p) for p in select_genuine(predictions, bundle.labels)]
     folders: dict[str, list[float]] = {}
-    for record in records:
-        if record.label is not None and record.label not in models.labels:
-            folders.setdefault(record.label, []).append(score(models, record))
-    every = {"all": [value for values in folders.values() for value in values]}
-    return {name: metrics.auroc(genuine, values) for name, values in (folders | every).items()}
+    for prediction in select_foreign(predictions, bundle.labels):
+        score = compute_ood_score(bundle, prediction)
+        folders.setdefault(str(prediction.label), []).append(score)
+    every = [score for scores in folders.values() for score in scores]
+    return {
+        name: compute_auroc(genuine, scores)
+        for name, scores in (folders | {ALL_FOLDERS: every}).items()
+    }
+
+
+def compute_ood_score(bundle: Bundle, prediction: Prediction) -> float:
+    """How unlike a genuine coin of its likeliest label something is; 0 is not unusual at all."""
+    fusion = bundle.manifest.fusion
+    score = -log(max(prediction.image_confidence, MIN_PROBABILITY))
+    score += _surprise(prediction.anomaly, fusion.degrees_of_freedom)
+    if prediction.diameter_mm is not None:
+        nominal_mm = bundle.labels[prediction.predicted].diameter_mm
+        deviations = (prediction.diameter_mm / nominal_mm - 1) / fusion.diameter_std
+        score += _surprise(abs(deviations), fusion.degrees_of_freedom)
+    return score
+
+
+def _surprise(deviations: float, degrees_of_freedom: float) -> float:
+    """Negative logarithm of the probability that a genuine coin is as many deviations off."""
+    if not deviations < inf:
+        return -log(MIN_PROBABILITY)
+    return -log(max(float(student_t.sf(deviations, degrees_of_freedom)), MIN_PROBABILITY))

@@ -1,10 +1,11 @@
-"""Measures -> what plain scikit-learn makes of them: a forest that tells labels apart, and a one-class machine that knows its coins.
+"""What plain scikit-learn makes of the measures: a forest of trees and a one-class SVM.
 
-The honest yardstick for a network: no pixels, no augmentation; judged on bursts, or on a folder, that it has not seen.
+The yardstick for the networks: no pixels and no augmentation, evaluated on bursts, or on a folder,
+that it has not seen.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,28 +17,45 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from coinsorter.training.evaluation import metrics
-from coinsorter.training.evaluation.metrics import ClosedSetMetrics, Proportion
-from coinsorter.training.features.measure import FeatureTable, MeasuredCoin, family
-
-SEED = 1
-TREES = 300
-MEASURES_PER_SPLIT = (
-    0.3  # of all: the best of sqrt, 0.3, 0.6 and 1 by whole bursts of brl-frames/day1
+from coinsorter.training.evaluation.metrics import (
+    ClosedSetMetrics,
+    Proportion,
+    compute_auroc,
+    compute_closed_set_metrics,
 )
-FOLDS = 5
-SHUFFLES = 3  # of each measure, for its importance
-SHUFFLED_COINS = 200  # of each fold, at most
-NOTHING_TO_TELL = "fewer than two labels: nothing to tell apart"
-OUTLIERS = 0.05  # of its own coins that the one-class machine may leave outside (nu: Schoelkopf et al., 2001)
+from coinsorter.training.features.feature_table import FeatureTable, MeasuredCoin
+from coinsorter.training.features.measure import family_of
+
+#: Seed of the forest, the folds and the shuffles.
+SEED = 1
+#: Trees of a forest: three times scikit-learn's default, for steadier figures.
+TREES = 300
+#: Share of the measures that a split chooses from: the best of sqrt, 0.3, 0.6 and 1, by whole
+#: bursts of brl-frames/day1.
+MEASURES_PER_SPLIT = 0.3
+#: Cross-validation folds, at most.
+MAX_FOLDS = 5
+#: Shuffles of each measure that its importance is averaged over.
+SHUFFLES = 3
+#: Coins of each fold that measures are shuffled among, at most: it bounds the time this takes.
+MAX_SHUFFLED_COINS = 200
+#: Measures named as the most informative.
+MAX_INFORMATIVE = 6
+#: Of those, at most so many of one family: others of a family mostly say the same.
+MAX_PER_FAMILY = 2
+#: Share of its own coins that a one-class SVM may leave outside (nu: Schoelkopf et al., 2001).
+OUTLIERS = 0.05
+#: Why there is no baseline of a single label.
+ONE_LABEL = "fewer than two labels: nothing to tell apart"
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """How well the forest did. how: what it was trained and judged on.
+    """How well the forest did.
 
-    importance, families: balanced accuracy that is lost when a measure, or all of a family at once, is shuffled among the coins. Measures that
-    stand in for each other lose little one by one. telling: the measures that tell most by themselves, at most two of a family.
+    how: what it was trained and evaluated on. measures: how many it used. importance, families:
+    balanced accuracy lost when a measure, or a whole family, is shuffled among the coins; measures
+    that say the same lose little one by one. telling: the most informative measures.
     """
 
     how: str
@@ -50,9 +68,10 @@ class Baseline:
 
 @dataclass(frozen=True)
 class OneClassMetrics:
-    """How well the one-class machine knows its own. outside: of coins with its labels that it has not seen, those it calls strange.
+    """How well the one-class SVM knows the coins it was trained on.
 
-    foreign: coins with other labels than those it was trained on. auroc: that such a coin has a lower score than one of its own.
+    outside: of unseen coins with its labels, those it takes for foreign. foreign: how many coins
+    have other labels. auroc: probability that such a coin has a lower score than one of its own.
     """
 
     outside: Proportion
@@ -60,152 +79,190 @@ class OneClassMetrics:
     auroc: float | None
 
 
-def used(table: FeatureTable) -> np.ndarray:
-    """Which measures a machine is given: where sizes are known in mm, those in px only say where in the view a coin lay. bool (measures,)."""
-    in_mm = any(name.startswith("size_") and name.endswith("_mm") for name in table.names)
-    return np.array(
-        [not (in_mm and name.startswith("size_") and name.endswith("_px")) for name in table.names]
-    )
+def select_measures(table: FeatureTable) -> np.ndarray:
+    """Which measures a classifier may use: bool (measures,).
+
+    Where sizes are known in mm, those in pixels only say where in the view a coin lay.
+    """
+    sizes = [name for name in table.names if name.startswith("size_")]
+    in_mm = any(name.endswith("_mm") for name in sizes)
+    omitted = {name for name in sizes if in_mm and name.endswith("_px")}
+    return np.array([name not in omitted for name in table.names])
 
 
-def folds(coins: Sequence[MeasuredCoin]) -> int | str:
-    """Into how many parts whole bursts of every label can be dealt, at most FOLDS; or why they cannot."""
+def _list_selected(table: FeatureTable) -> list[str]:
+    return [name for name, is_used in zip(table.names, select_measures(table)) if is_used]
+
+
+def choose_folds(coins: Sequence[MeasuredCoin]) -> int | str:
+    """Into how many folds whole bursts of every label can be dealt; or why they cannot."""
     bursts: dict[str, set[int]] = {}
     for coin in coins:
         bursts.setdefault(str(coin.label), set()).add(coin.group)
     if len(bursts) < 2:
-        return NOTHING_TO_TELL
-    single = sorted(label for label, own in bursts.items() if len(own) < 2)
+        return ONE_LABEL
+    single = sorted(label for label, groups in bursts.items() if len(groups) < 2)
     if single:
-        return f"all pictures of {', '.join(single)} are one burst and none are left to judge on; name others with --test, or change --burst-s"
-    return min(FOLDS, *map(len, bursts.values()))
-
-
-def cross_validated(
-    table: FeatureTable, coins: Sequence[MeasuredCoin], count: int, progress: Callable[[int], None]
-) -> Baseline:
-    """The forest judged on each burst by one that has not seen it, in `count` parts."""
-    labels, groups = [str(coin.label) for coin in coins], np.array([coin.group for coin in coins])
-    names = sorted(set(labels))
-    truth = np.array([names.index(label) for label in labels])
-    values, said, losses = table.values(coins)[:, used(table)], np.zeros(len(truth), int), []
-    for done, (seen, held) in enumerate(_folds(values, truth, groups, count), 1):
-        judge = forest().fit(values[seen], truth[seen])
-        said[held] = judge.predict(values[held])
-        losses.append(_losses(judge, values[held], truth[held], table))
-        progress(done)
-    how = f"{count} parts of whole bursts, each judged by a forest that was trained on the others"
-    return _result(how, table, values, truth, [names[n] for n in said], labels, losses)
-
-
-def _folds(values: np.ndarray, truth: np.ndarray, groups: np.ndarray, count: int):
-    with (
-        warnings.catch_warnings()
-    ):  # that a label has few bursts is known: the folds are as many as the fewest
-        warnings.simplefilter("ignore", UserWarning)
-        yield from StratifiedGroupKFold(count, shuffle=True, random_state=SEED).split(
-            values, truth, groups
+        return (
+            f"all images of {', '.join(single)} are one burst, so none are left to evaluate on; "
+            "name others with --test, or change --burst-s"
         )
+    return min(MAX_FOLDS, *map(len, bursts.values()))
 
 
-def trained_and_tested(
+def cross_validate(
     table: FeatureTable,
     coins: Sequence[MeasuredCoin],
-    other: FeatureTable,
-    asked: Sequence[MeasuredCoin],
+    count: int,
+    report_progress: Callable[[int], None],
+) -> Baseline:
+    """The forest, evaluated on each burst by one that has not seen it, in `count` folds."""
+    labels = [str(coin.label) for coin in coins]
+    names = sorted(set(labels))
+    truth = np.array([names.index(label) for label in labels])
+    groups = np.array([coin.group for coin in coins])
+    values = table.to_array(coins)[:, select_measures(table)]
+    answers = np.zeros(len(truth), int)
+    losses = []
+    folds = _split_by_burst(values, truth, groups, count)
+    for done, (trained_on, held_out) in enumerate(folds, 1):
+        forest = build_forest().fit(values[trained_on], truth[trained_on])
+        answers[held_out] = forest.predict(values[held_out])
+        losses.append(_measure_losses(forest, values[held_out], truth[held_out], table))
+        report_progress(done)
+    how = f"{count} parts of whole bursts, "
+    how += "each judged by a forest that was trained on the others"
+    return Baseline(
+        how=how,
+        measures=values.shape[1],
+        answers=_score_answers(labels, [names[index] for index in answers]),
+        importance=_average_losses(losses, table.names),
+        families=_average_losses(losses, {family_of(name) for name in table.names}),
+        telling=rank_measures(table, values, truth),
+    )
+
+
+def _split_by_burst(
+    values: np.ndarray, truth: np.ndarray, groups: np.ndarray, count: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=SEED)
+    with warnings.catch_warnings():
+        # It warns of labels with few bursts; there are as many folds as the fewest.
+        warnings.simplefilter("ignore", UserWarning)
+        yield from folds.split(values, truth, groups)
+
+
+def train_and_test(
+    table: FeatureTable,
+    coins: Sequence[MeasuredCoin],
+    test_table: FeatureTable,
+    test_coins: Sequence[MeasuredCoin],
     how: str,
 ) -> Baseline | str:
-    """The forest trained on some coins and judged on others; or why that cannot be."""
-    names, labels = sorted({str(coin.label) for coin in coins}), [str(coin.label) for coin in asked]
+    """The forest, trained on some coins and evaluated on others; or why that cannot be."""
+    labels = [str(coin.label) for coin in coins]
+    names = sorted(set(labels))
     if len(names) < 2:
-        return NOTHING_TO_TELL
-    keep = used(table)
-    values, truth = (
-        table.values(coins)[:, keep],
-        np.array([names.index(str(coin.label)) for coin in coins]),
-    )
-    judge = forest().fit(values, truth)
-    held = other.values(asked)[:, keep]
-    losses = _losses(judge, held, np.array([names.index(label) for label in labels]), table)
-    return _result(
-        how, table, values, truth, [names[n] for n in judge.predict(held)], labels, [losses]
-    )
-
-
-def _result(
-    how: str,
-    table: FeatureTable,
-    values,
-    truth,
-    said: list[str],
-    labels: list[str],
-    losses: list[dict[str, float]],
-) -> Baseline:
-    """values, truth: of what was trained on. said, labels: of what was judged."""
-    mean = {name: float(np.mean([loss[name] for loss in losses])) for name in losses[0]}
-    ranked = dict(sorted(mean.items(), key=lambda item: -item[1]))
-    single, families = (
-        {n: v for n, v in ranked.items() if "_" in n},
-        {n: v for n, v in ranked.items() if "_" not in n},
-    )
-    answers = metrics.answers(labels, said, sorted({*labels, *said}))
+        return ONE_LABEL
+    truth = np.array([names.index(label) for label in labels])
+    columns = select_measures(table)
+    values = table.to_array(coins)[:, columns]
+    forest = build_forest().fit(values, truth)
+    test_labels = [str(coin.label) for coin in test_coins]
+    test_truth = np.array([names.index(label) for label in test_labels])
+    test_values = test_table.to_array(test_coins)[:, columns]
+    losses = [_measure_losses(forest, test_values, test_truth, table)]
+    answers = [names[index] for index in forest.predict(test_values)]
     return Baseline(
-        how, int(used(table).sum()), answers, single, families, telling(table, values, truth)
+        how=how,
+        measures=values.shape[1],
+        answers=_score_answers(test_labels, answers),
+        importance=_average_losses(losses, table.names),
+        families=_average_losses(losses, {family_of(name) for name in table.names}),
+        telling=rank_measures(table, values, truth),
     )
 
 
-def forest() -> Pipeline:
-    """Untrained. What could not be measured is taken to be as most coins have it."""
+def _score_answers(labels: list[str], answers: list[str]) -> ClosedSetMetrics:
+    return compute_closed_set_metrics(labels, answers, sorted({*labels, *answers}))
+
+
+def build_forest() -> Pipeline:
+    """An untrained forest; where a measure is not known, the median of all coins stands in."""
     trees = ExtraTreesClassifier(TREES, max_features=MEASURES_PER_SPLIT, random_state=SEED)
     return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), trees)
 
 
-def _losses(
-    judge: Pipeline, values: np.ndarray, truth: np.ndarray, table: FeatureTable
+def _measure_losses(
+    forest: Pipeline, values: np.ndarray, truth: np.ndarray, table: FeatureTable
 ) -> dict[str, float]:
-    """Balanced accuracy lost by shuffling each measure (Breiman, 2001), and each family as a whole, by name; a family's has no underscore.
+    """Balanced accuracy lost by shuffling each measure, and each family as a whole, by name.
 
-    All shuffled copies are judged in one go: a forest takes as long for ten coins as for a thousand.
+    This is permutation importance (Breiman, 2001). All shuffled copies are classified in one go: a
+    forest takes as long for ten coins as for a thousand.
     """
     rng = np.random.default_rng(SEED)
-    some = rng.permutation(len(truth))[:SHUFFLED_COINS]
-    values, truth = values[some], truth[some]
-    names = [name for name, keep in zip(table.names, used(table)) if keep]
-    families = [family(name) for name in names]
-    sets = {
-        **{name: [n] for n, name in enumerate(names)},
-        **{one: [n for n, other in enumerate(families) if other == one] for one in families},
+    chosen = rng.permutation(len(truth))[:MAX_SHUFFLED_COINS]
+    values, truth = values[chosen], truth[chosen]
+    columns = _group_columns(_list_selected(table))
+    copies = [_shuffle(values, own, rng) for own in columns.values() for _ in range(SHUFFLES)]
+    answers = forest.predict(np.concatenate([values, *copies])).reshape(-1, len(truth))
+    balanced = _balanced_accuracies(answers, truth)
+    shuffled = balanced[1:].reshape(-1, SHUFFLES).mean(axis=1)
+    return dict(zip(columns, (balanced[0] - shuffled).tolist()))
+
+
+def _group_columns(names: list[str]) -> dict[str, list[int]]:
+    """The columns to shuffle together, by the name of the measure or of the family."""
+    columns = {name: [index] for index, name in enumerate(names)}
+    for index, name in enumerate(names):
+        columns.setdefault(family_of(name), []).append(index)
+    return columns
+
+
+def _shuffle(values: np.ndarray, columns: list[int], rng: np.random.Generator) -> np.ndarray:
+    shuffled = values.copy()
+    shuffled[:, columns] = values[rng.permutation(len(values))][:, columns]
+    return shuffled
+
+
+def _balanced_accuracies(answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Balanced accuracy of each row of answers, (rows, coins): float (rows,)."""
+    recalls = [(answers[:, truth == label] == label).mean(axis=1) for label in np.unique(truth)]
+    return np.mean(recalls, axis=0)
+
+
+def _average_losses(
+    losses: list[dict[str, float]], names: Sequence[str] | set[str]
+) -> dict[str, float]:
+    """The mean over the folds of some losses, the largest first."""
+    means = {
+        name: float(np.mean([loss[name] for loss in losses])) for name in losses[0] if name in names
     }
-    copies = np.tile(values, (len(sets) * SHUFFLES, 1, 1))
-    for copy, columns in zip(
-        copies, (columns for columns in sets.values() for _ in range(SHUFFLES))
-    ):
-        copy[:, columns] = values[rng.permutation(len(values))][:, columns]
-    said = judge.predict(np.concatenate([values, *copies])).reshape(-1, len(truth))
-    balanced = np.mean(
-        [(said[:, truth == label] == label).mean(axis=1) for label in np.unique(truth)], axis=0
+    return dict(sorted(means.items(), key=lambda item: -item[1]))
+
+
+def rank_measures(table: FeatureTable, values: np.ndarray, truth: np.ndarray) -> tuple[str, ...]:
+    """The most informative measures by their mutual information with the label, the best first.
+
+    At most MAX_INFORMATIVE, and MAX_PER_FAMILY of a family.
+    """
+    names = _list_selected(table)
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    neighbours = min(3, len(truth) - 1)
+    information = mutual_info_classif(
+        imputer.fit_transform(values), truth, n_neighbors=neighbours, random_state=SEED
     )
-    return dict(zip(sets, (balanced[0] - balanced[1:].reshape(-1, SHUFFLES).mean(axis=1)).tolist()))
+    best: list[str] = []
+    for index in np.argsort(-information, kind="stable"):
+        family = family_of(names[index])
+        if sum(family_of(name) == family for name in best) < MAX_PER_FAMILY:
+            best.append(names[index])
+    return tuple(best[:MAX_INFORMATIVE])
 
 
-def telling(
-    table: FeatureTable, values: np.ndarray, truth: np.ndarray, count: int = 6
-) -> tuple[str, ...]:
-    """Measures by their mutual information with the label, the most telling first and at most two of a family."""
-    names = [name for name, keep in zip(table.names, used(table)) if keep]
-    filled = SimpleImputer(strategy="median", keep_empty_features=True).fit_transform(values)
-    worth = mutual_info_classif(
-        filled, truth, n_neighbors=min(3, len(truth) - 1), random_state=SEED
-    )
-    found: list[str] = []
-    for index in np.argsort(-worth, kind="stable"):
-        if sum(family(name) == family(names[index]) for name in found) < 2:
-            found.append(names[index])
-    return tuple(found[:count])
-
-
-def one_class() -> Pipeline:
-    """Untrained. Its score is above 0 for what looks like the coins it was trained on."""
+def build_one_class_svm() -> Pipeline:
+    """An untrained one-class SVM; its score is above 0 for what looks like its own coins."""
     return make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),
         StandardScaler(),
@@ -213,30 +270,31 @@ def one_class() -> Pipeline:
     )
 
 
-def scored(table: FeatureTable, own: Sequence[bool]) -> tuple[Pipeline, np.ndarray]:
-    """A one-class machine trained on the rows marked as its own, and every row's score: of its own by one that did not see their burst.
+def train_one_class_svm(table: FeatureTable, own: Sequence[bool]) -> tuple[Pipeline, np.ndarray]:
+    """A one-class SVM trained on the rows marked as its own, and the score of every row.
 
-    Where all its own are one burst, they are scored by the machine that saw them.
+    Its own rows are scored by one that has not seen their burst. Where all of them are one burst,
+    they are scored by the SVM that saw them.
     """
-    values, mine = table.values()[:, used(table)], np.asarray(own, bool)
-    groups = np.array([coin.group for coin in table.coins])[mine]
-    machine = one_class().fit(values[mine])
-    scores = machine.decision_function(values)
-    count = min(FOLDS, len(np.unique(groups)))
+    values = table.to_array()[:, select_measures(table)]
+    rows = np.flatnonzero(np.asarray(own, bool))
+    groups = np.array([coin.group for coin in table.coins])[rows]
+    svm = build_one_class_svm().fit(values[rows])
+    scores = svm.decision_function(values)
+    count = min(MAX_FOLDS, len(np.unique(groups)))
     if count > 1:
-        rows = np.flatnonzero(mine)
-        for seen, held in GroupKFold(count).split(rows, groups=groups):
-            scores[rows[held]] = (
-                one_class().fit(values[rows[seen]]).decision_function(values[rows[held]])
-            )
-    return machine, scores
+        for trained_on, held_out in GroupKFold(count).split(rows, groups=groups):
+            fold = build_one_class_svm().fit(values[rows[trained_on]])
+            scores[rows[held_out]] = fold.decision_function(values[rows[held_out]])
+    return svm, scores
 
 
-def judged_by_score(scores: np.ndarray, own: Sequence[bool]) -> OneClassMetrics:
-    mine = np.asarray(own, bool)
-    outside = Proportion.counted(int((scores[mine] < 0).sum()), int(mine.sum()))
+def evaluate_one_class(scores: np.ndarray, own: Sequence[bool]) -> OneClassMetrics:
+    """Figures of the scores of coins; own: which of them have the SVM's labels."""
+    is_own = np.asarray(own, bool)
+    genuine, foreign = scores[is_own], scores[~is_own]
     return OneClassMetrics(
-        outside,
-        int((~mine).sum()),
-        metrics.auroc((-scores[mine]).tolist(), (-scores[~mine]).tolist()),
+        outside=Proportion.from_counts(int((genuine < 0).sum()), len(genuine)),
+        foreign=len(foreign),
+        auroc=compute_auroc((-genuine).tolist(), (-foreign).tolist()),
     )

@@ -1,6 +1,6 @@
-"""A folder of coins -> a table of measures, and a report on what they tell: `coinsorter-train features`."""
+"""The report of `coinsorter-train features`: a table of measures, and what they say of labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,33 @@ from sklearn.pipeline import Pipeline
 from coinsorter.atomic import replace_file, replace_folder
 from coinsorter.errors import InputError
 from coinsorter.images import list_images
-from coinsorter.recognition import bundle
-from coinsorter.recognition.bundle import Bundle
+from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.training import html_report, report_folder
-from coinsorter.training.evaluation import plots
-from coinsorter.training.evaluation.plots import Tile
-from coinsorter.training.features import baseline, measure
-from coinsorter.training.features.baseline import Baseline, OneClassMetrics
-from coinsorter.training.features.measure import FeatureTable, MeasuredCoin
+from coinsorter.training.evaluation.figures import Tile, draw_contact_sheet
+from coinsorter.training.evaluation.plots import plot_confusion_matrix
+from coinsorter.training.features.baseline import (
+    Baseline,
+    OneClassMetrics,
+    choose_folds,
+    cross_validate,
+    evaluate_one_class,
+    select_measures,
+    train_and_test,
+    train_one_class_svm,
+)
+from coinsorter.training.features.feature_plots import plot_distributions, plot_importances
+from coinsorter.training.features.feature_table import (
+    BURST_S,
+    FeatureTable,
+    MeasuredCoin,
+    format_csv,
+    measure_folder,
+)
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.report_folder import Plate
 
-USUAL = (
+#: Measures that the report shows where no forest says which are the most informative.
+USUAL_MEASURES = (
     "size_outline_diameter_px",
     "shape_circularity",
     "colour_all_lab_l_mean",
@@ -31,14 +46,17 @@ USUAL = (
     "texture_glcm_contrast_at_1_px",
     "edge_density_share",
 )
+#: What the report calls coins that lie in no folder of their own.
+NO_LABEL = "(none)"
 
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """What is described.
+    """What is measured, and what is made of it.
 
-    bundle: None where sizes in mm and foreign labels are not known. test: judged by what was learned from data. svm: saved there.
-    burst_s: see `measures.measure_folder`.
+    bundle: tells sizes in mm and which labels are foreign; None where neither is known. crops: the
+    images are ready crops. test: a folder that is evaluated by what was learned from `data`.
+    svm: a file that the one-class SVM is saved to. burst_s: see `feature_table.measure_folder`.
     """
 
     data: Path
@@ -46,211 +64,240 @@ class FeatureSettings:
     crops: bool = False
     test: Path | None = None
     svm: Path | None = None
-    burst_s: float = measure.BURST_S
+    burst_s: float = BURST_S
+
+
+@dataclass(frozen=True, eq=False)
+class OneClass:
+    """A trained one-class SVM, the scores of all coins, and figures of those.
+
+    test_scores: None without a test folder.
+    """
+
+    svm: Pipeline
+    metrics: OneClassMetrics
+    scores: np.ndarray
+    test_scores: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureStudy:
-    """All that was found out; of `test` and of the one-class machine only where they were asked for. baseline: or why there is none."""
+    """Everything that was measured and learned.
 
-    wanted: FeatureSettings
+    baseline: a text says why there is none. test, one_class: None where they were not wanted.
+    """
+
+    settings: FeatureSettings
     table: FeatureTable
     test: FeatureTable | None
     baseline: Baseline | str
-    one_class: OneClassMetrics | None
-    scores: np.ndarray | None
-    test_scores: np.ndarray | None
-    machine: Pipeline | None
+    one_class: OneClass | None
 
 
-def describe_features(wanted: FeatureSettings, out: Path, bar: OpenProgress) -> dict[str, Any]:
-    """Writes features.csv, report.html with its pictures and metrics.json to `out`, and saves the one-class machine where that is wanted.
+def write_feature_report(
+    settings: FeatureSettings, out: Path, open_progress: OpenProgress
+) -> dict[str, Any]:
+    """Writes features.csv, report.html with its figures and metrics.json to `out`.
 
-    Returns what metrics.json says. Raises InputError where there is nothing to measure or nowhere to write, BundleError for an unsound bundle.
+    Saves the one-class SVM, where that is wanted. Returns what metrics.json says. Raises
+    InputError where there is nothing to measure or no place to write to, BundleError for an
+    unsound bundle.
     """
-    report_folder.check(out, wanted.data, *([wanted.test] if wanted.test else []))
-    if wanted.svm and (wanted.svm.is_dir() or not wanted.svm.parent.is_dir()):
-        raise InputError(f"{wanted.svm}: is a folder, or lies in none; name a file with --svm")
-    models = bundle.load_bundle(wanted.bundle) if wanted.bundle else None
-    found = _found(wanted, models, bar)
-    plates = list(_plates(found))
-    result = plain(found)
-    named = {plate.name: plate for plate in plates}
+    report_folder.check(out, settings.data, *([settings.test] if settings.test else []))
+    _check_svm_path(settings.svm)
+    study = _study_features(settings, open_progress)
+    figures = list(_draw_figures(study))
+    result = describe_as_json(study)
     html = html_report.render_template(
         "features.html",
-        found=found,
+        study=study,
         result=result,
-        plates=named,
-        counts=_counts(found.table),
-        medians=_medians(found),
+        plates={figure.name: figure for figure in figures},
+        counts=_count_labels(study.table),
+        medians=_compute_medians(study),
     )
-    with replace_folder(out) as new:
-        report_folder.fill(new, html, plates, result)
-        (new / "features.csv").write_text(
-            measure.as_csv(found.table, _listed(found.scores)), encoding="utf-8"
-        )
-        if found.test:
-            (new / "features-test.csv").write_text(
-                measure.as_csv(found.test, _listed(found.test_scores)), encoding="utf-8"
-            )
-        if wanted.svm:
-            _save(found.machine, wanted.svm)
+    with replace_folder(out) as folder:
+        report_folder.fill(folder, html, figures, result)
+        _write_tables(study, folder)
+        if study.one_class and settings.svm:
+            with replace_file(settings.svm) as file:
+                joblib.dump(study.one_class.svm, file)
     return result
 
 
-def _save(machine: Pipeline | None, path: Path) -> None:
-    with replace_file(path) as new:
-        joblib.dump(machine, new)
+def _check_svm_path(path: Path | None) -> None:
+    if path and (path.is_dir() or not path.parent.is_dir()):
+        raise InputError(f"{path}: is a folder, or lies in none; name a file with --svm")
 
 
-def _found(wanted: FeatureSettings, models: Bundle | None, bar: OpenProgress) -> FeatureStudy:
-    table = _measured(wanted.data, models, wanted, bar)
-    test = _measured(wanted.test, models, wanted, bar) if wanted.test else None
-    known = {coin.label for coin in _known(table, models)}
-    if models and not known:
+def _write_tables(study: FeatureStudy, folder: Path) -> None:
+    scores = test_scores = None
+    if study.one_class:
+        scores = study.one_class.scores.tolist()
+        if study.one_class.test_scores is not None:
+            test_scores = study.one_class.test_scores.tolist()
+    (folder / "features.csv").write_text(format_csv(study.table, scores), encoding="utf-8")
+    if study.test:
+        text = format_csv(study.test, test_scores)
+        (folder / "features-test.csv").write_text(text, encoding="utf-8")
+
+
+def _study_features(settings: FeatureSettings, open_progress: OpenProgress) -> FeatureStudy:
+    bundle = load_bundle(settings.bundle) if settings.bundle else None
+    table = _measure(settings.data, bundle, settings, open_progress)
+    test = _measure(settings.test, bundle, settings, open_progress) if settings.test else None
+    labels = _list_labels(table, bundle)
+    if bundle and not labels:
         raise InputError(
-            f"{wanted.data}: no folder is named as a label of bundle {wanted.bundle} ({', '.join(models.labels)})"
+            f"{settings.data}: no folder is named as a label of bundle {settings.bundle} "
+            f"({', '.join(bundle.labels)})"
         )
-    machine = scores = test_scores = about = None
-    if wanted.svm:
-        machine, scores, test_scores, about = _one_class(wanted, table, test, known)
-    return FeatureStudy(
-        wanted,
-        table,
-        test,
-        _baseline(wanted, table, test, known, bar),
-        about,
-        scores,
-        test_scores,
-        machine,
-    )
+    one_class = _train_one_class(settings, table, test, labels) if settings.svm else None
+    baseline = _train_baseline(settings, table, test, labels, open_progress)
+    return FeatureStudy(settings, table, test, baseline, one_class)
 
 
-def _measured(
-    folder: Path, models: Bundle | None, wanted: FeatureSettings, bar: OpenProgress
+def _measure(
+    folder: Path, bundle: Bundle | None, settings: FeatureSettings, open_progress: OpenProgress
 ) -> FeatureTable:
-    with bar(f"measuring {folder.name}", len(list_images(folder))) as tell:
-        return measure.measure_folder(folder, models, wanted.crops, wanted.burst_s, tell)
+    with open_progress(f"measuring {folder.name}", len(list_images(folder))) as report_progress:
+        return measure_folder(folder, bundle, settings.crops, settings.burst_s, report_progress)
 
 
-def _known(table: FeatureTable, models: Bundle | None) -> list[MeasuredCoin]:
-    """Coins whose label counts: the bundle's labels, or without a bundle any."""
-    return [
-        coin
-        for coin in table.coins
-        if coin.label is not None and (models is None or coin.label in models.labels)
-    ]
+def _list_labels(table: FeatureTable, bundle: Bundle | None) -> set[str]:
+    """The labels of genuine coins: the bundle's, or without one all that there are."""
+    labels = {coin.label for coin in table.coins if coin.label is not None}
+    return labels & set(bundle.labels) if bundle else labels
 
 
-def _baseline(
-    wanted: FeatureSettings,
+def _select_labelled(table: FeatureTable, labels: set[str]) -> list[MeasuredCoin]:
+    return [coin for coin in table.coins if coin.label in labels]
+
+
+def _train_baseline(
+    settings: FeatureSettings,
     table: FeatureTable,
     test: FeatureTable | None,
-    known: set,
-    bar: OpenProgress,
+    labels: set[str],
+    open_progress: OpenProgress,
 ) -> Baseline | str:
-    coins = [coin for coin in table.coins if coin.label in known]
-    if test and wanted.test:
-        asked = [coin for coin in test.coins if coin.label in known]
-        if not asked:
-            return f"no folder of {wanted.test} is named as one of {wanted.data}"
-        with bar("forest", 1) as tell:
-            result = baseline.trained_and_tested(
-                table, coins, test, asked, f"trained on {wanted.data}, judged on {wanted.test}"
-            )
-            tell(1)
-            return result
-    count = baseline.folds(coins)
+    coins = _select_labelled(table, labels)
+    if test:
+        return _test_baseline(
+            settings, table, coins, test, _select_labelled(test, labels), open_progress
+        )
+    count = choose_folds(coins)
     if isinstance(count, str):
         return count
-    with bar("forests", count) as tell:
-        return baseline.cross_validated(table, coins, count, tell)
+    with open_progress("forests", count) as report_progress:
+        return cross_validate(table, coins, count, report_progress)
 
 
-def _one_class(wanted: FeatureSettings, table: FeatureTable, test: FeatureTable | None, known: set):
-    own = [coin.label in known for coin in table.coins]
+def _test_baseline(
+    settings: FeatureSettings,
+    table: FeatureTable,
+    coins: list[MeasuredCoin],
+    test: FeatureTable,
+    test_coins: list[MeasuredCoin],
+    open_progress: OpenProgress,
+) -> Baseline | str:
+    if not test_coins:
+        return f"no folder of {settings.test} is named as one of {settings.data}"
+    how = f"trained on {settings.data}, judged on {settings.test}"
+    with open_progress("forest", 1) as report_progress:
+        baseline = train_and_test(table, coins, test, test_coins, how)
+        report_progress(1)
+        return baseline
+
+
+def _train_one_class(
+    settings: FeatureSettings, table: FeatureTable, test: FeatureTable | None, labels: set[str]
+) -> OneClass:
+    own = [coin.label in labels for coin in table.coins]
     if not any(own):
         raise InputError(
-            f"{wanted.data}: no picture lies in a folder of its own, so --svm has no genuine coins to learn from"
+            f"{settings.data}: no image lies in a folder of its own, so --svm has no genuine "
+            "coins to learn from"
         )
-    machine, scores = baseline.scored(table, own)
+    svm, scores = train_one_class_svm(table, own)
     if test is None:
-        return machine, scores, None, baseline.judged_by_score(scores, own)
-    test_scores = machine.decision_function(test.values()[:, baseline.used(table)])
-    return (
-        machine,
-        scores,
-        test_scores,
-        baseline.judged_by_score(test_scores, [coin.label in known for coin in test.coins]),
-    )
+        return OneClass(svm, evaluate_one_class(scores, own), scores, None)
+    test_scores = svm.decision_function(test.to_array()[:, select_measures(table)])
+    test_own = [coin.label in labels for coin in test.coins]
+    return OneClass(svm, evaluate_one_class(test_scores, test_own), scores, test_scores)
 
 
-def plain(found: FeatureStudy) -> dict[str, Any]:
+def describe_as_json(study: FeatureStudy) -> dict[str, Any]:
     """Everything that metrics.json says: numbers, strings and None."""
-    wanted, table = found.wanted, found.table
-    keep = baseline.used(table)
-    paths = {"path": wanted.data, "bundle": wanted.bundle, "test": wanted.test}
+    settings, table, baseline = study.settings, study.table, study.baseline
+    one_class = None
+    if study.one_class:
+        one_class = {**asdict(study.one_class.metrics), "file": str(settings.svm)}
+    names = np.array(table.names)
     return {
         "data": {
-            **{name: str(path) if path else None for name, path in paths.items()},
-            "crops": wanted.crops,
-            "burst_s": wanted.burst_s,
+            "path": str(settings.data),
+            "bundle": str(settings.bundle) if settings.bundle else None,
+            "test": str(settings.test) if settings.test else None,
+            "crops": settings.crops,
+            "burst_s": settings.burst_s,
         },
         "coins": len(table.coins),
-        "per_label": _counts(table),
+        "per_label": _count_labels(table),
         "left_out": table.left_out,
-        "test_left_out": found.test.left_out if found.test else {},
+        "test_left_out": study.test.left_out if study.test else {},
         "measures": table.names,
-        "used": [name for name, kept in zip(table.names, keep) if kept],
-        "baseline": None if isinstance(found.baseline, str) else asdict(found.baseline),
-        "no_baseline": found.baseline if isinstance(found.baseline, str) else None,
-        "one_class": {**asdict(found.one_class), "file": str(wanted.svm)}
-        if found.one_class
-        else None,
+        "used": names[select_measures(table)].tolist(),
+        "baseline": None if isinstance(baseline, str) else asdict(baseline),
+        "no_baseline": baseline if isinstance(baseline, str) else None,
+        "one_class": one_class,
     }
 
 
-def summarize_features(result: dict[str, Any]) -> str:
+def summarize_features(result: Mapping[str, Any]) -> str:
     """The figures that matter most, of what metrics.json says, in a few lines."""
     left_out = len(result["left_out"]) + len(result["test_left_out"])
     lines = [
-        f"{result['coins']} coins, {len(result['measures'])} measures of each; {left_out} pictures left out"
+        f"{result['coins']} coins, {len(result['measures'])} measures of each; "
+        f"{left_out} images left out"
     ]
     if result["baseline"]:
-        answers = result["baseline"]["answers"]
-        right, balanced = answers["right"], answers["balanced_accuracy"]
-        lines.append(
-            f"extra-trees, {result['baseline']['how']}: {100 * right['share']:.2f} % of {right['of']} right, balanced {100 * balanced:.2f} %"
-        )
+        lines.append(_summarize_baseline(result["baseline"]))
     else:
         lines.append(f"no classifier: {result['no_baseline']}")
-    if one := result["one_class"]:
-        against = (
-            ""
-            if one["auroc"] is None
-            else f", AUROC {one['auroc']:.3f} against {one['foreign']} foreign ones"
-        )
-        lines.append(
-            f"one-class SVM in {one['file']}: {100 * one['outside']['share']:.1f} % of genuine coins called strange{against}"
-        )
+    if result["one_class"]:
+        lines.append(_summarize_one_class(result["one_class"]))
     return "\n".join(lines)
 
 
-def _counts(table: FeatureTable) -> dict[str, int]:
-    labels = [coin.label or "(none)" for coin in table.coins]
+def _summarize_baseline(baseline: Mapping[str, Any]) -> str:
+    right = baseline["answers"]["right"]
+    balanced = baseline["answers"]["balanced_accuracy"]
+    return (
+        f"extra-trees, {baseline['how']}: {100 * right['share']:.2f} % of {right['of']} right, "
+        f"balanced {100 * balanced:.2f} %"
+    )
+
+
+def _summarize_one_class(one_class: Mapping[str, Any]) -> str:
+    outside = one_class["outside"]["share"]
+    line = f"one-class SVM in {one_class['file']}: takes {100 * outside:.1f} % of genuine coins "
+    line += "for foreign"
+    if one_class["auroc"] is not None:
+        line += f", AUROC {one_class['auroc']:.3f} against {one_class['foreign']} foreign ones"
+    return line
+
+
+def _count_labels(table: FeatureTable) -> dict[str, int]:
+    labels = [coin.label or NO_LABEL for coin in table.coins]
     return {label: labels.count(label) for label in sorted(set(labels))}
 
 
-def _listed(scores: np.ndarray | None) -> list[float] | None:
-    return None if scores is None else scores.tolist()
-
-
-def _medians(found: FeatureStudy) -> dict[str, dict[str, float]]:
-    """The median of each telling measure, by label."""
-    by_name = _by_label(found.table, _telling(found))
+def _compute_medians(study: FeatureStudy) -> dict[str, dict[str, float]]:
+    """The median of each measure that is shown, by label."""
     return {
         name: {label: _median(values) for label, values in by_label.items()}
-        for name, by_label in by_name.items()
+        for name, by_label in _split_by_label(study).items()
     }
 
 
@@ -259,45 +306,45 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def _telling(found: FeatureStudy) -> tuple[str, ...]:
-    """The measures that are shown: without a baseline, a few usual ones."""
-    return (
-        tuple(name for name in USUAL if name in found.table.names)
-        if isinstance(found.baseline, str)
-        else found.baseline.telling
-    )
+def _split_by_label(study: FeatureStudy) -> dict[str, dict[str, np.ndarray]]:
+    """The values of each measure that is shown, by measure and label: float (n,)."""
+    table = study.table
+    labels = np.array([coin.label or NO_LABEL for coin in table.coins])
+    values = table.to_array()
+    by_name: dict[str, dict[str, np.ndarray]] = {}
+    for name in _choose_measures(study):
+        column = values[:, table.names.index(name)]
+        by_name[name] = {label: column[labels == label] for label in _count_labels(table)}
+    return by_name
 
 
-def _by_label(table: FeatureTable, names: tuple[str, ...]) -> dict[str, dict[str, np.ndarray]]:
-    labels, values = np.array([coin.label or "(none)" for coin in table.coins]), table.values()
-    return {
-        name: {
-            label: values[labels == label, table.names.index(name)]
-            for label in sorted(set(labels.tolist()))
-        }
-        for name in names
-    }
+def _choose_measures(study: FeatureStudy) -> tuple[str, ...]:
+    """The measures that are shown: the most informative, or without a baseline the usual ones."""
+    if isinstance(study.baseline, str):
+        return tuple(name for name in USUAL_MEASURES if name in study.table.names)
+    return study.baseline.telling
 
 
-def _plates(found: FeatureStudy) -> Iterator[Plate]:
-    """Every picture of the report, in its order."""
-    crops = [Tile(crop, (label or "(none)",)) for label, crop in sorted(found.table.shown.items())]
-    sheet = plots.contact_sheet(crops, "One coin of each label, as it was measured", columns=8)
+def _draw_figures(study: FeatureStudy) -> Iterator[Plate]:
+    """Every figure of the report, in its order."""
+    examples = sorted(study.table.examples.items())
+    tiles = [Tile(crop, (label or NO_LABEL,)) for label, crop in examples]
+    sheet = draw_contact_sheet(tiles, "One coin of each label, as it was measured", columns=8)
     yield Plate("coins", sheet, "Same radius, same belt colour: what differs is the coin.")
-    boxes = plots.distributions(_by_label(found.table, _telling(found)))
-    yield Plate(
-        "distributions",
-        boxes,
-        "Box: the middle half of the label's coins; line: the median; whiskers: all but 5 % on either side.",
+    boxes = plot_distributions(_split_by_label(study))
+    caption = (
+        "Box: the middle half of the label's coins; line: the median; "
+        "whiskers: all but 5 % on either side."
     )
-    if not isinstance(found.baseline, str):
-        table = plots.confusion(
-            found.baseline.answers.confusion, "The forest on coins it has not seen"
-        )
-        yield Plate("confusion", table, "Rows: what it was. Columns: what the forest said.")
-        losses = plots.importances(found.baseline.families, found.baseline.importance)
-        yield Plate(
-            "importance",
-            losses,
-            "Balanced accuracy lost when a family, or one measure, is shuffled among the coins.",
-        )
+    yield Plate("distributions", boxes, caption)
+    if not isinstance(study.baseline, str):
+        yield from _draw_baseline(study.baseline)
+
+
+def _draw_baseline(baseline: Baseline) -> Iterator[Plate]:
+    title = "The forest on coins it has not seen"
+    matrix = plot_confusion_matrix(baseline.answers.confusion, title)
+    yield Plate("confusion", matrix, "Rows: the truth. Columns: the forest's answer.")
+    losses = plot_importances(baseline.families, baseline.importance)
+    caption = "Balanced accuracy lost when a family, or one measure, is shuffled among the coins."
+    yield Plate("importance", losses, caption)

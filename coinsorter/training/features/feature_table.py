@@ -1,0 +1,166 @@
+"""The measures of all coins in a folder, as a table with a row for each."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from coinsorter.errors import InputError
+from coinsorter.images import list_images, read_image
+from coinsorter.recognition.bundle import Bundle
+from coinsorter.records import Circle
+from coinsorter.sorting.assembly import build_search
+from coinsorter.training.dataset import quality
+from coinsorter.training.dataset.quality import LENIENT_SEARCH
+from coinsorter.training.dataset.splits import number_bursts
+from coinsorter.training.features.measure import STANDARD, measure_coin
+from coinsorter.vision import crop as cropping
+from coinsorter.vision.detect import MIN_SIDE_PX, Search, find_circles
+
+#: Radii that are searched where the coins' sizes are not known, over a frame's shorter edge.
+UNKNOWN_RADII = (0.05, 0.3)
+#: Images of one folder no further apart, in seconds, are one burst; recipes have the same default.
+BURST_S = 40.0
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredCoin:
+    """One row of the table.
+
+    path: relative to the folder. label: the name of its folder, None where it lies in none.
+    group: the number of its burst, equal for images of one coin taken in one go.
+    """
+
+    path: Path
+    label: str | None
+    group: int
+    measures: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """The coins of a folder.
+
+    left_out: why other images were not measured, by path. examples: one standard crop of each
+    label, "" for coins without one.
+    """
+
+    coins: tuple[MeasuredCoin, ...]
+    left_out: dict[str, str]
+    examples: dict[str, np.ndarray]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the measures, in the order of the columns."""
+        return list(self.coins[0].measures)
+
+    def to_array(self, coins: Sequence[MeasuredCoin] | None = None) -> np.ndarray:
+        """The measures as float (n, measures), of some coins or all; nan where one is not known."""
+        rows = [list(coin.measures.values()) for coin in (self.coins if coins is None else coins)]
+        return np.array(rows, float).reshape(-1, len(self.names))
+
+
+def measure_folder(
+    folder: Path,
+    bundle: Bundle | None,
+    crops: bool,
+    burst_s: float,
+    report_progress: Callable[[int], None],
+) -> FeatureTable:
+    """The table of the coins below a folder, one in each image.
+
+    bundle: tells the sizes of coins and the scale of the view. crops: the images are ready crops.
+    burst_s: images of one folder that are no further apart, by the last number in their names, are
+    one burst; with 0 each image is a burst of its own. Raises InputError where no coin is found.
+    """
+    paths = list_images(folder)
+    groups = number_bursts(paths, burst_s) if burst_s else range(1, len(paths) + 1)
+    coins: list[MeasuredCoin] = []
+    left_out: dict[str, str] = {}
+    examples: dict[str, np.ndarray] = {}
+    for number, (path, group) in enumerate(zip(paths, groups), 1):
+        measured = _measure_image(path, bundle, crops)
+        if isinstance(measured, str):
+            left_out[str(path.relative_to(folder))] = measured
+        else:
+            measures, crop = measured
+            label = _find_label(path, folder, bundle)
+            coins.append(MeasuredCoin(path.relative_to(folder), label, int(group), measures))
+            examples.setdefault(label or "", crop)
+        report_progress(number)
+    if not coins:
+        reasons = "; ".join(sorted(set(left_out.values())))
+        raise InputError(
+            f"{folder}: none of its {len(paths)} images can be measured ({reasons}); "
+            "if each is one ready crop, add --crops"
+        )
+    return FeatureTable(tuple(coins), left_out, examples)
+
+
+def _measure_image(
+    path: Path, bundle: Bundle | None, crops: bool
+) -> tuple[dict[str, float], np.ndarray] | str:
+    """The measures of the coin in an image, and its standard crop; or why there are none."""
+    pixels = read_image(path)
+    if pixels is None:
+        return "unreadable"
+    circle = find_outline(pixels, bundle, crops)
+    if isinstance(circle, str):
+        return circle
+    spec = replace(STANDARD, surround=bundle.crop.surround) if bundle else STANDARD
+    plane = bundle.view if bundle else None
+    measures = measure_coin(pixels, circle, spec, plane, outline_measured=not crops)
+    return measures, cropping.cut(pixels, circle, 0.0, spec)
+
+
+def find_outline(pixels: np.ndarray, bundle: Bundle | None, crops: bool) -> Circle | str:
+    """The outline of the one coin in an image, uint8 (h, w, 3) RGB; or why there is none."""
+    if crops:
+        return quality.locate_in_crop(pixels, STANDARD.surround)
+    if min(pixels.shape[:2]) < MIN_SIDE_PX:
+        return "too small"
+    if bundle and pixels.shape[:2] != (bundle.view.height_px, bundle.view.width_px):
+        return "not the bundle's view"
+    circles = find_circles(pixels, _choose_search(pixels, bundle))
+    circles = [circle for circle in circles if circle.quality]
+    return circles[0] if len(circles) == 1 else f"{len(circles)} coins"
+
+
+def _choose_search(pixels: np.ndarray, bundle: Bundle | None) -> Search:
+    if bundle:
+        search = build_search(bundle, bundle.view)
+        return Search(search.min_radius_px, search.max_radius_px, **LENIENT_SEARCH)
+    shorter_px = min(pixels.shape[:2])
+    return Search(*(share * shorter_px for share in UNKNOWN_RADII), **LENIENT_SEARCH)
+
+
+def _find_label(path: Path, folder: Path, bundle: Bundle | None) -> str | None:
+    if path.parent == folder:
+        return None
+    name = path.parent.name
+    return bundle.resolve_label(name) if bundle else name
+
+
+def format_csv(table: FeatureTable, scores: Sequence[float] | None = None) -> str:
+    """The table as CSV: path, label, group, every measure, and a one-class score where given.
+
+    Numbers have six digits; those that are not known are left empty.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    last = [] if scores is None else ["one_class_score"]
+    writer.writerow(["path", "label", "group", *table.names, *last])
+    for number, coin in enumerate(table.coins):
+        values = list(coin.measures.values())
+        if scores is not None:
+            values.append(scores[number])
+        label = coin.label or ""
+        writer.writerow([coin.path.as_posix(), label, coin.group, *_format_values(values)])
+    return text.getvalue()
+
+
+def _format_values(values: Sequence[float]) -> Iterator[str]:
+    return ("" if np.isnan(value) else f"{value:.6g}" for value in values)
