@@ -1,6 +1,6 @@
-"""What systemd is told: that the machine is ready, that frames still come, and what it does; nothing where nobody asks.
+"""What systemd hears: that the machine is ready, that frames still come, and what it does.
 
-The protocol is sd_notify(3): with $NOTIFY_SOCKET set, somebody asks.
+The protocol is sd_notify(3): systemd listens where $NOTIFY_SOCKET is set.
 """
 
 import os
@@ -9,13 +9,19 @@ from collections.abc import Callable
 
 from coinsorter.errors import ServiceError
 
-# Told so often, of systemd's own interval: it restarts the machine when it has heard nothing for a whole one (sd_watchdog_enabled(3)).
+#: Pings in each of the watchdog's intervals; systemd restarts a service that has sent none for a
+#: whole one, and asks for two at least (sd_watchdog_enabled(3)).
 PINGS = 4
+#: Seconds between two lines of status.
 STATUS_S = 5.0
 
 
 class SystemdNotifier:
-    """Tells systemd, or nobody. notify: sends a message; now_s: seconds on a monotonic clock; interval_s: of the watchdog, None without."""
+    """Sends systemd the messages of a service.
+
+    notify: sends a message. now_s: seconds on a monotonic clock. interval_s: the watchdog's, seconds;
+    None without a watchdog.
+    """
 
     def __init__(
         self,
@@ -23,56 +29,71 @@ class SystemdNotifier:
         now_s: Callable[[], float] = time.monotonic,
         interval_s: float | None = None,
     ) -> None:
-        self._notify, self._now_s, self._interval_s = notify, now_s, interval_s
-        self._pinged_s = self._told_s = self._beat_s = float("-inf")
+        self._notify = notify
+        self._now_s = now_s
+        self._interval_s = interval_s
+        self._pinged_s = float("-inf")
+        self._status_s = float("-inf")
+        self._beat_s = float("-inf")
 
     def report_ready(self, status: str) -> None:
         """The machine sorts from now on."""
         self._notify(f"READY=1\nSTATUS={status}")
-        self._pinged_s = self._told_s = self._now_s()
+        self._pinged_s = self._status_s = self._now_s()
 
     def report_alive(self, beat_s: float, status: Callable[[], str]) -> None:
-        """The machine's loop goes round. beat_s: when the last frame came; the watchdog hears of new ones only. As often as you like."""
+        """The machine's loop goes round; it may be called as often as you like.
+
+        beat_s: when the last frame came. The watchdog is pinged for new frames only. status: says in
+        one line what the machine does.
+        """
         now_s = self._now_s()
-        if (
-            self._interval_s
-            and beat_s > self._beat_s
-            and now_s >= self._pinged_s + self._interval_s / PINGS
-        ):
-            self._pinged_s, self._beat_s = now_s, beat_s
+        if self._is_ping_due(now_s) and beat_s > self._beat_s:
+            self._pinged_s = now_s
+            self._beat_s = beat_s
             self._notify("WATCHDOG=1")
-        if now_s >= self._told_s + STATUS_S:
-            self._told_s = now_s
+        if now_s >= self._status_s + STATUS_S:
+            self._status_s = now_s
             self._notify(f"STATUS={status()}")
 
     def report_reloading(self) -> None:
-        """The settings are being read anew; `ready` ends it."""
+        """The settings are being read again; `report_ready` ends it."""
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def report_stopping(self, why: str) -> None:
         """The machine parks its flaps and ends."""
         self._notify(f"STOPPING=1\nSTATUS={why}")
 
+    def _is_ping_due(self, now_s: float) -> bool:
+        if not self._interval_s:
+            return False
+        return now_s >= self._pinged_s + self._interval_s / PINGS
+
 
 def connect_systemd() -> SystemdNotifier:
-    """systemd's if it started this program and asked to be told, else nobody's. Raises ServiceError where it cannot be told."""
+    """Messages to systemd if it started this program and listens; else they go nowhere.
+
+    Raises ServiceError where it listens and python3-systemd is missing.
+    """
     if not os.environ.get("NOTIFY_SOCKET"):
-        return SystemdNotifier(lambda message: None)
+        return SystemdNotifier(_ignore)
     try:
         from systemd import daemon
     except ImportError as error:
-        how = "install it with `sudo apt install python3-systemd`"
-        raise ServiceError(
-            f"systemd asks to be told when the machine is ready, but python3-systemd is not there; {how}"
-        ) from error
-    return SystemdNotifier(daemon.notify, interval_s=_interval_s())
+        what = "systemd asks for word when the machine is ready, but python3-systemd is missing"
+        remedy = "install it with `sudo apt install python3-systemd`"
+        raise ServiceError(f"{what}; {remedy}") from error
+    return SystemdNotifier(daemon.notify, interval_s=_read_interval_s())
 
 
-def _interval_s() -> float | None:
-    """The watchdog's, if it is this process that is watched."""
-    watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    return (
-        int(os.environ["WATCHDOG_USEC"]) / 1e6
-        if watched and os.environ.get("WATCHDOG_USEC")
-        else None
-    )
+def _ignore(message: str) -> None:
+    pass
+
+
+def _read_interval_s() -> float | None:
+    """The watchdog's interval, seconds, if it watches this process."""
+    own_pid = str(os.getpid())
+    if os.environ.get("WATCHDOG_PID", own_pid) != own_pid:
+        return None
+    interval_us = os.environ.get("WATCHDOG_USEC")
+    return int(interval_us) / 1e6 if interval_us else None

@@ -70,6 +70,10 @@ def outside_functions(tree: ast.Module) -> ast.Module:
         def visit_FunctionDef(self, node):
             return None
 
+        def visit_If(self, node):
+            for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+            return None if for_types else self.generic_visit(node)
+
     return Drop().visit(tree)
 
 

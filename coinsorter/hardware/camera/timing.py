@@ -2,14 +2,15 @@
 
 from coinsorter.config.schema import CameraSettings
 
-# The first frames are dropped: exposure and gain take effect only some frames after they are set.
+#: First frames, which are dropped: exposure and gain take effect some frames after they are set.
 WARM_UP_FRAMES = 8
-# Without so many frames in a row the machine goes to safety: the loop that closes flaps waits for frames. What passed an open flap in the
-# meantime is called uncertain.
+#: Frames in a row that may be missing before the machine goes to safety: the loop that closes flaps
+#: waits for frames, and what passed an open flap in the meantime is called uncertain.
 SILENCE_FRAMES = 15
-START_S = 2.0  # that each of the first frames may take
+#: Seconds that each of the first frames may take.
+START_S = 2.0
 
 
 def compute_max_silence_s(settings: CameraSettings) -> float:
-    """The longest time without a frame, in seconds."""
+    """The longest time without a frame that is no failure, seconds."""
     return SILENCE_FRAMES / settings.frames_per_s

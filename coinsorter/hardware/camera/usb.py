@@ -6,8 +6,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,43 +19,55 @@ from coinsorter.records import Frame
 
 log = logging.getLogger(__name__)
 
-MANUAL_EXPOSURE = 1  # V4L2_EXPOSURE_MANUAL
-EXPOSURE_US = 100  # the unit of V4L2_CID_EXPOSURE_ABSOLUTE
+#: V4L2_EXPOSURE_MANUAL, of the control V4L2_CID_EXPOSURE_AUTO (linux/v4l2-controls.h).
+MANUAL_EXPOSURE = 1
+#: The unit of V4L2_CID_EXPOSURE_ABSOLUTE, microseconds (linux/v4l2-controls.h).
+EXPOSURE_UNIT_US = 100
+#: Relative difference between a property and its setting that is not warned of.
+TOLERANCE = 0.01
 
 
-def _video_capture(device: int) -> Any:
+def _open_capture(device: int) -> cv2.VideoCapture:
     return cv2.VideoCapture(device, cv2.CAP_V4L2)
 
 
 class UsbCamera:
-    """A USB camera: size and rate as set, exposure and gain where it takes them; what it does not take is warned of by name.
+    """A USB camera: size and rate as set, exposure and gain where it has them.
 
-    Its gain is in units of its own. open_capture: makes cv2.VideoCapture's object for a device number.
+    A warning names each setting that it does not follow. Its gain is in units of its own.
+    open_capture: makes cv2.VideoCapture's object for a device number. Raises CameraError where it
+    cannot be opened.
     """
 
     def __init__(
-        self, settings: CameraSettings, open_capture: Callable[[int], Any] = _video_capture
+        self,
+        settings: CameraSettings,
+        open_capture: Callable[[int], cv2.VideoCapture] = _open_capture,
     ) -> None:
         self._settings = settings
         self._open_capture = open_capture
         self._path = f"/dev/video{settings.usb_device}"
-        self._silence_s = timing.compute_max_silence_s(settings)
+        self._max_silence_s = timing.compute_max_silence_s(settings)
         self._number = 0
         self._reader: _Reader | None = None
         self.heartbeat_s = time.monotonic()
         self._open()
 
     def next_frame(self) -> Frame:
-        pixels, taken_s = self._wait(self._silence_s)
+        """The next frame; waits for it. Raises CameraError when the camera falls silent."""
+        pixels, taken_s = self._wait_for_frame(self._max_silence_s)
         self.heartbeat_s = taken_s
+        number = self._number
         self._number += 1
-        return Frame(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), self._number - 1, taken_s)
+        return Frame(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), number, taken_s)
 
     def reopen(self) -> None:
+        """Closes the camera and opens it again; frame numbers continue. Raises CameraError."""
         self.close()
         self._open()
 
     def close(self) -> None:
+        """Lets go of the camera; safe to call twice."""
         reader, self._reader = self._reader, None
         if reader:
             reader.stop()
@@ -63,35 +75,38 @@ class UsbCamera:
     def _open(self) -> None:
         capture = self._open_capture(self._settings.usb_device)
         if not capture.isOpened():
-            raise CameraError(f"no camera: {self._path} {_why_not(Path(self._path))}")
-        _set(capture, self._settings)
+            raise CameraError(f"no camera: {self._path} {_explain(Path(self._path))}")
+        _apply_settings(capture, self._settings)
         self._reader = _Reader(capture, self._path)
         try:
             for _ in range(timing.WARM_UP_FRAMES):
-                self._wait(timing.START_S)
+                self._wait_for_frame(timing.START_S)
         except CameraError:
             self.close()
             raise
-        _lock_colours(capture)
+        _lock_white_balance(capture)
         self.heartbeat_s = time.monotonic()
 
-    def _wait(self, wait_s: float) -> tuple[np.ndarray, float]:
-        frame = self._reader.newest(wait_s) if self._reader else None
+    def _wait_for_frame(self, wait_s: float) -> tuple[np.ndarray, float]:
+        frame = self._reader.take_newest(wait_s) if self._reader else None
         if frame is None:
-            gone = self._reader is None or self._reader.ended
-            what = (
-                "has stopped delivering frames" if gone else f"has sent no frame for {wait_s:.2g} s"
-            )
-            raise CameraError(
-                f"{self._path} {what}; check its plug, and that no other program uses it"
-            )
+            what = f"{self._path} {self._explain_silence(wait_s)}"
+            raise CameraError(f"{what}; check its plug, and that no other program uses it")
         return frame
+
+    def _explain_silence(self, wait_s: float) -> str:
+        if self._reader is None or self._reader.ended:
+            return "has stopped delivering frames"
+        return f"has sent no frame for {wait_s:.2g} s"
 
 
 class _Reader:
-    """Reads frames in a thread of its own, since OpenCV waits ten seconds for a silent camera; keeps the newest."""
+    """Reads frames in a thread of its own, and keeps the newest.
 
-    def __init__(self, capture: Any, name: str) -> None:
+    OpenCV waits ten seconds for a silent camera; the machine must not.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture, name: str) -> None:
         self._capture = capture
         self._arrived = threading.Condition()
         self._frame: tuple[np.ndarray, float] | None = None
@@ -100,8 +115,11 @@ class _Reader:
         self._thread = threading.Thread(target=self._read, name=name, daemon=True)
         self._thread.start()
 
-    def newest(self, wait_s: float) -> tuple[np.ndarray, float] | None:
-        """The newest frame that has not been asked for yet, BGR, and when it came; None where none comes in time."""
+    def take_newest(self, wait_s: float) -> tuple[np.ndarray, float] | None:
+        """The newest frame that was not taken yet, BGR, and when it came.
+
+        None where none comes in time.
+        """
         with self._arrived:
             self._arrived.wait_for(lambda: self._frame is not None or self.ended, wait_s)
             frame, self._frame = self._frame, None
@@ -116,8 +134,8 @@ class _Reader:
         try:
             while not self._stopped and self._capture.grab():
                 taken_s = time.monotonic()
-                whole, pixels = self._capture.retrieve()
-                if whole:  # a frame that came damaged over the wire is not
+                intact, pixels = self._capture.retrieve()
+                if intact:  # a frame that was damaged on the wire is not
                     self._deliver((pixels, taken_s))
         finally:
             self._capture.release()
@@ -125,50 +143,70 @@ class _Reader:
 
     def _deliver(self, frame: tuple[np.ndarray, float] | None) -> None:
         with self._arrived:
-            self._frame, self.ended = frame, frame is None
+            self._frame = frame
+            self.ended = frame is None
             self._arrived.notify_all()
 
 
-def _set(capture: Any, settings: CameraSettings) -> None:
+@dataclass(frozen=True)
+class _Property:
+    """A property of OpenCV's capture, the option that it is set from, and the value."""
+
+    option: str
+    number: int
+    value: float | None
+
+
+def _apply_settings(capture: cv2.VideoCapture, settings: CameraSettings) -> None:
     """Sets what can be set, in the order that Video4Linux wants it."""
-    # uncompressed, USB 2 carries about 30 frames a second of 640x480
+    # Uncompressed, USB 2 carries about 30 frames of 640x480 a second.
     capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, MANUAL_EXPOSURE)
-    wanted = [
-        ("camera.width_px", cv2.CAP_PROP_FRAME_WIDTH, settings.width_px),
-        ("camera.height_px", cv2.CAP_PROP_FRAME_HEIGHT, settings.height_px),
-        ("camera.frames_per_s", cv2.CAP_PROP_FPS, settings.frames_per_s),
-        (
-            "camera.exposure_us",
-            cv2.CAP_PROP_EXPOSURE,
-            max(1, round(settings.exposure_us / EXPOSURE_US)),
-        ),
-        ("camera.gain", cv2.CAP_PROP_GAIN, settings.gain),
-        ("camera.red_gain", cv2.CAP_PROP_WHITE_BALANCE_RED_V, settings.red_gain),
-        ("camera.blue_gain", cv2.CAP_PROP_WHITE_BALANCE_BLUE_U, settings.blue_gain),
+    properties = _list_properties(settings)
+    for wanted in properties:
+        if wanted.value is not None:
+            capture.set(wanted.number, wanted.value)
+    for wanted in properties:
+        if wanted.value is not None:
+            _warn_unless_followed(capture, wanted.option, wanted.number, wanted.value)
+
+
+def _list_properties(settings: CameraSettings) -> list[_Property]:
+    exposure = max(1, round(settings.exposure_us / EXPOSURE_UNIT_US))
+    red_gain = cv2.CAP_PROP_WHITE_BALANCE_RED_V
+    blue_gain = cv2.CAP_PROP_WHITE_BALANCE_BLUE_U
+    return [
+        _Property("camera.width_px", cv2.CAP_PROP_FRAME_WIDTH, settings.width_px),
+        _Property("camera.height_px", cv2.CAP_PROP_FRAME_HEIGHT, settings.height_px),
+        _Property("camera.frames_per_s", cv2.CAP_PROP_FPS, settings.frames_per_s),
+        _Property("camera.exposure_us", cv2.CAP_PROP_EXPOSURE, exposure),
+        _Property("camera.gain", cv2.CAP_PROP_GAIN, settings.gain),
+        _Property("camera.red_gain", red_gain, settings.red_gain),
+        _Property("camera.blue_gain", blue_gain, settings.blue_gain),
     ]
-    for _, what, value in wanted:
-        if value is not None:
-            capture.set(what, value)
-    for option, what, value in wanted:
-        if value is not None and not math.isclose(capture.get(what), value, rel_tol=0.01):
-            log.warning(
-                "the USB camera does not follow %s: it is at %g, not %g",
-                option,
-                capture.get(what),
-                value,
-            )
 
 
-def _lock_colours(capture: Any) -> None:
-    """Keeps the white balance that it has found in its first frames."""
+def _warn_unless_followed(
+    capture: cv2.VideoCapture, option: str, number: int, value: float
+) -> None:
+    actual = capture.get(number)
+    if not math.isclose(actual, value, rel_tol=TOLERANCE):
+        warning = "the USB camera does not follow %s: it is at %g, not %g"
+        log.warning(warning, option, actual, value)
+
+
+def _lock_white_balance(capture: cv2.VideoCapture) -> None:
+    """Keeps the white balance that the camera has found in its first frames."""
     if not capture.set(cv2.CAP_PROP_AUTO_WB, 0):
         log.warning("the USB camera does not let go of its white balance: colours may drift")
 
 
-def _why_not(path: Path) -> str:
+def _explain(path: Path) -> str:
+    """Why a device cannot be opened, and what to do."""
     if not path.exists():
-        return "is not there; plug the camera in, and set camera.usb_device to its number (`v4l2-ctl --list-devices` tells)"
+        remedy = "plug the camera in, and set camera.usb_device to its number"
+        return f"is not there; {remedy} (`v4l2-ctl --list-devices` lists them)"
     if not os.access(path, os.R_OK | os.W_OK):
         return "may not be opened by this user; add the user to the group video"
-    return "cannot be opened; end what else uses it, and see that it is a camera (`v4l2-ctl --list-devices` tells)"
+    remedy = "end what else uses it, and see that it is a camera"
+    return f"cannot be opened; {remedy} (`v4l2-ctl --list-devices` lists them)"

@@ -112,4 +112,4 @@ def _sent(message: str) -> None:
 def test_the_watchdog_is_heard_only_by_the_process_that_is_watched(monkeypatch, pid, watched):
     monkeypatch.setenv("WATCHDOG_USEC", "8000000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)
-    assert notify._interval_s() == (8.0 if watched else None)
+    assert notify._read_interval_s() == (8.0 if watched else None)

@@ -1,0 +1,3 @@
+# What coinsorter uses of adafruit-extended-bus, which ships no types.
+class ExtendedI2C:
+    def __init__(self, bus_id: int) -> None: ...
