@@ -21,28 +21,30 @@ def replace_numbers(path: Path, numbers: Mapping[OptionPath, float]) -> str:
     load_config(path)
     text = read_text(path)
     for option, number in numbers.items():
-        text = _replace_number(text, option, number)
+        text = _replace_number(text, option, f"{number:g}")
     _, mistakes = parse_config(text)
     if mistakes:
         header = "with the new numbers there would be mistakes:"
-        raise ConfigError("\n".join([header, *format_mistakes(path, mistakes)]))
+        lines = [header, *format_mistakes(path, mistakes)]
+        raise ConfigError("\n".join(lines))
     return text
 
 
-def _replace_number(text: str, option: OptionPath, number: float) -> str:
+def _replace_number(text: str, option: OptionPath, number: str) -> str:
     *sections, name = option
+    new = f"{name}: {number}"
     node: Any = yaml.compose(text, yaml.SafeLoader)
     for section in sections:
         child = _child(node, section)
         if child is None:
-            return f"{text.rstrip()}\n\n{section}:\n  {name}: {number:g}\n"
+            return f"{text.rstrip()}\n\n{section}:\n  {new}\n"
         node = child
     if not node.value:
-        return _splice(text, node, f"{{{name}: {number:g}}}")
+        return _splice(text, node, "{" + new + "}")
     value = _child(node, name)
     if value is not None:
-        return _splice(text, value, f"{number:g}")
-    return _insert_option(text, node, f"{name}: {number:g}")
+        return _splice(text, value, number)
+    return _insert_option(text, node, new)
 
 
 def _child(node: Any, part: str | int) -> Node | None:
@@ -56,11 +58,16 @@ def _child(node: Any, part: str | int) -> Node | None:
 
 
 def _splice(text: str, node: Node, new: str) -> str:
-    return text[: node.start_mark.index] + new + text[node.end_mark.index :]
+    start = node.start_mark.index
+    end = node.end_mark.index
+    return text[:start] + new + text[end:]
 
 
-def _insert_option(text: str, node: MappingNode, option: str) -> str:
+def _insert_option(text: str, section: MappingNode, option: str) -> str:
     """The text with one more option before the first of a section."""
-    first = node.value[0][0].start_mark
-    separator = ", " if node.flow_style else "\n" + " " * first.column
-    return f"{text[: first.index]}{option}{separator}{text[first.index :]}"
+    first_key, _ = section.value[0]
+    mark = first_key.start_mark
+    separator = ", " if section.flow_style else "\n" + " " * mark.column
+    before = text[: mark.index]
+    after = text[mark.index :]
+    return before + option + separator + after

@@ -7,6 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coinsorter.vision.scale import ScalePlane
 
+#: Degrees that a servo turns to.
+Angle = Annotated[float, Field(ge=0, le=180)]
+#: Per cent that the scale at a border differs from that in the middle.
+Tilt = Annotated[float, Field(ge=-40, le=40)]
+#: Gain of a colour for the white balance.
+ColourGain = Annotated[float, Field(ge=0.1, le=32)]
 #: GPIO numbers on the Pi's header that are free for any use.
 Pin = Annotated[int, Field(ge=2, le=27)]
 #: A name that is safe in file names, in SQL and on a command line.
@@ -28,26 +34,26 @@ class CameraSettings(Section):
     """Where frames come from, and how they are exposed."""
 
     source: Literal["pi", "usb", "folder"] = "pi"
-    usb_device: Annotated[int, Field(ge=0, le=63)] = 0
+    usb_device: int = Field(0, ge=0, le=63)
     folder: Text | None = None
-    width_px: Annotated[int, Field(ge=160, le=4056)] = 640
-    height_px: Annotated[int, Field(ge=120, le=3040)] = 480
-    frames_per_s: Annotated[float, Field(ge=1, le=120)] = 60.0
-    exposure_us: Annotated[int, Field(ge=50, le=30000)] = 1500
-    gain: Annotated[float, Field(ge=1, le=16)] = 2.0
-    red_gain: Annotated[float, Field(ge=0.1, le=32)] | None = None
-    blue_gain: Annotated[float, Field(ge=0.1, le=32)] | None = None
+    width_px: int = Field(640, ge=160, le=4056)
+    height_px: int = Field(480, ge=120, le=3040)
+    frames_per_s: float = Field(60.0, ge=1, le=120)
+    exposure_us: int = Field(1500, ge=50, le=30000)
+    gain: float = Field(2.0, ge=1, le=16)
+    red_gain: ColourGain | None = None
+    blue_gain: ColourGain | None = None
 
 
 class BeltSettings(Section):
     """The belt's speed, and the scale of the camera's view of it."""
 
-    speed_mm_s: Annotated[float, Field(ge=10, le=2000)] = 250.0
-    speed_tolerance_percent: Annotated[float, Field(ge=0, le=20)] = 1.5
-    px_per_mm: Annotated[float, Field(ge=0.5, le=50)] = 4.0
-    tilt_along_percent: Annotated[float, Field(ge=-40, le=40)] = 0.0
-    tilt_across_percent: Annotated[float, Field(ge=-40, le=40)] = 0.0
-    barrel_percent: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    speed_mm_s: float = Field(250.0, ge=10, le=2000)
+    speed_tolerance_percent: float = Field(1.5, ge=0, le=20)
+    px_per_mm: float = Field(4.0, ge=0.5, le=50)
+    tilt_along_percent: Tilt = 0.0
+    tilt_across_percent: Tilt = 0.0
+    barrel_percent: float = Field(0.0, ge=-10, le=10)
     follow_scale: bool = True
 
 
@@ -55,30 +61,30 @@ class ServoSettings(Section):
     """What makes the servos' pulses, and how long the pulses are; the same for every flap."""
 
     driver: Literal["gpio", "hardware-pwm", "pca9685", "mock"] = "gpio"
-    min_pulse_us: Annotated[int, Field(ge=400, le=1500)] = 500
-    max_pulse_us: Annotated[int, Field(ge=1500, le=2600)] = 2500
-    release_ms: Annotated[int, Field(ge=100, le=600000)] | None = None
-    i2c_address: Annotated[int, Field(ge=64, le=127)] = 64
+    min_pulse_us: int = Field(500, ge=400, le=1500)
+    max_pulse_us: int = Field(2500, ge=1500, le=2600)
+    release_ms: int | None = Field(None, ge=100, le=600000)
+    i2c_address: int = Field(64, ge=64, le=127)
 
 
 class FlapSettings(Section):
     """One bin's flap: its servo, its two angles, and where and how fast it is."""
 
-    pin: Annotated[int, Field(ge=0, le=27)]
-    rest_deg: Annotated[float, Field(ge=0, le=180)] = 90.0
-    open_deg: Annotated[float, Field(ge=0, le=180)] = 135.0
-    distance_mm: Annotated[float, Field(ge=10, le=5000)]
-    length_mm: Annotated[float, Field(ge=0, le=200)] = 10.0
-    travel_ms: Annotated[float, Field(ge=5, le=2000)] = 80.0
+    pin: int = Field(ge=0, le=27)
+    rest_deg: Angle = 90.0
+    open_deg: Angle = 135.0
+    distance_mm: float = Field(ge=10, le=5000)
+    length_mm: float = Field(10.0, ge=0, le=200)
+    travel_ms: float = Field(80.0, ge=5, le=2000)
     drop_pin: Pin | None = None
-    drop_ms: Annotated[float, Field(ge=20, le=5000)] = 400.0
+    drop_ms: float = Field(400.0, ge=20, le=5000)
 
 
 class BinSettings(Section):
     """A bin: its name in the ledger, the labels that belong into it, and its flap."""
 
     name: BinName
-    labels: Annotated[list[str], Field(min_length=1)]
+    labels: list[str] = Field(min_length=1)
     flap: FlapSettings
 
 
@@ -94,9 +100,9 @@ class PanelSettings(Section):
 class AcceptanceSettings(Section):
     """Thresholds that make the bundle's own stricter for every label; None: the bundle's."""
 
-    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    max_anomaly: Annotated[float, Field(ge=0, le=1000)] | None = None
-    max_diameter_error_mm: Annotated[float, Field(ge=0, le=10)] | None = None
+    min_confidence: float | None = Field(None, ge=0, le=1)
+    max_anomaly: float | None = Field(None, ge=0, le=1000)
+    max_diameter_error_mm: float | None = Field(None, ge=0, le=10)
     may_loosen: bool = False
 
 
@@ -111,8 +117,8 @@ class RuntimeSettings(Section):
 
     bundle: Text = "models/crowns"
     interpreter: Literal["auto", "litert", "tflite-runtime"] = "auto"
-    threads: Annotated[int, Field(ge=1, le=8)] = 1
-    crops_per_coin: Annotated[int, Field(ge=1, le=8)] = 3
+    threads: int = Field(1, ge=1, le=8)
+    crops_per_coin: int = Field(3, ge=1, le=8)
     turns_per_crop: Literal[1, 2, 4] = 4
 
 
@@ -122,7 +128,7 @@ class Config(Section):
     camera: CameraSettings = CameraSettings()
     belt: BeltSettings = BeltSettings()
     servo: ServoSettings = ServoSettings()
-    bins: Annotated[list[BinSettings], Field(min_length=1, max_length=26)]
+    bins: list[BinSettings] = Field(min_length=1, max_length=26)
     reject_bin: BinName = "reject"
     panel: PanelSettings = PanelSettings()
     acceptance: AcceptanceSettings = AcceptanceSettings()
@@ -132,11 +138,13 @@ class Config(Section):
     @cached_property
     def scale(self) -> ScalePlane:
         """The scale of the camera's view, as the belt's options describe it."""
+        belt = self.belt
+        camera = self.camera
         return ScalePlane(
-            self.belt.px_per_mm,
-            self.belt.tilt_along_percent / 100,
-            self.belt.tilt_across_percent / 100,
-            self.camera.width_px,
-            self.camera.height_px,
-            self.belt.barrel_percent / 100,
+            belt.px_per_mm,
+            belt.tilt_along_percent / 100,
+            belt.tilt_across_percent / 100,
+            camera.width_px,
+            camera.height_px,
+            belt.barrel_percent / 100,
         )
