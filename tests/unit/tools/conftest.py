@@ -1,11 +1,15 @@
-"""A machine for `doctor` to look at: its files lie in a folder, its programs answer by a table."""
+"""What tests of tools share: a machine for `doctor` to look at, and photographs of discs."""
 
+from pathlib import Path
+
+import cv2
 import pytest
 
 from coinsorter.config.load import load_config
 from coinsorter.errors import CameraError
 from coinsorter.tools.doctor_probe import Probe
-from tests.conftest import CONFIG, CROWNS
+from coinsorter.vision.scale import ScalePlane
+from tests.conftest import CONFIG, CROWNS, draw_disc
 
 SERVICE_STATE = "show --property=ActiveState"  # a part of how systemd is asked for the service
 SOUND_ANSWERS = {
@@ -22,6 +26,20 @@ SOUND_FILES = {
     "dev/watchdog0": "",
     "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",
 }
+
+# Where a camera that is not quite square to the belt sees coins of these labels and diameters.
+TRUE_SCALE = ScalePlane(3.7, -0.06, 0.03, 640, 480, barrel=-0.04)
+DIAMETERS = {"bit_10": 18.0, "crown_1": 22.5, "crown_20": 27.5}
+PLACES = [(x, y) for x in (70, 240, 400, 570) for y in (70, 240, 410)]
+
+
+def photograph_discs(folder: Path, plane: ScalePlane = TRUE_SCALE, places=PLACES) -> None:
+    """Writes images of discs of known size, in folders named as their labels."""
+    for number, (x, y) in enumerate(places):
+        label, diameter_mm = list(DIAMETERS.items())[number % len(DIAMETERS)]
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        image = draw_disc(x, y, plane.at(x, y) * diameter_mm / 2, 640, 480)
+        cv2.imwrite(str(folder / label / f"{number:03}.png"), image[..., ::-1])
 
 
 def open_no_camera():
