@@ -14,7 +14,8 @@ from coinsorter.hardware.servos import open_servos
 from coinsorter.hardware.servos.mock import MockServos
 from coinsorter.recognition import runtime
 from coinsorter.records import Frame
-from coinsorter.simulator.simulated_machine import SimulatedMachine, SimulatedPins
+from coinsorter.simulator.servo import SimulatedPins
+from coinsorter.simulator.simulated_machine import SimulatedMachine
 from tests.conftest import CONFIG, CROWNS
 
 FALL_MM = 80.0

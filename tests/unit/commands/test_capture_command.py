@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 
 
 def test_a_capture_fills_a_folder_that_a_training_takes(command, settings, tmp_path):
@@ -22,7 +22,7 @@ def test_a_capture_fills_a_folder_that_a_training_takes(command, settings, tmp_p
     )
     kept = sorted((tmp_path / "captured" / "crown_1").glob("*.png"))
     assert status == 0 and json.loads(out)["kept"] == len(kept) == 3
-    assert all(read_picture(path).shape == (480, 640, 3) for path in kept)
+    assert all(read_image(path).shape == (480, 640, 3) for path in kept)
 
 
 @pytest.mark.parametrize("label", ["", ".", "..", "a/b", "/etc", "-x y"])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from coinsorter.hardware.camera.open_camera import picture_paths
+from coinsorter.images import list_images
 from coinsorter.recognition import runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.simulator import belt, coins
@@ -54,7 +54,7 @@ def test_what_is_found_does_not_hang_on_the_scale_that_is_followed(crowns, photo
         Replay(crowns, Classifier(crowns, runtime.pick_runtime("auto")), follow=follow)
         for follow in (True, False)
     )
-    paths = picture_paths(photographs)
+    paths = list_images(photographs)
     one, other = (replay.replay_images(paths, photographs)[0] for replay in (followed, calibrated))
     assert [r.coin and r.coin.circles for r in one] == [r.coin and r.coin.circles for r in other]
     assert [r.coin.diameter_mm for r in one if r.coin] != [

@@ -44,7 +44,7 @@ def test_a_second_run_prints_a_table_writes_a_sheet_and_starts_a_new_ledger(
 def test_no_coins_is_a_run_too(command, tmp_path):
     options = ["--coins", 0, "--out", tmp_path]
     status, out, _ = command("run", "--config", CONFIG, "--simulate", *options)
-    assert status == 0 and "0 simulated things" in out.replace("\n", " ")
+    assert status == 0 and "0 simulated items" in out.replace("\n", " ")
 
 
 def test_a_ledger_that_cannot_be_opened_is_status_74(command, tmp_path):

@@ -2,7 +2,7 @@
 
 import json
 
-from coinsorter.hardware.camera.open_camera import read_picture
+from coinsorter.images import read_image
 
 
 def test_a_snap_shows_what_is_found(command, settings, tmp_path):
@@ -12,7 +12,7 @@ def test_a_snap_shows_what_is_found(command, settings, tmp_path):
         status == 0
         and out.splitlines()[-1] == f"{picture}: {len(out.splitlines()) - 1} things found"
     )
-    assert read_picture(picture).shape == (480, 640, 3)
+    assert read_image(picture).shape == (480, 640, 3)
     found = json.loads(
         command("snap", "--config", settings, "--out", picture, "--plain", "--json")[1]
     )

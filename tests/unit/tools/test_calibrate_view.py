@@ -3,7 +3,7 @@
 import pytest
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import picture_paths
+from coinsorter.images import list_images
 from coinsorter.tools.calibrate_view import fit_view
 from coinsorter.vision.scale import ScalePlane
 from tests.unit.tools.conftest import DIAMETERS, PLACES, TRUE_SCALE, photograph_discs
@@ -21,7 +21,7 @@ def test_the_diameters_here_are_the_bundles(crowns):
 
 def test_the_plane_is_the_cameras_all_over_the_view(config, crowns, coins):
     done = []
-    calibration = fit_view(picture_paths(coins), crowns, config.scale, done.append)
+    calibration = fit_view(list_images(coins), crowns, config.scale, done.append)
     assert calibration.coins == 12 and calibration.skipped == {} and done == [*range(1, 13)]
     for x, y in PLACES:
         assert calibration.plane.at(x, y) == pytest.approx(TRUE_SCALE.at(x, y), rel=0.008)
@@ -44,7 +44,7 @@ def test_the_plane_is_the_cameras_all_over_the_view(config, crowns, coins):
 def test_too_few_coins_or_all_in_one_place_are_refused(config, crowns, tmp_path, places, complaint):
     photograph_discs(tmp_path / "few", places=places)
     with pytest.raises(InputError, match=complaint):
-        fit_view(picture_paths(tmp_path / "few"), crowns, config.scale)
+        fit_view(list_images(tmp_path / "few"), crowns, config.scale)
 
 
 def test_mixed_up_folders_are_noticed(config, crowns, coins):
@@ -52,14 +52,14 @@ def test_mixed_up_folders_are_noticed(config, crowns, coins):
     (coins / "crown_20").rename(coins / "bit_10")
     (coins / "other").rename(coins / "crown_20")
     with pytest.raises(InputError, match="are their folders named rightly?"):
-        fit_view(picture_paths(coins), crowns, config.scale)
+        fit_view(list_images(coins), crowns, config.scale)
 
 
 def test_a_camera_that_was_moved_far_needs_another_rough_scale(config, crowns, tmp_path):
     near = ScalePlane(8.0, 0.0, 0.0, 640, 480)
     places = [(x, y) for x in (130, 320, 510) for y in (130, 200, 280, 350)]
     photograph_discs(tmp_path / "near", near, places)
-    paths = picture_paths(tmp_path / "near")
+    paths = list_images(tmp_path / "near")
     with pytest.raises(InputError, match="at least 12 are needed"):
         fit_view(paths, crowns, config.scale)
     assert fit_view(paths, crowns, near).plane.px_per_mm == pytest.approx(8.0, rel=0.006)
