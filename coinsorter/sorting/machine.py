@@ -185,7 +185,7 @@ class Machine:
         """Whether the coin's way into its bin is proven safe, and planned."""
         others = self.tracker.list_undecided()
         now_s = self.clock.now_s()
-        return self.schedule.sort(coin.number, coin.motion, decision.bin, others, now_s)
+        return self.schedule.plan_turn(coin.number, coin.motion, decision.bin, others, now_s)
 
     def _record(self, coin: Coin, verdict: Verdict, decision: Decision) -> None:
         """Writes the coin's row; without a ledger no coin is accepted, and none can be written."""

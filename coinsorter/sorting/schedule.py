@@ -1,10 +1,12 @@
-"""When which flap moves: a coin's arrival predicted, the flap proven in place before it, and nobody else caught.
+"""When which flap moves: a coin's arrival predicted, its flap proven in place, no other coin caught.
 
-At each flap a coin is expected within a window of time, from the earliest its leading edge may arrive to the latest its trailing edge may
-have left. A flap that turns a coin into its bin is away from rest from before that window (it has to open) until after it (it has to
-close). A coin may be sorted only if its flap can be open in time, and if no window of any other coin falls into that stretch. If one
-does after all (it was seen only later, or the loop was held up), the plan is given up; where the flap is open already, it is uncertain
-where that coin went, and it is called so.
+At each flap a coin is expected within a window of time, from the earliest its leading edge may
+arrive to the latest its trailing edge may have left. A flap that turns a coin into its bin is away
+from rest from before that window (it has to open) until after it (it has to close). A coin may be
+sorted only if its flap can be open in time, and if no window of any other coin overlaps that
+stretch. If one does after all, because the coin was seen only later or the loop was held up, the
+plan is given up. Where the flap is open already, it is uncertain where that coin went, and its
+passage says so.
 """
 
 from collections.abc import Iterable
@@ -12,15 +14,22 @@ from dataclasses import dataclass, field
 
 from coinsorter.records import Motion
 
-# Standard errors of a coin's measured speed that a window allows for: 3 leave out 0.3 % of a normal distribution.
-SPREADS = 3.0
-# Ticks of the machine's loop that a command may be early, so that one missed tick does no harm.
+#: Standard errors of a coin's measured speed that its windows allow for: 3 leave out 0.3 % of a
+#: normal distribution.
+SPEED_SEMS = 3.0
+#: Ticks of the machine's loop that a command is early, so that one missed tick does no harm.
 EARLY_TICKS = 2
+#: The slowest speed that a window reckons with, mm/s: keeps the division finite.
+MIN_SPEED_MM_S = 1e-3
 
 
 @dataclass(frozen=True)
 class FlapSite:
-    """One flap on the belt: its bin, where its middle is (mm from the view's centre), how long it is, how long it takes to move."""
+    """One flap on the belt.
+
+    bin: the name of its bin. distance_mm: where its middle is, from the view's centre.
+    length_mm: how long it is along the belt. travel_s: how long it takes to open, or to close.
+    """
 
     bin: str
     distance_mm: float
@@ -30,33 +39,14 @@ class FlapSite:
 
 @dataclass(frozen=True)
 class Window:
-    """When a thing may be at a flap, seconds on the monotonic clock."""
+    """When a coin may be at a flap, seconds on the monotonic clock."""
 
     enters_s: float
     leaves_s: float
 
     def overlaps(self, other: "Window") -> bool:
+        """Whether there is a time in both windows."""
         return self.enters_s < other.leaves_s and other.enters_s < self.leaves_s
-
-
-@dataclass(eq=False)
-class _Ride:
-    """A decided coin on its way: its windows at the flaps it meets, the last of them the one that turns it into `bin`, if any does."""
-
-    coin: int
-    motion: Motion
-    bin: str | None
-    windows: dict[str, Window]
-    armed: bool = False
-    opened: bool = False
-    late: bool = False
-    uncertain: bool = False
-
-    @property
-    def over_s(self) -> float:
-        return max(
-            (window.leaves_s for window in self.windows.values()), default=self.motion.seen_s
-        )
 
 
 @dataclass(frozen=True)
@@ -69,9 +59,11 @@ class FlapCommand:
 
 @dataclass(frozen=True)
 class Passage:
-    """A coin has passed: into `bin`, or to the belt's end where that is None; `late` if it was to be sorted and its flap was not proven.
+    """A coin has passed.
 
-    uncertain: a flap was not at rest when it passed, so it may lie in that flap's bin.
+    bin: where it was turned into; None for the belt's end.
+    late: it was to be sorted, and its flap could not be proven to be in place.
+    uncertain: a flap was not at rest when the coin passed, so it may lie in that flap's bin.
     """
 
     coin: int
@@ -80,9 +72,37 @@ class Passage:
     uncertain: bool = False
 
 
+@dataclass(eq=False)
+class _Ride:
+    """A coin on its way that was decided on.
+
+    bin: where it is to be turned into; None for the belt's end.
+    windows: at every flap that it meets, by bin; the last is the one that turns it, if any.
+    armed: its row is durable, so that its flap may move. opened: its flap was opened for it.
+    """
+
+    coin: int
+    motion: Motion
+    bin: str | None
+    windows: dict[str, Window]
+    armed: bool = False
+    opened: bool = False
+    late: bool = False
+    uncertain: bool = False
+
+    @property
+    def over_s(self) -> float:
+        last_times_s = (window.leaves_s for window in self.windows.values())
+        return max(last_times_s, default=self.motion.seen_s)
+
+
 @dataclass
 class Schedule:
-    """Plans and proves; knows no hardware and no clock. speed_tolerance: relative; tick_s: how often `tick` is called at least."""
+    """Plans the flaps' movements and proves them safe; knows no hardware and no clock.
+
+    speed_tolerance: how much a coin's speed may differ from the measured one later, relative.
+    tick_s: the longest time between two calls of `tick`.
+    """
 
     sites: list[FlapSite]
     speed_tolerance: float
@@ -94,53 +114,55 @@ class Schedule:
         self.sites = sorted(self.sites, key=lambda site: site.distance_mm)
 
     def latest_decision_s(self, motion: Motion) -> float:
-        """Until when a coin may be decided on, whatever its bin: then the first flap on its way is too near."""
-        windows = self._windows(motion, None)
+        """Until when a coin may be decided on, whatever its bin.
+
+        Later, the first flap on its way is too near.
+        """
+        windows = self._predict_windows(motion, None)
         return min(windows[site.bin].enters_s - site.travel_s - self.tick_s for site in self.sites)
 
-    def sort(
+    def plan_turn(
         self, coin: int, motion: Motion, bin: str, others: Iterable[Motion], now_s: float
     ) -> bool:
-        """Plans to turn a coin into `bin`; False, and nothing planned, if that cannot be proven safe.
+        """Plans to turn a coin into a bin; False, and nothing planned, if that is not proven safe.
 
         others: everything else in view that is not decided on yet.
         """
-        site, windows = self._site(bin), self._windows(motion, bin)
-        away = self._away(site, windows[bin])
-        in_time = now_s + self.tick_s + site.travel_s <= windows[bin].enters_s
-        in_the_way = [*self._passing(bin), *(self._window(other, site) for other in others)]
-        if (
-            not in_time
-            or self._caught(windows, bin)
-            or any(window.overlaps(away) for window in in_the_way)
-        ):
+        windows = self._predict_windows(motion, bin)
+        if not self._is_in_time(windows, bin, now_s):
+            return False
+        if self._would_be_caught(windows, bin) or self._would_catch(windows, bin, others):
             return False
         self._rides.append(_Ride(coin, motion, bin, windows))
         return True
 
     def let_pass(self, coin: int, motion: Motion) -> None:
         """Takes note of a coin that is to reach the belt's end."""
-        ride = _Ride(coin, motion, None, self._windows(motion, None))
+        ride = _Ride(coin, motion, None, self._predict_windows(motion, None))
         self._rides.append(ride)
         self._keep_clear(ride)
 
     def arm(self, coin: int) -> None:
-        """The coin's row is durable: its flap may move."""
+        """Lets a coin's flap move: its row is durable."""
         for ride in self._rides:
             if ride.coin == coin:
                 ride.armed = True
 
     def tick(self, now_s: float) -> tuple[list[FlapCommand], list[Passage]]:
-        """What is to be done now, and which coins have passed since the last tick."""
-        commands = [command for site in self.sites for command in self._move(site, now_s)]
+        """Which flaps are to move now, and which coins have passed since the last call."""
+        commands = []
+        for site in self.sites:
+            commands += self._move(site, now_s)
         over = [ride for ride in self._rides if ride.over_s <= now_s]
         self._rides = [ride for ride in self._rides if ride.over_s > now_s]
-        return commands, [Passage(ride.coin, ride.bin, ride.late, ride.uncertain) for ride in over]
+        passages = [Passage(ride.coin, ride.bin, ride.late, ride.uncertain) for ride in over]
+        return commands, passages
 
     def abandon(self) -> list[int]:
-        """Forgets every plan, for when the machine goes to safety; returns the coins that were on their way."""
+        """Forgets every plan; returns the coins that were on their way."""
         coins = [ride.coin for ride in self._rides]
-        self._rides, self._open_since_s = [], {}
+        self._rides = []
+        self._open_since_s = {}
         return coins
 
     @property
@@ -148,108 +170,131 @@ class Schedule:
         """Whether any coin is still on its way."""
         return bool(self._rides)
 
+    # Windows.
+
     def _site(self, bin: str) -> FlapSite:
         return next(site for site in self.sites if site.bin == bin)
 
-    def _windows(self, motion: Motion, bin: str | None) -> dict[str, Window]:
+    def _predict_windows(self, motion: Motion, bin: str | None) -> dict[str, Window]:
         """The coin's windows at every flap it passes, up to and including the one of `bin`."""
         windows = {}
         for site in self.sites:
-            windows[site.bin] = self._window(motion, site)
+            windows[site.bin] = self._predict_window(motion, site)
             if site.bin == bin:
                 break
         return windows
 
-    def _window(self, motion: Motion, site: FlapSite) -> Window:
-        spread = SPREADS * motion.speed_sem_mm_s
-        fastest = motion.speed_mm_s * (1 + self.speed_tolerance) + spread
-        slowest = max(motion.speed_mm_s * (1 - self.speed_tolerance) - spread, 1e-3)
-        near = site.distance_mm - site.length_mm / 2 - motion.radius_mm - motion.x_mm
-        far = (
-            site.distance_mm
-            + site.length_mm / 2
-            + motion.radius_mm
-            + motion.behind_mm
-            - motion.x_mm
-        )
-        return Window(motion.seen_s + near / fastest, motion.seen_s + far / slowest)
+    def _predict_window(self, motion: Motion, site: FlapSite) -> Window:
+        allowance_mm_s = SPEED_SEMS * motion.speed_sem_mm_s
+        fastest_mm_s = motion.speed_mm_s * (1 + self.speed_tolerance) + allowance_mm_s
+        slowest_mm_s = motion.speed_mm_s * (1 - self.speed_tolerance) - allowance_mm_s
+        slowest_mm_s = max(slowest_mm_s, MIN_SPEED_MM_S)
+        half_mm = site.length_mm / 2
+        near_mm = site.distance_mm - half_mm - motion.radius_mm - motion.x_mm
+        far_mm = site.distance_mm + half_mm + motion.radius_mm + motion.behind_mm - motion.x_mm
+        enters_s = motion.seen_s + near_mm / fastest_mm_s
+        leaves_s = motion.seen_s + far_mm / slowest_mm_s
+        return Window(enters_s, leaves_s)
 
     def _away(self, site: FlapSite, window: Window) -> Window:
-        """How long the flap is not at rest for a coin with this window, ticks of the loop included."""
+        """When the flap is not at rest for a coin with this window, ticks of the loop included."""
         return Window(
             window.enters_s - site.travel_s - EARLY_TICKS * self.tick_s,
             window.leaves_s + self.tick_s + site.travel_s,
         )
 
-    def _turned_at(self, bin: str) -> list[_Ride]:
-        return [ride for ride in self._rides if ride.bin == bin]
+    # What a plan has to prove.
 
-    def _passing(self, bin: str) -> list[Window]:
-        """The windows of the decided coins that have to get past this flap."""
-        return [
-            ride.windows[bin] for ride in self._rides if bin in ride.windows and ride.bin != bin
-        ]
+    def _is_in_time(self, windows: dict[str, Window], bin: str, now_s: float) -> bool:
+        return now_s + self.tick_s + self._site(bin).travel_s <= windows[bin].enters_s
 
-    def _caught(self, windows: dict[str, Window], bin: str | None) -> bool:
-        """Whether a flap on the way to `bin` is away from rest, for another coin, while this one passes it."""
+    def _would_be_caught(self, windows: dict[str, Window], bin: str) -> bool:
+        """Whether another coin's flap is away from rest while this coin passes it."""
         return any(
             self._away(self._site(name), ride.windows[name]).overlaps(window)
             for name, window in windows.items()
             if name != bin
-            for ride in self._turned_at(name)
+            for ride in self._list_turned_at(name)
         )
+
+    def _would_catch(self, windows: dict[str, Window], bin: str, others: Iterable[Motion]) -> bool:
+        """Whether another coin passes the flap of `bin` while it is away from rest for this one."""
+        site = self._site(bin)
+        away = self._away(site, windows[bin])
+        decided = [ride.windows[bin] for ride in self._rides if _passes(ride, bin)]
+        undecided = [self._predict_window(other, site) for other in others]
+        return any(window.overlaps(away) for window in decided + undecided)
+
+    def _list_turned_at(self, bin: str) -> list[_Ride]:
+        return [ride for ride in self._rides if ride.bin == bin]
+
+    # What a flap does.
 
     def _move(self, site: FlapSite, now_s: float) -> list[FlapCommand]:
-        for ride in self._turned_at(site.bin):
-            if not ride.opened and now_s >= self._away(site, ride.windows[site.bin]).enters_s:
+        """The command that the flap needs now, if any."""
+        for ride in self._list_turned_at(site.bin):
+            opens_s = self._away(site, ride.windows[site.bin]).enters_s
+            if not ride.opened and now_s >= opens_s:
                 self._try_to_open(ride, site, now_s)
-        wanted = any(
+        should_be_open = any(
             ride.opened and now_s < ride.windows[site.bin].leaves_s
-            for ride in self._turned_at(site.bin)
+            for ride in self._list_turned_at(site.bin)
         )
         is_open = site.bin in self._open_since_s
-        if wanted == is_open:
+        if should_be_open == is_open:
             return []
-        if wanted:
+        if should_be_open:
             self._open_since_s[site.bin] = now_s
         else:
-            self._look_back(site, Window(self._open_since_s.pop(site.bin), now_s + site.travel_s))
-        return [FlapCommand(site.bin, wanted)]
+            opened_s = self._open_since_s.pop(site.bin)
+            self._mark_passed_open_flap(site, Window(opened_s, now_s + site.travel_s))
+        return [FlapCommand(site.bin, should_be_open)]
 
     def _try_to_open(self, ride: _Ride, site: FlapSite, now_s: float) -> None:
-        """Opens for a coin if the flap will be in place by the start of its window; once it cannot be, the coin is late."""
+        """Opens for a coin if the flap will be in place in time; sends it on once it cannot be."""
         enters_s = ride.windows[site.bin].enters_s
         in_place_s = self._open_since_s.get(site.bin, now_s) + site.travel_s
         if ride.armed and in_place_s <= enters_s:
             ride.opened = True
         elif now_s + site.travel_s > enters_s:
-            self._pass_on(ride)
+            self._send_on(ride)
 
-    def _pass_on(self, ride: _Ride) -> None:
-        """A coin whose flap was not in time rides on to the end; coins whose flaps would now catch it are late with it."""
-        ride.bin, ride.late, ride.windows = None, True, self._windows(ride.motion, None)
+    def _send_on(self, ride: _Ride) -> None:
+        """Lets a coin whose flap was not in time ride on to the belt's end."""
+        ride.bin = None
+        ride.late = True
+        ride.windows = self._predict_windows(ride.motion, None)
         self._keep_clear(ride)
 
     def _keep_clear(self, ride: _Ride) -> None:
-        """Gives up the plans whose flap would be in the way of a coin that rides to the end; it is uncertain where the flap is open already."""
-        for other in [
-            other for other in self._rides if other.bin is not None and other is not ride
-        ]:
-            if other.bin is None or not self._away(
-                self._site(other.bin), other.windows[other.bin]
-            ).overlaps(ride.windows[other.bin]):
+        """Gives up the plans whose flap would catch a coin that rides to the belt's end.
+
+        Where such a flap is open already, it is uncertain where the coin goes.
+        """
+        for other in list(self._rides):
+            if other is ride or not self._catches(other, ride):
                 continue
             if other.opened:
                 ride.uncertain = True
             else:
-                self._pass_on(other)
+                self._send_on(other)
 
-    def _look_back(self, site: FlapSite, away: Window) -> None:
-        """The flap closes: whoever else was at it in the meantime may have been turned, which happens only if the loop was held up."""
+    def _catches(self, turned: _Ride, passing: _Ride) -> bool:
+        if turned.bin is None:
+            return False
+        away = self._away(self._site(turned.bin), turned.windows[turned.bin])
+        return away.overlaps(passing.windows[turned.bin])
+
+    def _mark_passed_open_flap(self, site: FlapSite, away: Window) -> None:
+        """Marks coins that passed a flap while it was away from rest: it may have turned them.
+
+        That happens only if the loop was held up.
+        """
         for ride in self._rides:
-            if (
-                ride.bin != site.bin
-                and site.bin in ride.windows
-                and ride.windows[site.bin].overlaps(away)
-            ):
+            if _passes(ride, site.bin) and ride.windows[site.bin].overlaps(away):
                 ride.uncertain = True
+
+
+def _passes(ride: _Ride, bin: str) -> bool:
+    """Whether a coin has to get past the flap of `bin`."""
+    return bin in ride.windows and ride.bin != bin

@@ -34,7 +34,7 @@ def play(
 
 def test_a_flap_opens_in_time_holds_and_returns():
     plan = schedule()
-    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    assert plan.plan_turn(1, coin_at(70), "near", [], 0.0)
     plan.arm(1)
     (opened, closed), outcomes = play(plan, 3)
     assert opened[1:] == ("near", True) and closed[1:] == ("near", False)
@@ -46,7 +46,7 @@ def test_a_flap_opens_in_time_holds_and_returns():
 
 def test_a_coin_that_is_not_armed_is_late_and_nothing_moves():
     plan = schedule()
-    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    assert plan.plan_turn(1, coin_at(70), "near", [], 0.0)
     commands, outcomes = play(plan, 5)
     assert commands == []
     assert [(o.coin, o.bin, o.late) for o in outcomes] == [(1, None, True)]
@@ -54,7 +54,7 @@ def test_a_coin_that_is_not_armed_is_late_and_nothing_moves():
 
 def test_a_loop_that_stalls_past_the_last_moment_opens_nothing():
     plan = schedule()
-    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    assert plan.plan_turn(1, coin_at(70), "near", [], 0.0)
     plan.arm(1)
     commands, outcomes = play(plan, 5, start_s=0.25)
     assert commands == []
@@ -65,13 +65,13 @@ def test_a_loop_that_stalls_past_the_last_moment_opens_nothing():
     "x_mm, possible", [(70, True), (112, True), (122, False), (150, False), (200, False)]
 )
 def test_a_coin_too_near_its_flap_is_refused(x_mm, possible):
-    assert schedule().sort(1, coin_at(x_mm), "near", [], 0.0) is possible
+    assert schedule().plan_turn(1, coin_at(x_mm), "near", [], 0.0) is possible
 
 
 @pytest.mark.parametrize("behind_mm, possible", [(30, False), (60, False), (95, True)])
 def test_nobody_may_follow_too_closely_behind_a_coin_that_is_turned(behind_mm, possible):
     follower = coin_at(70 - behind_mm)
-    assert schedule().sort(1, coin_at(70), "far", [follower], 0.0) is possible
+    assert schedule().plan_turn(1, coin_at(70), "far", [follower], 0.0) is possible
 
 
 @pytest.mark.parametrize("behind_mm, possible", [(30, False), (60, False), (95, True)])
@@ -79,13 +79,13 @@ def test_a_coin_too_close_behind_a_passing_one_is_the_one_refused(behind_mm, pos
     plan = schedule()
     plan.let_pass(1, coin_at(70))
     later = behind_mm / 250
-    assert plan.sort(2, coin_at(70, later), "far", [], later) is possible
+    assert plan.plan_turn(2, coin_at(70, later), "far", [], later) is possible
 
 
 def test_two_coins_for_one_flap_hold_it_open_between_them():
     plan = schedule()
-    assert plan.sort(1, coin_at(70), "near", [], 0.0)
-    assert plan.sort(2, coin_at(70, 0.2), "near", [], 0.2)
+    assert plan.plan_turn(1, coin_at(70), "near", [], 0.0)
+    assert plan.plan_turn(2, coin_at(70, 0.2), "near", [], 0.2)
     plan.arm(1)
     plan.arm(2)
     commands, outcomes = play(plan, 3)
@@ -97,8 +97,8 @@ def test_a_coin_whose_flap_was_late_takes_those_it_would_meet_with_it():
     plan = Schedule(
         [NEAR, FlapSite("far", 300, 10, 0.3)], speed_tolerance=0.015, tick_s=TICK
     )  # slow: it opens long before its coin
-    assert plan.sort(1, coin_at(70), "near", [], 0.0)
-    assert plan.sort(2, coin_at(70, 0.4), "far", [], 0.4)
+    assert plan.plan_turn(1, coin_at(70), "near", [], 0.0)
+    assert plan.plan_turn(2, coin_at(70, 0.4), "far", [], 0.4)
     plan.arm(2)  # the first is never armed
     commands, outcomes = play(plan, 5)
     assert commands == []
@@ -107,7 +107,7 @@ def test_a_coin_whose_flap_was_late_takes_those_it_would_meet_with_it():
 
 def test_abandoning_forgets_everything():
     plan = schedule()
-    plan.sort(1, coin_at(70), "near", [], 0.0)
+    plan.plan_turn(1, coin_at(70), "near", [], 0.0)
     plan.let_pass(2, coin_at(70, 0.5))
     assert plan.abandon() == [1, 2] and not plan.busy
     assert play(plan, 3) == ([], [])
@@ -131,7 +131,7 @@ def test_whatever_comes_only_the_coin_a_flap_opens_for_meets_it_away_from_rest(g
         outcomes += outcomes_
         now += gap
         motion = coin_at(70, now)
-        sorted_ = bin_ is not None and plan.sort(number, motion, bin_, [], now)
+        sorted_ = bin_ is not None and plan.plan_turn(number, motion, bin_, [], now)
         if sorted_:
             plan.arm(number)
         else:
@@ -158,7 +158,7 @@ def test_whatever_comes_only_the_coin_a_flap_opens_for_meets_it_away_from_rest(g
 
 def test_a_coin_that_turns_up_close_behind_makes_the_machine_give_up_the_flap():
     plan = schedule()
-    assert plan.sort(1, coin_at(70), "far", [], 0.0)
+    assert plan.plan_turn(1, coin_at(70), "far", [], 0.0)
     plan.arm(1)
     plan.let_pass(2, coin_at(20))
     commands, outcomes = play(plan, 5)
@@ -171,7 +171,7 @@ def test_a_coin_that_turns_up_close_behind_makes_the_machine_give_up_the_flap():
 
 def test_a_coin_that_turns_up_when_the_flap_is_open_already_is_uncertain():
     plan = schedule()
-    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    assert plan.plan_turn(1, coin_at(70), "near", [], 0.0)
     plan.arm(1)
     commands, _ = play(plan, 0.3)
     assert commands and commands[-1][2]
@@ -182,7 +182,7 @@ def test_a_coin_that_turns_up_when_the_flap_is_open_already_is_uncertain():
 
 def test_a_coin_that_passes_while_the_loop_is_held_up_and_the_flap_open_is_uncertain():
     plan = schedule()
-    assert plan.sort(1, coin_at(70), "near", [], 0.0)
+    assert plan.plan_turn(1, coin_at(70), "near", [], 0.0)
     plan.arm(1)
     plan.let_pass(2, coin_at(-30))
     _, before = play(plan, 0.4)
@@ -197,10 +197,10 @@ def test_what_touches_a_coin_from_behind_is_let_pass_with_it():
     lump = Motion(70, 0.0, 12.0, 250.0, 0.3, behind_mm=25.0)
     plan = schedule()
     plan.let_pass(1, lump)
-    assert not plan.sort(2, coin_at(-5), "far", [], 0.0)
+    assert not plan.plan_turn(2, coin_at(-5), "far", [], 0.0)
     plan = schedule()
     plan.let_pass(1, coin_at(70))
-    assert plan.sort(2, coin_at(-5), "far", [], 0.0)
+    assert plan.plan_turn(2, coin_at(-5), "far", [], 0.0)
 
 
 def stretches(commands: list, travel_s: float) -> tuple[list, list]:
