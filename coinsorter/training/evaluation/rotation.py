@@ -27,7 +27,7 @@ class RotationStudy:
         return min(self.accuracy)
 
     @property
-    def clopper_pearson_upper(self) -> float:
+    def highest(self) -> float:
         """Accuracy at the best angle."""
         return max(self.accuracy)
 
