@@ -30,7 +30,9 @@ def test_an_unknown_diameter_is_no_evidence(predictor, predictions):
     assert compute_ood_score(bundle, unknown) < compute_ood_score(bundle, usual)
 
 
-def test_foreign_objects_are_separated_from_coins_by_folder_and_all_together(predictor, predictions):
+def test_foreign_objects_are_separated_from_coins_by_folder_and_all_together(
+    predictor, predictions
+):
     steps: list[int] = []
     ood = measure_ood(predictor, predictions, steps.append)
     assert steps == list(range(1, 17))
