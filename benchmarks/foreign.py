@@ -38,7 +38,7 @@ def judge_some(job: tuple[Path, str, int, int]) -> Counter:
     judge = Classifier(models, runtime.pick_runtime("auto"))
     rules = Rules(models.thresholds, {name: name for name in models.labels}, "reject")
     view, search = models.view, build_search(models, models.view)
-    cut = partial(crop.cut, spec=models.crop)
+    cut = partial(crop.cut_crop, spec=models.crop)
     rng = np.random.default_rng(
         [SEED, coins.FOREIGN_KINDS.index(kind) if kind in coins.FOREIGN_KINDS else 99, chunk]
     )

@@ -65,7 +65,10 @@ def figures(photographs, frames) -> str:
             diameters.append(diameter)
     plane = fit_plane(circles, diameters, 640, 480)
     off = np.abs(
-        [plane.diameter_mm(circle) / diameter - 1 for circle, diameter in zip(circles, diameters)]
+        [
+            plane.measure_diameter_mm(circle) / diameter - 1
+            for circle, diameter in zip(circles, diameters)
+        ]
     )
     spread = f"diameter off by {100 * np.median(off):.2f} % (median), {100 * np.percentile(off, 90):.1f} % (90 %), {100 * np.percentile(off, 99):.1f} % (99 %)"
     return f"trays: recall {found.recall:.3f} precision {found.precision:.3f}; frames: {others} not one coin, {spread}"

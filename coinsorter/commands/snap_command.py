@@ -63,7 +63,9 @@ def _take_snapshot(options: argparse.Namespace, settings: Config) -> capture.Sna
 
 
 def _print_json(path: Path, circles: list[Circle], scale: ScalePlane) -> None:
-    rows = [asdict(circle) | {"diameter_mm": scale.diameter_mm(circle)} for circle in circles]
+    rows = [
+        asdict(circle) | {"diameter_mm": scale.measure_diameter_mm(circle)} for circle in circles
+    ]
     print(json.dumps({"picture": str(path), "found": rows}))
 
 
@@ -71,7 +73,7 @@ def _print_lines(path: Path, circles: list[Circle], scale: ScalePlane) -> None:
     for circle in circles:
         alone = "alone" if circle.alone else "not alone"
         where = f"at {circle.x_px:.0f}, {circle.y_px:.0f}"
-        size = f"{scale.diameter_mm(circle):.2f} mm"
+        size = f"{scale.measure_diameter_mm(circle):.2f} mm"
         shape = f"roundness {circle.roundness:.3f}, quality {circle.quality:.2f}"
         print(f"{where}: {size}, {alone}, {shape}")
     print(f"{path}: {len(circles)} things found")

@@ -196,7 +196,7 @@ def _nearest_mm(config: Config, flap: FlapSettings) -> float:
     belt = config.belt
     camera = config.camera
     max_speed_mm_s = belt.speed_mm_s * (1 + belt.speed_tolerance_percent / 100)
-    border_mm, _ = config.scale.position_mm(camera.width_px - 1, camera.height_px / 2)
+    border_mm, _ = config.scale.locate_mm(camera.width_px - 1, camera.height_px / 2)
     needed_s = flap.travel_ms / 1000 + DECISION_FRAMES / camera.frames_per_s
     return border_mm + max_speed_mm_s * needed_s + flap.length_mm / 2
 

@@ -29,7 +29,7 @@ from coinsorter.recognition.embedding import EmbeddingDistances
 from coinsorter.recognition.relief import ReliefMatcher, compute_relief_logits
 from coinsorter.recognition.runtime import Network
 from coinsorter.records import Coin, Verdict
-from coinsorter.vision.crop import inside, quarter_turns
+from coinsorter.vision.crop import mask_coin, rotate_quarters
 
 # Relative diameters that a thing that is no coin may have, all equally likely: some 35 % either way.
 FOREIGN_RANGE = 0.7
@@ -91,7 +91,7 @@ class Classifier:
         self._nothing = np.zeros(len(self._names), np.float32)
         self._diameters_mm = [label.diameter_mm for label in bundle.manifest.labels]
         self._inside = cv2.resize(
-            inside(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST
+            mask_coin(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST
         )
 
     def classify(self, coin: Coin, time_left: Callable[[], bool] = lambda: True) -> Verdict:
@@ -129,10 +129,10 @@ class Classifier:
 
     def embed(self, crop: np.ndarray) -> np.ndarray:
         """The classifier's embedding of a crop, averaged over the turns: float32 (n,). Only for bundles whose classifier tells it."""
-        return self._answer(1, self._classifier(quarter_turns(crop, self._turns)))
+        return self._answer(1, self._classifier(rotate_quarters(crop, self._turns)))
 
     def _turned(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        raw = self._classifier(quarter_turns(crop, self._turns))
+        raw = self._classifier(rotate_quarters(crop, self._turns))
         return self._answer(0, raw), self._distances.measure(
             self._answer(1, raw)
         ) if self._distances else self._nothing

@@ -68,7 +68,7 @@ def build_scale_follower(config: Config, bundle: Bundle) -> ScaleFollower | None
 
 def build_tracker(config: Config, bundle: Bundle, scale: ScalePlane) -> BeltTracker:
     """The tracker of coins on the belt, which cuts crops as the bundle wants them."""
-    cut = partial(crop.cut, spec=bundle.crop)
+    cut = partial(crop.cut_crop, spec=bundle.crop)
     frame_s = 1 / config.camera.frames_per_s
     return BeltTracker(scale, config.belt.speed_mm_s, frame_s, cut, config.runtime.crops_per_coin)
 

@@ -93,7 +93,7 @@ class _Line:
     def __init__(self, bundle: Bundle, runtime_name: str, turns: int) -> None:
         self.plane = bundle.view
         self.search = build_search(bundle, self.plane)
-        self.cut = partial(crop.cut, spec=bundle.crop)
+        self.cut = partial(crop.cut_crop, spec=bundle.crop)
         self.classifier = Classifier(bundle, runtime_name, turns=turns)
         self.rules = Rules(bundle.thresholds, {name: name for name in bundle.labels}, "reject")
 
@@ -135,7 +135,7 @@ def _frames(bundle: Bundle) -> list[Frame]:
 def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[str, float]]:
     circles = [detect.find_circles(frame.pixels, line.search)[0] for frame in frames]
     crops = [
-        line.cut(frame.pixels, circle, line.plane.diameter_mm(circle))
+        line.cut(frame.pixels, circle, line.plane.measure_diameter_mm(circle))
         for frame, circle in zip(frames, circles)
     ]
     coins = [
@@ -165,7 +165,7 @@ def _stages(line: _Line, frames: list[Frame], folder: Path) -> dict[str, dict[st
         "segment": _times(lambda frame: detect.find_circles(frame.pixels, line.search), frames),
         "track": _times(*_tracking(line, frames[0], circles[0])),
         "crop": _times(
-            lambda pair: line.cut(pair[0].pixels, pair[1], line.plane.diameter_mm(pair[1])),
+            lambda pair: line.cut(pair[0].pixels, pair[1], line.plane.measure_diameter_mm(pair[1])),
             list(zip(frames, circles)),
         ),
         **{name: _times(ask, crops) for name, ask in line.classifier.parts.items()},

@@ -13,7 +13,7 @@ from coinsorter.records import Circle
 from coinsorter.robust import MAD_TO_STD, mad_std
 from coinsorter.sorting.assembly import build_search
 from coinsorter.vision.detect import Search, find_circles
-from coinsorter.vision.scale import PRIOR_PRECISION, ScalePlane, fit_plane, terms
+from coinsorter.vision.scale import PRIOR_PRECISION, ScalePlane, compute_terms, fit_plane
 
 # Rules of thumb. On brl-frames one diameter scatters by 2.2 %, all of day1 gives the scale to
 # 0.3 %, and the diameters of neighbouring coins differ by 5 to 10 %.
@@ -132,7 +132,9 @@ def _fit_plane(coins: list[_KnownCoin], rough_scale: ScalePlane) -> ViewCalibrat
 
 def _measure_diameter_std(coins: list[_KnownCoin], plane: ScalePlane) -> float:
     """Relative, about the nominal diameters. Raises InputError where it is too large."""
-    errors = np.array([plane.diameter_mm(coin.circle) / coin.diameter_mm - 1 for coin in coins])
+    errors = np.array(
+        [plane.measure_diameter_mm(coin.circle) / coin.diameter_mm - 1 for coin in coins]
+    )
     diameter_std = mad_std(errors, center=0.0)
     if not diameter_std <= MAX_DIAMETER_STD:
         raise InputError(
@@ -164,11 +166,11 @@ def _estimate_corner_sems(
     covariance of the coefficients.
     """
     size = (plane.width_px, plane.height_px)
-    design = np.array([terms(circle.x_px, circle.y_px, *size) for circle in circles])
+    design = np.array([compute_terms(circle.x_px, circle.y_px, *size) for circle in circles])
     covariance = diameter_std**2 * np.linalg.inv(design.T @ design + PRIOR_PRECISION)
     sems = {}
     for down, y in (("upper", 0), ("lower", plane.height_px)):
         for along, x in (("left", 0), ("right", plane.width_px)):
-            row = np.array(terms(x, y, *size))
+            row = np.array(compute_terms(x, y, *size))
             sems[f"{down} {along} corner"] = float(np.sqrt(row @ covariance @ row))
     return sems

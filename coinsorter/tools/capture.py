@@ -55,7 +55,7 @@ def draw_circles(pixels: np.ndarray, circles: list[Circle], scale: ScalePlane) -
     """
     image = pixels.copy()
     for circle in circles:
-        _draw_circle(image, circle, f"{scale.diameter_mm(circle):.2f} mm")
+        _draw_circle(image, circle, f"{scale.measure_diameter_mm(circle):.2f} mm")
     return image
 
 

@@ -87,7 +87,7 @@ class Replay:
             if settings
             else Rules(bundle.thresholds, {name: name for name in bundle.labels}, REJECT)
         )
-        self._cut = partial(crop.cut, spec=bundle.crop)
+        self._cut = partial(crop.cut_crop, spec=bundle.crop)
 
     def replay_images(
         self, paths: list[Path], folder: Path, progress: Callable[[int], None] = lambda done: None

@@ -85,7 +85,9 @@ class _Edges:
     threshold: float
 
 
-def measure(pixels: np.ndarray, candidates: np.ndarray, by_extent: bool = False) -> list[Circle]:
+def measure_outlines(
+    pixels: np.ndarray, candidates: np.ndarray, by_extent: bool = False
+) -> list[Circle]:
     """The outline of each candidate in an RGB picture that has one, all still called alone.
 
     candidates: float32 (n, 3) of x, y, radius in pixels, each right to a third of its radius. Those that turn out far off their outline

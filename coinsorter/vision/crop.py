@@ -33,14 +33,14 @@ class CropSpec:
     gamma: float = 1.0
     correct_light: bool = True
 
-    def share(self, diameter_mm: float) -> float:
+    def compute_share(self, diameter_mm: float) -> float:
         """How much of the largest diameter that the crop has room for a coin takes up in it."""
         return min(1.0, diameter_mm / self.full_mm) if self.full_mm else 1.0
 
 
-def cut(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropSpec) -> np.ndarray:
+def cut_crop(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropSpec) -> np.ndarray:
     """The coin alone, uint8 (size_px, size_px, 3) RGB: centred, to scale, with corrected light, all outside of it grey."""
-    share = spec.share(diameter_mm)
+    share = spec.compute_share(diameter_mm)
     scale = share * spec.size_px / 2 / (spec.margin * circle.radius_px)
     middle = (spec.size_px - 1) / 2
     place = np.array(
@@ -57,7 +57,7 @@ def cut(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropSpec) 
     )
 
 
-def inside(spec: CropSpec) -> np.ndarray:
+def mask_coin(spec: CropSpec) -> np.ndarray:
     """Where in a crop the largest coin is: uint8 (size_px, size_px), 1 on the coin and 0 off it."""
     return _disc(spec, 1.0)
 
@@ -85,7 +85,7 @@ def _radii(spec: CropSpec) -> np.ndarray:
     return np.hypot(*np.meshgrid(steps, steps)).astype(np.float32)
 
 
-def quarter_turns(crop: np.ndarray, count: int) -> np.ndarray:
+def rotate_quarters(crop: np.ndarray, count: int) -> np.ndarray:
     """The crop turned by 0, 90, 180 and 270 degrees, the first `count` of them: uint8 (count, n, n, 3). No pixel is interpolated."""
     turned = np.empty((count, *crop.shape), np.uint8)
     turned[0] = crop

@@ -41,7 +41,7 @@ MIN_PATCH = 0.3  # of the smallest coin's area
 SAME_PATCH = (
     0.6  # of the circle's area, at least: smaller patches do not make a doubtful circle a coin
 )
-MOST_OFF_PATCH = 0.25  # in radii: a coin further from the middle of its patch is not alone, whatever the bundle allows
+MAX_OFF_PATCH = 0.25  # in radii: a coin further from the middle of its patch is not alone, whatever the bundle allows
 LONE_PATCH = 1.6  # times the circle's area: a larger patch (shadows included) is more than the coin (99.3 % of brl-frames/day1 below)
 
 
@@ -60,7 +60,7 @@ class Search:
     max_radius_px: float
     min_roundness: float = 0.94
     min_quality: float = 0.8
-    max_off_patch: float = MOST_OFF_PATCH
+    max_off_patch: float = MAX_OFF_PATCH
     by_extent: bool = False
 
 
@@ -75,7 +75,7 @@ def find_circles(pixels: np.ndarray, search: Search) -> list[Circle]:
     half = _halved(pixels, search)
     scale = half.shape[1] / width
     patches = _patches(half, search, scale)
-    found = contour.measure(pixels, _candidates(half, search, scale), search.by_extent)
+    found = contour.measure_outlines(pixels, _candidates(half, search, scale), search.by_extent)
     circles = [
         circle
         for circle in found
@@ -184,7 +184,7 @@ def _once_each(circles: list[Circle]) -> list[Circle]:
 def _sound(circle: Circle, search: Search) -> bool:
     """Round, all of it seen, and nothing more to be seen."""
     whole = circle.roundness >= search.min_roundness and circle.quality >= search.min_quality
-    return whole and circle.off_patch <= min(search.max_off_patch, MOST_OFF_PATCH)
+    return whole and circle.off_patch <= min(search.max_off_patch, MAX_OFF_PATCH)
 
 
 def _mark_touching(circles: list[Circle]) -> list[Circle]:

@@ -56,26 +56,26 @@ class ScalePlane:
                 f"a view of {self.width_px}x{self.height_px} pixels at {self.px_per_mm:g} px per mm cannot be"
             )
 
-    def at(self, x_px: float, y_px: float) -> float:
+    def px_per_mm_at(self, x_px: float, y_px: float) -> float:
         """Pixels per mm at one point."""
-        _, u, v, outward = terms(x_px, y_px, self.width_px, self.height_px)
+        _, u, v, outward = compute_terms(x_px, y_px, self.width_px, self.height_px)
         return self.px_per_mm * (
             1 + self.tilt_along * u + self.tilt_across * v + self.barrel * outward
         )
 
-    def diameter_mm(self, circle: Circle) -> float:
-        return 2 * circle.radius_px / self.at(circle.x_px, circle.y_px)
+    def measure_diameter_mm(self, circle: Circle) -> float:
+        return 2 * circle.radius_px / self.px_per_mm_at(circle.x_px, circle.y_px)
 
     def scale_sem_at(self, x_px: float, y_px: float) -> float:
         """How far the scale itself may be off at one point, relative standard error; a calibrated one is taken as exact."""
         return 0.0
 
-    def position_mm(self, x_px: float, y_px: float) -> tuple[float, float]:
+    def locate_mm(self, x_px: float, y_px: float) -> tuple[float, float]:
         """Where a point lies on the belt, from the view's centre: along and across, in mm (the scale integrated along the way).
 
         Areas grow by twice as much as distances from the centre do, so that half of the barrel's share is taken out of these.
         """
-        _, u, v, outward = terms(x_px, y_px, self.width_px, self.height_px)
+        _, u, v, outward = compute_terms(x_px, y_px, self.width_px, self.height_px)
         u, v = (part / (1 + self.barrel * outward / 2) for part in (u, v))
         across = 1 + self.tilt_across * v
         along = (
@@ -90,7 +90,9 @@ class ScalePlane:
     def radii_px(self, min_mm: float, max_mm: float) -> tuple[float, float]:
         """The smallest and largest radius, anywhere in the picture, of discs with diameters in the given range."""
         scales = [
-            self.at(x * self.width_px, y * self.height_px) for x in (0, 0.5, 1) for y in (0, 0.5, 1)
+            self.px_per_mm_at(x * self.width_px, y * self.height_px)
+            for x in (0, 0.5, 1)
+            for y in (0, 0.5, 1)
         ]
         return min(scales) * min_mm / 2, max(scales) * max_mm / 2
 
@@ -101,7 +103,9 @@ def fit_plane(
     """The plane that best explains circles of coins whose diameters are known; outliers count less and less (Huber's weights)."""
     circles, diameters = list(circles), np.fromiter(diameters_mm, float)
     scales = 2 * np.array([circle.radius_px for circle in circles]) / diameters
-    seen = np.array([terms(circle.x_px, circle.y_px, width_px, height_px) for circle in circles])
+    seen = np.array(
+        [compute_terms(circle.x_px, circle.y_px, width_px, height_px) for circle in circles]
+    )
     weights = np.ones(len(scales))
     for _ in range(20):
         weighted = seen * weights[:, None]
@@ -123,7 +127,9 @@ class FollowedPlane(ScalePlane):
 
     def scale_sem_at(self, x_px: float, y_px: float) -> float:
         at = _at(self, x_px, y_px)
-        return float(at @ self.covariance @ at) ** 0.5 * self.px_per_mm / self.at(x_px, y_px)
+        return (
+            float(at @ self.covariance @ at) ** 0.5 * self.px_per_mm / self.px_per_mm_at(x_px, y_px)
+        )
 
 
 class ScaleFollower:
@@ -187,7 +193,9 @@ class ScaleFollower:
         Not at its corners: there a tilt, too, makes much of a few coins, and on brl-frames/day1 up to 14 %, while the centre stays within 1 %.
         """
         x_px, y_px = self.plane.width_px / 2, self.plane.height_px / 2
-        changed = abs(self.plane.at(x_px, y_px) / self.calibrated.at(x_px, y_px) - 1)
+        changed = abs(
+            self.plane.px_per_mm_at(x_px, y_px) / self.calibrated.px_per_mm_at(x_px, y_px) - 1
+        )
         return max(0.0, changed - DOUBT * self.plane.scale_sem_at(x_px, y_px))
 
     def _wandered(self, covariance: np.ndarray) -> np.ndarray:
@@ -223,7 +231,7 @@ def informs_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresho
     return looks_genuine and is_recognised and 0 < verdict.diameter_mm < inf
 
 
-def terms(
+def compute_terms(
     x_px: float, y_px: float, width_px: int, height_px: int
 ) -> tuple[float, float, float, float]:
     """What centre, tilt along, tilt across and barrel count for at one point."""
@@ -233,5 +241,5 @@ def terms(
 
 def _at(plane: ScalePlane, x_px: float, y_px: float) -> np.ndarray:
     """What a followed plane's three terms count for at one point: the lens stays as it is, so its share goes with the centre's."""
-    _, u, v, outward = terms(x_px, y_px, plane.width_px, plane.height_px)
+    _, u, v, outward = compute_terms(x_px, y_px, plane.width_px, plane.height_px)
     return np.array((1 + plane.barrel * outward, u, v))

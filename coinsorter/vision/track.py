@@ -124,7 +124,7 @@ class BeltTracker:
 
     @property
     def _border_mm(self) -> float:
-        return self.scale.position_mm(self.scale.width_px - 1, self.scale.height_px / 2)[0]
+        return self.scale.locate_mm(self.scale.width_px - 1, self.scale.height_px / 2)[0]
 
     def _assign(self, frame: Frame, circles: list[Circle]) -> None:
         """Each circle to the track that expects it nearest; the rest start tracks of their own."""
@@ -152,8 +152,10 @@ class BeltTracker:
         return pairs
 
     def _sighting(self, frame: Frame, circle: Circle) -> _Sighting:
-        x_mm, y_mm = self.scale.position_mm(circle.x_px, circle.y_px)
-        return _Sighting(frame.taken_s, x_mm, y_mm, self.scale.diameter_mm(circle) / 2, circle)
+        x_mm, y_mm = self.scale.locate_mm(circle.x_px, circle.y_px)
+        return _Sighting(
+            frame.taken_s, x_mm, y_mm, self.scale.measure_diameter_mm(circle) / 2, circle
+        )
 
     def _join_lumps(self, now_s: float) -> None:
         """Tracks that come so near each other that their things touch share one lump from then on."""
@@ -225,8 +227,8 @@ def measure_still_coin(
     if not round_ones:
         return None
     circle = max(round_ones, key=lambda c: c.quality)
-    x_mm, y_mm = scale.position_mm(circle.x_px, circle.y_px)
-    diameter_mm = scale.diameter_mm(circle)
+    x_mm, y_mm = scale.locate_mm(circle.x_px, circle.y_px)
+    diameter_mm = scale.measure_diameter_mm(circle)
     return Coin(
         number=frame.number + 1,
         crops=(cut(frame.pixels, circle, diameter_mm),),

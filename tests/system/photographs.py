@@ -130,7 +130,7 @@ def _cut_out(path: Path, bundle: Bundle) -> list[CoinPatch]:
         circle.x_px,
         circle.y_px,
         reach,
-        PX_PER_MM / view.at(circle.x_px, circle.y_px),
+        PX_PER_MM / view.px_per_mm_at(circle.x_px, circle.y_px),
     )
     return [CoinPatch(path.parent.name, patch)]
 

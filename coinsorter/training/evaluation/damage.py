@@ -58,7 +58,7 @@ class CoinPlacement:
     @classmethod
     def from_spec(cls, spec: CropSpec, diameter_mm: float | None) -> "CoinPlacement":
         """The placement of a coin of a diameter; without one, of a coin that fills the crop."""
-        share = 1.0 if diameter_mm is None else spec.share(diameter_mm)
+        share = 1.0 if diameter_mm is None else spec.compute_share(diameter_mm)
         radius_px = share * spec.size_px / 2 / spec.margin
         return cls((spec.size_px - 1) / 2, radius_px, spec.surround)
 

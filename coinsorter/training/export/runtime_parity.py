@@ -9,7 +9,7 @@ import numpy as np
 
 from coinsorter.recognition import runtime
 from coinsorter.recognition.runtime import Network
-from coinsorter.vision.crop import quarter_turns
+from coinsorter.vision.crop import rotate_quarters
 
 TURNS = 4
 
@@ -30,7 +30,7 @@ def _answers(content: bytes, crops: np.ndarray, name: str) -> np.ndarray:
     network = Network(content, 1, name)
     return np.array(
         [
-            sum(network(turned[None])[0][0].astype(int) for turned in quarter_turns(crop, TURNS))[
+            sum(network(turned[None])[0][0].astype(int) for turned in rotate_quarters(crop, TURNS))[
                 :-1
             ].argmax()
             for crop in crops

@@ -172,7 +172,7 @@ def _measure_size(
     measures = {f"size_{name}_diameter_px": size for name, size in sizes_px.items()}
     if plane:
         for name, size_px in sizes_px.items():
-            size_mm = size_px / plane.at(circle.x_px, circle.y_px)
+            size_mm = size_px / plane.px_per_mm_at(circle.x_px, circle.y_px)
             measures[f"size_{name}_diameter_mm"] = size_mm
     return measures
 

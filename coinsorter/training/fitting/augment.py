@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from coinsorter.training.recipe import Augment
-from coinsorter.vision.crop import FILL, CropSpec, inside
+from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 
 BLURRED = 0.4  # share of crops that are blurred at all
 NOISE_FIELD = 1 << 20
@@ -16,7 +16,7 @@ def augmented(
     crops: np.ndarray, spec: CropSpec, knobs: Augment, rng: np.random.Generator
 ) -> np.ndarray:
     """Each crop turned by any angle and changed within the knobs' limits: uint8, same shape; never mirrored."""
-    off = inside(spec) == 0
+    off = mask_coin(spec) == 0
     out = np.empty_like(crops)
     for index, picture in enumerate(crops):
         out[index] = _changed(picture, knobs, rng)
@@ -26,7 +26,7 @@ def augmented(
 
 def damaged(crops: np.ndarray, spec: CropSpec, rng: np.random.Generator) -> np.ndarray:
     """Each crop with up to three patches painted over, taken from another crop, or wiped: uint8, same shape."""
-    off = inside(spec) == 0
+    off = mask_coin(spec) == 0
     out = crops.copy()
     for picture in out:
         for _ in range(int(rng.integers(0, 4))):

@@ -11,7 +11,7 @@ import numpy as np
 
 from coinsorter.training.fitting.augment import augmented
 from coinsorter.training.recipe import Augment
-from coinsorter.vision.crop import FILL, RIM, CropSpec, gamma_lut, inside, inverse_gamma_lut
+from coinsorter.vision.crop import FILL, RIM, CropSpec, gamma_lut, inverse_gamma_lut, mask_coin
 
 FINER = 4  # strokes are drawn larger and averaged down
 # Light changes less than for a classifier: it is by its darkness too that a stain is known.
@@ -36,7 +36,7 @@ def examples(
         knobs.model_copy(update={**gentle, "blur_px": 0.0, "noise": 0.0, "cut_out": 0.0}),
         rng,
     )
-    off, half = inside(spec) == 0, spec.size_px // 2
+    off, half = mask_coin(spec) == 0, spec.size_px // 2
     truth = np.zeros((len(crops), half, half, 1), np.float32)
     others = found.copy()
     for place in range(1, len(found), 2):

@@ -179,7 +179,11 @@ def anomalies(folder: Path, recipe: Recipe, found: Found, progress: Progress) ->
             )
             if isinstance(circle, Circle):
                 circles.append(circle)
-                crops.add(crop.cut(pixels, circle, found.plane.diameter_mm(circle), found.spec))
+                crops.add(
+                    crop.cut_crop(
+                        pixels, circle, found.plane.measure_diameter_mm(circle), found.spec
+                    )
+                )
         progress(number + 1)
     if not circles:
         raise InputError(
@@ -252,7 +256,7 @@ def _check_labels(folders: Sequence[Path], recipe: Recipe, there: set[str]) -> N
 def _measured(pixels: np.ndarray, circle: Circle, recipe: Recipe) -> Circle:
     """A prepared coin's circle as the recipe wants it measured; as it was prepared, where no outline is found now."""
     candidate = np.array([(circle.x_px, circle.y_px, circle.radius_px)], np.float32)
-    found = contour.measure(pixels, candidate, recipe.by_extent)
+    found = contour.measure_outlines(pixels, candidate, recipe.by_extent)
     return replace(found[0], off_patch=circle.off_patch) if found else circle
 
 
@@ -296,7 +300,7 @@ def _cut(found: list[_Seen], diameters_mm: np.ndarray, spec: CropSpec) -> Crops:
             raise InputError(
                 f"{seen.path}: could be read a moment ago, and now it cannot; do not change the pictures while they are trained on"
             )
-        shelf.add(crop.cut(pixels, seen.circle, float(diameter), spec))
+        shelf.add(crop.cut_crop(pixels, seen.circle, float(diameter), spec))
     return shelf.done()
 
 
@@ -316,11 +320,11 @@ def _numbers(found: list[_Seen], recipe: Recipe) -> np.ndarray:
 
 def _followed(circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScalePlane) -> np.ndarray:
     """Diameters in mm, float (n,), with the view's scale followed from coin to coin in the order taken, each coin's label known."""
-    measured_mm = np.array([plane.diameter_mm(circle) for circle in circles])
+    measured_mm = np.array([plane.measure_diameter_mm(circle) for circle in circles])
     scatter = mad_std(measured_mm / nominal_mm, center=1.0)
     follower, diameters = ScaleFollower(plane, max(scatter, MIN_SCATTER)), []
     for circle, nominal in zip(circles, nominal_mm):
-        diameters.append(follower.plane.diameter_mm(circle))
+        diameters.append(follower.plane.measure_diameter_mm(circle))
         follower.follow(circle, [nominal], [1.0])
     return np.array(diameters)
 

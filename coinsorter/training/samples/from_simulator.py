@@ -67,7 +67,7 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
             near = [c for c in seen if np.hypot(c.x_px - x_px, c.y_px - y_px) < 0.3 * c.radius_px]
             if near:
                 diameters.append(2 * near[0].radius_px / OPTICS.px_per_mm)
-                crops.append(crop.cut(still.pixels, near[0], diameters[-1], spec))
+                crops.append(crop.cut_crop(still.pixels, near[0], diameters[-1], spec))
                 labels.append(names.index(thing.label) if thing.label else NONE)
                 circles.append(near[0])
     shaped = np.array(crops, np.uint8).reshape(-1, spec.size_px, spec.size_px, 3)

@@ -53,7 +53,8 @@ class Samples:
     def measured(self, plane: ScalePlane) -> Self:
         """The same, with diameters by a calibrated view."""
         return replace(
-            self, diameters_mm=np.array([plane.diameter_mm(circle) for circle in self.circles])
+            self,
+            diameters_mm=np.array([plane.measure_diameter_mm(circle) for circle in self.circles]),
         )
 
     @classmethod

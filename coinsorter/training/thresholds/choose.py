@@ -148,7 +148,7 @@ def replay_day(
     nominal = [label.diameter_mm for label in labels]
     for circle, logits in zip(circles, held.logits):
         diameter, spread = (
-            follower.plane.diameter_mm(circle),
+            follower.plane.measure_diameter_mm(circle),
             follower.plane.scale_sem_at(circle.x_px, circle.y_px),
         )
         measured.append((diameter, spread))

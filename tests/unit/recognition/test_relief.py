@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from coinsorter.recognition import relief
 from coinsorter.recognition.relief import ReliefMatcher, compute_relief_logits
 from coinsorter.simulator import coins, currency
-from coinsorter.vision.crop import FILL, CropSpec, inside
+from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 from tests.conftest import needs_training
 
 needs_training()
@@ -99,7 +99,9 @@ def test_the_gamma_of_crops_is_taken_out_again(known, matcher, others):
 
 @pytest.mark.parametrize("grey", [0, FILL, 255])
 def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, others, grey):
-    blank = np.where(inside(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(3, axis=2)
+    blank = np.where(mask_coin(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(
+        3, axis=2
+    )
     scores = compute_relief_logits(matcher.compare(blank))
     assert np.abs(scores).max() < 0.3 * np.median(
         [compute_relief_logits(matcher.compare(crop)).max() for crop in others.crops]

@@ -36,7 +36,7 @@ class TrueTracker:
         self._belt = belt
         self._decided = 0
         self._now_s = 0.0
-        self._border_mm = SMALL_VIEW.position_mm(63, 24)[0]
+        self._border_mm = SMALL_VIEW.locate_mm(63, 24)[0]
 
     def update(self, frame: Frame, circles: list) -> list[Coin]:
         assert circles == [], "nothing is drawn on these frames"

@@ -38,7 +38,7 @@ def photograph_discs(folder: Path, plane: ScalePlane = TRUE_SCALE, places=PLACES
     for number, (x, y) in enumerate(places):
         label, diameter_mm = list(DIAMETERS.items())[number % len(DIAMETERS)]
         (folder / label).mkdir(parents=True, exist_ok=True)
-        image = draw_disc(x, y, plane.at(x, y) * diameter_mm / 2, 640, 480)
+        image = draw_disc(x, y, plane.px_per_mm_at(x, y) * diameter_mm / 2, 640, 480)
         cv2.imwrite(str(folder / label / f"{number:03}.png"), image[..., ::-1])
 
 

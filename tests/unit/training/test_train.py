@@ -19,7 +19,7 @@ from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Circle
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
-from coinsorter.vision.crop import FILL, CropSpec, inside
+from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 from coinsorter.vision.scale import ScalePlane
 from tests.conftest import ROOT, needs_training, only_line
 
@@ -423,7 +423,7 @@ def test_augmented_crops_are_turned_and_changed_but_never_mirrored():
         as_is = min(np.abs(picture - s).mean() for s in spin)
         flipped = min(np.abs(picture - m).mean() for m in mirrored)
         assert as_is < flipped
-    assert (turned[:, inside(SPEC) == 0] == FILL).all()
+    assert (turned[:, mask_coin(SPEC) == 0] == FILL).all()
 
 
 def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
@@ -522,7 +522,7 @@ def test_limits_are_set_on_diameters_that_a_machine_would_have_measured():
     rng = np.random.default_rng(1)
     places = rng.uniform((40, 40), (600, 440), (300, 2))
     circles = [
-        Circle(x, y, d / 2 * truth.at(x, y), 1, 1, 20, (90, 90, 90), True)
+        Circle(x, y, d / 2 * truth.px_per_mm_at(x, y), 1, 1, 20, (90, 90, 90), True)
         for (x, y), d in zip(places, held.diameters_mm)
     ]
     fused = Fusion(temperature=1, diameter_std=0.01, degrees_of_freedom=4)

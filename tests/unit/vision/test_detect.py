@@ -132,7 +132,7 @@ def test_by_extent_a_shadow_counts_half_and_an_inner_edge_that_is_stronger_does_
 @pytest.mark.parametrize("guess", [0.7, 1.0, 1.6])
 def test_by_extent_a_candidate_may_be_far_off(guess):
     """Right to a third is what Hough promises; a coin of which no ray sees the inside is measured again from nearer."""
-    (circle,) = contour.measure(
+    (circle,) = contour.measure_outlines(
         draw_disc(160, 120, 30), np.array([(160, 120, 30 * guess)], np.float32), by_extent=True
     )
     assert circle.radius_px == pytest.approx(30, abs=1)

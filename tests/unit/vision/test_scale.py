@@ -19,18 +19,18 @@ TILTED = ScalePlane(3.2, -0.07, 0.02, 640, 480)
 
 
 def circle(plane: ScalePlane, x: float, y: float, diameter_mm: float, error: float = 0.0) -> Circle:
-    radius = plane.at(x, y) * diameter_mm / 2 * (1 + error)
+    radius = plane.px_per_mm_at(x, y) * diameter_mm / 2 * (1 + error)
     return Circle(x, y, radius, 1.0, 1.0, 20.0, (90.0, 90.0, 90.0), True)
 
 
 @given(st.floats(0, 640), st.floats(0, 480), st.floats(15, 30))
 def test_a_diameter_is_the_same_everywhere_in_a_tilted_view(x, y, diameter):
-    assert TILTED.diameter_mm(circle(TILTED, x, y, diameter)) == pytest.approx(diameter)
+    assert TILTED.measure_diameter_mm(circle(TILTED, x, y, diameter)) == pytest.approx(diameter)
 
 
 @given(st.floats(0, 640), st.floats(0, 480))
 def test_a_level_view_measures_places_from_its_centre(x, y):
-    assert LEVEL.position_mm(x, y) == pytest.approx(((x - 320) / 4, (y - 240) / 4))
+    assert LEVEL.locate_mm(x, y) == pytest.approx(((x - 320) / 4, (y - 240) / 4))
 
 
 BARREL = ScalePlane(3.2, -0.07, 0.02, 640, 480, barrel=-0.06)
@@ -42,15 +42,15 @@ def test_a_lens_that_presses_the_corners_together_is_straightened(angle, reach):
     lens, c = ScalePlane(4.0, 0.0, 0.0, 640, 480, barrel=-0.06), -0.03
     distance, area = reach * (1 + c * reach**2), (1 + c * reach**2) * (1 + 3 * c * reach**2)
     x, y = (320 + 320 * distance * np.cos(angle), 240 + 320 * distance * np.sin(angle))
-    assert lens.at(x, y) == pytest.approx(4.0 * area**0.5, rel=0.012)
-    assert np.hypot(*lens.position_mm(x, y)) == pytest.approx(80 * reach, rel=0.006)
+    assert lens.px_per_mm_at(x, y) == pytest.approx(4.0 * area**0.5, rel=0.012)
+    assert np.hypot(*lens.locate_mm(x, y)) == pytest.approx(80 * reach, rel=0.006)
 
 
 @given(st.floats(1, 638), st.floats(0, 480), st.floats(-0.3, 0.3), st.floats(-0.3, 0.3))
 def test_a_step_along_the_belt_is_as_long_as_the_scale_there_says(x, y, along, across):
     plane = ScalePlane(4.0, along, across, 640, 480)
-    step_mm = plane.position_mm(x + 0.5, y)[0] - plane.position_mm(x - 0.5, y)[0]
-    assert step_mm == pytest.approx(1 / plane.at(x, y), rel=1e-4)
+    step_mm = plane.locate_mm(x + 0.5, y)[0] - plane.locate_mm(x - 0.5, y)[0]
+    assert step_mm == pytest.approx(1 / plane.px_per_mm_at(x, y), rel=1e-4)
 
 
 def test_radii_cover_the_whole_tilted_view():
@@ -88,7 +88,9 @@ def test_the_lens_is_found_with_the_plane_and_stays_as_it_is_while_the_plane_is_
         follower.follow(seen, [diameter], [1.0])
     assert follower.plane.barrel == BARREL.barrel
     for x, y in ((30, 30), (320, 240), (610, 450)):
-        assert follower.plane.at(x, y) == pytest.approx(BARREL.at(x, y), rel=0.012)
+        assert follower.plane.px_per_mm_at(x, y) == pytest.approx(
+            BARREL.px_per_mm_at(x, y), rel=0.012
+        )
 
 
 def test_without_coins_near_the_corners_no_lens_is_made_up():
@@ -115,7 +117,9 @@ def test_a_camera_that_was_moved_is_followed():
     for seen, diameter in coins_under(moved, 300):
         follower.follow(seen, [diameter], [1.0])
     for x, y in ((60, 60), (320, 240), (580, 420)):
-        assert follower.plane.at(x, y) == pytest.approx(moved.at(x, y), rel=0.012)
+        assert follower.plane.px_per_mm_at(x, y) == pytest.approx(
+            moved.px_per_mm_at(x, y), rel=0.012
+        )
     assert 0 < follower.drift < 0.022
 
 
@@ -131,9 +135,9 @@ def test_coins_that_lead_further_away_than_a_camera_can_move_are_followed_no_mor
     follower = ScaleFollower(TILTED, 0.02)
     start, furthest = follower.plane, 0.0
     for seen, _ in coins_under(TILTED, 300):
-        large = replace(seen, radius_px=12.5 * TILTED.at(seen.x_px, seen.y_px))
+        large = replace(seen, radius_px=12.5 * TILTED.px_per_mm_at(seen.x_px, seen.y_px))
         found = follower.follow(large, [22.0], [1.0])
-        furthest = max(furthest, found.at(320, 240) / 3.2)
+        furthest = max(furthest, found.px_per_mm_at(320, 240) / 3.2)
     assert follower.lost and found is follower.plane is start and 1.03 < furthest < 1.12
 
 
@@ -153,7 +157,7 @@ def test_where_no_coin_came_by_the_scale_is_the_less_known_and_says_so():
     assert near < 0.03 < 0.05 < far
     for x in (60, 320, 500):
         assert abs(
-            follower.plane.at(x, 240) / TILTED.at(x, 240) - 1
+            follower.plane.px_per_mm_at(x, 240) / TILTED.px_per_mm_at(x, 240) - 1
         ) <= 3 * follower.plane.scale_sem_at(x, 240)
 
 
@@ -179,7 +183,7 @@ def test_a_doubtful_label_makes_the_scale_doubtful_instead_of_wrong():
         for x in (320, 330, 340):
             follower.follow(circle(TILTED, x, 240, 22), [20.0, 22.0], probabilities)
     assert doubtful.plane.scale_sem_at(320, 240) > 1.02 * sure.plane.scale_sem_at(320, 240)
-    assert 3.2 < doubtful.plane.at(320, 240) < sure.plane.at(320, 240)
+    assert 3.2 < doubtful.plane.px_per_mm_at(320, 240) < sure.plane.px_per_mm_at(320, 240)
 
 
 @given(st.floats(0.5, 1), st.integers(0, 2))
@@ -188,7 +192,7 @@ def test_of_several_diameters_the_one_with_all_the_probability_counts_alone(erro
     seen = circle(TILTED, 200, 300, 23, error=0.05 * error)
     several.follow(seen, [20.0, 23.0, 25.0], [float(place == which) for place in range(3)])
     one.follow(seen, [[20.0, 23.0, 25.0][which]], [1.0])
-    assert several.plane.at(100, 100) == pytest.approx(one.plane.at(100, 100))
+    assert several.plane.px_per_mm_at(100, 100) == pytest.approx(one.plane.px_per_mm_at(100, 100))
     assert several.plane.scale_sem_at(100, 100) == pytest.approx(one.plane.scale_sem_at(100, 100))
 
 

@@ -33,8 +33,8 @@ def test_a_crop_cut_from_the_data_set_is_the_crop_cut_from_the_photograph(photog
         )
         assert (
             np.abs(
-                crop.cut(pixels, in_set, 20, SPEC).astype(int)
-                - crop.cut(frame, locate_in_frame, 20, SPEC)
+                crop.cut_crop(pixels, in_set, 20, SPEC).astype(int)
+                - crop.cut_crop(frame, locate_in_frame, 20, SPEC)
             ).max()
             <= 1
         )

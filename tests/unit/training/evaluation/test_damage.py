@@ -28,7 +28,7 @@ def test_damage_changes_the_coin_and_nothing_around_it_always_in_the_same_way(
     assert (damaged == again).all()
     assert (damaged.dtype, damaged.shape) == (np.uint8, crop.shape)
     changed = np.abs(damaged.astype(int) - crop).max(axis=2) > 12
-    outside = cropping.inside(spec) == 0
+    outside = cropping.mask_coin(spec) == 0
     assert changed[~outside].mean() > 0.005
     assert (damaged[outside] == FILL).all()
 

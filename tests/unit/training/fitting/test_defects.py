@@ -9,7 +9,7 @@ from coinsorter.recognition.runtime import Network
 from coinsorter.training.fitting import defects
 from coinsorter.training.recipe import Augment, InspectorKnobs, Recipe
 from coinsorter.training.samples.samples import Samples
-from coinsorter.vision.crop import FILL, CropSpec, inside
+from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 from tests.conftest import needs_training
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
@@ -27,7 +27,7 @@ def plain(count: int, spec: CropSpec = SPEC) -> np.ndarray:
     for crop in crops:
         cv2.circle(crop, (32, 32), 22, (crop[0, 0] * 0.7).tolist(), 2)
         cv2.line(crop, (20, 32), (44, 32), (crop[0, 0] * 1.2).tolist(), 3)
-    crops[:, inside(spec) == 0] = FILL
+    crops[:, mask_coin(spec) == 0] = FILL
     return crops
 
 
@@ -58,7 +58,7 @@ def test_every_other_coin_of_a_batch_is_blemished_and_outside_of_the_coin_nothin
     pictures, truth = defects.examples(plain(32), SPEC, Augment(), np.random.default_rng(1))
     assert pictures.shape == (32, 64, 64, 3) and truth.shape == (32, 32, 32, 1)
     assert not truth[::2].any() and (truth[1::2].max(axis=(1, 2, 3)) > 0.3).mean() > 0.7
-    assert (pictures[:, inside(SPEC) == 0] == FILL).all()
+    assert (pictures[:, mask_coin(SPEC) == 0] == FILL).all()
 
 
 def test_an_inspector_sees_a_hole_as_int8_on_every_runtime():

@@ -13,7 +13,7 @@ from coinsorter.recognition.runtime import Network
 from coinsorter.records import Circle
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples.samples import Samples
-from coinsorter.vision.crop import FILL, CropSpec, inside
+from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 from tests.conftest import ROOT, needs_training
 
 needs_training()
@@ -32,7 +32,7 @@ def discs() -> Samples:
         0,
         255,
     ).astype(np.uint8)
-    crops[:, inside(SPEC) == 0] = FILL
+    crops[:, mask_coin(SPEC) == 0] = FILL
     circle = Circle(320, 240, 40, 1, 1, 20, (95, 95, 95), True)
     return Samples(crops, labels, (circle,) * 48, np.full(48, 20.0), np.arange(48))
 
