@@ -14,7 +14,7 @@ import numpy as np
 
 from coinsorter.training import recipe, train
 from coinsorter.training.samples import assemble
-from coinsorter.training.samples.samples import NONE, Samples, empty
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, make_empty_samples
 from coinsorter.training.thresholds import choose, heldout
 from tests.conftest import ROOT, data_folder
 
@@ -29,20 +29,20 @@ def quiet(what: str, steps: int):
 
 def some_bursts(seen: Samples, share: float, seed: int) -> Samples:
     """Of each label that share of its bursts, one at least; and all that is of no label."""
-    rng, kept = np.random.default_rng(seed), seen.labels == NONE
-    for label in np.unique(seen.labels[seen.labels != NONE]):
+    rng, kept = np.random.default_rng(seed), seen.labels == FOREIGN_LABEL
+    for label in np.unique(seen.labels[seen.labels != FOREIGN_LABEL]):
         bursts = rng.permutation(np.unique(seen.groups[seen.labels == label]))
         kept |= (seen.labels == label) & np.isin(
             seen.groups, bursts[: max(1, round(share * len(bursts)))]
         )
-    return seen.where(kept)
+    return seen.select(kept)
 
 
 def named(
-    written: recipe.Recipe, found: assemble.Material, share: float, seed: int, work: Path
+    written: recipe.Recipe, found: assemble.AssembledSamples, share: float, seed: int, work: Path
 ) -> tuple[int, float, float]:
     """How many coins were trained on, and which shares of the held-out ones are named rightly: by pictures alone, and with the diameter."""
-    seen, held = found.sisters[0]
+    seen, held = found.folds[0]
     part = some_bursts(seen, share, seed)
     knobs = written.classifier.model_copy(
         update={"repeat": max(1, round(written.classifier.repeat * len(seen) / len(part)))}
@@ -50,12 +50,12 @@ def named(
     trained = train._train(
         found, part, written.model_copy(update={"seed": seed, "classifier": knobs}), {}, quiet, work
     )
-    told = heldout.collect_evidence(trained.judge, held, empty(found.spec), quiet).held
+    told = heldout.collect_evidence(trained.judge, held, make_empty_samples(found.spec), quiet).held
     fused = choose.fit_fusion(told, found.labels)
     weighed = told.with_relief(fused.relief_weight)
     pictures = weighed.logits[:, :-1].argmax(axis=1) == told.labels
     together = choose.classify_heldout(weighed, found.labels, fused)[0] == told.labels
-    return int((part.labels != NONE).sum()), float(pictures.mean()), float(together.mean())
+    return int((part.labels != FOREIGN_LABEL).sum()), float(pictures.mean()), float(together.mean())
 
 
 def main() -> None:
@@ -63,10 +63,10 @@ def main() -> None:
     if data is None:
         raise SystemExit("no photographs: neither $COINSORTER_DATA nor ../shared/data is there")
     sizes = {"autoencoder.epochs": 1}  # it has no say in what a coin is called
-    written = recipe.load(
+    written = recipe.load_recipe(
         ROOT / "models" / "brl.yaml", [f"{name}={value}" for name, value in sizes.items()]
     )
-    found = assemble.gather(written, [data / "brl-frames" / "day1"], None, quiet)
+    found = assemble.assemble_samples(written, [data / "brl-frames" / "day1"], None, quiet)
     rows = []
     for share in SHARES:
         for seed in SEEDS:

@@ -18,7 +18,7 @@ def main() -> None:
     for path in (CROWNS, BRL, EURO):
         models = bundle.load_bundle(path)
         judges = [Classifier(models, name) for name in names]
-        simulated = from_simulator.simulated(
+        simulated = from_simulator.simulate_samples(
             coins.GENUINE, 400, models.crop, (), [99], lambda done: None
         ).crops[:]
         for what, crops in (("golden crops", models.golden.crops), ("simulated coins", simulated)):

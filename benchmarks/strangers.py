@@ -59,20 +59,27 @@ def foreign(data: Path) -> None:
 def unseen(data: Path, labels: list[str]) -> None:
     from coinsorter.training import recipe
     from coinsorter.training.export import quantize
-    from coinsorter.training.train import make
+    from coinsorter.training.train import train_bundle
 
     quantize.MAX_LOSS = 0.02  # these bundles are for the study only: of so few held-out coins a single one is more than half a point
-    written = recipe.load(ROOT / "models" / "brl.yaml")
+    written = recipe.load_recipe(ROOT / "models" / "brl.yaml")
     found = {}
     for label in labels or [own.name for own in written.labels]:
         known = [own for own in written.labels if own.name != label]
         out = Path("unseen") / f"without-{label}"
         if not out.exists():
-            inspector = written.inspector and written.inspector.model_copy(
-                update={"epochs": written.inspector.epochs // 3}
+            inspector = written.defect_detector and written.defect_detector.model_copy(
+                update={"epochs": written.defect_detector.epochs // 3}
             )
-            shorter = {"labels": known, "folds": None, "hold_out": 0.25, "inspector": inspector}
-            make(written.model_copy(update=shorter), [data / "brl-frames" / "day1"], out, quiet)
+            shorter = {
+                "labels": known,
+                "folds": None,
+                "hold_out": 0.25,
+                "defect_detector": inspector,
+            }
+            train_bundle(
+                written.model_copy(update=shorter), [data / "brl-frames" / "day1"], out, quiet
+            )
         predictor = load_predictor(out)
         records = day2(predictor, data)
         areas = measure_ood(predictor, records, lambda done: None)

@@ -17,15 +17,17 @@ from coinsorter.training.dataset.splits import TEST
 from coinsorter.vision.crop import CropSpec
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class _Settings(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True
+    )
 
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 
 
-class Pictures(_Part):
+class ImageCounts(_Settings):
     """How many simulated things are drawn. held_out: genuine coins no network sees (photographs are held out by whole groups instead).
 
     foreign: what "none of these" looks like.
@@ -36,7 +38,7 @@ class Pictures(_Part):
     held_out: Annotated[int, Field(ge=0)] = 0
 
 
-class Crop(_Part):
+class CropSettings(_Settings):
     """size_px: edge of the square. margin: half the edge over the coin's radius.
 
     true_size: the largest coin fills the crop and smaller ones are shown smaller; else every coin fills it. gamma: below 1 lifts the dark.
@@ -50,7 +52,7 @@ class Crop(_Part):
     correct_light: bool = True
 
 
-class ClassifierKnobs(_Part):
+class ClassifierSettings(_Settings):
     """network: see `networks`. weights, for the mobilenets: imagenet, a file, or none. width, for separable: channels of the first layer.
 
     repeat: how often an epoch shows each crop, differently augmented each time. patience: epochs without progress on held-back groups
@@ -67,10 +69,10 @@ class ClassifierKnobs(_Part):
     learning_rate: Rate = 0.002
     repeat: Count = 1
     patience: Annotated[int, Field(ge=0)] = 0
-    held_back: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    validation_share: Annotated[float, Field(gt=0, lt=0.5, alias="held_back")] = 0.15
 
 
-class AutoencoderKnobs(_Part):
+class AutoencoderSettings(_Settings):
     """network: see `networks`. width, for squeezing: channels of the first layer. code: numbers that a coin is squeezed through."""
 
     network: Literal["squeezing", "conv-128"] = "squeezing"
@@ -82,13 +84,13 @@ class AutoencoderKnobs(_Part):
     repeat: Count = 1
 
 
-class ReliefKnobs(_Part):
+class ReliefSettings(_Settings):
     """per_label: coins of each label whose reliefs the bundle keeps, at 0.9 kB each, to compare others with."""
 
     per_label: Count = 150
 
 
-class InspectorKnobs(_Part):
+class DefectDetectorSettings(_Settings):
     """A network that learns blemishes drawn onto genuine coins, one for all folds. width: channels of its first layer."""
 
     width: Annotated[int, Field(ge=4, le=64, multiple_of=4)] = 16
@@ -98,7 +100,7 @@ class InspectorKnobs(_Part):
     repeat: Count = 8
 
 
-class Augment(_Part):
+class AugmentSettings(_Settings):
     """How crops are changed at random; any rotation always, a mirror never (no coin's face is mirrored).
 
     zoom, brightness, colour, contrast: relative. shift_px, blur_px: in crop pixels. noise: grey levels. cut_out: share of crops that lose
@@ -116,14 +118,14 @@ class Augment(_Part):
     jpeg: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-class Budget(_Part):
+class Budget(_Settings):
     """wrong: accepted coins that may be of another label. genuine_rejected: genuine coins that the limits may reject; both as shares."""
 
     wrong: Annotated[float, Field(gt=0, lt=1)] = 1e-4
     genuine_rejected: Annotated[float, Field(gt=0, lt=1)] = 0.005
 
 
-class Slack(_Part):
+class Margin(_Settings):
     """How far beyond the held-out coins' own a lone coin's outline may lie: the light of another day moves shadows and glints.
 
     roundness, quality, off_patch: in the units of `records.Circle`.
@@ -150,7 +152,7 @@ def _distinct(labels: list[Label]) -> list[Label]:
     return labels
 
 
-class Recipe(_Part):
+class Recipe(_Settings):
     """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
 
     by_extent: coins are measured halfway between their edges and all that stands out from the belt, shadow included; see `outline`.
@@ -174,22 +176,22 @@ class Recipe(_Part):
     group_gap_s: Annotated[float, Field(gt=0)] = 40.0
     same_coins: list[Annotated[str, AfterValidator(_expression)]] = []
     group_pattern: Annotated[str, AfterValidator(_expression)] = ""
-    diameter_spread: Annotated[float, Field(gt=0, lt=0.1)] = 0.012
+    diameter_std: Annotated[float, Field(gt=0, lt=0.1, alias="diameter_spread")] = 0.012
     hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
     folds: Annotated[int, Field(ge=2, le=10)] | None = None
-    asked: Count | None = None
-    pictures: Pictures = Pictures()
+    max_folds: Count | None = Field(None, alias="asked")
+    images: ImageCounts = Field(ImageCounts(), alias="pictures")
     motifs: list[str] = ["ring", "letters", "gear", "cross", "polygon", "blob", "strokes", "dots"]
-    crop: Crop = Crop()
-    classifier: ClassifierKnobs = ClassifierKnobs()
-    autoencoder: AutoencoderKnobs = AutoencoderKnobs()
-    relief: ReliefKnobs | None = None
-    inspector: InspectorKnobs | None = None
-    augment: Augment = Augment()
+    crop: CropSettings = CropSettings()
+    classifier: ClassifierSettings = ClassifierSettings()
+    autoencoder: AutoencoderSettings = AutoencoderSettings()
+    relief: ReliefSettings | None = None
+    defect_detector: DefectDetectorSettings | None = Field(None, alias="inspector")
+    augment: AugmentSettings = AugmentSettings()
     budget: Budget = Budget()
-    slack: Slack = Slack()
+    margin: Margin = Field(Margin(), alias="slack")
 
-    def crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
+    def make_crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
         full_mm = largest_mm if self.crop.true_size else 0.0
         return CropSpec(
             self.crop.size_px,
@@ -200,12 +202,12 @@ class Recipe(_Part):
             self.crop.correct_light,
         )
 
-    def plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)
 
 
 # What a recipe says where nobody wrote one: that of models/brl, which was chosen for few photographs of worn coins.
-UNWRITTEN = {
+DEFAULT_RECIPE = {
     "folds": 4,
     "classifier": {"width": 16, "epochs": 30, "batch": 64, "repeat": 4},
     "autoencoder": {"epochs": 15, "repeat": 4},
@@ -225,7 +227,7 @@ UNWRITTEN = {
 }
 
 
-def load(path: Path, settings: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """The recipe in a file, with settings such as "classifier.epochs=40" put in. Raises InputError naming what is wrong with it."""
     try:
         words = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -238,7 +240,7 @@ def load(path: Path, settings: Sequence[str] = ()) -> Recipe:
     return _checked(str(path), words, settings)
 
 
-def unwritten(
+def make_default_recipe(
     data: Dataset, diameters_mm: dict[str, float], name: str, settings: Sequence[str] = ()
 ) -> Recipe:
     """The recipe for a prepared data set that nobody wrote one for: its labels, of the given diameters, and UNWRITTEN.
@@ -276,7 +278,7 @@ def unwritten(
             "by_extent": True,
         }
     )
-    return _checked("--diameters", {**deepcopy(UNWRITTEN), "labels": labels, **own}, settings)
+    return _checked("--diameters", {**deepcopy(DEFAULT_RECIPE), "labels": labels, **own}, settings)
 
 
 def _checked(where: str, words: Any, settings: Sequence[str]) -> Recipe:

@@ -38,8 +38,8 @@ from coinsorter.training.fitting import fit, networks
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import assemble
-from coinsorter.training.samples.assemble import Material
-from coinsorter.training.samples.samples import NONE, Samples
+from coinsorter.training.samples.assemble import AssembledSamples
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
 from coinsorter.training.thresholds import heldout_store, recalibrate
 from coinsorter.training.thresholds.heldout import (
     HeldOutSets,
@@ -54,15 +54,15 @@ COMPARED = 4000  # held-out crops that float and int8 are compared on
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedBundle:
     """Networks as they were trained and as int8 models, both by file name, and as the machine runs them; its bundle holds what else they know."""
 
-    fitted: dict[str, fit.Fitted]
+    fitted: dict[str, fit.FittedNetwork]
     models: dict[str, bytes]
     judge: Classifier
 
 
-def make(
+def train_bundle(
     recipe: Recipe,
     data: Sequence[Path],
     out: Path,
@@ -77,44 +77,46 @@ def make(
     """
     import keras
 
-    networks.check(recipe.classifier)
-    found = assemble.gather(recipe, data, anomalies, bar)
+    networks.check_weights(recipe.classifier)
+    found = assemble.assemble_samples(recipe, data, anomalies, bar)
     work = _work(out, recipe, found)
     keras.utils.clear_session()  # layers are numbered from 0 whatever was trained before: their names are in the bundle's files
     inspector = _inspector(found, recipe, bar, work)
     asked = [
         _ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work)
-        for n in range(len(found.sisters))
+        for n in range(len(found.folds))
     ]
-    own = _train(found, found.seen, recipe, inspector, bar, work / "own")
+    own = _train(found, found.training, recipe, inspector, bar, work / "own")
     answers, rights = zip(
         *(
             asked
             or [
                 (
-                    collect_evidence(own.judge, found.held, found.anomalies, bar),
-                    _named(own, found.held),
+                    collect_evidence(own.judge, found.held_out, found.anomalies, bar),
+                    _named(own, found.held_out),
                 )
             ]
         )
     )
-    told = join_in_order(answers, found.order)
+    told = join_in_order(answers, found.held_out_order)
     right = {name: np.concatenate([one[name] for one in rights]) for name in rights[0]}
-    typical = found.held.where(_some(found.held.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[
-        :
-    ]
+    typical = found.held_out.select(
+        _some(found.held_out.labels != FOREIGN_LABEL, REPRESENTATIVE, recipe.seed)
+    ).crops[:]
     quantize.check_accuracy_loss(
         right, lambda: quantize.find_worst_layer(own.fitted[CLASSIFIER].model, typical)
     )
     facts = _facts(recipe, found, told, own.models)
     facts["training"] |= found.notes | _made_with(right)
     simulated = (
-        found.held if recipe.source == "simulated" else found.seen.where(found.seen.labels == NONE)
+        found.held_out
+        if recipe.source == "simulated"
+        else found.training.select(found.training.labels == FOREIGN_LABEL)
     )
     asked_about = (
-        None if recipe.source == "simulated" else (found.held, told)
+        None if recipe.source == "simulated" else (found.held_out, told)
     )  # `calibrate` is for photographs
-    facts = write(
+    facts = write_bundle(
         out,
         facts,
         own,
@@ -125,23 +127,24 @@ def make(
     return facts
 
 
-def _work(out: Path, recipe: Recipe, material: Material) -> Path:
+def _work(out: Path, recipe: Recipe, material: AssembledSamples) -> Path:
     """Where a training is kept while it runs: beside the bundle, and another one for all that networks depend on, recipe and pictures."""
     digest = hashlib.sha256(
         recipe.model_dump_json(
+            by_alias=True,
             include={
                 "seed",
                 "classifier",
                 "autoencoder",
-                "inspector",
+                "defect_detector",
                 "augment",
                 "hold_out",
                 "folds",
-                "asked",
-            }
+                "max_folds",
+            },
         ).encode()
     )
-    for part in (material.seen, material.held):
+    for part in (material.training, material.held_out):
         for picture in part.crops:
             digest.update(picture.tobytes())
         digest.update(part.labels.tobytes())
@@ -154,51 +157,51 @@ def _numbered(bar: OpenProgress, prefix: str) -> OpenProgress:
 
 
 def _inspector(
-    material: Material, recipe: Recipe, bar: OpenProgress, work: Path
-) -> dict[str, fit.Fitted]:
+    material: AssembledSamples, recipe: Recipe, bar: OpenProgress, work: Path
+) -> dict[str, fit.FittedNetwork]:
     """The inspector, where the recipe has one: one for all, trained without the coins that one of the sisters is asked about."""
-    if not recipe.inspector:
+    if not recipe.defect_detector:
         return {}
-    seen = material.sisters[_inspected(material)][0] if material.sisters else material.seen
-    with bar("inspector", recipe.inspector.epochs) as tell:
+    seen = material.folds[_inspected(material)][0] if material.folds else material.training
+    with bar("inspector", recipe.defect_detector.epochs) as tell:
         return {
-            DEFECT_DETECTOR: fit.fit_inspector(
-                seen, material.spec, recipe, recipe.inspector, tell, work
+            DEFECT_DETECTOR: fit.fit_defect_detector(
+                seen, material.spec, recipe, recipe.defect_detector, tell, work
             )
         }
 
 
-def _inspected(material: Material) -> int:
+def _inspected(material: AssembledSamples) -> int:
     """The sister whose coins the inspector is asked about: one that has coins of as many labels as can be."""
-    counts = [len(np.unique(held.labels)) for _, held in material.sisters]
+    counts = [len(np.unique(held.labels)) for _, held in material.folds]
     return counts.index(max(counts)) if counts else 0
 
 
 def _ask(
-    material: Material,
+    material: AssembledSamples,
     number: int,
     recipe: Recipe,
-    inspector: dict[str, fit.Fitted],
+    inspector: dict[str, fit.FittedNetwork],
     bar: OpenProgress,
     work: Path,
 ) -> tuple[HeldOutSets, dict[str, np.ndarray]]:
     """Trains a sister and returns its answers, and which of its coins it names rightly."""
-    (seen, held), bar = material.sisters[number], _numbered(bar, f"sister {number + 1}: ")
+    (seen, held), bar = material.folds[number], _numbered(bar, f"sister {number + 1}: ")
     trained = _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}")
     told = collect_evidence(trained.judge, held, material.anomalies, bar)
-    return told if inspector or not recipe.inspector else told.without_defects(), _named(
+    return told if inspector or not recipe.defect_detector else told.without_defects(), _named(
         trained, held
     )
 
 
 def _train(
-    material: Material,
+    material: AssembledSamples,
     seen: Samples,
     recipe: Recipe,
-    inspector: dict[str, fit.Fitted],
+    inspector: dict[str, fit.FittedNetwork],
     bar: OpenProgress,
     work: Path,
-) -> Trained:
+) -> TrainedBundle:
     """Networks trained on what is seen, and a trained inspector if there is one."""
     fitted = {}
     with bar("classifier", recipe.classifier.epochs) as tell:
@@ -208,9 +211,9 @@ def _train(
     with bar("autoencoder", recipe.autoencoder.epochs) as tell:
         fitted[AUTOENCODER] = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
     fitted |= inspector
-    typical = seen.where(_some(seen.labels != NONE, REPRESENTATIVE, recipe.seed)).crops[:]
+    typical = seen.select(_some(seen.labels != FOREIGN_LABEL, REPRESENTATIVE, recipe.seed)).crops[:]
     telling = {
-        name: networks.embedding(own.model) if name == CLASSIFIER else own.model
+        name: networks.add_embedding_output(own.model) if name == CLASSIFIER else own.model
         for name, own in fitted.items()
     }
     models = {name: quantize.quantize_int8(model, typical) for name, model in telling.items()}
@@ -223,7 +226,7 @@ def _train(
     embedding = embedding_stats.fit_embedding_stats(
         seen, len(material.labels), Classifier(provisional, picked).embed, material.spec, recipe
     )
-    return Trained(
+    return TrainedBundle(
         fitted, models, Classifier(replace(provisional, embedding_stats=embedding), picked)
     )
 
@@ -234,9 +237,9 @@ def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(len(of)), chosen)
 
 
-def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
+def _named(trained: TrainedBundle, held: Samples) -> dict[str, np.ndarray]:
     """Which of some held-out coins the classifier names rightly, as floats and as int8 in each runtime: bool (n,)."""
-    some = held.where(_some(held.labels != NONE, COMPARED, 0))
+    some = held.select(_some(held.labels != FOREIGN_LABEL, COMPARED, 0))
     crops = some.crops[:]
     found = runtime_parity.classify_in_runtimes(trained.models[CLASSIFIER], crops)
     turned = (
@@ -252,7 +255,9 @@ def _named(trained: Trained, held: Samples) -> dict[str, np.ndarray]:
     return {name: answer == some.labels for name, answer in found.items()}
 
 
-def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | None) -> Bundle:
+def _provisional(
+    material: AssembledSamples, models: dict[str, bytes], known: Reliefs | None
+) -> Bundle:
     """A bundle good enough to run its networks; its limits are not known yet."""
     nothing = {label.name: AnomalyScale(median=0.0, mad_std=1.0) for label in material.labels}
     none = {
@@ -264,7 +269,7 @@ def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | 
         name="provisional",
         labels=material.labels,
         crop=material.spec,
-        view=material.plane,
+        view=material.view,
         budget={},
         files={},
         outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1),
@@ -288,9 +293,9 @@ def _provisional(material: Material, models: dict[str, bytes], known: Reliefs | 
 
 
 def _facts(
-    recipe: Recipe, material: Material, told: HeldOutSets, models: dict[str, bytes]
+    recipe: Recipe, material: AssembledSamples, told: HeldOutSets, models: dict[str, bytes]
 ) -> dict[str, Any]:
-    labels, plane, spec = material.labels, material.plane, material.spec
+    labels, plane, spec = material.labels, material.view, material.spec
     return {
         "format": bundle.FORMAT,
         "name": recipe.name,
@@ -304,9 +309,11 @@ def _facts(
             "height_px": plane.height_px,
             "barrel": round(plane.barrel, 5),
         },
-        **recalibrate.set_thresholds(recipe, labels, material.held, told, plane, material.moved),
+        **recalibrate.set_thresholds(
+            recipe, labels, material.held_out, told, plane, material.scale_drifts
+        ),
         "files": {},
-        "recipe": recipe.plain(),
+        "recipe": recipe.to_dict(),
         "training": {
             "runtime": runtime.pick_runtime("auto"),
             "bytes": {name: len(content) for name, content in models.items()},
@@ -330,10 +337,10 @@ def _spread(of: Samples) -> np.ndarray:
     return of.crops[np.linspace(0, len(of) - 1, min(GOLDEN_CROPS, len(of))).astype(int)]
 
 
-def write(
+def write_bundle(
     out: Path,
     facts: dict[str, Any],
-    trained: Trained,
+    trained: TrainedBundle,
     answered: Golden,
     asked: tuple[Samples, HeldOutSets] | None = None,
 ) -> Manifest:
@@ -367,7 +374,7 @@ def write(
     return checked
 
 
-def _write_histories(folder: Path, trained: Trained) -> None:
+def _write_histories(folder: Path, trained: TrainedBundle) -> None:
     """How the training went, epoch by epoch, for people: no machine reads it."""
     folder.mkdir()
     histories = {Path(name).stem: own.history for name, own in trained.fitted.items()}

@@ -101,12 +101,12 @@ def _read_diameters(text: str) -> dict[str, float]:
 
 
 def _run_bundle(options: argparse.Namespace) -> None:
-    from coinsorter.training.train import make
+    from coinsorter.training.train import train_bundle
 
     check_apart(options.out, *options.data, options.anomalies)
     recipe = _load_recipe(options)
     try:
-        manifest = make(recipe, options.data, options.out, show_progress, options.anomalies)
+        manifest = train_bundle(recipe, options.data, options.out, show_progress, options.anomalies)
     except OSError as error:
         raise InputError(
             f"{options.out}: cannot be written: {error.strerror}; nothing was changed there"
@@ -121,12 +121,12 @@ def _load_recipe(options: argparse.Namespace) -> "Recipe":
     if options.recipe and options.diameters:
         raise InputError("--diameters are the recipe's to say; name one of them")
     if options.recipe:
-        return recipe.load(options.recipe, options.set)
+        return recipe.load_recipe(options.recipe, options.set)
     if len(options.data) != 1:
         raise InputError("name a --recipe, or one data set that `coinsorter-train prepare` made")
     dataset = Dataset.load(options.data[0], check=False)
     name = _name_bundle(options.out)
-    return recipe.unwritten(dataset, options.diameters, name, options.set)
+    return recipe.make_default_recipe(dataset, options.diameters, name, options.set)
 
 
 def _name_bundle(out: Path) -> str:

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 
 from coinsorter.recognition.embedding import EmbeddingStats
-from coinsorter.training.fitting.augment import augmented
+from coinsorter.training.fitting.augment import augment_crops
 from coinsorter.training.recipe import Recipe
-from coinsorter.training.samples.samples import NONE, Samples
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
 from coinsorter.vision.crop import CropSpec
 
 TIMES = 4  # that each coin is looked at, in other light and another turn each time
@@ -30,10 +30,13 @@ def fit_embedding_stats(
     embed: a crop, uint8 (s, s, 3) -> float (n,), as the machine's int8 network has it.
     """
     rng = np.random.default_rng([recipe.seed, 11])
-    genuine = rng.permutation(np.flatnonzero(seen.labels != NONE))[:MOST]
+    genuine = rng.permutation(np.flatnonzero(seen.labels != FOREIGN_LABEL))[:MOST]
     places = np.sort(np.tile(genuine, TIMES))
     found = np.array(
-        [embed(augmented(seen.crops[[place]], spec, recipe.augment, rng)[0]) for place in places],
+        [
+            embed(augment_crops(seen.crops[[place]], spec, recipe.augment, rng)[0])
+            for place in places
+        ],
         np.float64,
     )
     own = seen.labels[places]

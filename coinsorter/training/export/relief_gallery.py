@@ -4,7 +4,7 @@ import numpy as np
 
 from coinsorter.recognition import relief
 from coinsorter.recognition.relief import ANGLES, DIMENSIONS, FREQUENCIES, Reliefs
-from coinsorter.training.samples.samples import NONE, Samples
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
 from coinsorter.vision.crop import CropSpec
 
 # Coefficients beyond this share of the largest are cut to it: a coin is not to be known by one strong spoke alone. Chosen with relief's own.
@@ -17,7 +17,7 @@ def build_gallery(seen: Samples, spec: CropSpec, per_label: int, seed: int) -> R
     chosen = np.concatenate(
         [
             rng.permutation(np.flatnonzero(seen.labels == label))[:per_label]
-            for label in np.unique(seen.labels[seen.labels != NONE])
+            for label in np.unique(seen.labels[seen.labels != FOREIGN_LABEL])
         ]
     )
     found = np.array([relief.compute_edges(seen.crops[place], spec) for place in chosen])

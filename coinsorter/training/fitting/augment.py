@@ -5,15 +5,15 @@ from functools import cache
 import cv2
 import numpy as np
 
-from coinsorter.training.recipe import Augment
+from coinsorter.training.recipe import AugmentSettings
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 
 BLURRED = 0.4  # share of crops that are blurred at all
 NOISE_FIELD = 1 << 20
 
 
-def augmented(
-    crops: np.ndarray, spec: CropSpec, knobs: Augment, rng: np.random.Generator
+def augment_crops(
+    crops: np.ndarray, spec: CropSpec, knobs: AugmentSettings, rng: np.random.Generator
 ) -> np.ndarray:
     """Each crop turned by any angle and changed within the knobs' limits: uint8, same shape; never mirrored."""
     off = mask_coin(spec) == 0
@@ -24,7 +24,7 @@ def augmented(
     return out
 
 
-def damaged(crops: np.ndarray, spec: CropSpec, rng: np.random.Generator) -> np.ndarray:
+def corrupt_crops(crops: np.ndarray, spec: CropSpec, rng: np.random.Generator) -> np.ndarray:
     """Each crop with up to three patches painted over, taken from another crop, or wiped: uint8, same shape."""
     off = mask_coin(spec) == 0
     out = crops.copy()
@@ -47,7 +47,7 @@ def _cover(patch: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np
     return other if choice < 0.7 else patch.mean((0, 1)).astype(np.uint8)
 
 
-def _changed(picture: np.ndarray, knobs: Augment, rng: np.random.Generator) -> np.ndarray:
+def _changed(picture: np.ndarray, knobs: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
     size = len(picture)
     middle = (size - 1) / 2
     turn = cv2.getRotationMatrix2D(
@@ -74,7 +74,7 @@ def _changed(picture: np.ndarray, knobs: Augment, rng: np.random.Generator) -> n
     )
 
 
-def _light(knobs: Augment, rng: np.random.Generator) -> np.ndarray:
+def _light(knobs: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
     """Contrast, brightness and white balance as a table: uint8 (1, 256, 3)."""
     contrast = rng.uniform(1 - knobs.contrast, 1 + knobs.contrast)
     gains = rng.uniform(1 - knobs.brightness, 1 + knobs.brightness) * rng.uniform(

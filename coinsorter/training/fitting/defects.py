@@ -9,28 +9,28 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from coinsorter.training.fitting.augment import augmented
-from coinsorter.training.recipe import Augment
+from coinsorter.training.fitting.augment import augment_crops
+from coinsorter.training.recipe import AugmentSettings
 from coinsorter.vision.crop import FILL, RIM, CropSpec, gamma_lut, inverse_gamma_lut, mask_coin
 
 FINER = 4  # strokes are drawn larger and averaged down
 # Light changes less than for a classifier: it is by its darkness too that a stain is known.
 GENTLE = 0.4
 SECOND = 0.25  # share of blemished coins that have a second blemish
-PLAIN_TO_SEE = 20.0  # grey levels of change that make a place wholly blemished
+FULL_CHANGE = 20.0  # grey levels of change that make a place wholly blemished
 # A shape for a crop of so many pixels, and the coin's radius in it: float32 (n, n), 0..1
 Shape = Callable[[int, float, np.random.Generator], np.ndarray]
 
 
-def examples(
-    crops: np.ndarray, spec: CropSpec, knobs: Augment, rng: np.random.Generator
+def make_examples(
+    crops: np.ndarray, spec: CropSpec, knobs: AugmentSettings, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Crops, augmented, every other one blemished; and where: float32 (n, size, size, 3) and (n, size / 2, size / 2, 1).
 
     Blur and noise come last and on all of them, so that nothing but its shape and colour tells what was drawn.
     """
     gentle = {name: GENTLE * getattr(knobs, name) for name in ("brightness", "colour", "contrast")}
-    found = augmented(
+    found = augment_crops(
         crops,
         spec,
         knobs.model_copy(update={**gentle, "blur_px": 0.0, "noise": 0.0, "cut_out": 0.0}),
@@ -40,7 +40,9 @@ def examples(
     truth = np.zeros((len(crops), half, half, 1), np.float32)
     others = found.copy()
     for place in range(1, len(found), 2):
-        found[place], cover = blemished(found[place], others[rng.integers(len(others))], spec, rng)
+        found[place], cover = draw_defects(
+            found[place], others[rng.integers(len(others))], spec, rng
+        )
         truth[place, :, :, 0] = cv2.resize(cover, (half, half), interpolation=cv2.INTER_AREA)
     for picture in found:
         if rng.random() < 0.4:
@@ -53,7 +55,7 @@ def examples(
     return found.astype(np.float32), truth
 
 
-def blemished(
+def draw_defects(
     crop: np.ndarray, other: np.ndarray, spec: CropSpec, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """A crop with a blemish or two, uint8 (n, n, 3), and how much of each pixel is blemished, float32 (n, n). other: what may show through.
@@ -73,7 +75,7 @@ def blemished(
     found = np.where(
         touched[..., None], cv2.LUT(np.round(drawn).astype(np.uint8), gamma_lut(spec.gamma)), crop
     )
-    changed = np.abs(found.astype(np.float32) - crop).mean(axis=2) / PLAIN_TO_SEE
+    changed = np.abs(found.astype(np.float32) - crop).mean(axis=2) / FULL_CHANGE
     return found, np.minimum(1, changed).astype(np.float32)
 
 

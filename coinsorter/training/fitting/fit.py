@@ -15,9 +15,14 @@ import numpy as np
 from coinsorter.atomic import replace_file
 from coinsorter.recognition.classifier import count_worst_pixels, halve
 from coinsorter.training.fitting import defects, networks
-from coinsorter.training.fitting.augment import augmented, damaged
-from coinsorter.training.recipe import AutoencoderKnobs, ClassifierKnobs, InspectorKnobs, Recipe
-from coinsorter.training.samples.samples import NONE, Samples, hold_out
+from coinsorter.training.fitting.augment import augment_crops, corrupt_crops
+from coinsorter.training.recipe import (
+    AutoencoderSettings,
+    ClassifierSettings,
+    DefectDetectorSettings,
+    Recipe,
+)
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, hold_out
 from coinsorter.vision.crop import CropSpec
 
 Progress = Callable[[int, dict[str, float]], None]
@@ -28,7 +33,7 @@ SPOILT = 0.3  # of 1: a coin with no place more blemished than this is taken for
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedNetwork:
     """A trained network, and what was seen of it after each epoch: loss, and of a classifier accuracy, on held-back crops too (val_...)."""
 
     model: keras.Model
@@ -41,7 +46,7 @@ class _Batches(keras.utils.PyDataset):
     def __init__(
         self,
         count: int,
-        knobs: ClassifierKnobs | AutoencoderKnobs | InspectorKnobs,
+        knobs: ClassifierSettings | AutoencoderSettings | DefectDetectorSettings,
         seed: list[int],
         make: Maker,
         epoch: int = 0,
@@ -121,13 +126,13 @@ def fit_classifier(
     recipe: Recipe,
     progress: Progress,
     work: Path | None = None,
-) -> Fitted:
+) -> FittedNetwork:
     """Trains on labels 0..classes-1 and NONE, which becomes the class after the last; labels weigh alike, however many crops they have.
 
     work: where the training is kept from epoch to epoch, so that it can go on after a kill; None: nowhere.
     """
     knobs = recipe.classifier
-    labels = np.where(samples.labels == NONE, classes, samples.labels)
+    labels = np.where(samples.labels == FOREIGN_LABEL, classes, samples.labels)
     back = _held_back(samples, knobs, recipe.seed)
     seen = np.flatnonzero(~back)
     counts = np.bincount(labels[seen], minlength=classes + 1)
@@ -136,12 +141,14 @@ def fit_classifier(
     def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         index = seen[chosen]
         return (
-            augmented(samples.crops[index], spec, recipe.augment, rng).astype(np.float32),
+            augment_crops(samples.crops[index], spec, recipe.augment, rng).astype(np.float32),
             labels[index],
             weights[index],
         )
 
-    model = _built([recipe.seed, 1], lambda: networks.classifier(spec.size_px, classes + 1, knobs))
+    model = _built(
+        [recipe.seed, 1], lambda: networks.build_classifier(spec.size_px, classes + 1, knobs)
+    )
     _compile(
         model,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -149,7 +156,7 @@ def fit_classifier(
         len(seen),
         ["accuracy"],
     )
-    judged = _Kept(samples.where(back), labels[back]) if back.any() else None
+    judged = _Kept(samples.select(back), labels[back]) if back.any() else None
     return _fit(
         model,
         len(seen),
@@ -164,18 +171,18 @@ def fit_classifier(
 
 def fit_autoencoder(
     samples: Samples, spec: CropSpec, recipe: Recipe, progress: Progress, work: Path | None = None
-) -> Fitted:
+) -> FittedNetwork:
     """Trains to give back genuine coins, clean and at half the size, from damaged ones. work: as for the classifier."""
     knobs = recipe.autoencoder
-    genuine = np.flatnonzero(samples.labels != NONE)
+    genuine = np.flatnonzero(samples.labels != FOREIGN_LABEL)
 
     def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        clean = augmented(samples.crops[genuine[chosen]], spec, recipe.augment, rng)
-        return damaged(clean, spec, rng).astype(np.float32), np.stack(
+        clean = augment_crops(samples.crops[genuine[chosen]], spec, recipe.augment, rng)
+        return corrupt_crops(clean, spec, rng).astype(np.float32), np.stack(
             [halve(picture) for picture in clean]
         ).astype(np.float32)
 
-    model = _built([recipe.seed, 2], lambda: networks.autoencoder(spec.size_px, knobs))
+    model = _built([recipe.seed, 2], lambda: networks.build_autoencoder(spec.size_px, knobs))
     _compile(
         model,
         lambda truth, copy: keras.ops.mean(keras.ops.square((truth - copy) / 127.5)),
@@ -195,20 +202,20 @@ def fit_autoencoder(
     )
 
 
-def fit_inspector(
+def fit_defect_detector(
     samples: Samples,
     spec: CropSpec,
     recipe: Recipe,
-    knobs: InspectorKnobs,
+    knobs: DefectDetectorSettings,
     progress: Progress,
     work: Path | None = None,
-) -> Fitted:
+) -> FittedNetwork:
     """Trains to find blemishes that are drawn onto every other coin. work: as for the classifier."""
 
     def batch(chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        return defects.examples(samples.crops[chosen], spec, recipe.augment, rng)
+        return defects.make_examples(samples.crops[chosen], spec, recipe.augment, rng)
 
-    model = _built([recipe.seed, 8], lambda: networks.inspector(spec.size_px, knobs))
+    model = _built([recipe.seed, 8], lambda: networks.build_defect_detector(spec.size_px, knobs))
     _compile(model, _blemish_loss, knobs, len(samples), [])
     return _fit(
         model,
@@ -232,11 +239,11 @@ def _blemish_loss(truth, logits):
     return 3 * everywhere + keras.ops.mean(keras.ops.softplus(worst) - some * worst)
 
 
-def _held_back(samples: Samples, knobs: ClassifierKnobs, seed: int) -> np.ndarray:
+def _held_back(samples: Samples, knobs: ClassifierSettings, seed: int) -> np.ndarray:
     """Crops that training is judged by while it runs, so that it can stop in time; a boolean array, all False without patience."""
     if not knobs.patience:
         return np.zeros(len(samples), bool)
-    return hold_out(samples, knobs.held_back, np.random.default_rng([seed, 5]))
+    return hold_out(samples, knobs.validation_share, np.random.default_rng([seed, 5]))
 
 
 def _built(seed: list[int], build: Callable[[], keras.Model]) -> keras.Model:
@@ -248,7 +255,7 @@ def _built(seed: list[int], build: Callable[[], keras.Model]) -> keras.Model:
 def _compile(
     model: keras.Model,
     loss,
-    knobs: ClassifierKnobs | AutoencoderKnobs | InspectorKnobs,
+    knobs: ClassifierSettings | AutoencoderSettings | DefectDetectorSettings,
     count: int,
     metrics: list[str],
 ) -> None:
@@ -267,13 +274,13 @@ def _fit(
     judged,
     progress: Progress,
     work: Path | None,
-) -> Fitted:
+) -> FittedNetwork:
     """Trains; or takes what was trained before. With patience an unfinished training begins again: its best epoch is not kept."""
     told = _Told(progress, work and work.with_suffix(".jsonl"))
     done = work and work.with_suffix(".weights.h5")
     if done and done.exists():
         model.load_weights(done)
-        return Fitted(model, told.history)
+        return FittedNetwork(model, told.history)
     callbacks: list[keras.callbacks.Callback] = [told]
     if judged is not None:
         callbacks.append(
@@ -301,7 +308,7 @@ def _fit(
     )
     if done:
         _save(model, done)
-    return Fitted(model, told.history)
+    return FittedNetwork(model, told.history)
 
 
 def _save(model: keras.Model, path: Path) -> None:

@@ -13,42 +13,46 @@ from keras import layers
 
 from coinsorter.errors import InputError
 from coinsorter.training.fitting import pretrained
-from coinsorter.training.recipe import AutoencoderKnobs, ClassifierKnobs, InspectorKnobs
+from coinsorter.training.recipe import (
+    AutoencoderSettings,
+    ClassifierSettings,
+    DefectDetectorSettings,
+)
 
 # Keras' own 0.99 (0.999 in MobileNetV2) lags behind on small sets: validation stays at chance for epochs; 0.9 follows in a dozen steps.
-MOMENTUM = 0.9
+BATCH_NORM_MOMENTUM = 0.9
 # MobileNetV2's width: at 1.0 it has 2.3 million weights, more than a bundle's 1.5 MB.
 MOBILENET_V2_ALPHA = 0.35
 
 
-def check(knobs: ClassifierKnobs) -> None:
+def check_weights(knobs: ClassifierSettings) -> None:
     """Raises InputError where the weights that the knobs name are missing; published ones are fetched."""
     if knobs.network.startswith("mobilenet"):
         _weights(knobs)
 
 
-def classifier(size_px: int, classes: int, knobs: ClassifierKnobs) -> keras.Model:
+def build_classifier(size_px: int, classes: int, knobs: ClassifierSettings) -> keras.Model:
     """(n, size, size, 3) 0..255 -> logits (n, classes), the network that the knobs name. Raises InputError where its weights are missing."""
     pictures = layers.Input((size_px, size_px, 3))
     features = CLASSIFIERS[knobs.network](layers.Rescaling(1 / 127.5, -1)(pictures), knobs)
     return keras.Model(pictures, layers.Dense(classes, name="logits")(features), name="classifier")
 
 
-def embedding(model: keras.Model) -> keras.Model:
+def add_embedding_output(model: keras.Model) -> keras.Model:
     """A classifier that tells its embedding, what its last layer decides by, beside its logits."""
     return keras.Model(
         model.inputs, [*model.outputs, model.get_layer("logits").input], name=model.name
     )
 
 
-def autoencoder(size_px: int, knobs: AutoencoderKnobs) -> keras.Model:
+def build_autoencoder(size_px: int, knobs: AutoencoderSettings) -> keras.Model:
     """(n, size, size, 3) 0..255 -> the same at half the size, through a code of a few numbers, by the network that the knobs name."""
     pictures = layers.Input((size_px, size_px, 3))
     copy = AUTOENCODERS[knobs.network](layers.Rescaling(1 / 127.5, -1)(pictures), size_px, knobs)
     return keras.Model(pictures, layers.Rescaling(127.5, 127.5)(copy), name="autoencoder")
 
 
-def inspector(size_px: int, knobs: InspectorKnobs) -> keras.Model:
+def build_defect_detector(size_px: int, knobs: DefectDetectorSettings) -> keras.Model:
     """(n, size, size, 3) 0..255 -> at half the size, how likely each place is blemished: logits (n, size / 2, size / 2, 1).
 
     After U-Net (Ronneberger et al., 2015): what is fine comes from the first layers, what is usual there from the last.
@@ -78,7 +82,7 @@ class Relu6(layers.Layer):
         return tf.quantization.fake_quant_with_min_max_args(x, 0, 6) if training else x
 
 
-def _separable_small(x, knobs: ClassifierKnobs):
+def _separable_small(x, knobs: ClassifierSettings):
     """After MobileNet (Howard et al., 2017), but for 64 px: 4 halvings, 8 convolutions."""
     x = _convolution(x, knobs.width, 3, 2)
     for channels, stride in ((2, 1), (2.5, 2), (4, 1), (5, 2), (5, 1), (6.5, 2), (6.5, 1)):
@@ -86,21 +90,21 @@ def _separable_small(x, knobs: ClassifierKnobs):
     return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
 
 
-def _two_conv(x, knobs: ClassifierKnobs):
+def _two_conv(x, knobs: ClassifierSettings):
     """The textbook's: two convolutions of 4x4, each pooled 3x3, and a dense layer of 128."""
     for channels in (32, 64):
         x = layers.MaxPooling2D(3)(layers.Conv2D(channels, 4, activation="relu")(x))
     return layers.Dense(128, activation="relu")(layers.Flatten()(x))
 
 
-def _three_conv(x, knobs: ClassifierKnobs):
+def _three_conv(x, knobs: ClassifierSettings):
     """Another textbook's: three convolutions of 3x3, each pooled, a dense layer of 256, half of it dropped out."""
     for channels in (32, 64, 128):
         x = layers.MaxPooling2D(2)(layers.Conv2D(channels, 3, activation="relu")(x))
     return layers.Dropout(0.5)(layers.Dense(256, activation="relu")(layers.Flatten()(x)))
 
 
-def _mobilenet_v1(x, knobs: ClassifierKnobs):
+def _mobilenet_v1(x, knobs: ClassifierSettings):
     """MobileNetV1 (Howard et al., 2017) of width 0.25."""
     base = _pretrained(
         knobs,
@@ -111,7 +115,7 @@ def _mobilenet_v1(x, knobs: ClassifierKnobs):
     return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(base(x)))
 
 
-def _mobilenet_v2(x, knobs: ClassifierKnobs):
+def _mobilenet_v2(x, knobs: ClassifierSettings):
     """MobileNetV2 (Sandler et al., 2018)."""
     alpha = MOBILENET_V2_ALPHA
     base = _pretrained(
@@ -123,7 +127,9 @@ def _mobilenet_v2(x, knobs: ClassifierKnobs):
     return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(base(x)))
 
 
-def _pretrained(knobs: ClassifierKnobs, build: Callable[[str | None], keras.Model]) -> keras.Model:
+def _pretrained(
+    knobs: ClassifierSettings, build: Callable[[str | None], keras.Model]
+) -> keras.Model:
     try:
         base = build(_weights(knobs))
     except ValueError as error:  # Keras: another architecture's weights
@@ -132,7 +138,7 @@ def _pretrained(knobs: ClassifierKnobs, build: Callable[[str | None], keras.Mode
         ) from error
     for layer in base.layers:
         if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = MOMENTUM
+            layer.momentum = BATCH_NORM_MOMENTUM
     rounded = keras.models.clone_model(
         base,
         clone_function=lambda layer: Relu6() if isinstance(layer, layers.ReLU) else _copied(layer),
@@ -145,11 +151,11 @@ def _copied(layer: layers.Layer) -> layers.Layer:
     return layer.__class__.from_config(layer.get_config())
 
 
-def _weights(knobs: ClassifierKnobs) -> str | None:
+def _weights(knobs: ClassifierSettings) -> str | None:
     if knobs.weights == "none":
         return None
     if knobs.weights == "imagenet":
-        return str(pretrained.weights(knobs.network))
+        return str(pretrained.fetch_weights(knobs.network))
     if not Path(knobs.weights).is_file():
         raise InputError(
             f"classifier.weights: {knobs.weights} is no file; name one, or imagenet, or none"
@@ -157,7 +163,7 @@ def _weights(knobs: ClassifierKnobs) -> str | None:
     return knobs.weights
 
 
-def _squeezing(x, size_px: int, knobs: AutoencoderKnobs):
+def _squeezing(x, size_px: int, knobs: AutoencoderSettings):
     width, smallest = knobs.width, size_px // 16
     for channels in (1, 2, 3, 4):
         x = _convolution(x, channels * width, 4, 2)
@@ -171,7 +177,7 @@ def _squeezing(x, size_px: int, knobs: AutoencoderKnobs):
     return layers.Conv2D(3, 3, padding="same")(x)
 
 
-def _conv_128(x, size_px: int, knobs: AutoencoderKnobs):
+def _conv_128(x, size_px: int, knobs: AutoencoderSettings):
     """The textbook's: 32, 64 and 128 channels, a bottleneck of 256, the mirrored way back; here to half the size, as the machine compares."""
     for channels in (32, 64, 128):
         x = _convolution(x, channels, 3, 2)
@@ -180,18 +186,18 @@ def _conv_128(x, size_px: int, knobs: AutoencoderKnobs):
     x = layers.Reshape(shape)(layers.Dense(shape[0] * shape[1] * shape[2], activation="relu")(x))
     for channels in (64, 32):
         x = layers.Conv2DTranspose(channels, 3, strides=2, padding="same", use_bias=False)(x)
-        x = Relu6()(layers.BatchNormalization(momentum=MOMENTUM)(x))
+        x = Relu6()(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
     return layers.Conv2D(3, 3, padding="same")(x)
 
 
 def _convolution(x, channels: int, size: int, stride: int):
     x = layers.Conv2D(channels, size, strides=stride, padding="same", use_bias=False)(x)
-    return Relu6()(layers.BatchNormalization(momentum=MOMENTUM)(x))
+    return Relu6()(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
 
 
 def _separable(x, channels: int, stride: int):
     x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x)
-    x = Relu6()(layers.BatchNormalization(momentum=MOMENTUM)(x))
+    x = Relu6()(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
     return _convolution(x, channels, 1, 1)
 
 

@@ -8,20 +8,20 @@ from pathlib import Path
 from coinsorter.atomic import replace_file
 from coinsorter.errors import InputError
 
-AT = "https://storage.googleapis.com/tensorflow/keras-applications"
-FILES = {
+BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
+WEIGHT_FILES = {
     "mobilenet-v1-025": "mobilenet/mobilenet_2_5_224_tf_no_top.h5",
     "mobilenet-v2": "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
 }
 TIMEOUT_S = 30
 
 
-def weights(network: str, at: str = AT) -> Path:
+def fetch_weights(network: str, at: str = BASE_URL) -> Path:
     """The file of a network's published weights. Raises InputError where it is not kept yet and cannot be fetched."""
-    path = Path.home() / ".keras" / "models" / Path(FILES[network]).name
+    path = Path.home() / ".keras" / "models" / Path(WEIGHT_FILES[network]).name
     if not path.is_file():
         try:
-            _fetch(f"{at}/{FILES[network]}", path)
+            _fetch(f"{at}/{WEIGHT_FILES[network]}", path)
         except OSError as error:  # which urllib's are
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             raise InputError(

@@ -18,7 +18,7 @@ from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import from_photos, from_simulator, samples
 from coinsorter.training.samples.from_simulator import OPTICS
-from coinsorter.training.samples.samples import NONE, Samples, empty
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, make_empty_samples
 from coinsorter.vision import scale
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
@@ -28,7 +28,7 @@ SIMULATED_SURROUND = (95.0, 95.0, 95.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class AssembledSamples:
     """What a bundle is made of.
 
     seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
@@ -38,20 +38,20 @@ class Material:
     """
 
     labels: list[Label]
-    seen: Samples
-    held: Samples
-    sisters: list[tuple[Samples, Samples]]
-    plane: ScalePlane
-    moved: bool
+    training: Samples
+    held_out: Samples
+    folds: list[tuple[Samples, Samples]]
+    view: ScalePlane
+    scale_drifts: bool
     spec: CropSpec
     notes: dict[str, Any]
-    order: np.ndarray
+    held_out_order: np.ndarray
     anomalies: Samples
 
 
-def gather(
+def assemble_samples(
     recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: OpenProgress
-) -> Material:
+) -> AssembledSamples:
     """What the recipe's bundle is made of. data: folders of pictures, or data sets; anomalies: a folder of strange things, or None.
 
     Raises InputError where they do not go together.
@@ -83,9 +83,9 @@ def _check(recipe: Recipe, data: Sequence[Path]) -> None:
         raise InputError(
             f"recipe {recipe.name} lists {len(recipe.labels)} labels; at least two are needed"
         )
-    if recipe.asked and recipe.asked > (recipe.folds or 0):
+    if recipe.max_folds and recipe.max_folds > (recipe.folds or 0):
         raise InputError(
-            f"recipe {recipe.name}: asked: {recipe.asked} are more than its folds ({recipe.folds or 'none'})"
+            f"recipe {recipe.name}: asked: {recipe.max_folds} are more than its folds ({recipe.folds or 'none'})"
         )
     if recipe.source == "crops" and recipe.crop.true_size:
         raise InputError(
@@ -115,40 +115,43 @@ def _check_simulated(recipe: Recipe, data: Sequence[Path]) -> None:
         )
 
 
-def _simulated(recipe: Recipe, bar: OpenProgress) -> Material:
+def _simulated(recipe: Recipe, bar: OpenProgress) -> AssembledSamples:
     labels = [Label(**facts) for facts in list_labels()]
-    spec = recipe.crop_spec(SIMULATED_SURROUND, max(label.diameter_mm for label in labels))
-    counts, motifs, seed = recipe.pictures, tuple(recipe.motifs), recipe.seed
+    spec = recipe.make_crop_spec(SIMULATED_SURROUND, max(label.diameter_mm for label in labels))
+    counts, motifs, seed = recipe.images, tuple(recipe.motifs), recipe.seed
     with bar("drawing coins", counts.genuine) as tell:
-        genuine = from_simulator.simulated(
+        genuine = from_simulator.simulate_samples(
             coins.GENUINE, counts.genuine, spec, motifs, [seed, 10], tell
         )
     with bar("drawing held-out coins", counts.held_out) as tell:
-        held = from_simulator.simulated(
+        held = from_simulator.simulate_samples(
             coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell
         )
-    seen = Samples.joined([genuine, foreign(recipe, spec, counts.foreign, 12, bar)])
+    seen = Samples.concatenate([genuine, simulate_foreign(recipe, spec, counts.foreign, 12, bar)])
     plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
-    return Material(
+    return AssembledSamples(
         labels,
         seen,
-        held.measured(plane),
+        held.with_diameters(plane),
         [],
         plane,
         False,
         spec,
         {"split": "by seed"},
         np.arange(len(held)),
-        empty(spec),
+        make_empty_samples(spec),
     )
 
 
 def _photographed(
     recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: OpenProgress
-) -> Material:
-    coins_ = found(recipe, data, bar)
-    genuine, none = coins_.samples, foreign(recipe, coins_.spec, recipe.pictures.foreign, 12, bar)
-    anomalous = given(recipe, anomalies, coins_, bar)
+) -> AssembledSamples:
+    coins_ = read_photos(recipe, data, bar)
+    genuine, none = (
+        coins_.samples,
+        simulate_foreign(recipe, coins_.spec, recipe.images.foreign, 12, bar),
+    )
+    anomalous = read_anomalies(recipe, anomalies, coins_, bar)
     notes: dict[str, Any] = {
         "bursts": len(np.unique(genuine.groups)),
         "left_out": len(coins_.left_out),
@@ -156,21 +159,24 @@ def _photographed(
     seen, sisters = genuine, []
     rng = np.random.default_rng([recipe.seed, 3])
     if recipe.folds:
-        dealt = samples.folds(genuine, recipe.folds, rng)
+        dealt = samples.deal_folds(genuine, recipe.folds, rng)
         if len(np.unique(dealt)) < recipe.folds:
             raise InputError(
                 f"recipe {recipe.name}: folds: {recipe.folds} are more than the pictures have bursts for; {len(np.unique(dealt))} would do"
             )
-        asked = recipe.asked or recipe.folds
+        asked = recipe.max_folds or recipe.folds
         sisters = [
-            (Samples.joined([genuine.where(dealt != fold), none]), genuine.where(dealt == fold))
+            (
+                Samples.concatenate([genuine.select(dealt != fold), none]),
+                genuine.select(dealt == fold),
+            )
             for fold in range(asked)
         ]
-        held, order = genuine.where(dealt < asked), np.argsort(dealt[dealt < asked], kind="stable")
+        held, order = genuine.select(dealt < asked), np.argsort(dealt[dealt < asked], kind="stable")
         notes["split"] = f"by burst, {asked} of {recipe.folds} folds"
     else:
         out = samples.hold_out(genuine, recipe.hold_out, rng)
-        seen, held, notes["split"] = genuine.where(~out), genuine.where(out), "by burst"
+        seen, held, notes["split"] = genuine.select(~out), genuine.select(out), "by burst"
         order = np.arange(len(held))
     _check_labels(recipe, held, seen, *(one for one, _ in sisters))
     notes["held_out_bursts"] = len(np.unique(held.groups))
@@ -180,9 +186,9 @@ def _photographed(
         if measured
         else coins_.plane
     )
-    return Material(
+    return AssembledSamples(
         recipe.labels,
-        Samples.joined([seen, none]),
+        Samples.concatenate([seen, none]),
         held,
         sisters,
         plane,
@@ -199,7 +205,7 @@ def _check_labels(recipe: Recipe, held: Samples, *seen: Samples) -> None:
         if not all((part.labels == place).any() for part in (held, *seen)):
             how = (
                 "set asked to the number of folds"
-                if recipe.asked
+                if recipe.max_folds
                 else "add pictures of other bursts or photographs"
             )
             raise InputError(
@@ -207,53 +213,60 @@ def _check_labels(recipe: Recipe, held: Samples, *seen: Samples) -> None:
             )
 
 
-def given(
-    recipe: Recipe, anomalies: Path | None, coins_: from_photos.Found, bar: OpenProgress
+def read_anomalies(
+    recipe: Recipe, anomalies: Path | None, coins_: from_photos.PhotographedCoins, bar: OpenProgress
 ) -> Samples:
     """Strange things from a folder of photographs, if there is one."""
     if anomalies is None:
-        return empty(coins_.spec)
+        return make_empty_samples(coins_.spec)
     with bar("reading anomalies", len(list_images(anomalies))) as tell:
-        return from_photos.anomalies(anomalies, recipe, coins_, tell)
+        return from_photos.read_anomalies(anomalies, recipe, coins_, tell)
 
 
-def found(
+def read_photos(
     recipe: Recipe, data: Sequence[Path], bar: OpenProgress, models: Bundle | None = None
-) -> from_photos.Found:
+) -> from_photos.PhotographedCoins:
     """The coins in photographs; cut and measured as for a bundle, or as the coins themselves suggest."""
     if recipe.source == "crops":
         with bar(
-            "reading crops", sum(len(from_photos.labelled(folder, recipe)) for folder in data)
+            "reading crops",
+            sum(len(from_photos.list_labelled_images(folder, recipe)) for folder in data),
         ) as tell:
-            return from_photos.from_crops(data, recipe, tell, models)
+            return from_photos.read_crops(data, recipe, tell, models)
     if len(data) > 1:
         raise InputError(f"frames are of one camera in one place: name one folder, not {len(data)}")
     (frames,) = data
     if not (frames / dataset.MANIFEST).exists():
-        with bar("finding coins", len(from_photos.labelled(frames, recipe))) as tell:
-            return from_photos.from_frames(frames, recipe, tell, models)
+        with bar("finding coins", len(from_photos.list_labelled_images(frames, recipe))) as tell:
+            return from_photos.read_frames(frames, recipe, tell, models)
     prepared = dataset.Dataset.load(frames)
-    with bar("reading coins", len(from_photos.rows_for(prepared, recipe))) as tell:
-        return from_photos.from_dataset(prepared, recipe, tell, models)
+    with bar("reading coins", len(from_photos.select_rows(prepared, recipe))) as tell:
+        return from_photos.read_dataset(prepared, recipe, tell, models)
 
 
 def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
-    genuine = seen.where(seen.labels != NONE)
+    genuine = seen.select(seen.labels != FOREIGN_LABEL)
     return scale.fit_plane(
         genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px
     )
 
 
-def foreign(recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: OpenProgress) -> Samples:
+def simulate_foreign(
+    recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: OpenProgress
+) -> Samples:
     """Simulated things that are none of the bundle's coins; for real coins the invented currency's own coins are among them."""
     motifs = tuple(recipe.motifs)
     with bar("drawing foreign things", count) as tell:
         if recipe.source == "simulated":
-            return from_simulator.simulated("token", count, spec, motifs, [recipe.seed, seed], tell)
-        tokens = from_simulator.simulated(
+            return from_simulator.simulate_samples(
+                "token", count, spec, motifs, [recipe.seed, seed], tell
+            )
+        tokens = from_simulator.simulate_samples(
             "token", count // 2, spec, motifs, [recipe.seed, seed], tell
         )
-        others = from_simulator.simulated(
+        others = from_simulator.simulate_samples(
             coins.GENUINE, count - count // 2, spec, motifs, [recipe.seed, seed + 1], tell
         )
-    return Samples.joined([tokens, replace(others, labels=np.full(len(others), NONE))])
+    return Samples.concatenate(
+        [tokens, replace(others, labels=np.full(len(others), FOREIGN_LABEL))]
+    )

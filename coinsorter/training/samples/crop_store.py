@@ -22,7 +22,7 @@ def _room() -> Iterator[None]:
         ) from error
 
 
-class Shelf:
+class CropStore:
     """A file of crops of one size, which is gone when nobody looks at it any more. It lies where temporary files do ($TMPDIR).
 
     Raises InputError where that has no room for it.
@@ -43,7 +43,7 @@ class Shelf:
             self._file.write(np.ascontiguousarray(crop).tobytes())
         self._count += 1
 
-    def done(self) -> "Crops":
+    def finish(self) -> "Crops":
         """The crops that were put in, in that order."""
         with _room():
             self._file.flush()
@@ -62,18 +62,18 @@ class Crops:
     places: int (n, 2), of each crop its part and its place there.
     """
 
-    def __init__(self, parts: tuple[Shelf | np.ndarray, ...], places: np.ndarray) -> None:
+    def __init__(self, parts: tuple[CropStore | np.ndarray, ...], places: np.ndarray) -> None:
         self._parts, self._places = parts, places
 
     @classmethod
-    def of(cls, crops: "np.ndarray | Crops") -> "Crops":
+    def wrap(cls, crops: "np.ndarray | Crops") -> "Crops":
         """The same crops; an array is kept as it is."""
         if isinstance(crops, Crops):
             return crops
         return cls((crops,), np.stack([np.zeros(len(crops), int), np.arange(len(crops))], axis=1))
 
     @classmethod
-    def joined(cls, several: Iterable[Self]) -> Self:
+    def concatenate(cls, several: Iterable[Self]) -> Self:
         several, parts, places = list(several), [], []
         for one in several:
             places.append(one._places + (len(parts), 0))
@@ -95,6 +95,6 @@ class Crops:
             return np.empty((0, *self._parts[0].shape[-3:]), np.uint8)
         return np.stack([self._parts[part][place] for part, place in wanted])
 
-    def at(self, index: np.ndarray) -> Self:
+    def take(self, index: np.ndarray) -> Self:
         """Those at some places, still on the disk."""
         return type(self)(self._parts, self._places[index])

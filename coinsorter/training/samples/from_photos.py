@@ -18,9 +18,9 @@ from coinsorter.training.dataset.dataset import MANIFEST, Dataset, Row
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.dataset.splits import TEST, number_bursts
 from coinsorter.training.recipe import Recipe
-from coinsorter.training.samples.crop_store import Crops, Shelf
+from coinsorter.training.samples.crop_store import Crops, CropStore
 from coinsorter.training.samples.from_simulator import OPTICS
-from coinsorter.training.samples.samples import NONE, Progress, Samples
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Progress, Samples
 from coinsorter.vision import contour, crop, scale
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.detect import Search, find_circles
@@ -30,7 +30,7 @@ MIN_SCATTER = 0.004  # relative: no diameter is measured better
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class PhotographedCoins:
     """The coins found in frames, the view's scale and the crops' make that follow from them, and why other frames were left out, by path."""
 
     samples: Samples
@@ -49,7 +49,7 @@ class _Seen:
     in_frame: Circle
 
 
-def labelled(folder: Path, recipe: Recipe) -> dict[Path, str]:
+def list_labelled_images(folder: Path, recipe: Recipe) -> dict[Path, str]:
     """The pictures below a folder in folders named as labels, in the order taken, with their labels."""
     names = {name: label.name for label in recipe.labels for name in (label.name, *label.aliases)}
     return {
@@ -57,16 +57,16 @@ def labelled(folder: Path, recipe: Recipe) -> dict[Path, str]:
     }
 
 
-def from_frames(
+def read_frames(
     folder: Path, recipe: Recipe, progress: Progress, models: Bundle | None = None
-) -> Found:
+) -> PhotographedCoins:
     """The coins in a folder of frames, one in each, in folders named as labels. left_out: why a frame was not used, by path.
 
     models: a bundle whose view and make of crops these frames have; None: both follow from the coins.
 
     Raises InputError where folders and labels do not agree.
     """
-    paths = labelled(folder, recipe)
+    paths = list_labelled_images(folder, recipe)
     _check_labels([folder], recipe, set(paths.values()))
     found: dict[Path, _Seen] = {}
     left_out: dict[str, str] = {}
@@ -89,15 +89,15 @@ def from_frames(
     )
 
 
-def from_dataset(
+def read_dataset(
     data: Dataset, recipe: Recipe, progress: Progress, models: Bundle | None = None
-) -> Found:
+) -> PhotographedCoins:
     """The coins of a prepared data set but for its test split; its groups are kept. In the order taken: by the last number in their names.
 
     Raises InputError where its labels are not the recipe's, and where its pictures are not of one size: then they are no frames of one
     camera, and nothing tells their scale.
     """
-    rows = rows_for(data, recipe)
+    rows = select_rows(data, recipe)
     _check_labels([data.folder], recipe, {row.label for row in rows})
     if data.frame is None or data.manifest["crops"]:
         raise InputError(
@@ -120,9 +120,9 @@ def from_dataset(
     )
 
 
-def from_crops(
+def read_crops(
     folders: Sequence[Path], recipe: Recipe, progress: Progress, models: Bundle | None = None
-) -> Found:
+) -> PhotographedCoins:
     """The coins of ready crops, in folders named as labels or in prepared data sets (but for their test splits); no diameters are known.
 
     Raises InputError where folders and labels do not agree.
@@ -144,7 +144,7 @@ def from_crops(
     spec = (
         models.crop
         if models
-        else recipe.crop_spec(_typical_surround(tuple(seen.circle for seen in found)), 0.0)
+        else recipe.make_crop_spec(_typical_surround(tuple(seen.circle for seen in found)), 0.0)
     )
     crops = _cut(found, np.zeros(len(found)), spec)
     numbers = np.unique(groups, return_inverse=True)[1]
@@ -155,7 +155,7 @@ def from_crops(
         np.full(len(found), np.nan),
         numbers,
     )
-    return Found(
+    return PhotographedCoins(
         samples,
         ScalePlane(recipe.px_per_mm, 0.0, 0.0, OPTICS.width_px, OPTICS.height_px),
         spec,
@@ -163,12 +163,14 @@ def from_crops(
     )
 
 
-def anomalies(folder: Path, recipe: Recipe, found: Found, progress: Progress) -> Samples:
+def read_anomalies(
+    folder: Path, recipe: Recipe, found: PhotographedCoins, progress: Progress
+) -> Samples:
     """Strange things, one in each picture of a folder, whatever its folders are named; pictures without exactly one are passed over.
 
     found: the coins, whose make of crops and scale these get. Raises InputError where not a single one is found.
     """
-    circles, crops = [], Shelf(found.spec.size_px)
+    circles, crops = [], CropStore(found.spec.size_px)
     for number, path in enumerate(list_images(folder)):
         pixels = read_image(path)
         if pixels is not None:
@@ -191,7 +193,11 @@ def anomalies(folder: Path, recipe: Recipe, found: Found, progress: Progress) ->
         )
     count = len(circles)
     return Samples(
-        crops.done(), np.full(count, NONE), tuple(circles), np.full(count, np.nan), np.arange(count)
+        crops.finish(),
+        np.full(count, FOREIGN_LABEL),
+        tuple(circles),
+        np.full(count, np.nan),
+        np.arange(count),
     )
 
 
@@ -209,7 +215,7 @@ def _ready(folder: Path, recipe: Recipe) -> list[_Ready]:
     if not (folder / MANIFEST).exists():
         return [
             _Ready(path, label, f"{folder} {_together(path, recipe)}")
-            for path, label in labelled(folder, recipe).items()
+            for path, label in list_labelled_images(folder, recipe).items()
         ]
     data = Dataset.load(folder)
     if not data.manifest["crops"]:
@@ -218,7 +224,7 @@ def _ready(folder: Path, recipe: Recipe) -> list[_Ready]:
         )
     return [
         _Ready(folder / row.image_file, row.label, f"{folder} {row.group}", data.circle_of(row))
-        for row in rows_for(data, recipe)
+        for row in select_rows(data, recipe)
     ]
 
 
@@ -233,7 +239,7 @@ def _together(path: Path, recipe: Recipe) -> str:
     return sitting or (found.group(found.lastindex or 0) if found else str(path))
 
 
-def rows_for(data: Dataset, recipe: Recipe) -> list[Row]:
+def select_rows(data: Dataset, recipe: Recipe) -> list[Row]:
     """The rows of a data set that a recipe trains on, with the recipe's labels, in the order taken."""
     names = {name: label.name for label in recipe.labels for name in (label.name, *label.aliases)}
     rows = [
@@ -267,7 +273,7 @@ def _cut_out(
     recipe: Recipe,
     left_out: dict[str, str],
     models: Bundle | None,
-) -> Found:
+) -> PhotographedCoins:
     if models and size != (models.view.width_px, models.view.height_px):
         raise InputError(
             f"its pictures are {size[0]}x{size[1]}, the view of bundle {models.path} is {models.view.width_px}x{models.view.height_px}"
@@ -280,10 +286,10 @@ def _cut_out(
     spec = (
         models.crop
         if models
-        else recipe.crop_spec(_typical_surround(circles), float(nominal.max()))
+        else recipe.make_crop_spec(_typical_surround(circles), float(nominal.max()))
     )
     diameters = _followed(circles, nominal[labels], plane)
-    return Found(
+    return PhotographedCoins(
         Samples(_cut(found, diameters, spec), labels, circles, diameters, groups),
         plane,
         spec,
@@ -293,7 +299,7 @@ def _cut_out(
 
 def _cut(found: list[_Seen], diameters_mm: np.ndarray, spec: CropSpec) -> Crops:
     """The coins' crops; their pictures are read once more, since only now it is known how crops are made."""
-    shelf = Shelf(spec.size_px)
+    shelf = CropStore(spec.size_px)
     for seen, diameter in zip(found, diameters_mm):
         pixels = read_image(seen.path)
         if pixels is None:
@@ -301,7 +307,7 @@ def _cut(found: list[_Seen], diameters_mm: np.ndarray, spec: CropSpec) -> Crops:
                 f"{seen.path}: could be read a moment ago, and now it cannot; do not change the pictures while they are trained on"
             )
         shelf.add(crop.cut_crop(pixels, seen.circle, float(diameter), spec))
-    return shelf.done()
+    return shelf.finish()
 
 
 def _check_found(found: list[_Seen], recipe: Recipe) -> None:

@@ -11,8 +11,8 @@ from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.still_scenes import render_stills
 from coinsorter.sorting.assembly import SEARCH_MARGIN
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
-from coinsorter.training.samples.crop_store import Shelf
-from coinsorter.training.samples.samples import NONE, Progress, Samples, empty
+from coinsorter.training.samples.crop_store import CropStore
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Progress, Samples, make_empty_samples
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.detect import Search, find_circles
@@ -20,10 +20,10 @@ from coinsorter.vision.detect import Search, find_circles
 # The simulated machine's camera, as config.yaml has it.
 OPTICS = Optics(640, 480, 4.0, 0.375)
 CHUNK = 500
-FIRST_DRAWN = 1 << 20  # group of the first drawn thing: beyond those of photographs
+FIRST_SIMULATED_GROUP = 1 << 20  # group of the first drawn thing: beyond those of photographs
 
 
-def simulated(
+def simulate_samples(
     kind: str,
     count: int,
     spec: CropSpec,
@@ -33,19 +33,19 @@ def simulated(
 ) -> Samples:
     """`count` simulated things of one kind ("coin": genuine ones, each denomination as often), photographed, found and cut."""
     if not count:
-        return empty(spec)
+        return make_empty_samples(spec)
     jobs = [
         (kind, min(CHUNK, count - start), start // CHUNK, spec, motifs, seed)
         for start in range(0, count, CHUNK)
     ]
-    parts, shelf = [], Shelf(spec.size_px)
+    parts, shelf = [], CropStore(spec.size_px)
     with multiprocessing.get_context("spawn").Pool() as pool:
         for part in pool.imap(_simulated_chunk, jobs):
             for picture in part.crops:
                 shelf.add(picture)
             parts.append(replace(part, crops=np.empty((len(part), 0))))
             progress(min(count, CHUNK * len(parts)))
-    return replace(Samples.joined(parts), crops=shelf.done())
+    return replace(Samples.concatenate(parts), crops=shelf.finish())
 
 
 def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[int]]) -> Samples:
@@ -68,7 +68,7 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
             if near:
                 diameters.append(2 * near[0].radius_px / OPTICS.px_per_mm)
                 crops.append(crop.cut_crop(still.pixels, near[0], diameters[-1], spec))
-                labels.append(names.index(thing.label) if thing.label else NONE)
+                labels.append(names.index(thing.label) if thing.label else FOREIGN_LABEL)
                 circles.append(near[0])
     shaped = np.array(crops, np.uint8).reshape(-1, spec.size_px, spec.size_px, 3)
     return Samples(
@@ -76,7 +76,7 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
         np.array(labels, int),
         tuple(circles),
         np.array(diameters),
-        FIRST_DRAWN + chunk * CHUNK + np.arange(len(labels)),
+        FIRST_SIMULATED_GROUP + chunk * CHUNK + np.arange(len(labels)),
     )
 
 

@@ -12,7 +12,7 @@ from coinsorter.training.samples.crop_store import Crops
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
-NONE = -1  # the label of things that are none of the bundle's coins
+FOREIGN_LABEL = -1  # the label of things that are none of the bundle's coins
 
 Progress = Callable[[int], None]
 
@@ -33,24 +33,24 @@ class Samples:
     groups: np.ndarray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "crops", Crops.of(self.crops))
+        object.__setattr__(self, "crops", Crops.wrap(self.crops))
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def where(self, chosen: np.ndarray) -> Self:
+    def select(self, chosen: np.ndarray) -> Self:
         """Those at which a boolean array is True."""
         index = np.flatnonzero(chosen)
         circles = tuple(self.circles[i] for i in index)
         return type(self)(
-            self.crops.at(index),
+            self.crops.take(index),
             self.labels[index],
             circles,
             self.diameters_mm[index],
             self.groups[index],
         )
 
-    def measured(self, plane: ScalePlane) -> Self:
+    def with_diameters(self, plane: ScalePlane) -> Self:
         """The same, with diameters by a calibrated view."""
         return replace(
             self,
@@ -58,13 +58,13 @@ class Samples:
         )
 
     @classmethod
-    def joined(cls, parts: list[Self]) -> Self:
+    def concatenate(cls, parts: list[Self]) -> Self:
         labels, diameters, groups = (
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("labels", "diameters_mm", "groups")
         )
         return cls(
-            Crops.joined(part.crops for part in parts),
+            Crops.concatenate(part.crops for part in parts),
             labels,
             tuple(circle for part in parts for circle in part.circles),
             diameters,
@@ -72,7 +72,7 @@ class Samples:
         )
 
 
-def empty(spec: CropSpec) -> Samples:
+def make_empty_samples(spec: CropSpec) -> Samples:
     """No coin at all."""
     return Samples(
         np.empty((0, spec.size_px, spec.size_px, 3), np.uint8),
@@ -83,7 +83,7 @@ def empty(spec: CropSpec) -> Samples:
     )
 
 
-def folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
+def deal_folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
     """Deals every sample a fold, int (n,) of 0..count-1: of each label whole groups, the largest first, to the fold with fewest of it."""
     dealt = np.zeros(len(samples), int)
     for label in np.unique(samples.labels):

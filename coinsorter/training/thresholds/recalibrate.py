@@ -40,7 +40,7 @@ def set_thresholds(
     moved: bool,
 ) -> dict[str, Any]:
     """The parts of bundle.yaml that rest on held-out coins. held: those coins, in the order taken; plane, moved: see `material.Material`."""
-    fused = choose.fit_fusion(told.held, labels, recipe.diameter_spread)
+    fused = choose.fit_fusion(told.held, labels, recipe.diameter_std)
     genuine, anomalies = (
         choose.assign_labels(group, labels, fused) for group in (told.held, told.anomalies)
     )
@@ -88,7 +88,7 @@ def recalibrate_bundle(
     facts = models.manifest.model_dump(by_alias=True) | set_thresholds(
         recipe, models.manifest.labels, held, told, models.view, recipe.source == "frames"
     )
-    facts["recipe"] = recipe.plain()
+    facts["recipe"] = recipe.to_dict()
     if data:
         facts["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
     with replace_folder(out) as new:
@@ -110,8 +110,8 @@ def _asked(
     anomalies: Path | None,
     bar: OpenProgress,
 ) -> tuple[Samples, HeldOutSets]:
-    found = assemble.found(recipe, data, bar, models)
-    given = assemble.given(recipe, anomalies, found, bar)
+    found = assemble.read_photos(recipe, data, bar, models)
+    given = assemble.read_anomalies(recipe, anomalies, found, bar)
     return found.samples, heldout.collect_evidence(judge, found.samples, given, bar)
 
 
@@ -150,9 +150,9 @@ def _outline(recipe: Recipe, held: Samples) -> dict[str, float]:
     if recipe.source == "crops":
         return dict(LENIENT_SEARCH)
     return {
-        "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.slack.roundness),
-        "min_quality": _at_worst([c.quality for c in held.circles], recipe.slack.quality),
-        "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], recipe.slack.off_patch),
+        "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.margin.roundness),
+        "min_quality": _at_worst([c.quality for c in held.circles], recipe.margin.quality),
+        "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], recipe.margin.off_patch),
     }
 
 

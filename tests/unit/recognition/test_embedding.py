@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinsorter.recognition.embedding import EmbeddingDistances, EmbeddingStats
-from coinsorter.training.recipe import Augment, Recipe
-from coinsorter.training.samples.samples import NONE, Samples
+from coinsorter.training.recipe import AugmentSettings, Recipe
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
 from coinsorter.vision.crop import CropSpec
 from tests.conftest import needs_training
 
@@ -20,7 +20,7 @@ RECIPE = Recipe.model_validate(
         "seed": 1,
         "source": "frames",
         "labels": [{"name": n, "value": 1, "currency": "EUR", "diameter_mm": 20} for n in "ab"],
-        "augment": Augment(
+        "augment": AugmentSettings(
             zoom=0, shift_px=0, brightness=0, colour=0, contrast=0, blur_px=0, noise=0
         ).model_dump(),
     }
@@ -44,7 +44,11 @@ def samples(seed: int, count: int = 200) -> Samples:
     strange = np.arange(count) % 10 == 9
     crops[strange] = 255
     return Samples(
-        crops, np.where(strange, NONE, labels), (None,) * count, np.zeros(count), np.arange(count)
+        crops,
+        np.where(strange, FOREIGN_LABEL, labels),
+        (None,) * count,
+        np.zeros(count),
+        np.arange(count),
     )
 
 
@@ -77,7 +81,7 @@ def test_known_coins_lie_about_their_label_and_strange_things_far_from_all():
     distances = EmbeddingDistances(learn(samples(1), 2, embed))
     others = samples(2)
     found = np.array([distances.measure(embed(crop)) for crop in others.crops])
-    genuine = others.labels != NONE
+    genuine = others.labels != FOREIGN_LABEL
     assert (found[genuine].argmin(axis=1) == others.labels[genuine]).all()
     assert found[~genuine].min() > 3 * found[genuine].min(axis=1).max()
     # three of the five numbers vary: the square of a normal vector's length in them has a mean of 3

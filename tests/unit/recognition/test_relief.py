@@ -18,7 +18,7 @@ needs_training()
 
 from coinsorter.training.export import relief_gallery
 from coinsorter.training.samples import from_simulator
-from coinsorter.training.samples.samples import NONE, Samples
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
 LABELS = len(currency.DENOMINATIONS)
@@ -27,7 +27,7 @@ LABELS = len(currency.DENOMINATIONS)
 @pytest.fixture(scope="module")
 def struck() -> Samples:
     """Simulated coins of every denomination, their colours taken away and their sizes not told."""
-    found = from_simulator.simulated(coins.GENUINE, 480, SPEC, (), [5], lambda done: None)
+    found = from_simulator.simulate_samples(coins.GENUINE, 480, SPEC, (), [5], lambda done: None)
     return replace(
         found,
         crops=np.repeat(found.crops[:].mean(axis=3, keepdims=True).astype(np.uint8), 3, axis=3),
@@ -109,7 +109,7 @@ def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, other
 
 
 def test_foreign_coins_are_less_like_any_label(matcher, others):
-    tokens = from_simulator.simulated(
+    tokens = from_simulator.simulate_samples(
         "token", 60, SPEC, ("gear", "cross", "letters"), [6], lambda done: None
     )
     best = [compute_relief_logits(matcher.compare(crop)).max() for crop in others.crops]
@@ -131,7 +131,7 @@ def test_a_label_without_known_coins_and_one_with_a_single_one(struck, others):
 
 
 def test_no_more_coins_are_kept_than_asked_for_and_none_that_is_no_coin(struck):
-    mixed = replace(struck, labels=np.where(struck.labels == 5, NONE, struck.labels))
+    mixed = replace(struck, labels=np.where(struck.labels == 5, FOREIGN_LABEL, struck.labels))
     kept = relief_gallery.build_gallery(mixed, SPEC, 7, 1)
     assert np.bincount(kept.labels, minlength=LABELS).tolist() == [7, 7, 7, 7, 7, 0, 7, 7]
     assert kept.spectra.dtype == np.int8 and kept.spectra.nbytes == 49 * 16 * 28 * 2

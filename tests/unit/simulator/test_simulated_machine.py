@@ -98,7 +98,7 @@ def test_tokens_on_the_belt_bear_motifs_that_the_shipped_recipes_never_show():
     from tests.conftest import ROOT
 
     for path in (ROOT / "models").glob("*.yaml"):
-        assert not set(recipe.load(path).motifs) & set(UNSEEN_MOTIFS)
+        assert not set(recipe.load_recipe(path).motifs) & set(UNSEEN_MOTIFS)
 
 
 def test_the_same_seed_draws_the_same_picture():

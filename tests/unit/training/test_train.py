@@ -28,7 +28,7 @@ needs_training()
 from coinsorter.training import recipe, train_cli
 from coinsorter.training.dataset.dataset import Dataset
 from coinsorter.training.fitting import augment
-from coinsorter.training.recipe import Augment, Budget
+from coinsorter.training.recipe import AugmentSettings, Budget
 from coinsorter.training.samples import from_photos, samples
 from coinsorter.training.thresholds import choose
 from coinsorter.training.thresholds.choose import HeldOut
@@ -139,8 +139,8 @@ def test_a_trained_bundle_knows_how_far_its_own_coins_embeddings_are(tiny, frame
     judge = Classifier(models, runtime.pick_runtime("auto"))
     genuine = [
         judge.gather_evidence(crop).distances.min()
-        for crop in from_photos.from_frames(
-            frames, recipe.load(tiny.parent / "recipe.yaml"), lambda *_: None
+        for crop in from_photos.read_frames(
+            frames, recipe.load_recipe(tiny.parent / "recipe.yaml"), lambda *_: None
         ).samples.crops
     ]
     noise = np.random.default_rng(1).integers(0, 256, (20, 64, 64, 3), np.uint8)
@@ -176,8 +176,8 @@ def test_a_prepared_data_set_holds_the_same_coins_as_its_frames(frames, tmp_path
         == 0
     )
     wanted = recipe.Recipe.model_validate(RECIPE)
-    whole = from_photos.from_frames(frames, wanted, lambda done: None)
-    prepared = from_photos.from_dataset(Dataset.load(tmp_path / "coins"), wanted, lambda done: None)
+    whole = from_photos.read_frames(frames, wanted, lambda done: None)
+    prepared = from_photos.read_dataset(Dataset.load(tmp_path / "coins"), wanted, lambda done: None)
     assert (
         len(whole.samples) == len(prepared.samples) == 24
         and (whole.samples.labels == prepared.samples.labels).all()
@@ -342,12 +342,12 @@ SHIPPED = sorted(path.with_suffix(".yaml") for path in (ROOT / "models").iterdir
     "path", sorted((ROOT / "models").glob("*.yaml")), ids=lambda path: path.name
 )
 def test_every_recipe_can_be_read(path):
-    assert recipe.load(path).name == path.stem
+    assert recipe.load_recipe(path).name == path.stem
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_a_shipped_bundle_was_made_with_the_recipe_beside_it(path):
-    written = recipe.load(path)
+    written = recipe.load_recipe(path)
     assert (
         recipe.Recipe.model_validate(bundle.load_bundle(path.with_suffix("")).manifest.recipe)
         == written
@@ -380,7 +380,7 @@ def test_no_burst_is_on_both_sides_of_the_split_and_every_label_is_on_each(seed)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_burst_is_dealt_to_two_folds_and_each_label_is_in_at_least_two(count, seed):
     groups = np.repeat(np.arange(12), np.random.default_rng(seed).integers(1, 60, 12))
-    fold = samples.folds(
+    fold = samples.deal_folds(
         fake(groups.tolist(), (groups % 3).tolist()), count, np.random.default_rng(seed)
     )
     assert all(len(set(fold[groups == group])) == 1 for group in range(12))
@@ -405,9 +405,11 @@ def test_augmented_crops_are_turned_and_changed_but_never_mirrored():
     crop = np.full((64, 64, 3), FILL, np.uint8)
     crop[12:32, 30:34] = 255  # a flag: the staff up,
     crop[12:20, 34:44] = 255  # its cloth to the right
-    still = Augment(zoom=0, shift_px=0, brightness=0, colour=0, contrast=0, blur_px=0, noise=0)
+    still = AugmentSettings(
+        zoom=0, shift_px=0, brightness=0, colour=0, contrast=0, blur_px=0, noise=0
+    )
     rng = np.random.default_rng(0)
-    turned = augment.augmented(np.repeat(crop[None], 60, 0), SPEC, still, rng)
+    turned = augment.augment_crops(np.repeat(crop[None], 60, 0), SPEC, still, rng)
     angles = np.arange(0, 360, 3)
     spin = [
         cv2.warpAffine(
@@ -749,7 +751,7 @@ def test_a_bundle_from_ready_crops_tells_coins_by_their_looks_and_leaves_sizes_t
 
 
 def test_photographs_are_held_out_whole(crops):
-    found = from_photos.from_crops([crops], recipe.Recipe.model_validate(CROPS), lambda done: None)
+    found = from_photos.read_crops([crops], recipe.Recipe.model_validate(CROPS), lambda done: None)
     assert np.bincount(found.samples.groups).tolist() == [10] * 3  # of both labels
     assert np.isnan(found.samples.diameters_mm).all()
 
@@ -836,13 +838,16 @@ def test_a_setting_that_is_none_is_one_line(frames, tmp_path, command, setting):
 
 def test_crops_of_the_same_coins_are_kept_together_whatever_photograph_they_are_of(crops):
     written = recipe.Recipe.model_validate(CROPS | {"same_coins": ["^shot[01]_"]})
-    found = from_photos.from_crops([crops], written, lambda done: None).samples
+    found = from_photos.read_crops([crops], written, lambda done: None).samples
     assert len(np.unique(found.groups)) == 2
 
 
 def test_a_part_that_a_recipe_leaves_out_is_put_in_by_a_setting(tmp_path):
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE | {"inspector": None}))
-    assert recipe.load(tmp_path / "recipe.yaml", ["inspector.epochs=2"]).inspector.epochs == 2
+    assert (
+        recipe.load_recipe(tmp_path / "recipe.yaml", ["inspector.epochs=2"]).defect_detector.epochs
+        == 2
+    )
 
 
 def test_neither_recipe_nor_data_set_is_asked_for(frames, tmp_path, command):

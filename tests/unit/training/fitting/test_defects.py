@@ -7,7 +7,7 @@ import pytest
 from coinsorter.recognition import runtime
 from coinsorter.recognition.runtime import Network
 from coinsorter.training.fitting import defects
-from coinsorter.training.recipe import Augment, InspectorKnobs, Recipe
+from coinsorter.training.recipe import AugmentSettings, DefectDetectorSettings, Recipe
 from coinsorter.training.samples.samples import Samples
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 from tests.conftest import needs_training
@@ -40,7 +40,7 @@ def test_a_blemish_is_where_it_is_said_to_be_and_nowhere_else(kind, gamma, monke
     spec, rng = CropSpec(64, 1.06, (95.0, 95.0, 95.0), 0.0, gamma), np.random.default_rng(kind)
     crops, covered = plain(40, spec), 0
     for crop in crops:
-        found, cover = defects.blemished(crop, crops[0], spec, rng)
+        found, cover = defects.draw_defects(crop, crops[0], spec, rng)
         assert (
             found.shape == crop.shape
             and found.dtype == np.uint8
@@ -48,14 +48,16 @@ def test_a_blemish_is_where_it_is_said_to_be_and_nowhere_else(kind, gamma, monke
         )
         assert (found[cover == 0] == crop[cover == 0]).all()
         assert (
-            cover[(np.abs(found.astype(int) - crop).mean(axis=2) >= defects.PLAIN_TO_SEE)] == 1
+            cover[(np.abs(found.astype(int) - crop).mean(axis=2) >= defects.FULL_CHANGE)] == 1
         ).all()
         covered += cover.max() > 0.5
     assert covered >= 28  # some are too faint to see
 
 
 def test_every_other_coin_of_a_batch_is_blemished_and_outside_of_the_coin_nothing_is_drawn():
-    pictures, truth = defects.examples(plain(32), SPEC, Augment(), np.random.default_rng(1))
+    pictures, truth = defects.make_examples(
+        plain(32), SPEC, AugmentSettings(), np.random.default_rng(1)
+    )
     assert pictures.shape == (32, 64, 64, 3) and truth.shape == (32, 32, 32, 1)
     assert not truth[::2].any() and (truth[1::2].max(axis=(1, 2, 3)) > 0.3).mean() > 0.7
     assert (pictures[:, mask_coin(SPEC) == 0] == FILL).all()
@@ -70,9 +72,13 @@ def test_an_inspector_sees_a_hole_as_int8_on_every_runtime():
     crops = plain(48)
     samples = Samples(crops, np.zeros(48, int), (None,) * 48, np.full(48, 20.0), np.arange(48))
     wanted = Recipe(
-        name="x", source="frames", inspector=InspectorKnobs(width=8, epochs=10, batch=16, repeat=6)
+        name="x",
+        source="frames",
+        defect_detector=DefectDetectorSettings(width=8, epochs=10, batch=16, repeat=6),
     )
-    model = fit.fit_inspector(samples, SPEC, wanted, wanted.inspector, lambda *told: None).model
+    model = fit.fit_defect_detector(
+        samples, SPEC, wanted, wanted.defect_detector, lambda *told: None
+    ).model
     content = quantize.quantize_int8(model, crops)
     drilled = crops.copy()
     for crop in drilled:

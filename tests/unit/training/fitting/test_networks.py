@@ -165,7 +165,7 @@ wanted = a_recipe(classifier={"width": 8, "epochs": 6, "batch": 8, "repeat": 4},
 with strategy.scope():
     model = fit.fit_classifier(discs(), 2, SPEC, wanted, lambda *words: None).model
     fit.fit_autoencoder(discs(), SPEC, wanted, lambda *words: told.append(words))
-    fit.fit_inspector(discs(), SPEC, wanted, wanted.inspector, lambda *words: told.append(words))
+    fit.fit_defect_detector(discs(), SPEC, wanted, wanted.defect_detector, lambda *words: told.append(words))
 right = model.predict(discs().crops[:].astype("float32"), verbose=0)[:, :-1].argmax(axis=1) == discs().labels
 print("on", strategy.num_replicas_in_sync, "right", right.mean(), "told", len(told))
 """

@@ -21,19 +21,19 @@ def home(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def served(tmp_path) -> str:
     """A folder that holds what is published, as an address."""
-    for name in pretrained.FILES.values():
+    for name in pretrained.WEIGHT_FILES.values():
         path = tmp_path / "served" / name
         path.parent.mkdir(parents=True)
         path.write_bytes(CONTENT)
     return (tmp_path / "served").as_uri()
 
 
-@pytest.mark.parametrize("network", pretrained.FILES)
+@pytest.mark.parametrize("network", pretrained.WEIGHT_FILES)
 def test_weights_are_fetched_once_and_kept(network, served, home):
-    path = pretrained.weights(network, served)
+    path = pretrained.fetch_weights(network, served)
     assert path.read_bytes() == CONTENT and path.parent == home
     path.write_bytes(b"kept")
-    assert pretrained.weights(network, served).read_bytes() == b"kept"
+    assert pretrained.fetch_weights(network, served).read_bytes() == b"kept"
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def breaks_off():
 
 def test_a_transfer_that_breaks_off_leaves_nothing(breaks_off, home):
     with pytest.raises(InputError, match="broke off after 1000 of 800000 bytes"):
-        pretrained.weights("mobilenet-v2", breaks_off)
+        pretrained.fetch_weights("mobilenet-v2", breaks_off)
     assert list(home.iterdir()) == []
 
 
@@ -70,5 +70,5 @@ def test_without_internet_it_says_what_to_do(at, home):
         InputError,
         match=r"mobilenet-v1-025's could not be fetched \(.+\); copy them to .*mobilenet_2_5_224_tf_no_top.h5, or name a file",
     ):
-        pretrained.weights("mobilenet-v1-025", at)
+        pretrained.fetch_weights("mobilenet-v1-025", at)
     assert list(home.iterdir()) == []

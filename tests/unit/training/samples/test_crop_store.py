@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coinsorter.errors import InputError
-from coinsorter.training.samples.crop_store import Crops, Shelf
+from coinsorter.training.samples.crop_store import Crops, CropStore
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
 
 
 def shelved(pictures: np.ndarray) -> Crops:
-    shelf = Shelf(8)
+    shelf = CropStore(8)
     for picture in pictures:
         shelf.add(picture)
-    return shelf.done()
+    return shelf.finish()
 
 
 @given(st.lists(st.integers(0, 11), max_size=20), st.integers(0, 12))
 def test_crops_are_indexed_as_an_array_of_them_is(places, split):
-    crops = Crops.joined([shelved(PICTURES[:split]), Crops.of(PICTURES[split:])])
+    crops = Crops.concatenate([shelved(PICTURES[:split]), Crops.wrap(PICTURES[split:])])
     index = np.array(places, int)
     assert (
         len(crops) == 12
@@ -31,7 +31,7 @@ def test_crops_are_indexed_as_an_array_of_them_is(places, split):
         and (np.stack(list(crops)) == PICTURES).all()
     )
     assert (crops[index] == PICTURES[index]).all() and crops[index].shape == (len(places), 8, 8, 3)
-    assert (crops.at(index)[::-1] == PICTURES[index][::-1]).all()
+    assert (crops.take(index)[::-1] == PICTURES[index][::-1]).all()
     assert all((crops[place] == PICTURES[place]).all() for place in places)
 
 
@@ -56,4 +56,4 @@ def test_a_disk_without_room_for_crops_is_named(monkeypatch):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     with pytest.raises(InputError, match="cannot hold the coins' crops: No such file"):
-        Shelf(8)
+        CropStore(8)
