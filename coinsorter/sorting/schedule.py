@@ -1,4 +1,4 @@
-"""When which flap moves: a coin's arrival predicted, its flap proven in place, no other coin caught.
+"""When which flap moves: arrivals predicted, flaps proven in place, no other coin caught.
 
 At each flap a coin is expected within a window of time, from the earliest its leading edge may
 arrive to the latest its trailing edge may have left. A flap that turns a coin into its bin is away

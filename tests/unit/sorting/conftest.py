@@ -1,7 +1,7 @@
-"""Simulated machines for the tests of sorting: one that sees every frame, one that is told the truth.
+"""Simulated machines for the tests of sorting: one sees every frame, one knows the truth.
 
-The first runs vision and recognition too and takes seconds. The second knows each item on the belt
-as if vision and recognition never erred; flaps, schedule, ledger and belt are the same.
+The first runs vision and recognition too, and takes seconds. The second knows each item on the
+belt as if vision and recognition never erred; flaps, schedule, ledger and belt are the same.
 """
 
 import sqlite3
@@ -17,7 +17,9 @@ from coinsorter.records import Coin, Frame, Motion, Verdict
 from coinsorter.simulator.belt import Rider, SimulatedBelt
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.assembly import build_search
+from coinsorter.sorting.ledger import BackgroundLedger, Ledger
 from coinsorter.vision.scale import ScalePlane
+from tests.unit.sorting.ledger_rows import RUN
 
 REST_US = 1500
 SMALL_VIEW = ScalePlane(
@@ -229,3 +231,15 @@ def run_empty_belt(simulated: SimulatedMachine, seconds: float = 5.0) -> None:
         simulated.clock.advance_to(simulated.clock.now_s() + 0.05)
         simulated.machine.tick()
     simulated.machine.close()
+
+
+@pytest.fixture(params=["direct", "background"])
+def ledger(request, tmp_path):
+    """An open ledger, written at once or by its own thread."""
+    path = tmp_path / "ledger.db"
+    if request.param == "direct":
+        opened = Ledger(path, RUN)
+    else:
+        opened = BackgroundLedger(lambda: Ledger(path, RUN))
+    yield opened
+    opened.close()

@@ -1,4 +1,4 @@
-"""decide: accepted by proof only; at the limit and just past it."""
+"""acceptance: accepted by proof only; at each threshold and just past it."""
 
 from dataclasses import replace
 from math import inf, nan, nextafter
@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coinsorter.records import Coin, Decision, Thresholds, Verdict
-from coinsorter.sorting.acceptance import Rules, decide, tighten_thresholds
+from coinsorter.sorting.acceptance import Rules, decide, reject_late, tighten_thresholds
 
-LIMITS = Thresholds(min_confidence=0.9, max_anomaly=4.0, nominal_mm=23.0, tolerance_mm=0.5)
-RULES = Rules({"crown_2": LIMITS, "crown_5": LIMITS}, {"crown_2": "twos"}, "reject")
+THRESHOLDS = Thresholds(min_confidence=0.9, max_anomaly=4.0, nominal_mm=23.0, tolerance_mm=0.5)
+RULES = Rules({"crown_2": THRESHOLDS, "crown_5": THRESHOLDS}, {"crown_2": "twos"}, "reject")
 COIN = Coin(1, (), (), 23.0, 0.0, 0.0, 0.0, 250.0, 0.5, 20, alone=True)
 SURE = Verdict("crown_2", 0.99, 0.99, "crown_5", 1.0, 23.1)
 ACCEPTED = Decision("twos", "sorted")
@@ -47,8 +47,24 @@ def test_a_coin_that_is_not_alone_is_rejected_however_sure():
     assert decide(replace(COIN, alone=False), SURE, RULES) == Decision("reject", "not-alone")
 
 
+@pytest.mark.parametrize(
+    "state, reason",
+    [
+        ({"is_faulty": True}, "fault"),
+        ({"is_paused": True}, "paused"),
+        ({"is_faulty": True, "is_paused": True}, "fault"),
+    ],
+)
+def test_a_machine_that_does_not_sort_rejects_however_sure(state, reason):
+    assert decide(COIN, SURE, RULES, **state) == Decision("reject", reason)
+
+
+def test_a_coin_whose_flap_is_not_proven_goes_to_reject_as_late():
+    assert reject_late(RULES) == Decision("reject", "late")
+
+
 @given(st.floats(), st.floats(), st.floats(), st.booleans())
-def test_only_a_coin_that_passes_every_limit_gets_past_reject(confidence, anomaly, diameter, alone):
+def test_only_a_coin_that_passes_every_threshold_is_accepted(confidence, anomaly, diameter, alone):
     decision = decide(
         replace(COIN, alone=alone),
         replace(SURE, confidence=confidence, anomaly=anomaly, diameter_mm=diameter),
@@ -59,7 +75,7 @@ def test_only_a_coin_that_passes_every_limit_gets_past_reject(confidence, anomal
 
 
 @pytest.mark.parametrize(
-    "wanted, loosen, expected",
+    "settings, may_loosen, expected",
     [
         ((None, None, None), False, (0.9, 4.0, 0.5)),
         ((0.95, 3.0, 0.2), False, (0.95, 3.0, 0.2)),
@@ -67,7 +83,9 @@ def test_only_a_coin_that_passes_every_limit_gets_past_reject(confidence, anomal
         ((0.5, 9.0, 2.0), True, (0.5, 9.0, 2.0)),
     ],
 )
-def test_settings_make_limits_stricter_and_looser_only_when_told(wanted, loosen, expected):
-    found = tighten_thresholds(LIMITS, *wanted, loosen)
-    assert (found.min_confidence, found.max_anomaly, found.tolerance_mm) == expected
-    assert found.nominal_mm == 23.0
+def test_settings_tighten_thresholds_and_loosen_them_only_where_that_is_allowed(
+    settings, may_loosen, expected
+):
+    thresholds = tighten_thresholds(THRESHOLDS, *settings, may_loosen)
+    assert (thresholds.min_confidence, thresholds.max_anomaly, thresholds.tolerance_mm) == expected
+    assert thresholds.nominal_mm == 23.0
