@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter.config.schema import BinSettings, Config, FlapSettings
-from coinsorter.hardware.camera.open_camera import FolderCamera
+from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.hardware.clock import MonotonicClock
 from coinsorter.images import list_images
 from coinsorter.recognition import bundle as bundles

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter.config.schema import Config
-from coinsorter.hardware.camera.open_camera import FolderCamera
+from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.mock import MockServos

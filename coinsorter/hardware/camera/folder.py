@@ -1,4 +1,4 @@
-"""Pictures on disk as frames: one after the other as fast as they are asked for, or shown as a live camera would."""
+"""Image files as frames: one after the other as fast as they are wanted, or at a camera's rate."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,16 +10,20 @@ from coinsorter.records import Frame
 
 
 class FolderCamera:
-    """The pictures of a folder as frames, frame_s apart; what cannot be read is left out and named in `unreadable`."""
+    """Image files as frames, each once, as fast as they are wanted.
+
+    paths: the files, in their order. frame_s: seconds between two frames' times. Files that cannot
+    be read are left out; `unreadable` lists them.
+    """
 
     def __init__(self, paths: Iterable[Path], frame_s: float) -> None:
-        self._all = list(paths)
-        self._paths: Iterator[tuple[int, Path]] = enumerate(self._all)
+        self._paths: Iterator[tuple[int, Path]] = enumerate(list(paths))
         self._frame_s = frame_s
         self.heartbeat_s = 0.0
         self.unreadable: list[Path] = []
 
     def next_frame(self) -> Frame | None:
+        """The next image that can be read; None when there are no more."""
         for number, path in self._paths:
             pixels = read_image(path)
             if pixels is not None:
@@ -32,13 +36,14 @@ class FolderCamera:
         """Goes on where it was: a folder does not break."""
 
     def close(self) -> None:
+        """Ends the frames; safe to call twice."""
         self._paths = iter(())
 
 
 class LoopedFolderCamera:
-    """Pictures shown in their order, frames_per_s of them a second, again and again.
+    """Image files as frames at a live camera's rate, in their order, again and again.
 
-    As with a live camera, a picture that nobody asked for in its time is gone. Pictures keep their size.
+    As with a live camera, a frame that is not taken in its time is gone. Images keep their size.
     now_s, sleep: the monotonic clock, and what waits for it.
     """
 
@@ -51,22 +56,25 @@ class LoopedFolderCamera:
     ) -> None:
         self._paths = paths
         self._frame_s = 1 / frames_per_s
-        self._now_s, self._sleep = now_s, sleep
-        self._start_s = self.heartbeat_s = now_s()
+        self._now_s = now_s
+        self._sleep = sleep
+        self._start_s = now_s()
+        self.heartbeat_s = self._start_s
         self._number = -1
 
     def next_frame(self) -> Frame:
+        """The next frame; waits for its time. Raises CameraError for a file that is no image."""
         now_s = self._now_s()
-        self._number = max(self._number + 1, int((now_s - self._start_s) / self._frame_s))
+        elapsed_frames = int((now_s - self._start_s) / self._frame_s)
+        self._number = max(self._number + 1, elapsed_frames)
         taken_s = self._start_s + self._number * self._frame_s
         if taken_s > now_s:
             self._sleep(taken_s - now_s)
         path = self._paths[self._number % len(self._paths)]
         pixels = read_image(path)
         if pixels is None:
-            raise CameraError(
-                f"{path}: is no picture that can be read; take it out of camera.folder, then start again"
-            )
+            remedy = "take it out of camera.folder, then start again"
+            raise CameraError(f"{path}: is no image that can be read; {remedy}")
         self.heartbeat_s = self._now_s()
         return Frame(pixels, self._number, taken_s)
 
@@ -74,4 +82,4 @@ class LoopedFolderCamera:
         """Goes on where it was: a folder does not break."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no device is open."""

@@ -1,18 +1,23 @@
-"""Where frames come from: the Pi's camera, a USB camera, or a folder of pictures. The virtual camera is `simulator.machine`'s."""
+"""Opens the camera that config.yaml names in camera.source."""
 
 from pathlib import Path
 
 from coinsorter.config.schema import CameraSettings
-from coinsorter.hardware.camera.folder import FolderCamera, LoopedFolderCamera
+from coinsorter.hardware.camera.folder import LoopedFolderCamera
 from coinsorter.hardware.camera.picamera import PiCamera
 from coinsorter.hardware.camera.usb import UsbCamera
 from coinsorter.images import list_images
 
-__all__ = ["FolderCamera", "LoopedFolderCamera", "PiCamera", "UsbCamera", "open_camera"]
-
 
 def open_camera(settings: CameraSettings, base: Path) -> LoopedFolderCamera | UsbCamera | PiCamera:
-    """The camera that config.yaml names; base: the folder that a folder of pictures is relative to. Raises CameraError or InputError."""
+    """The camera that config.yaml names, never another.
+
+    base: the folder that camera.folder is relative to. Raises CameraError where the device cannot be
+    opened, InputError where the folder holds no images.
+    """
     if settings.source == "folder":
-        return LoopedFolderCamera(list_images(base / str(settings.folder)), settings.frames_per_s)
-    return UsbCamera(settings) if settings.source == "usb" else PiCamera(settings)
+        paths = list_images(base / str(settings.folder))
+        return LoopedFolderCamera(paths, settings.frames_per_s)
+    if settings.source == "usb":
+        return UsbCamera(settings)
+    return PiCamera(settings)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.hardware.camera.open_camera import FolderCamera
+from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.images import list_images
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier

@@ -1,4 +1,4 @@
-"""sensors: feeder, LED, button, beam and drop sensors, on gpiozero's own mock pins."""
+"""GpioPanel: feeder, LED, button, beam and drop sensors, on gpiozero's own mock pins."""
 
 import sys
 import threading
@@ -81,25 +81,25 @@ def test_the_feeder_feeds_and_stops(pins, panel):
 
 
 @pytest.mark.parametrize(
-    "asked, pin",
+    "count, pin",
     [
         (GpioPanel.count_presses, STOP),
         (GpioPanel.count_beam_breaks, BEAM),
         (lambda panel: panel.count_drops("bit_50"), DROP),
     ],
 )
-def test_each_input_is_counted_once_a_pulse_and_told_once(pins, panel, asked, pin):
-    assert asked(panel) == 0
+def test_each_input_is_counted_once_a_pulse_and_reported_once(pins, panel, count, pin):
+    assert count(panel) == 0
     pulse(pins, pin, 3)
-    assert asked(panel) == 3
-    assert asked(panel) == 0
+    assert count(panel) == 3
+    assert count(panel) == 0
     pins.pin(pin).drive_low()
-    assert asked(panel) == 1
+    assert count(panel) == 1
     pins.pin(pin).drive_high()
-    assert asked(panel) == 0
+    assert count(panel) == 0
 
 
-def test_what_one_sensor_sees_is_not_told_of_another(pins, panel):
+def test_what_one_sensor_sees_is_not_counted_for_another(pins, panel):
     pulse(pins, DROP, 2)
     assert (
         panel.count_presses(),
@@ -109,7 +109,7 @@ def test_what_one_sensor_sees_is_not_told_of_another(pins, panel):
     ) == (0, 0, 0, 2)
 
 
-def test_it_is_told_when_things_fell(wired, pins):
+def test_the_times_when_things_fell_are_reported(wired, pins):
     times_s = iter([12.5, 13.25, 20.0])
     panel = GpioPanel(wired, pins, lambda: next(times_s))
     pulse(pins, DROP, 2)
@@ -194,7 +194,7 @@ def test_the_chip_that_was_opened_for_it_is_closed_again(wired, pins, monkeypatc
     holder.close()
 
 
-def test_without_any_pin_nothing_is_opened_and_nothing_is_ever_told(config, monkeypatch):
+def test_without_any_pin_nothing_is_opened_and_nothing_is_ever_reported(config, monkeypatch):
     monkeypatch.setitem(sys.modules, "lgpio", None)
     panel = GpioPanel(config)
     panel.feed(True)
@@ -207,7 +207,7 @@ def test_without_any_pin_nothing_is_opened_and_nothing_is_ever_told(config, monk
     panel.close()
 
 
-def test_with_pins_but_without_a_pi_it_is_said_what_to_install(wired, monkeypatch, tmp_path):
+def test_with_pins_but_without_a_pi_the_message_says_what_to_install(wired, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "lgpio", None)
     monkeypatch.setenv("LG_WD", str(tmp_path))
     with pytest.raises(FlapError, match="lgpio is not installed"):

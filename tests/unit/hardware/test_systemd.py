@@ -1,4 +1,4 @@
-"""service: what systemd hears, and when."""
+"""systemd: what systemd hears, and when."""
 
 import os
 import socket
@@ -8,12 +8,12 @@ import types
 import pytest
 
 from coinsorter.errors import ServiceError
-from coinsorter.hardware import systemd as notify
+from coinsorter.hardware import systemd as systemd_notify
 from coinsorter.hardware.systemd import STATUS_S, SystemdNotifier
 
 
-class Heard:
-    """A clock that is moved by hand, and what was told when."""
+class Recorder:
+    """A clock that is moved by hand, and the messages with their times."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -30,55 +30,55 @@ class Heard:
             self.service.report_alive(self.now_s, lambda: "sorting")
 
     def times(self, message: str) -> list[float]:
-        return [at_s for at_s, told in self.messages if told == message]
+        return [at_s for at_s, text in self.messages if text == message]
 
 
-def test_ready_is_told_with_what_the_machine_does():
-    heard = Heard()
-    heard.service.report_ready("sorting with models/crowns")
-    assert heard.messages == [(0.0, "READY=1\nSTATUS=sorting with models/crowns")]
+def test_ready_is_reported_with_what_the_machine_does():
+    recorder = Recorder()
+    recorder.service.report_ready("sorting with models/crowns")
+    assert recorder.messages == [(0.0, "READY=1\nSTATUS=sorting with models/crowns")]
 
 
 def test_while_frames_come_the_watchdog_hears_of_them_well_within_its_interval():
-    heard = Heard()
-    heard.service.report_ready("sorting")
-    heard.frames(until_s=60)
-    times = [0.0, *heard.times("WATCHDOG=1")]
+    recorder = Recorder()
+    recorder.service.report_ready("sorting")
+    recorder.frames(until_s=60)
+    times = [0.0, *recorder.times("WATCHDOG=1")]
     assert max(later - earlier for earlier, later in zip(times, times[1:])) < 8.0 / 3
     assert len(times) < 60 / (8.0 / 4) + 2, "and no more often than it needs"
-    assert len(heard.times("STATUS=sorting")) == pytest.approx(60 / STATUS_S, abs=1)
+    assert len(recorder.times("STATUS=sorting")) == pytest.approx(60 / STATUS_S, abs=1)
 
 
 def test_a_loop_that_goes_round_without_frames_pings_no_watchdog():
-    heard = Heard()
-    heard.service.report_ready("sorting")
-    heard.frames(until_s=10)
-    for heard.now_s in range(11, 40):
-        heard.service.report_alive(10.0, lambda: "sorting")
-    assert max(heard.times("WATCHDOG=1")) < 10 + 8.0 / 4 + 1
-    assert max(heard.times("STATUS=sorting")) > 30
+    recorder = Recorder()
+    recorder.service.report_ready("sorting")
+    recorder.frames(until_s=10)
+    for recorder.now_s in range(11, 40):
+        recorder.service.report_alive(10.0, lambda: "sorting")
+    assert max(recorder.times("WATCHDOG=1")) < 10 + 8.0 / 4 + 1
+    assert max(recorder.times("STATUS=sorting")) > 30
 
 
-def test_the_end_and_a_reload_are_told():
-    heard = Heard()
-    heard.service.report_reloading()
-    heard.service.report_stopping("stopped by SIGTERM")
-    assert heard.messages[0][1].startswith("RELOADING=1\nMONOTONIC_USEC=")
-    assert heard.messages[1][1] == "STOPPING=1\nSTATUS=stopped by SIGTERM"
+def test_the_end_and_a_reload_are_reported():
+    recorder = Recorder()
+    recorder.service.report_reloading()
+    recorder.service.report_stopping("stopped by SIGTERM")
+    assert recorder.messages[0][1].startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert recorder.messages[1][1] == "STOPPING=1\nSTATUS=stopped by SIGTERM"
 
 
-def test_where_nobody_asks_nobody_is_told(monkeypatch):
+def test_without_a_socket_no_message_is_sent(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    quiet = notify.connect_systemd()
+    quiet = systemd_notify.connect_systemd()
     quiet.report_ready("sorting")
     quiet.report_alive(0.0, lambda: "sorting")
 
 
-def test_systemd_that_cannot_be_told_is_an_error_that_says_what_to_install(monkeypatch):
+def test_systemd_without_its_package_is_an_error_that_says_what_to_install(monkeypatch):
     monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
     monkeypatch.setitem(sys.modules, "systemd", None)
     with pytest.raises(ServiceError, match="apt install python3-systemd"):
-        notify.connect_systemd()
+        systemd_notify.connect_systemd()
 
 
 def test_messages_reach_the_socket_that_systemd_names(monkeypatch, tmp_path):
@@ -94,10 +94,10 @@ def test_messages_reach_the_socket_that_systemd_names(monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "systemd", types.SimpleNamespace(daemon=daemon))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(address)
-        told = notify.connect_systemd()
-        told.report_ready("sorting")
-        told.report_alive(0.0, lambda: "sorting")
-        told.report_stopping("enough")
+        notifier = systemd_notify.connect_systemd()
+        notifier.report_ready("sorting")
+        notifier.report_alive(0.0, lambda: "sorting")
+        notifier.report_stopping("enough")
         listening.settimeout(5)
         assert listening.recv(1000).decode() == "READY=1\nSTATUS=sorting"
         assert listening.recv(1000).decode() == "STOPPING=1\nSTATUS=enough"
@@ -112,4 +112,4 @@ def _sent(message: str) -> None:
 def test_the_watchdog_is_heard_only_by_the_process_that_is_watched(monkeypatch, pid, watched):
     monkeypatch.setenv("WATCHDOG_USEC", "8000000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)
-    assert notify._read_interval_s() == (8.0 if watched else None)
+    assert systemd_notify._read_interval_s() == (8.0 if watched else None)
