@@ -16,13 +16,9 @@ from coinsorter.sorting.ports import Camera, Clock, CoinLedger, FlapMover, NoPan
 from coinsorter.sorting.schedule import FlapSite, Schedule
 from coinsorter.sorting.sensor_checks import DropSensorCheck
 from coinsorter.vision import crop
-from coinsorter.vision.detect import Search
+from coinsorter.vision.detect import Search, compute_search_radii
 from coinsorter.vision.scale import ScaleFollower, ScalePlane
 from coinsorter.vision.track import BeltTracker
-
-#: How much smaller than the smallest coin, and larger than the largest, an outline may be to be
-#: found, as factors of the diameter. Foreign objects may be of any size and have to be seen too.
-SEARCH_MARGIN = (0.85, 1.2)
 
 
 def assemble_machine(
@@ -111,9 +107,8 @@ def build_rules(config: Config, bundle: Bundle) -> Rules:
 def build_search(bundle: Bundle, scale: ScalePlane) -> Search:
     """A search for outlines of the bundle's coins, and of somewhat smaller and larger ones."""
     diameters_mm = [label.diameter_mm for label in bundle.manifest.labels]
-    smallest, largest = SEARCH_MARGIN
-    min_radius_px, max_radius_px = scale.radii_px(
-        smallest * min(diameters_mm), largest * max(diameters_mm)
+    min_radius_px, max_radius_px = compute_search_radii(
+        diameters_mm, scale.compute_px_per_mm_range()
     )
     outline = bundle.manifest.outline
     return Search(

@@ -17,7 +17,7 @@ from coinsorter.sorting.safety import CameraLadder, Safety
 from coinsorter.sorting.schedule import Passage, Schedule
 from coinsorter.sorting.sensor_checks import BeamCheck, DropResult, DropSensorCheck
 from coinsorter.vision.detect import Search, find_circles
-from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower, informs_scale
+from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower
 from coinsorter.vision.track import BeltTracker
 
 log = logging.getLogger(__name__)
@@ -219,11 +219,9 @@ class Machine:
         """Keeps the view's scale true to the coins that pass."""
         if self.scale_follower is None:
             return
-        if not informs_scale(coin, verdict, self.rules.thresholds):
-            return
         diameters_mm = [label.diameter_mm for label in self.classifier.bundle.manifest.labels]
-        self.tracker.scale = self.scale_follower.follow(
-            coin.circles[0], diameters_mm, verdict.probabilities
+        self.tracker.scale = self.scale_follower.follow_coin(
+            coin, verdict, self.rules.thresholds, diameters_mm
         )
         if self.scale_follower.lost:
             self.scale_follower = None

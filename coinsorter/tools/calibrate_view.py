@@ -12,7 +12,7 @@ from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.robust import MAD_TO_STD, mad_std
 from coinsorter.sorting.assembly import build_search
-from coinsorter.vision.detect import Search, find_circles
+from coinsorter.vision.detect import Search, find_coins
 from coinsorter.vision.scale import PRIOR_PRECISION, ScalePlane, compute_terms, fit_plane
 
 # Rules of thumb. On brl-frames one diameter scatters by 2.2 %, all of day1 gives the scale to
@@ -108,7 +108,7 @@ def _find_only_circle(path: Path, search: Search, rough_scale: ScalePlane) -> Ci
     if (width, height) != (rough_scale.width_px, rough_scale.height_px):
         camera_size = f"{rough_scale.width_px}x{rough_scale.height_px}"
         return f"is {width}x{height}, the camera's frames are {camera_size}"
-    circles = [circle for circle in find_circles(pixels, search) if circle.quality]
+    circles = find_coins(pixels, search)
     if not circles:
         return "shows no coin"
     if len(circles) > 1:

@@ -32,7 +32,7 @@ from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.ledger_queries import read_rows, read_totals
 from coinsorter.vision import crop, track
 from coinsorter.vision.detect import MIN_SIDE_PX, find_circles
-from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower, ScalePlane, informs_scale
+from coinsorter.vision.scale import MAX_DRIFT, ScaleFollower, ScalePlane
 
 log = logging.getLogger(__name__)
 
@@ -142,20 +142,17 @@ class Replay:
         verdict = self._classifier.classify(coin)
         decision = decide(coin, verdict, self._rules)
         took_s = time.perf_counter() - start
-        if (
-            self._follow
-            and plane is self._follower.plane
-            and informs_scale(coin, verdict, self._rules.thresholds)
-        ):
+        if self._follow and plane is self._follower.plane:
             self._take_in(coin, verdict)
         return ReplayedImage(path, label, found, coin, verdict, decision, took_s)
 
     def _take_in(self, coin: Coin, verdict: Verdict) -> None:
         """Follows the scale by a coin, as the machine does."""
-        self._scale = self._follower.follow(
-            coin.circles[0],
+        self._scale = self._follower.follow_coin(
+            coin,
+            verdict,
+            self._rules.thresholds,
             [label.diameter_mm for label in self._bundle.manifest.labels],
-            verdict.probabilities,
         )
         if self._follower.lost:
             log.warning(

@@ -4,6 +4,7 @@ Hough's transform finds circles in a reduced picture, `outline` measures each in
 circle (a bent coin, a screw, a scrap of paper) is found as a patch that differs from its surroundings, so that nothing passes unseen.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import hypot
 
@@ -43,6 +44,11 @@ SAME_PATCH = (
 )
 MAX_OFF_PATCH = 0.25  # in radii: a coin further from the middle of its patch is not alone, whatever the bundle allows
 LONE_PATCH = 1.6  # times the circle's area: a larger patch (shadows included) is more than the coin (99.3 % of brl-frames/day1 below)
+
+
+#: How much smaller than the smallest coin, and larger than the largest, an outline may be to be
+#: found, as factors of the diameter. Foreign objects may be of any size and have to be seen too.
+SEARCH_MARGIN = (0.85, 1.2)
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,35 @@ def find_circles(pixels: np.ndarray, search: Search) -> list[Circle]:
         (thing if _sound(thing, search) else replace(thing, alone=False) for thing in things),
         key=lambda thing: thing.x_px,
     )
+
+
+def find_coins(pixels: np.ndarray, search: Search) -> list[Circle]:
+    """Every circle whose outline was measured, from left to right; patches without one are left out.
+
+    pixels: uint8 (h, w, 3) RGB. Raises FrameError for anything else.
+    """
+    return [circle for circle in find_circles(pixels, search) if circle.quality]
+
+
+def find_only_coin(pixels: np.ndarray, search: Search) -> Circle | str:
+    """The only circle in an image; "2 coins" and the like where there is not exactly one."""
+    circles = find_coins(pixels, search)
+    return circles[0] if len(circles) == 1 else f"{len(circles)} coins"
+
+
+def compute_search_radii(
+    diameters_mm: Iterable[float], px_per_mm_range: tuple[float, float]
+) -> tuple[float, float]:
+    """The smallest and largest radius to search for, in pixels, so that coins like these are found.
+
+    diameters_mm: of all coins. px_per_mm_range: the smallest and largest scale in the image.
+    """
+    diameters_mm = list(diameters_mm)
+    smallest, largest = SEARCH_MARGIN
+    low_px_per_mm, high_px_per_mm = px_per_mm_range
+    min_radius_px = low_px_per_mm * (smallest * min(diameters_mm)) / 2
+    max_radius_px = high_px_per_mm * (largest * max(diameters_mm)) / 2
+    return min_radius_px, max_radius_px
 
 
 def check_pixels(pixels: np.ndarray) -> None:

@@ -87,14 +87,14 @@ class ScalePlane:
             self.px_per_mm * (across + self.tilt_along * u)
         )
 
-    def radii_px(self, min_mm: float, max_mm: float) -> tuple[float, float]:
-        """The smallest and largest radius, anywhere in the picture, of discs with diameters in the given range."""
+    def compute_px_per_mm_range(self) -> tuple[float, float]:
+        """The smallest and largest scale anywhere in the image, pixels per mm."""
         scales = [
             self.px_per_mm_at(x * self.width_px, y * self.height_px)
             for x in (0, 0.5, 1)
             for y in (0, 0.5, 1)
         ]
-        return min(scales) * min_mm / 2, max(scales) * max_mm / 2
+        return min(scales), max(scales)
 
 
 def fit_plane(
@@ -163,6 +163,22 @@ class ScaleFollower:
             self.plane = self._start if self.lost else self.plane
         return self.plane
 
+    def follow_coin(
+        self,
+        coin: Coin,
+        verdict: Verdict,
+        thresholds: Mapping[str, Thresholds],
+        diameters_mm: Sequence[float],
+    ) -> ScalePlane:
+        """Takes in a coin, if it informs the scale; returns the plane from now on.
+
+        thresholds: those in force, by label. diameters_mm: of the bundle's labels, in the order of
+        the verdict's probabilities.
+        """
+        if informs_scale(coin, verdict, thresholds):
+            self.follow(coin.circles[0], diameters_mm, verdict.probabilities)
+        return self.plane
+
     def _take_in(
         self, circle: Circle, diameters_mm: Sequence[float], probabilities: Sequence[float]
     ) -> None:
@@ -227,8 +243,13 @@ def informs_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresho
     if its is None or not coin.alone:
         return False
     looks_genuine = verdict.anomaly <= its.max_anomaly
-    is_recognised = verdict.image_confidence >= MIN_IMAGE_CONFIDENCE
+    is_recognised = names_coin(verdict.image_confidence)
     return looks_genuine and is_recognised and 0 < verdict.diameter_mm < inf
+
+
+def names_coin(image_confidence: float) -> bool:
+    """Whether a coin's images alone say well enough which coin it is, so that it informs the scale."""
+    return image_confidence >= MIN_IMAGE_CONFIDENCE
 
 
 def compute_terms(

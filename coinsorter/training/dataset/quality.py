@@ -13,8 +13,7 @@ from PIL import Image
 
 from coinsorter.images import decode_image
 from coinsorter.records import Circle
-from coinsorter.sorting.assembly import SEARCH_MARGIN
-from coinsorter.vision.detect import PATCH_CONTRAST, Search, find_circles
+from coinsorter.vision.detect import PATCH_CONTRAST, Search, compute_search_radii, find_coins
 
 #: Why an image is left out; the order is that in which images are checked.
 REASONS = {
@@ -103,11 +102,7 @@ class ExpectedCoins:
         """Radii from a scale and the smallest and largest diameter; none without either."""
         if px_per_mm is None or diameters_mm is None:
             return cls(crops)
-        low, high = (
-            margin * diameter / 2 * px_per_mm
-            for margin, diameter in zip(SEARCH_MARGIN, diameters_mm)
-        )
-        return cls(crops, (low, high))
+        return cls(crops, compute_search_radii(diameters_mm, (px_per_mm, px_per_mm)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +197,7 @@ def _locate_in_frame(pixels: np.ndarray, expected: ExpectedCoins) -> Circle | Re
 
 
 def _find_circles(pixels: np.ndarray, low: float, high: float) -> list[Circle]:
-    search = Search(low, high, **LENIENT_SEARCH)
-    return [circle for circle in find_circles(pixels, search) if circle.quality]
+    return find_coins(pixels, Search(low, high, **LENIENT_SEARCH))
 
 
 def locate_in_crop(

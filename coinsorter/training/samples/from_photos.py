@@ -12,7 +12,6 @@ from coinsorter.images import last_number, list_images, read_image
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.robust import mad_std
-from coinsorter.sorting.assembly import SEARCH_MARGIN
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import MANIFEST, Dataset, Row
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
@@ -23,7 +22,7 @@ from coinsorter.training.samples.from_simulator import OPTICS
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Progress, Samples
 from coinsorter.vision import contour, crop, scale
 from coinsorter.vision.crop import CropSpec
-from coinsorter.vision.detect import Search, find_circles
+from coinsorter.vision.detect import Search, compute_search_radii, find_only_coin
 from coinsorter.vision.scale import ScaleFollower, ScalePlane
 
 MIN_SCATTER = 0.004  # relative: no diameter is measured better
@@ -336,19 +335,10 @@ def _followed(circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScaleP
 
 
 def _only_circle(pixels: np.ndarray, recipe: Recipe) -> Circle | str:
-    diameters = [label.diameter_mm for label in recipe.labels]
-    low, high = (
-        margin * extreme / 2 * recipe.px_per_mm
-        for margin, extreme in zip(SEARCH_MARGIN, (min(diameters), max(diameters)))
-    )
-    circles = [
-        c
-        for c in find_circles(
-            pixels, Search(low, high, **LENIENT_SEARCH, by_extent=recipe.by_extent)
-        )
-        if c.quality
-    ]
-    return circles[0] if len(circles) == 1 else f"{len(circles)} coins"
+    diameters_mm = [label.diameter_mm for label in recipe.labels]
+    low, high = compute_search_radii(diameters_mm, (recipe.px_per_mm, recipe.px_per_mm))
+    search = Search(low, high, **LENIENT_SEARCH, by_extent=recipe.by_extent)
+    return find_only_coin(pixels, search)
 
 
 def _typical_surround(circles: tuple[Circle, ...]) -> tuple[float, float, float]:

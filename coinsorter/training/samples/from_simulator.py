@@ -9,16 +9,17 @@ import numpy as np
 from coinsorter.simulator import coins, currency
 from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.still_scenes import render_stills
-from coinsorter.sorting.assembly import SEARCH_MARGIN
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.samples.crop_store import CropStore
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Progress, Samples, make_empty_samples
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
-from coinsorter.vision.detect import Search, find_circles
+from coinsorter.vision.detect import Search, compute_search_radii, find_coins
 
 # The simulated machine's camera, as config.yaml has it.
 OPTICS = Optics(640, 480, 4.0, 0.375)
+#: The smallest and largest diameter of the simulated denominations, mm.
+DIAMETERS_MM = (18.0, 27.5)
 CHUNK = 500
 FIRST_SIMULATED_GROUP = 1 << 20  # group of the first drawn thing: beyond those of photographs
 
@@ -53,16 +54,12 @@ def _simulated_chunk(job: tuple[str, int, int, CropSpec, tuple[str, ...], list[i
     rng = np.random.default_rng([*seed, chunk])
     things = _things(kind, count, motifs, rng)
     names = [coin.label for coin in currency.DENOMINATIONS]
-    smallest, largest = (
-        margin * d / 2 * OPTICS.px_per_mm for margin, d in zip(SEARCH_MARGIN, (18.0, 27.5))
-    )
+    scale_range = (OPTICS.px_per_mm, OPTICS.px_per_mm)
+    smallest, largest = compute_search_radii(DIAMETERS_MM, scale_range)
+    search = Search(smallest, largest, **LENIENT_SEARCH)
     crops, labels, circles, diameters = [], [], [], []
     for still in render_stills(things, OPTICS, rng):
-        seen = [
-            c
-            for c in find_circles(still.pixels, Search(smallest, largest, **LENIENT_SEARCH))
-            if c.quality
-        ]
+        seen = find_coins(still.pixels, search)
         for thing, x_px, y_px in still.items:
             near = [c for c in seen if np.hypot(c.x_px - x_px, c.y_px - y_px) < 0.3 * c.radius_px]
             if near:

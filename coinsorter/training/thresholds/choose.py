@@ -22,7 +22,7 @@ from coinsorter.recognition.relief import compute_relief_logits
 from coinsorter.records import Circle
 from coinsorter.robust import clopper_pearson_upper, mad_std
 from coinsorter.training.recipe import Budget
-from coinsorter.vision.scale import MIN_IMAGE_CONFIDENCE, PRIOR, ScaleFollower, ScalePlane
+from coinsorter.vision.scale import PRIOR, ScaleFollower, ScalePlane, names_coin
 
 FREEDOM = 4.0
 # However narrow the held-out coins lie, a limit is never nearer than this: another day's lamp and camera are not the training's.
@@ -153,10 +153,8 @@ def replay_day(
         )
         measured.append((diameter, spread))
         probabilities = np.exp(_posterior(logits, diameter, spread, nominal, fused)[:-1])
-        if (
-            np.exp(_posterior(logits, np.nan, 0.0, nominal, fused))[probabilities.argmax()]
-            >= MIN_IMAGE_CONFIDENCE
-        ):
+        by_images = np.exp(_posterior(logits, np.nan, 0.0, nominal, fused))
+        if names_coin(by_images[probabilities.argmax()]):
             follower.follow(circle, nominal, probabilities)
     diameters, spreads = np.array(measured).T
     return replace(held, diameters_mm=diameters, scale_sems=spreads)

@@ -3,7 +3,6 @@
 import pytest
 
 from coinsorter.sorting.assembly import (
-    SEARCH_MARGIN,
     build_drop_sensors,
     build_rules,
     build_scale_follower,
@@ -11,6 +10,7 @@ from coinsorter.sorting.assembly import (
     build_search,
 )
 from coinsorter.sorting.ports import NoPanel
+from coinsorter.vision.detect import SEARCH_MARGIN
 
 
 def test_coins_that_have_no_bin_are_rejected_by_that_reason(build_true, config):

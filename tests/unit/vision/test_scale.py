@@ -54,7 +54,7 @@ def test_a_step_along_the_belt_is_as_long_as_the_scale_there_says(x, y, along, a
 
 
 def test_radii_cover_the_whole_tilted_view():
-    low, high = TILTED.radii_px(20, 27)
+    low, high = (f * d / 2 for f, d in zip(TILTED.compute_px_per_mm_range(), (20, 27)))
     assert low == pytest.approx(3.2 * (1 - 0.07 - 0.02) * 10) and high == pytest.approx(
         3.2 * (1 + 0.07 + 0.02) * 13.5
     )
@@ -199,7 +199,7 @@ def test_of_several_diameters_the_one_with_all_the_probability_counts_alone(erro
 class Sure:
     """A classifier that takes whatever it sees for the bundle's largest coin."""
 
-    def judge(self, coin):
+    def classify(self, coin):
         sure = tuple(float(n == 7) for n in range(8))
         return Verdict("crown_20", 1.0, 1.0, "crown_10", 0.0, coin.diameter_mm, sure)
 
