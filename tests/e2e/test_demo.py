@@ -1,4 +1,7 @@
-"""What `make demo` promises, for two seeds (`make bars` asks five): nothing in a wrong bin, nothing foreign accepted, every thing accounted for."""
+"""What `make demo` promises, for two seeds; `make bars` tries five.
+
+No coin lands in a wrong bin, no foreign object is accepted, and every item is accounted for.
+"""
 
 import json
 
@@ -9,22 +12,9 @@ from tests.conftest import CONFIG
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_demonstration_sorts_300_things_without_one_mistake(capsys, tmp_path, seed):
-    status = cli.main(
-        [
-            "run",
-            "--config",
-            str(CONFIG),
-            "--simulate",
-            "--coins",
-            "300",
-            "--seed",
-            str(seed),
-            "--out",
-            str(tmp_path),
-            "--json",
-        ]
-    )
+def test_the_demonstration_sorts_300_items_without_one_mistake(capsys, tmp_path, seed):
+    options = ["--config", str(CONFIG), "--coins", "300", "--seed", str(seed)]
+    status = cli.main(["run", "--simulate", *options, "--out", str(tmp_path), "--json"])
     result = json.loads(capsys.readouterr().out)
     assert status == 0
     assert result["objects"] == 300 and result["foreign"] >= 40
