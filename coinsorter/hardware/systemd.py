@@ -19,8 +19,8 @@ STATUS_S = 5.0
 class SystemdNotifier:
     """Sends systemd the messages of a service.
 
-    notify: sends a message. now_s: seconds on a monotonic clock. interval_s: the watchdog's, seconds;
-    None without a watchdog.
+    notify: sends a message. now_s: seconds on a monotonic clock. interval_s: the watchdog's,
+    seconds; None without a watchdog.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class SystemdNotifier:
     def report_alive(self, beat_s: float, status: Callable[[], str]) -> None:
         """The machine's loop goes round; it may be called as often as you like.
 
-        beat_s: when the last frame came. The watchdog is pinged for new frames only. status: says in
-        one line what the machine does.
+        beat_s: when the last frame came; the watchdog is pinged for new frames only.
+        status: says in one line what the machine does.
         """
         now_s = self._now_s()
         if self._is_ping_due(now_s) and beat_s > self._beat_s:

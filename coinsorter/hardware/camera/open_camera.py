@@ -12,8 +12,8 @@ from coinsorter.images import list_images
 def open_camera(settings: CameraSettings, base: Path) -> LoopedFolderCamera | UsbCamera | PiCamera:
     """The camera that config.yaml names, never another.
 
-    base: the folder that camera.folder is relative to. Raises CameraError where the device cannot be
-    opened, InputError where the folder holds no images.
+    base: the folder that camera.folder is relative to. Raises CameraError where the device cannot
+    be opened, InputError where the folder holds no images.
     """
     if settings.source == "folder":
         paths = list_images(base / str(settings.folder))

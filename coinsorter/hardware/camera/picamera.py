@@ -224,8 +224,9 @@ def _import_picamera2() -> type["Picamera2"]:
         from picamera2 import Picamera2
     except ImportError as error:
         what = "no camera: picamera2 is not installed"
-        remedy = "install it with `sudo apt install python3-picamera2`, or run `coinsorter run --simulate`"
-        raise CameraError(f"{what}; {remedy}") from error
+        remedy = "install it with `sudo apt install python3-picamera2`"
+        elsewhere = "or run `coinsorter run --simulate`"
+        raise CameraError(f"{what}; {remedy}, {elsewhere}") from error
     return Picamera2
 
 

@@ -15,11 +15,9 @@ def list_missing_packages(driver: str) -> list[str]:
 
 
 def _list_requirements(extra: str) -> list[str]:
-    requirements = []
-    for line in metadata.requires("coinsorter") or []:
-        if f'extra == "{extra}"' in line:
-            requirements.append(line.partition(";")[0].strip())
-    return requirements
+    marker = f'extra == "{extra}"'
+    lines = metadata.requires("coinsorter") or []
+    return [line.partition(";")[0].strip() for line in lines if marker in line]
 
 
 def _is_installed(requirement: str) -> bool:

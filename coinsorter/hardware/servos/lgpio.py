@@ -17,8 +17,8 @@ class GpioServos:
     A thread of lgpio times them, so they jitter with what else the Pi does. On the emulated Pi of
     tests/system, whose kernel notes every change of a pin, the median width of an opening was 2126
     to 2249 us while it sorted, for 2278 us wanted, and 582 to 707 us at rest, for 722 us wanted
-    (test_sorting.py prints them); beside other jobs it was down to 1950 and 460 us, and single pulses
-    are hundreds of us off. A real Pi's pulses have not been measured yet.
+    (test_sorting.py prints them). Beside other jobs it was down to 1950 and 460 us, and single
+    pulses are hundreds of us off. A real Pi's pulses have not been measured yet.
 
     Pulses end with the process, and a servo is limp then. lgpio's tx_servo is its tx_pulse with a
     period of 20 ms, but refuses widths outside of 500 to 2500 us; hence tx_pulse.

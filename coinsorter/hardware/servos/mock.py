@@ -15,8 +15,8 @@ from coinsorter.hardware.servos.pulses import (
 class MockServos:
     """Servos that only a program sees.
 
-    Not for real pins: gpiozero rounds their duty cycle to whole per cent, 200 us of a servo's pulse.
-    pin_factory: gpiozero's mock one; None for one of its own.
+    Not for real pins: gpiozero rounds their duty cycle to whole per cent, 200 us of a servo's
+    pulse. pin_factory: gpiozero's mock one; None for one of its own.
     """
 
     def __init__(self, pin_factory: MockFactory | None = None) -> None:

@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def open_servos(config: Config) -> Servos:
-    """The driver that config.yaml names, never another. Raises FlapError where it cannot be opened."""
+    """The driver that config.yaml names, never another.
+
+    Raises FlapError where it cannot be opened.
+    """
     settle_s = _settle_s(config)
     driver = config.servo.driver
     if driver == "gpio":

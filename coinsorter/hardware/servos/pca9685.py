@@ -27,8 +27,8 @@ BOARD_REMEDY = (
 class Pca9685Servos:
     """Pulses without jitter by a PCA9685, in steps of 4.9 us, through Adafruit's library for it.
 
-    That library is the one that is maintained and runs on every Pi. The bus is opened by its number,
-    since Blinka, which opens it by the Pi's name, needs further packages for each kind of Pi.
+    That library is the one that is maintained and runs on every Pi. The bus is opened by its
+    number, since Blinka, which opens it by the Pi's name, needs packages for each kind of Pi.
 
     The pulses go on when the process is killed: a program that starts after that must park first.
     settle_s: how long `close` pulses on, seconds.

@@ -15,7 +15,8 @@ PERIOD_US = 1_000_000 // PULSES_PER_S
 class Servos(Protocol):
     """Pulses for servos, by pin.
 
-    Nothing is pulsed before `pulse`; a pin is opened when it is first used. Failures are FlapErrors.
+    Nothing is pulsed before `pulse`; a pin is opened when it is first used. Failures are
+    FlapErrors.
     """
 
     def pulse(self, pin: int, us: float) -> None:

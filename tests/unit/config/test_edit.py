@@ -1,43 +1,68 @@
-"""New numbers in config.yaml: they are in force, and everything else in the file stays as it is."""
-
-import shutil
-from pathlib import Path
+"""A number in config.yaml changes, and nothing else."""
 
 import pytest
-import yaml
 
 from coinsorter.config.edit import replace_numbers
+from coinsorter.config.load import load_config
 from coinsorter.errors import ConfigError
-from tests.conftest import CONFIG
+from tests.unit.config.conftest import TEXT, change_text
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "belt: {speed_mm_s: 250}",
-        "belt: {}",
-        "belt:\n  # how fast\n  speed_mm_s: 250\n",
-        "",
-        "belt:\n    px_per_mm: 4.0 # rough\n",
-    ],
-)
-def test_options_that_config_yaml_leaves_out_are_added(tmp_path, text):
-    bins = "bins: [{name: all, labels: [a], flap: {pin: 5, distance_mm: 400}}]\n"
+@pytest.fixture
+def path(tmp_path):
+    """The shipped settings in a file of their own."""
     path = tmp_path / "config.yaml"
-    path.write_text(f"{text}\n{bins}" if text else bins)
-    changed = replace_numbers(
-        path, {("belt", "px_per_mm"): 3.25, ("belt", "tilt_along_percent"): -7.0}
+    path.write_text(TEXT)
+    return path
+
+
+def test_a_number_of_one_bins_flap_is_changed_and_nothing_else(path):
+    text = replace_numbers(
+        path, {("bins", 2, "flap", "rest_deg"): 92.5, ("bins", 2, "flap", "drop_ms"): 300}
     )
-    expected = yaml.safe_load(path.read_text())
-    expected["belt"] = {**expected.get("belt", {}), "px_per_mm": 3.25, "tilt_along_percent": -7.0}
-    assert yaml.safe_load(changed) == expected
-    assert changed.count("#") == text.count("#")
+    (old, new), *more = [
+        (a, b) for a, b in zip(TEXT.splitlines(), text.splitlines(), strict=True) if a != b
+    ]
+    assert (
+        more == []
+        and old.replace("rest_deg: 90", "rest_deg: 92.5").replace("{pin", "{drop_ms: 300, pin")
+        == new
+        and "pin: 13" in old
+    )
 
 
-def test_numbers_that_would_be_a_mistake_are_not_written(tmp_path):
-    settings = shutil.copy(CONFIG, tmp_path)
-    with pytest.raises(
-        ConfigError,
-        match=r"(?s)there would be mistakes:.*config.yaml:19: belt.px_per_mm: 70 is above 50",
-    ):
-        replace_numbers(Path(settings), {("belt", "px_per_mm"): 70})
+def test_a_number_that_is_there_is_replaced_and_its_comment_stays(path):
+    text = replace_numbers(path, {("belt", "px_per_mm"): 5.25})
+    assert text == TEXT.replace("px_per_mm: 4.0 ", "px_per_mm: 5.25 ")
+
+
+def test_mistakes_before_the_change_are_an_error(path):
+    path.write_text(change_text(("threads: 1 ", "threads: 0 ")))
+    with pytest.raises(ConfigError, match=r"runtime\.threads: 0 is below 1"):
+        replace_numbers(path, {("belt", "px_per_mm"): 5})
+
+
+def test_an_option_is_added_to_its_section(path):
+    path.write_text(change_text(("  px_per_mm: 4.0 ", "  # ")))
+    path.write_text(replace_numbers(path, {("belt", "px_per_mm"): 5}))
+    assert load_config(path).belt.px_per_mm == 5
+
+
+def test_a_section_that_is_missing_is_added_at_the_end(path):
+    bins = TEXT[TEXT.index("bins:") : TEXT.index("reject_bin:")]
+    path.write_text(bins)
+    text = replace_numbers(path, {("belt", "px_per_mm"): 5})
+    assert text == f"{bins.rstrip()}\n\nbelt:\n  px_per_mm: 5\n"
+
+
+def test_an_empty_section_gets_the_option(path):
+    bins = TEXT[TEXT.index("bins:") : TEXT.index("reject_bin:")]
+    path.write_text("belt: {}\n" + bins)
+    text = replace_numbers(path, {("belt", "px_per_mm"): 5})
+    assert text.startswith("belt: {px_per_mm: 5}\n")
+
+
+def test_a_number_out_of_range_is_an_error(path):
+    with pytest.raises(ConfigError, match=r"(?s)there would be mistakes:.*70 is above 50"):
+        replace_numbers(path, {("belt", "px_per_mm"): 70})
+    assert path.read_text() == TEXT

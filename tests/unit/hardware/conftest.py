@@ -6,22 +6,26 @@ from types import ModuleType
 import pytest
 
 
-class Lgpio(ModuleType):
-    """Stands in for lgpio: chips with lines, each held by one handle at most. pulses: by line, (high, low) in microseconds."""
+class LgpioError(Exception):
+    """What lgpio calls `error`."""
 
-    class error(Exception):
-        pass
+
+class Lgpio(ModuleType):
+    """Stands in for lgpio: chips with lines, each held by one handle at most.
+
+    pulses: by line, (high, low) in microseconds. broken: lines that take no pulses.
+    """
+
+    error = LgpioError
 
     def __init__(self, labels: dict[int, str]) -> None:
         super().__init__("lgpio")
-        self.labels, self.handles, self.held, self.pulses, self.levels, self.broken = (
-            labels,
-            {},
-            {},
-            {},
-            {},
-            set(),
-        )
+        self.labels = labels
+        self.handles = {}
+        self.held = {}
+        self.pulses = {}
+        self.levels = {}
+        self.broken = set()
 
     def gpiochip_open(self, number):
         if number not in self.labels:
@@ -82,7 +86,10 @@ def lgpio(monkeypatch, tmp_path):
 
 
 def with_driver(config, driver: str, *pins: int):
-    """The settings with another driver, and as many bins as pins; the flaps are quick, so that no test waits for them."""
+    """The settings with another driver, and as many bins as pins.
+
+    The flaps are quick, so that no test waits for them.
+    """
     flaps = [
         b.flap.model_copy(update={"pin": pin, "travel_ms": 1.0})
         for b, pin in zip(config.bins, pins or [b.flap.pin for b in config.bins])

@@ -85,8 +85,11 @@ print(os.getcwd(), os.environ["LG_WD"], os.listdir(os.environ["LG_WD"]), sep="|"
 """
 
 
-def found_in(folder: Path, lgpio_from: Path | None, **environment: str) -> list[str]:
-    """What FINDER prints in a process of its own, started in a folder: the error, then where it worked."""
+def run_finder(folder: Path, lgpio_from: Path | None, **environment: str) -> list[str]:
+    """Where FINDER worked, in a process of its own that is started in a folder.
+
+    The process's folder, lgpio's, and the files in that.
+    """
     search = os.pathsep.join(str(path) for path in (lgpio_from, ROOT) if path)
     clean = {
         name: value
@@ -125,25 +128,22 @@ def test_lgpios_pipe_lies_in_the_runtime_folder_and_the_process_stays_where_it_w
     for name in ("here", "run", "more", "packages"):
         (tmp_path / name).mkdir()
     (tmp_path / "packages" / "lgpio.py").write_text(PIPE_MAKER)
-    environment = (
-        {"RUNTIME_DIRECTORY": f"{tmp_path / 'run'}:{tmp_path / 'more'}"}
-        if under_systemd
-        else {"TMPDIR": str(tmp_path / "more")}
-    )
-    stays, works, files = found_in(
+    environment = {"TMPDIR": str(tmp_path / "more")}
+    if under_systemd:
+        environment = {"RUNTIME_DIRECTORY": f"{tmp_path / 'run'}:{tmp_path / 'more'}"}
+    stays, works, files = run_finder(
         tmp_path / "here", None if real else tmp_path / "packages", **environment
     )
-    assert stays == str(tmp_path / "here") and os.listdir(stays) == []
-    assert (
-        Path(works) == tmp_path / "run"
-        if under_systemd
-        else Path(works).parent == tmp_path / "more"
-    )
+    assert stays == str(tmp_path / "here") and list(Path(stays).iterdir()) == []
+    if under_systemd:
+        assert Path(works) == tmp_path / "run"
+    else:
+        assert Path(works).parent == tmp_path / "more"
     assert files == "['.lgd-nfy0']"
-    assert os.listdir(tmp_path / "more") == [], "a temporary folder goes with its process"
+    assert list((tmp_path / "more").iterdir()) == [], "a temporary folder goes with its process"
 
 
 def test_a_runtime_folder_that_is_not_there_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("LG_WD", str(tmp_path / "nowhere"))
-    with pytest.raises(FlapError, match="lgpio cannot work in .*nowhere.*; set LG_WD to a folder"):
+    with pytest.raises(FlapError, match=r"lgpio cannot work in .*nowhere.*; set LG_WD to a folder"):
         gpio_chip.find_chip()

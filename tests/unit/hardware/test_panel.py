@@ -4,7 +4,7 @@ import sys
 import threading
 
 import pytest
-from gpiozero import LED as Holder
+from gpiozero import DigitalOutputDevice
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from coinsorter.config.schema import PanelSettings
@@ -187,8 +187,8 @@ def test_the_chip_that_was_opened_for_it_is_closed_again(wired, pins, monkeypatc
     assert own.closed
 
     own.closed = False
-    holder = Holder(STOP, pin_factory=own)
-    with pytest.raises(FlapError, match="panel.stop_pin"):
+    holder = DigitalOutputDevice(STOP, pin_factory=own)
+    with pytest.raises(FlapError, match=r"panel.stop_pin"):
         GpioPanel(wired)
     assert own.closed
     holder.close()
@@ -225,7 +225,7 @@ def test_with_pins_but_without_a_pi_the_message_says_what_to_install(wired, monk
     ],
 )
 def test_a_pin_in_use_is_named_by_its_option_and_the_others_are_let_go(wired, pins, pin, option):
-    holder = Holder(pin, pin_factory=pins)
+    holder = DigitalOutputDevice(pin, pin_factory=pins)
     with pytest.raises(
         FlapError, match=f"{option}: GPIO {pin} cannot be opened: .*; is another program using it"
     ):

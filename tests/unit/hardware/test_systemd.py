@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import types
+from itertools import pairwise
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_while_frames_come_the_watchdog_hears_of_them_well_within_its_interval()
     recorder.service.report_ready("sorting")
     recorder.frames(until_s=60)
     times = [0.0, *recorder.times("WATCHDOG=1")]
-    assert max(later - earlier for earlier, later in zip(times, times[1:])) < 8.0 / 3
+    assert max(later - earlier for earlier, later in pairwise(times)) < 8.0 / 3
     assert len(times) < 60 / (8.0 / 4) + 2, "and no more often than it needs"
     assert len(recorder.times("STATUS=sorting")) == pytest.approx(60 / STATUS_S, abs=1)
 
@@ -82,7 +83,7 @@ def test_systemd_without_its_package_is_an_error_that_says_what_to_install(monke
 
 
 def test_messages_reach_the_socket_that_systemd_names(monkeypatch, tmp_path):
-    """With python3-systemd itself where it is installed, else with the protocol's one line in its place."""
+    """With python3-systemd where it is installed, else with the protocol's one line."""
     address = str(tmp_path / "notify")
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     monkeypatch.setenv("WATCHDOG_USEC", "8000000")

@@ -1,6 +1,7 @@
 """What the cameras' tests share: a stand-in for the Pi's camera, and a folder of images."""
 
 import sys
+from functools import partial
 from types import ModuleType
 
 import cv2
@@ -18,9 +19,10 @@ def camera_settings(**options) -> CameraSettings:
 
 
 class Sensor:
-    """The camera at the ribbon: what it can do, what it does, and who has it. Controls take effect LATE frames after they are set.
+    """The camera at the ribbon cable: what it can do, what it does, and which program has it.
 
-    caps: by control, what its value is brought to. fault: raised when it is opened. silent: sends nothing. settled: its own colour gains, which
+    Controls take effect LATE frames after they are set. caps: by control, what its value is brought
+    to. fault: raised when it is opened. silent: sends nothing. settled: its own colour gains, which
     white balance comes nearer to with each of its first 20 frames.
     """
 
@@ -35,14 +37,14 @@ class Sensor:
     )
 
     def __init__(self):
-        self.controls, self.caps, self.fault, self.silent, self.settled = (
-            set(self.CONTROLS),
-            {},
-            None,
-            False,
-            (2.0, 1.5),
-        )
-        self.user, self.clock_ns, self.frames = None, 5_000_000_000, 0
+        self.controls = set(self.CONTROLS)
+        self.caps = {}
+        self.fault = None
+        self.silent = False
+        self.settled = (2.0, 1.5)
+        self.user = None
+        self.clock_ns = 5_000_000_000
+        self.frames = 0
         self.close_fails = None
 
     def power_up(self):
@@ -56,12 +58,11 @@ class Sensor:
         self.coming, self.frames = [], 0
 
     def set(self, values):
-        self.coming.append(
-            (
-                self.frames + self.LATE,
-                {name: self.caps.get(name, lambda v: v)(value) for name, value in values.items()},
-            )
-        )
+        capped = {}
+        for name, value in values.items():
+            cap = self.caps.get(name)
+            capped[name] = cap(value) if cap else value
+        self.coming.append((self.frames + self.LATE, capped))
 
     def expose(self):
         self.frames += 1
@@ -102,65 +103,65 @@ class Request:
         self.held = False
 
 
-def picamera2_of(sensor: Sensor) -> ModuleType:
-    """Stands in for the package picamera2, with one camera connected."""
+class ConnectedCamera:
+    """Stands in for picamera2.Picamera2, with one camera connected."""
 
-    class Picamera2:
-        def __init__(self):
-            if isinstance(sensor.fault, IndexError):
-                raise sensor.fault
-            if sensor.fault or sensor.user:
-                why = sensor.fault or RuntimeError(
-                    "Failed to acquire camera: Device or resource busy"
-                )
-                raise RuntimeError("Camera __init__ sequence did not complete.") from why
-            sensor.user, self.owed, self.requests, self.config = self, 0, [], None
+    def __init__(self, sensor: Sensor) -> None:
+        if isinstance(sensor.fault, IndexError):
+            raise sensor.fault
+        busy = RuntimeError("Failed to acquire camera: Device or resource busy")
+        if sensor.fault or sensor.user:
+            why = sensor.fault or busy
+            raise RuntimeError("Camera __init__ sequence did not complete.") from why
+        sensor.user = self
+        self.sensor = sensor
+        self.owed = 0
+        self.requests = []
+        self.config = None
 
-        @property
-        def camera_controls(self):
-            return dict.fromkeys(sensor.controls, (None, None, None))
+    @property
+    def camera_controls(self):
+        return dict.fromkeys(self.sensor.controls, (None, None, None))
 
-        def create_video_configuration(self, main, buffer_count):
-            return {"main": main, "buffer_count": buffer_count}
+    def create_video_configuration(self, main, buffer_count):
+        return {"main": main, "buffer_count": buffer_count}
 
-        def configure(self, config):
-            self.config = config
+    def configure(self, config):
+        self.config = config
 
-        def start(self):
-            sensor.power_up()
+    def start(self):
+        self.sensor.power_up()
 
-        def set_controls(self, values):
-            for name in values:
-                if name not in sensor.controls:
-                    raise RuntimeError(f"Control {name} is not advertised by libcamera")
-            sensor.set(values)
+    def set_controls(self, values):
+        for name in values:
+            if name not in self.sensor.controls:
+                raise RuntimeError(f"Control {name} is not advertised by libcamera")
+        self.sensor.set(values)
 
-        def capture_request(self, wait):
-            self.requests = [request for request in self.requests if request.held]
-            if sensor.silent or len(self.requests) >= self.config["buffer_count"]:
-                self.owed += 1
-                raise TimeoutError
-            self.requests.append(Request(self, sensor.expose()))
-            return self.requests[-1]
+    def capture_request(self, wait):
+        self.requests = [request for request in self.requests if request.held]
+        if self.sensor.silent or len(self.requests) >= self.config["buffer_count"]:
+            self.owed += 1
+            raise TimeoutError
+        self.requests.append(Request(self, self.sensor.expose()))
+        return self.requests[-1]
 
-        def cancel_all_and_flush(self):
-            self.owed = 0
+    def cancel_all_and_flush(self):
+        self.owed = 0
 
-        def close(self):
-            assert not self.owed, "the real one waits for ever here"
-            sensor.user = None
-            if sensor.close_fails:
-                raise sensor.close_fails
-
-    package = ModuleType("picamera2")
-    package.Picamera2 = Picamera2
-    return package
+    def close(self):
+        assert not self.owed, "the real one waits for ever here"
+        self.sensor.user = None
+        if self.sensor.close_fails:
+            raise self.sensor.close_fails
 
 
 @pytest.fixture
 def sensor(monkeypatch):
     sensor = Sensor()
-    monkeypatch.setitem(sys.modules, "picamera2", picamera2_of(sensor))
+    package = ModuleType("picamera2")
+    package.Picamera2 = partial(ConnectedCamera, sensor)
+    monkeypatch.setitem(sys.modules, "picamera2", package)
     return sensor
 
 

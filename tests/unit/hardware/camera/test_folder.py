@@ -61,7 +61,7 @@ def test_an_image_that_cannot_be_read_is_named(folder):
     camera.next_frame()
     with pytest.raises(
         CameraError,
-        match="frame-20.png: is no image that can be read; take it out of camera.folder",
+        match=r"frame-20.png: is no image that can be read; take it out of camera.folder",
     ):
         camera.next_frame()
 

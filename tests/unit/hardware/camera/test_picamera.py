@@ -66,7 +66,8 @@ def test_each_control_that_the_camera_has_not_is_warned_of_by_name_and_once(sens
         "the camera has no control AeEnable: it chooses exposure itself",
         "the camera has no control AnalogueGain: it chooses camera.gain itself",
         "the camera has no control AwbEnable: it chooses white balance itself",
-        "the camera has no control ColourGains: it chooses camera.red_gain and camera.blue_gain itself",
+        "the camera has no control ColourGains: "
+        "it chooses camera.red_gain and camera.blue_gain itself",
         "the camera has no control ExposureTime: it chooses camera.exposure_us itself",
     ]
 
@@ -100,12 +101,14 @@ def test_a_camera_that_reports_no_colour_gains_keeps_its_own(sensor, monkeypatch
         (
             "FrameDurationLimits",
             lambda us: (33333, 33333),
-            "the camera does not follow camera.frames_per_s: FrameDuration is 33333, not (16667, 16667)",
+            "the camera does not follow camera.frames_per_s: "
+            "FrameDuration is 33333, not (16667, 16667)",
         ),
         (
             "ColourGains",
             lambda g: (1.0, 1.5),
-            "the camera does not follow camera.red_gain and camera.blue_gain: ColourGains is (1.0, 1.5), not (2.0, 1.5)",
+            "the camera does not follow camera.red_gain and camera.blue_gain: "
+            "ColourGains is (1.0, 1.5), not (2.0, 1.5)",
         ),
     ],
 )
@@ -123,7 +126,7 @@ def test_a_silent_camera_is_an_error_and_sends_again_once_it_was_reopened(sensor
     camera = PiCamera(camera_settings(frames_per_s=60))
     assert camera.next_frame().number == 0
     sensor.silent = True
-    with pytest.raises(CameraError, match="no frame for 0.25 s; check the camera's cable"):
+    with pytest.raises(CameraError, match=r"no frame for 0.25 s; check the camera's cable"):
         camera.next_frame()
     sensor.silent = False
     camera.reopen()

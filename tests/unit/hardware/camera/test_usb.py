@@ -1,4 +1,4 @@
-"""UsbCamera, on a stand-in for OpenCV's capture that holds a state and fails as the real one does."""
+"""UsbCamera, on a stand-in for OpenCV's capture that fails as the real one does."""
 
 import itertools
 import threading
@@ -14,18 +14,24 @@ from tests.unit.hardware.camera.conftest import camera_settings
 
 
 class Webcam:
-    """A USB camera as cv2.VideoCapture shows it: one frame a millisecond, each brighter than the one before, until it is silenced or unplugged.
+    """A USB camera as cv2.VideoCapture shows it, until it is silenced or unplugged.
 
+    It sends one frame a millisecond, each brighter than the one before.
     fixed: by property, the value that it stays at whatever is set.
     """
 
     def __init__(self, fixed=None, opened=True):
-        self.fixed, self.opened, self.released = fixed or {}, opened, False
-        self.values, self.frame = {}, 0
-        self.flows, self.unplugged, self.damaged = threading.Event(), False, False
+        self.fixed = fixed or {}
+        self.opened = opened
+        self.released = False
+        self.values = {}
+        self.frame = 0
+        self.unplugged = False
+        self.damaged = False
+        self.flows = threading.Event()
         self.flows.set()
 
-    def isOpened(self):
+    def isOpened(self):  # noqa: N802 - OpenCV's name
         return self.opened
 
     def set(self, what, value):
@@ -130,7 +136,7 @@ def test_a_silent_usb_camera_is_an_error_in_time_although_reading_it_blocks(webc
     camera = usb_camera(webcams, frames_per_s=120)
     webcams[0].flows.clear()
     with pytest.raises(
-        CameraError, match="/dev/video0 has sent no frame for 0.12 s; check its plug"
+        CameraError, match=r"/dev/video0 has sent no frame for 0.12 s; check its plug"
     ):
         for _ in range(2):  # one may have come before
             camera.next_frame()
@@ -166,7 +172,7 @@ def test_a_usb_camera_that_never_sends_is_let_go_of(webcams, monkeypatch):
     monkeypatch.setattr("coinsorter.hardware.camera.timing.START_S", 0.05)
     webcam = Webcam()
     webcam.flows.clear()
-    with pytest.raises(CameraError, match="/dev/video0 has sent no frame for 0.05 s"):
+    with pytest.raises(CameraError, match=r"/dev/video0 has sent no frame for 0.05 s"):
         usb_camera(webcams, webcam)
     webcam.flows.set()
 
@@ -183,7 +189,7 @@ def test_a_closed_usb_camera_is_released_and_closing_twice_does_no_harm(webcams)
 def test_a_usb_camera_that_is_not_there_is_named(webcams):
     with pytest.raises(
         CameraError,
-        match="no camera: /dev/video63 is not there; plug the camera in, and set camera.usb_device",
+        match=r"no camera: /dev/video63 is not there; plug the camera in, and set camera",
     ):
         usb_camera(webcams, Webcam(opened=False), usb_device=63)
 

@@ -1,4 +1,4 @@
-"""HardwarePwmServos: what comes out at the pins, on a stand-in for rpi_hardware_pwm and its chips."""
+"""HardwarePwmServos: what comes out at the pins, on a stand-in for rpi_hardware_pwm."""
 
 import sys
 from pathlib import Path
@@ -12,11 +12,14 @@ from coinsorter.hardware.servos.hardware_pwm import HardwarePwmServos
 from tests.unit.hardware.conftest import with_driver
 
 
+class PwmError(Exception):
+    """What rpi_hardware_pwm calls `HardwarePWMException`."""
+
+
 class PwmPackage(ModuleType):
     """Stands in for rpi_hardware_pwm. pulsed_us: by (chip, channel), the pulses that go out."""
 
-    class HardwarePWMException(Exception):
-        pass
+    HardwarePWMException = PwmError
 
     def __init__(self) -> None:
         super().__init__("rpi_hardware_pwm")
@@ -138,7 +141,7 @@ def test_pwm_that_this_user_may_not_use_is_named(tmp_path, pwm):
     pwm.closed = True
     with pytest.raises(
         FlapError,
-        match="GPIO 12 cannot be driven: .*Permission denied; add the user to the group gpio",
+        match=r"GPIO 12 cannot be driven: .*Permission denied; add the user to the group gpio",
     ):
         servos.release(12)
 
@@ -147,6 +150,6 @@ def test_pwm_that_fails_is_named(tmp_path, pwm):
     servos = pwm_servos(tmp_path, {0: "fe20c000.pwm"})
     servos.release(13)
     pwm.closed = True
-    with pytest.raises(FlapError, match="GPIO 13 does not take pulses: .*Input/output error"):
+    with pytest.raises(FlapError, match=r"GPIO 13 does not take pulses: .*Input/output error"):
         servos.pulse(13, 1500)
     servos.close()

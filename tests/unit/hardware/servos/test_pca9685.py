@@ -111,7 +111,7 @@ def test_a_board_that_is_gone_is_named_with_bin_and_output(board, config):
     board.opened.gone = True
     with pytest.raises(
         FlapError,
-        match="bin bit_10: output 3 of the board at 0x40 does not take pulses: .*Remote I/O error",
+        match=r"bin bit_10: output 3 of the board at 0x40 does not take pulses: .*Remote I/O error",
     ):
         flaps.park()
     with pytest.raises(FlapError):
