@@ -18,7 +18,7 @@ from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.dataset.splits import number_bursts
 from coinsorter.training.features.measure import STANDARD, measure_coin
 from coinsorter.vision import crop as cropping
-from coinsorter.vision.detect import MIN_SIDE_PX, Search, find_circles
+from coinsorter.vision.detect import MIN_SIDE_PX, Search, find_only_coin
 
 #: Radii that are searched where the coins' sizes are not known, over a frame's shorter edge.
 UNKNOWN_RADII = (0.05, 0.3)
@@ -124,9 +124,7 @@ def find_outline(pixels: np.ndarray, bundle: Bundle | None, crops: bool) -> Circ
         return "too small"
     if bundle and pixels.shape[:2] != (bundle.view.height_px, bundle.view.width_px):
         return "not the bundle's view"
-    circles = find_circles(pixels, _choose_search(pixels, bundle))
-    circles = [circle for circle in circles if circle.quality]
-    return circles[0] if len(circles) == 1 else f"{len(circles)} coins"
+    return find_only_coin(pixels, _choose_search(pixels, bundle))
 
 
 def _choose_search(pixels: np.ndarray, bundle: Bundle | None) -> Search:

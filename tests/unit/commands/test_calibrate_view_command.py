@@ -27,7 +27,7 @@ def test_the_scale_is_found_and_config_yaml_is_left_alone(command, shipped_setti
     tilts = found["tilt_along_percent"] / 100, found["tilt_across_percent"] / 100
     plane = ScalePlane(found["px_per_mm"], *tilts, 640, 480, found["barrel_percent"] / 100)
     for x, y in ((70, 70), (570, 70), (320, 240), (70, 410), (570, 410)):
-        assert plane.px_per_mm_at(x, y) == pytest.approx(TRUE_SCALE.at(x, y), rel=0.008)
+        assert plane.px_per_mm_at(x, y) == pytest.approx(TRUE_SCALE.px_per_mm_at(x, y), rel=0.008)
     assert (
         found["scatter"] < 0.01
         and found["known_to"] < 0.01
@@ -43,7 +43,7 @@ def test_written_numbers_are_in_force_and_every_comment_is_still_there(
     after = shipped_settings.read_text().splitlines()
     assert status == 0 and f"{shipped_settings}: written" in out
     assert load_config(shipped_settings).scale.px_per_mm_at(70, 70) == pytest.approx(
-        TRUE_SCALE.at(70, 70), rel=0.008
+        TRUE_SCALE.px_per_mm_at(70, 70), rel=0.008
     )
     changed = [(a, b) for a, b in zip(before, after) if a != b]
     assert (

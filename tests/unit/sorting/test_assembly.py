@@ -46,8 +46,9 @@ def test_the_search_reaches_beyond_the_smallest_and_the_largest_coin(config, cro
     search = build_search(crowns, config.scale)
     diameters_mm = [label.diameter_mm for label in crowns.labels.values()]
     smallest, largest = SEARCH_MARGIN
-    radii_px = config.scale.radii_px(smallest * min(diameters_mm), largest * max(diameters_mm))
-    assert (search.min_radius_px, search.max_radius_px) == radii_px
+    low_px_per_mm, high_px_per_mm = config.scale.compute_px_per_mm_range()
+    assert search.min_radius_px == low_px_per_mm * (smallest * min(diameters_mm)) / 2
+    assert search.max_radius_px == high_px_per_mm * (largest * max(diameters_mm)) / 2
 
 
 def test_the_schedule_has_a_site_for_every_flap_in_the_belts_order(config):

@@ -24,7 +24,9 @@ def test_the_plane_is_the_cameras_all_over_the_view(config, crowns, coins):
     calibration = fit_view(list_images(coins), crowns, config.scale, done.append)
     assert calibration.coins == 12 and calibration.skipped == {} and done == [*range(1, 13)]
     for x, y in PLACES:
-        assert calibration.plane.px_per_mm_at(x, y) == pytest.approx(TRUE_SCALE.at(x, y), rel=0.008)
+        assert calibration.plane.px_per_mm_at(x, y) == pytest.approx(
+            TRUE_SCALE.px_per_mm_at(x, y), rel=0.008
+        )
     assert 0 < calibration.diameter_mad_std < 0.01 and 0 < calibration.scale_sem < 0.01
 
 
