@@ -11,7 +11,8 @@ from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.tools.image_replay import WRONG_SIZE
 from coinsorter.training.evaluation.crop_scale import CropScale, measure_crop_scale
-from coinsorter.training.evaluation.damage import KINDS, DamageStudy, study_damage
+from coinsorter.training.evaluation.damage import DamageStudy, study_damage
+from coinsorter.training.evaluation.damage_drawing import KINDS
 from coinsorter.training.evaluation.metrics import EvaluationMetrics, compute_metrics
 from coinsorter.training.evaluation.ood import OodMetrics, measure_ood
 from coinsorter.training.evaluation.predictions import (

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy import ndimage
 
 from coinsorter.vision.crop import FILL
@@ -32,10 +33,12 @@ DPI = 200
 HALF_WIDTH = 4.8
 #: Inches: the page's whole width.
 FULL_WIDTH = 10.0
+#: Inches between a figure's edge and what is drawn.
+PADDING = 0.07
 #: Characters of a line under a tile of a contact sheet, at its font size.
 TILE_LINE_LENGTH = 28
 #: Matplotlib's settings for every figure.
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "text.color": INK,
@@ -79,11 +82,8 @@ def render(draw: Callable[..., Figure]) -> Callable[..., np.ndarray]:
 
 def create_figure(width: float, height: float) -> Figure:
     """An empty figure of a size in inches."""
-    figure = Figure((width, height), dpi=DPI, layout="constrained")
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.set(w_pad=0.07, h_pad=0.07)
-    return figure
+    layout = ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
+    return Figure((width, height), dpi=DPI, layout=layout)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,8 +46,6 @@ CHARACTER_WIDTH = 0.055
 MAX_ANOMALY = 1000.0
 #: Ticks of the axis of anomaly scores, as far as it reaches.
 ANOMALY_TICKS = (-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50, 100, 1000)
-#: Look of the one point that stands for the machine or for the bundle's thresholds.
-WORKING_POINT = {"color": BAD, "markersize": 8, "clip_on": False, "zorder": 5}
 
 
 @render
@@ -88,7 +86,8 @@ def _shade_cells(matrix: ConfusionMatrix) -> np.ndarray:
         [[_is_right(row, column) for column in matrix.columns] for row in matrix.rows]
     )
     colours = np.where(is_right[..., None], to_rgb(BLUE), to_rgb(BAD))
-    return 1 + strength[..., None] * (colours - 1)
+    shades: np.ndarray = 1 + strength[..., None] * (colours - 1)
+    return shades
 
 
 def _is_right(row: str, column: str) -> bool:
@@ -141,8 +140,8 @@ def plot_label_scores(metrics: ClosedSetMetrics, title: str) -> Figure:
 
 def _draw_scores(axes: Axes, scores: Sequence[LabelScore]) -> None:
     rows = range(len(scores))
-    precision = [np.nan if score.precision is None else score.precision for score in scores]
-    recall = [np.nan if score.recall is None else score.recall for score in scores]
+    precision = [_nan_if_none(score.precision) for score in scores]
+    recall = [_nan_if_none(score.recall) for score in scores]
     for y, score in enumerate(scores):
         if score.precision is not None:
             axes.plot([precision[y], recall[y]], [y, y], color=FAINT, linewidth=2, zorder=1)
@@ -168,7 +167,7 @@ def plot_risk_coverage(risk_coverage: RiskCoverage, machine: tuple[float, float]
     highest = max([0.0, *risk])
     if machine:
         x, y = 100 * machine[0], 100 * machine[1]
-        axes.plot(x, y, "o", label="the machine's thresholds", **WORKING_POINT)
+        _mark_point(axes, x, y, "the machine's thresholds")
         highest = max(highest, y)
     axes.set(
         title="Risk and coverage",
@@ -180,6 +179,11 @@ def plot_risk_coverage(risk_coverage: RiskCoverage, machine: tuple[float, float]
     axes.set_ylim(-0.02 * top, top)
     axes.legend(loc="upper left")
     return figure
+
+
+def _mark_point(axes: Axes, x: float, y: float, label: str) -> None:
+    """Marks where the machine works on a curve."""
+    axes.plot(x, y, "o", color=BAD, markersize=8, clip_on=False, label=label, zorder=5)
 
 
 @render
@@ -200,18 +204,23 @@ def plot_reliability(reliability: Reliability) -> Figure:
 def _draw_accuracies(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as sure as right")
     confidence = [b.confidence for b in bins]
-    low = [b.right.low_95 for b in bins]
-    high = [b.right.high_95 for b in bins]
+    low = [_nan_if_none(b.right.low_95) for b in bins]
+    high = [_nan_if_none(b.right.high_95) for b in bins]
+    accuracy = [_nan_if_none(b.right.share) for b in bins]
     axes.vlines(confidence, low, high, color=BLUE, linewidth=1.4, alpha=0.5)
     axes.plot(
         confidence,
-        [b.right.share for b in bins],
+        accuracy,
         "o",
         color=BLUE,
         markersize=6,
         clip_on=False,
         label="coins, by tenths of confidence",
     )
+
+
+def _nan_if_none(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _draw_bin_counts(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
@@ -236,7 +245,7 @@ def plot_roc(anomaly: AnomalyMetrics) -> Figure:
     axes.plot(by_score.x, by_score.y, color=BLUE, linewidth=2, label=label)
     if anomaly.tpr.share is not None and anomaly.tnr.share is not None:
         lost, caught = 1 - anomaly.tpr.share, anomaly.tnr.share
-        axes.plot(lost, caught, "o", label="the bundle's anomaly thresholds", **WORKING_POINT)
+        _mark_point(axes, lost, caught, "the bundle's anomaly thresholds")
     axes.set(
         title="ROC: foreign objects caught",
         xlabel="genuine coins lost",
@@ -282,8 +291,8 @@ def plot_anomaly_scores(
 def _space_bins(values: Sequence[float]) -> np.ndarray:
     """Edges of 44 bins that are equally wide on the asinh axis."""
     within = np.clip(values, -MAX_ANOMALY, MAX_ANOMALY)
-    ends = np.arcsinh(1.05 * np.array([within.min(), within.max()]) / 2)
-    edges: np.ndarray = 2 * np.sinh(np.linspace(*ends, 45))
+    lowest, highest = np.arcsinh(1.05 * np.array([within.min(), within.max()]) / 2).tolist()
+    edges: np.ndarray = 2 * np.sinh(np.linspace(lowest, highest, 45))
     return edges
 
 

@@ -256,13 +256,14 @@ def predict_folder(folder: Path, predictor: Predictor, crops: bool) -> FolderPre
     """
     predict = predictor.predict_ready_crop if crops else predictor.predict_frame
     predictions = FolderPredictions(folder, predict, predictor.bundle.resolve_label)
-    names = {predictions.label(path) for path in predictions.paths} - {None}
+    labels = [predictions.label(path) for path in predictions.paths]
+    names = {label for label in labels if label is not None}
     if not names & set(predictor.bundle.labels):
         raise InputError(_describe_foreign_folders(folder, predictor.bundle, names))
     return predictions
 
 
-def _describe_foreign_folders(folder: Path, bundle: Bundle, names: set) -> str:
+def _describe_foreign_folders(folder: Path, bundle: Bundle, names: set[str]) -> str:
     labels = _list_some(set(bundle.labels))
     contents = f"in {_list_some(names)}" if names else "in no folders of their own"
     return (
@@ -271,7 +272,7 @@ def _describe_foreign_folders(folder: Path, bundle: Bundle, names: set) -> str:
     )
 
 
-def _list_some(names: set) -> str:
+def _list_some(names: set[str]) -> str:
     listed = ", ".join(sorted(names)[:MAX_NAMES])
     more = len(names) - MAX_NAMES
     return f"{listed} and {more} more" if more > 0 else listed

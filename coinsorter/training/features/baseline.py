@@ -229,7 +229,8 @@ def _shuffle(values: np.ndarray, columns: list[int], rng: np.random.Generator) -
 def _balanced_accuracies(answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Balanced accuracy of each row of answers, (rows, coins): float (rows,)."""
     recalls = [(answers[:, truth == label] == label).mean(axis=1) for label in np.unique(truth)]
-    return np.mean(recalls, axis=0)
+    balanced: np.ndarray = np.mean(recalls, axis=0)
+    return balanced
 
 
 def _average_losses(

@@ -19,13 +19,8 @@ from coinsorter.training.evaluation.figures import (
 MAX_COLUMNS = 3
 #: Single measures that the figure of importances shows.
 MAX_IMPORTANCES = 12
-#: Look of a box plot.
-BOX_STYLE = {
-    "boxprops": {"facecolor": BLUE, "alpha": 0.45, "linewidth": 0},
-    "medianprops": {"color": INK, "linewidth": 1.4},
-    "whiskerprops": {"color": BLUE},
-    "flierprops": {"marker": ".", "markersize": 2, "alpha": 0.35, "markeredgecolor": GREY},
-}
+#: Look of the values beyond the whiskers of a box plot.
+FLIERS = {"marker": ".", "markersize": 2, "alpha": 0.35, "markeredgecolor": GREY}
 
 
 @render
@@ -58,7 +53,10 @@ def _draw_boxes(axes: Axes, by_label: Mapping[str, np.ndarray]) -> None:
         widths=0.62,
         patch_artist=True,
         showcaps=False,
-        **BOX_STYLE,
+        boxprops={"facecolor": BLUE, "alpha": 0.45, "linewidth": 0},
+        medianprops={"color": INK, "linewidth": 1.4},
+        whiskerprops={"color": BLUE},
+        flierprops=FLIERS,
     )
 
 

@@ -66,7 +66,8 @@ def _select_zone(low: float, high: float) -> np.ndarray:
     """Where in the standard crop a ring lies, its radii in the coin's: bool (n, n)."""
     steps = (np.arange(STANDARD.size_px) - (STANDARD.size_px - 1) / 2) / RADIUS_PX
     radii = np.hypot(*np.meshgrid(steps, steps))
-    return (radii >= low) & (radii < high)
+    inside: np.ndarray = (radii >= low) & (radii < high)
+    return inside
 
 
 _COIN = _select_zone(*WHOLE)
@@ -99,7 +100,7 @@ def measure_coin(
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     lab = rgb2lab(crop)
     contour = _find_contour(pixels, circle)
-    measures = {}
+    measures: dict[str, float] = {}
     if outline_measured:
         measures |= _measure_size(circle, contour, plane)
         measures["shape_roundness"] = circle.roundness
@@ -214,7 +215,7 @@ def _measure_colour(crop: np.ndarray, lab: np.ndarray) -> dict[str, float]:
     And how far the colours of core and ring are apart (delta E, CIE 1976).
     """
     hsv = rgb2hsv(crop)
-    measures = {}
+    measures: dict[str, float] = {}
     for zone, where in _ZONES.items():
         measures |= _measure_channels(zone, lab[where], hsv[where])
         measures |= _measure_hue(zone, hsv[where])
@@ -234,7 +235,7 @@ def _measure_channels(zone: str, lab: np.ndarray, hsv: np.ndarray) -> dict[str, 
         "saturation_share": hsv[:, 1],
         "value_share": hsv[:, 2],
     }
-    measures = {}
+    measures: dict[str, float] = {}
     for channel, values in channels.items():
         measures[f"colour_{zone}_{channel}_mean"] = float(values.mean())
         measures[f"colour_{zone}_{channel}_spread"] = float(values.std())
@@ -277,7 +278,7 @@ def _measure_cooccurrence(grey: np.ndarray) -> dict[str, float]:
     counts = graycomatrix(levels, GLCM_STEPS_PX, GLCM_ANGLES, GLCM_LEVELS + 1, symmetric=True)
     pairs = counts[1:, 1:].astype(float)
     pairs /= np.maximum(1, pairs.sum(axis=(0, 1), keepdims=True))
-    measures = {}
+    measures: dict[str, float] = {}
     for name in GLCM_PROPERTIES:
         by_step = graycoprops(pairs, name).mean(axis=1)
         for step_px, value in zip(GLCM_STEPS_PX, by_step):
