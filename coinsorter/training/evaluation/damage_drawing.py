@@ -272,7 +272,7 @@ def _draw_blob(canvas: Canvas) -> np.ndarray:
     level = np.quantile(height[on_coin > 0.5], 1 - area)
     slope = np.hypot(*np.gradient(height))
     steepness = max(EPSILON, float(np.median(slope)))
-    blob = _clamp((height - level) / steepness + 0.5) * on_coin
+    blob: np.ndarray = _clamp((height - level) / steepness + 0.5) * on_coin
     return blob.astype(np.float32)
 
 
@@ -283,7 +283,8 @@ def _draw_bright_colour(rng: Generator) -> np.ndarray:
     value = rng.integers(170, 245)
     hsv = np.array([[[hue, saturation, value]]]).astype(np.uint8)
     rgb = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
-    return rgb.astype(np.float32)
+    colour: np.ndarray = rgb.astype(np.float32)
+    return colour
 
 
 def _make_gloss(blob: np.ndarray) -> np.ndarray:

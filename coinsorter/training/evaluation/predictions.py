@@ -23,8 +23,7 @@ from coinsorter.sorting.acceptance import Rules, decide
 from coinsorter.tools.image_replay import REJECT, Replay, ReplayedImage
 from coinsorter.training.dataset import quality
 from coinsorter.training.evaluation.crop_scale import CropScale
-from coinsorter.vision import crop as cropping
-from coinsorter.vision.crop import FILL
+from coinsorter.vision.crop import FILL, cut_crop
 
 #: Folder names that a message lists before it says how many more there are.
 MAX_NAMES = 8
@@ -117,7 +116,7 @@ class Predictor:
             )
         circle = quality.locate_in_crop(frame.pixels, spec.surround)
         diameter_mm = self._crop_scale.measure_mm(circle) if self._crop_scale else None
-        crop = cropping.cut(frame.pixels, circle, spec.full_mm, spec)
+        crop = cut_crop(frame.pixels, circle, spec.full_mm, spec)
         return self.predict_crop(path, label, crop, diameter_mm)
 
     def predict_crop(

@@ -17,7 +17,7 @@ from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.dataset.splits import number_bursts
 from coinsorter.training.features.measure import STANDARD, measure_coin
-from coinsorter.vision import crop as cropping
+from coinsorter.vision.crop import cut_crop
 from coinsorter.vision.detect import MIN_SIDE_PX, Search, find_only_coin
 
 #: Radii that are searched where the coins' sizes are not known, over a frame's shorter edge.
@@ -113,7 +113,7 @@ def _measure_image(
     spec = replace(STANDARD, surround=bundle.crop.surround) if bundle else STANDARD
     plane = bundle.view if bundle else None
     measures = measure_coin(pixels, circle, spec, plane, outline_measured=not crops)
-    return measures, cropping.cut(pixels, circle, 0.0, spec)
+    return measures, cut_crop(pixels, circle, 0.0, spec)
 
 
 def find_outline(pixels: np.ndarray, bundle: Bundle | None, crops: bool) -> Circle | str:

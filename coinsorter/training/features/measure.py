@@ -15,8 +15,7 @@ from skimage.measure import label as label_regions
 from skimage.measure import regionprops
 
 from coinsorter.records import Circle
-from coinsorter.vision import crop as cropping
-from coinsorter.vision.crop import CropSpec
+from coinsorter.vision.crop import CropSpec, cut_crop
 from coinsorter.vision.scale import ScalePlane
 
 #: The crop that is measured. The belt's colour is a bundle's own, where one is at hand.
@@ -96,7 +95,7 @@ def measure_coin(
     spec: STANDARD, but for the belt's colour. plane: None where the scale is not known.
     outline_measured: the circle is the coin's outline, so it says how large and round it is.
     """
-    crop = cropping.cut(pixels, circle, 0.0, spec)
+    crop = cut_crop(pixels, circle, 0.0, spec)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     lab = rgb2lab(crop)
     contour = _find_contour(pixels, circle)
