@@ -1,11 +1,16 @@
-"""A model bundle on disk: a folder with its networks, the facts of its labels, its limits, and golden crops that prove it works here."""
+"""A model bundle on disk: a folder with networks, labels, thresholds and golden crops.
+
+The golden crops prove that the networks answer on this machine as they did in training. The keys of
+bundle.yaml are older than the names here; the fields' aliases translate.
+"""
 
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import yaml
@@ -18,7 +23,12 @@ from coinsorter.records import Thresholds
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
+Parsed = TypeVar("Parsed")
+
+#: Version of the bundle's layout that this program reads and writes.
 FORMAT = 1
+
+# The files of a bundle, by their names in its folder.
 MANIFEST = "bundle.yaml"
 CLASSIFIER = "classifier.tflite"
 AUTOENCODER = "autoencoder.tflite"
@@ -27,15 +37,20 @@ GOLDEN = "golden/answers.npz"
 RELIEFS = "reliefs.npz"
 EMBEDDING = "embedding.npz"
 
-# What numpy raises of a file that holds no arrays, or others.
+#: What NumPy raises of a file that holds no arrays, or others than expected.
 NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
 
-# How far a network's answers on the golden crops may be from those of the machine that trained it: the kernels of the two runtimes differ
-# (measured between them on the shipped bundles: `python -m benchmarks.runtimes`).
-GOLDEN_LOGITS = 1.5
-GOLDEN_ERROR = 0.1
-GOLDEN_BLEMISH = 1.5
-GOLDEN_DISTANCE = 0.15
+# How far answers to the golden crops may be from those of the machine that trained the bundle: the
+# kernels of the two runtimes differ. Set above what `python -m benchmarks.runtimes` measured
+# between them on the shipped bundles.
+#: Of any logit, relief included; absolute.
+MAX_GOLDEN_LOGIT_DIFFERENCE = 1.5
+#: Of the autoencoder's error; relative.
+MAX_GOLDEN_ERROR_CHANGE = 0.1
+#: Of the defect detector's logit; absolute.
+MAX_GOLDEN_DEFECT_DIFFERENCE = 1.5
+#: Of any label's distance; relative to the nearest label's.
+MAX_GOLDEN_DISTANCE_CHANGE = 0.15
 
 
 class _Part(BaseModel):
@@ -45,7 +60,11 @@ class _Part(BaseModel):
 
 
 class Label(_Part):
-    """One kind of coin. diameter_mm: as the mint says. details: free text. also: other names that folders of its pictures may have."""
+    """One kind of coin.
+
+    value: in its currency. diameter_mm: nominal, as the mint states it. details: free text.
+    aliases: other names that folders of its images may have.
+    """
 
     name: str
     value: float
@@ -56,13 +75,16 @@ class Label(_Part):
 
 
 class Fusion(_Part):
-    """How pictures, relief and diameter are weighed against each other.
+    """How the kinds of evidence are weighed against each other.
 
-    relief_weight: what the relief's likeness, a cosine, counts for beside the classifier's logits. temperature: both together are divided
-    by it (Guo et al., 2017). diameter_spread: relative, of genuine coins about their
-    nominal diameter. freedom: degrees of freedom of the Student-t distribution that describes it (few: outliers surprise less).
-    diameter_weight: what the diameter's likelihood counts for; less than 1 where the pictures show the coin's size too, and say it twice.
-    copy_weight, likeness_weight, blemish_weight, distance_weight: what the parts of the anomaly score count for; see `classify.anomaly`.
+    temperature: divides the logits, relief included (Guo et al., 2017).
+    diameter_std: relative standard deviation of genuine coins' measured diameters about nominal.
+    degrees_of_freedom: of the Student-t distribution of diameters; fewer allow for more outliers.
+    diameter_weight: what the diameter's log likelihood counts for; below 1 where images show the
+    coin's size too, so that it is not counted twice.
+    relief_weight: logits per unit of the relief's similarity, a cosine.
+    reconstruction_weight, similarity_weight, defect_weight, distance_weight: of the parts of the
+    anomaly score, see `anomaly.score_anomaly`.
     """
 
     temperature: Annotated[float, Field(gt=0)]
@@ -77,7 +99,11 @@ class Fusion(_Part):
 
 
 class Outline(_Part):
-    """How outlines are measured, and what a lone round coin's is like at worst in the training camera's view; see `segment.Search`."""
+    """How outlines are measured, and the worst that a lone round coin's may be like.
+
+    The bounds hold in the view of the training's camera; see `vision.detect.Search` and
+    `records.Circle` for their units.
+    """
 
     min_roundness: Annotated[float, Field(ge=0, le=1)]
     min_quality: Annotated[float, Field(ge=0, le=1)]
@@ -86,16 +112,23 @@ class Outline(_Part):
 
 
 class RobustStats(_Part):
-    """What genuine coins of a label are like in one respect, on coins that no network saw."""
+    """Median and robust standard deviation of genuine coins, measured on held-out ones.
+
+    mad_std: 1.4826 times the median absolute deviation.
+    """
 
     median: Annotated[float, Field(alias="middle")]
     mad_std: Annotated[float, Field(gt=0, alias="spread")]
 
 
 class AnomalyScale(RobustStats):
-    """A label's genuine coins: the logarithm of the autoencoder's error; how like the label's known coins their reliefs are; how blemished
-    the inspector finds them; the logarithm of their embeddings' distance from the label's; and what these make together. Those that a bundle
-    does not look at are None.
+    """What a label's genuine coins are like in each part of the anomaly score.
+
+    Its own median and mad_std: of the natural logarithm of the autoencoder's error.
+    similarity: of the relief's similarity. defect: of the defect logit.
+    distance: of the natural logarithm of the embedding's distance.
+    combined: of the weighted sum of the parts.
+    Parts that the bundle does not look at are None.
     """
 
     similarity: RobustStats | None = Field(None, alias="likeness")
@@ -105,7 +138,10 @@ class AnomalyScale(RobustStats):
 
 
 class LabelThresholds(_Part):
-    """A label's thresholds, and `n`, the held-out genuine coins they were set on."""
+    """A label's thresholds as its bundle has them.
+
+    n: how many held-out genuine coins they were set on.
+    """
 
     min_confidence: Annotated[float, Field(ge=0, le=1)]
     max_anomaly: float
@@ -114,7 +150,12 @@ class LabelThresholds(_Part):
 
 
 class Manifest(_Part):
-    """Everything bundle.yaml says. view: the scale of the camera that the training pictures were taken with."""
+    """Everything that bundle.yaml says.
+
+    view: the scale of the camera that the training images were taken with.
+    anomaly, thresholds: by label. budget: the error budget, and what the held-out coins prove.
+    files: SHA-256 of each file, by name. recipe: what it was trained by. training: figures of it.
+    """
 
     format: int
     name: str
@@ -133,10 +174,11 @@ class Manifest(_Part):
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """Crops and what the networks must say of them.
+    """Crops, and what networks and reliefs must say of them.
 
-    crops: uint8 (m, n, n, 3). logits: float32 (m, labels + 1). errors: float32 (m,), the autoencoder's mean squared errors. blemishes:
-    float32 (m,), the inspector's; zeros without one. distances: float32 (m, labels), of the embeddings; zeros without known ones.
+    crops: uint8 (m, n, n, 3) RGB. logits: float32 (m, labels + 1), relief included.
+    reconstruction_errors: float32 (m,). defect_logits: float32 (m,), zeros without a detector.
+    distances: float32 (m, labels), zeros without known embeddings. See `classifier.Evidence`.
     """
 
     crops: np.ndarray
@@ -145,7 +187,7 @@ class Golden:
     defect_logits: np.ndarray
     distances: np.ndarray
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def list_arrays(self) -> dict[str, np.ndarray]:
         """The arrays by the names that they have in golden/answers.npz."""
         return {
             "crops": self.crops,
@@ -160,8 +202,9 @@ class Golden:
 class Bundle:
     """A bundle whose files are what bundle.yaml says they are.
 
-    digest: sha256 of bundle.yaml, which holds those of all other files. reliefs: of known coins, for bundles that compare them. inspector:
-    a network that finds blemishes, for bundles that have one. embedding: of known coins, for bundles whose classifier tells embeddings.
+    digest: SHA-256 of bundle.yaml, which holds those of all other files.
+    classifier, autoencoder, defect_detector: contents of .tflite files.
+    reliefs, embedding_stats: of known coins. What a bundle does not use is None.
     """
 
     path: Path
@@ -176,43 +219,49 @@ class Bundle:
 
     @property
     def labels(self) -> dict[str, Label]:
+        """The labels by their names, in the order of the networks' outputs."""
         return {label.name: label for label in self.manifest.labels}
-
-    def resolve_label(self, folder: str | None) -> str | None:
-        """The label that pictures in a folder of this name have; the name itself where it is none of the bundle's."""
-        return next(
-            (label.name for label in self.manifest.labels if folder in label.aliases), folder
-        )
 
     @property
     def thresholds(self) -> dict[str, Thresholds]:
+        """The bundle's thresholds by label, as the acceptance rule takes them."""
         return {
             name: Thresholds(
-                limits.min_confidence,
-                limits.max_anomaly,
+                own.min_confidence,
+                own.max_anomaly,
                 self.labels[name].diameter_mm,
-                limits.tolerance_mm,
+                own.tolerance_mm,
             )
-            for name, limits in self.manifest.thresholds.items()
+            for name, own in self.manifest.thresholds.items()
         }
 
     @property
     def view(self) -> ScalePlane:
+        """The scale of the camera that the training images were taken with."""
         return self.manifest.view
 
     @property
     def crop(self) -> CropSpec:
+        """How the networks want their crops."""
         return self.manifest.crop
+
+    def resolve_label(self, folder: str | None) -> str | None:
+        """The label that images in a folder of this name have; the name itself if none has it."""
+        for label in self.manifest.labels:
+            if folder in label.aliases:
+                return label.name
+        return folder
 
 
 def load_bundle(path: Path) -> Bundle:
-    """The bundle in a folder, with every file checked against its hash before anything reads it.
+    """The bundle in a folder, with every file checked against its hash before it is read.
 
-    Raises BundleError naming the file and what to do. Whether the networks answer rightly is for `Classifier.self_test`.
+    Raises BundleError naming the file and what to do. Whether the networks answer rightly is for
+    `Classifier.check_golden_crops`.
     """
-    text = _read(path, MANIFEST)
-    manifest = _facts(path / MANIFEST, text)
-    contents = {name: _checked(path, name, digest) for name, digest in manifest.files.items()}
+    text = _read_file(path, MANIFEST)
+    manifest = _parse_manifest(path / MANIFEST, text)
+    contents = {name: _read_checked(path, name, digest) for name, digest in manifest.files.items()}
     for name in (CLASSIFIER, AUTOENCODER, GOLDEN):
         if name not in contents:
             raise BundleError(
@@ -223,44 +272,42 @@ def load_bundle(path: Path) -> Bundle:
         manifest=manifest,
         classifier=contents[CLASSIFIER],
         autoencoder=contents[AUTOENCODER],
-        golden=_golden(path / GOLDEN, manifest),
+        golden=_parse_golden(path / GOLDEN, contents[GOLDEN], manifest),
         digest=hashlib.sha256(text).hexdigest(),
-        reliefs=_reliefs(path / RELIEFS, contents[RELIEFS], manifest)
-        if RELIEFS in contents
-        else None,
+        reliefs=_parse_reliefs(path / RELIEFS, contents.get(RELIEFS), manifest),
         defect_detector=contents.get(DEFECT_DETECTOR),
-        embedding_stats=_embedding(path / EMBEDDING, contents[EMBEDDING], manifest)
-        if EMBEDDING in contents
-        else None,
+        embedding_stats=_parse_embedding(path / EMBEDDING, contents.get(EMBEDDING), manifest),
     )
 
 
-def _read(path: Path, name: str) -> bytes:
+def _read_file(path: Path, name: str) -> bytes:
     try:
         return (path / name).read_bytes()
     except OSError as error:
-        what = "no such bundle" if not path.is_dir() else f"{name} cannot be read: {error.strerror}"
+        problem = f"{name} cannot be read: {error.strerror}"
+        if not path.is_dir():
+            problem = "no such bundle"
         raise BundleError(
-            f"bundle {path}: {what}; set runtime.bundle, or copy the bundle again"
+            f"bundle {path}: {problem}; set runtime.bundle, or copy the bundle again"
         ) from error
 
 
-def _checked(path: Path, name: str, digest: str) -> bytes:
-    content = _read(path, name)
+def _read_checked(path: Path, name: str, digest: str) -> bytes:
+    content = _read_file(path, name)
     if hashlib.sha256(content).hexdigest() != digest:
         raise BundleError(
-            f"bundle {path}: {name} is damaged or was altered ({len(content)} bytes, wrong sha256); copy the bundle again"
+            f"bundle {path}: {name} is damaged or was altered ({len(content)} bytes, wrong "
+            "sha256); copy the bundle again"
         )
     return content
 
 
-def _facts(path: Path, text: bytes) -> Manifest:
+def _parse_manifest(path: Path, text: bytes) -> Manifest:
     try:
         manifest = Manifest.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BundleError(
-            f"{path}: is not YAML: {str(error).splitlines()[0]}; copy the bundle again"
-        ) from error
+        problem = str(error).splitlines()[0]
+        raise BundleError(f"{path}: is not YAML: {problem}; copy the bundle again") from error
     except ValidationError as error:  # before ValueError, which it is
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "(file)"
@@ -269,93 +316,103 @@ def _facts(path: Path, text: bytes) -> Manifest:
         raise BundleError(
             f"{path}: a value cannot be read: {error}; copy the bundle again"
         ) from error
-    if manifest.format != FORMAT:
-        raise BundleError(
-            f"{path}: format {manifest.format}, this coinsorter reads {FORMAT}; export the bundle again"
-        )
-    names = {label.name for label in manifest.labels}
-    if (
-        names != set(manifest.thresholds)
-        or names != set(manifest.anomaly)
-        or len(names) != len(manifest.labels)
-    ):
-        raise BundleError(
-            f"{path}: labels, limits and anomaly do not name the same labels; export the bundle again"
-        )
+    _check_manifest(path, manifest)
     return manifest
 
 
-def _golden(path: Path, manifest: Manifest) -> Golden:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            errors, without = (
-                stored["errors"],
-                np.zeros((len(stored["errors"]), len(manifest.labels)), np.float32),
-            )
-            spoilt, distances = (
-                stored.get("blemishes", np.zeros_like(errors)),
-                stored.get("distances", without),
-            )
-            golden = Golden(stored["crops"], stored["logits"], errors, spoilt, distances)
-    except NOT_ARRAYS as error:
+def _check_manifest(path: Path, manifest: Manifest) -> None:
+    if manifest.format != FORMAT:
         raise BundleError(
-            f"{path}: holds no golden answers: {error}; export the bundle again"
-        ) from error
-    count, size, labels = (
-        len(golden.reconstruction_errors),
-        manifest.crop.size_px,
-        len(manifest.labels),
-    )
-    fit = (
-        golden.logits.shape == (count, labels + 1)
+            f"{path}: format {manifest.format}, this coinsorter reads {FORMAT}; "
+            "export the bundle again"
+        )
+    names = {label.name for label in manifest.labels}
+    is_named_once = len(names) == len(manifest.labels)
+    if not is_named_once or not names == set(manifest.thresholds) == set(manifest.anomaly):
+        raise BundleError(
+            f"{path}: labels, limits and anomaly do not name the same labels; "
+            "export the bundle again"
+        )
+
+
+def _parse_arrays(
+    path: Path, content: bytes, what: str, build: Callable[[Mapping[str, np.ndarray]], Parsed]
+) -> Parsed:
+    """What is built of the arrays in a file's content; BundleError where they are not there."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return build(stored)
+    except NOT_ARRAYS as error:
+        raise BundleError(f"{path}: holds no {what}: {error}; export the bundle again") from error
+
+
+def _parse_golden(path: Path, content: bytes, manifest: Manifest) -> Golden:
+    labels = len(manifest.labels)
+
+    def build(stored: Mapping[str, np.ndarray]) -> Golden:
+        errors = stored["errors"]
+        defects = stored.get("blemishes", np.zeros_like(errors))
+        distances = stored.get("distances", np.zeros((len(errors), labels), np.float32))
+        return Golden(stored["crops"], stored["logits"], errors, defects, distances)
+
+    golden = _parse_arrays(path, content, "golden answers", build)
+    count = len(golden.reconstruction_errors)
+    size_px = manifest.crop.size_px
+    fits = (
+        golden.crops.shape == (count, size_px, size_px, 3)
+        and golden.logits.shape == (count, labels + 1)
         and golden.distances.shape == (count, labels)
         and golden.defect_logits.shape == (count,)
     )
-    if golden.crops.shape != (count, size, size, 3) or not fit:
+    if not fits:
         raise BundleError(
-            f"{path}: golden crops or answers do not fit the bundle's crops and labels; export the bundle again"
+            f"{path}: golden crops or answers do not fit the bundle's crops and labels; "
+            "export the bundle again"
         )
     return golden
 
 
-def _reliefs(path: Path, content: bytes, manifest: Manifest) -> Reliefs:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            known = Reliefs(
-                stored["spectra"], stored["labels"], stored["projection"], float(stored["step"])
-            )
-    except NOT_ARRAYS as error:
-        raise BundleError(f"{path}: holds no reliefs: {error}; export the bundle again") from error
-    count, labels = len(known.spectra), len(manifest.labels)
-    fit = known.spectra.shape == (count, DIMENSIONS, FREQUENCIES, 2) and known.projection.shape == (
-        DIMENSIONS,
-        CHANNELS * RADII,
+def _parse_reliefs(path: Path, content: bytes | None, manifest: Manifest) -> Reliefs | None:
+    if content is None:
+        return None
+    known = _parse_arrays(
+        path,
+        content,
+        "reliefs",
+        lambda stored: Reliefs(
+            stored["spectra"], stored["labels"], stored["projection"], float(stored["step"])
+        ),
     )
-    if not (
-        fit
+    count = len(known.spectra)
+    fits = (
+        known.spectra.shape == (count, DIMENSIONS, FREQUENCIES, 2)
+        and known.projection.shape == (DIMENSIONS, CHANNELS * RADII)
         and known.labels.shape == (count,)
-        and count
-        and 0 <= known.labels.min() <= known.labels.max() < labels
-    ):
+        and count > 0
+        and 0 <= known.labels.min() <= known.labels.max() < len(manifest.labels)
+    )
+    if not fits:
         raise BundleError(
-            f"{path}: its reliefs do not fit this coinsorter and the bundle's labels; export the bundle again"
+            f"{path}: its reliefs do not fit this coinsorter and the bundle's labels; "
+            "export the bundle again"
         )
     return known
 
 
-def _embedding(path: Path, content: bytes, manifest: Manifest) -> EmbeddingStats:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            known = EmbeddingStats(stored["means"], stored["whitening"])
-    except NOT_ARRAYS as error:
-        raise BundleError(
-            f"{path}: holds no embeddings: {error}; export the bundle again"
-        ) from error
+def _parse_embedding(
+    path: Path, content: bytes | None, manifest: Manifest
+) -> EmbeddingStats | None:
+    if content is None:
+        return None
+    known = _parse_arrays(
+        path,
+        content,
+        "embeddings",
+        lambda stored: EmbeddingStats(stored["means"], stored["whitening"]),
+    )
     length = known.whitening.shape[-1] if known.whitening.ndim else 0
-    if known.whitening.shape != (length, length) or known.means.shape != (
-        len(manifest.labels),
-        length,
-    ):
+    is_square = known.whitening.shape == (length, length)
+    if not is_square or known.means.shape != (len(manifest.labels), length):
         raise BundleError(
             f"{path}: its embeddings do not fit the bundle's labels; export the bundle again"
         )

@@ -1,8 +1,8 @@
-"""How far a coin is, as the classifier sees it, from the known coins of every label.
+"""How far a coin's embedding is from the known coins of every label: Mahalanobis distances.
 
-The numbers that a classifier's last layer decides by (its embedding of the picture) lie about each label's mean like a normal distribution
-with one covariance for all labels; the Mahalanobis distance in it tells what was never seen, where the classifier's own confidence does not
-(Lee et al., NeurIPS 2018).
+The embedding is what a classifier's last layer decides by. Within a label, embeddings are taken as
+normally distributed about its mean, with one covariance for all labels. The distance shows coins
+of kinds never seen, where the classifier's own confidence does not (Lee et al., NeurIPS 2018).
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingStats:
-    """Known coins' embeddings.
+    """Where the embeddings of known coins lie.
 
-    means: float32 (labels, n), of each label. whitening: (n, n), a root of the inverse covariance about them: what it is multiplied with has
-    covariance 1; float16, which is half of a bundle's largest array and tells distances within 0.1 %.
+    means: float32 (labels, n), of each label.
+    whitening: float16 (n, n), a root of the inverse covariance: what it is multiplied with has
+    covariance 1. float16 halves a bundle's largest array and gives distances within 0.1 %.
     """
 
     means: np.ndarray
@@ -23,12 +24,14 @@ class EmbeddingStats:
 
 
 class EmbeddingDistances:
-    """Tells how far an embedding is from each label's known coins."""
+    """Measures how far embeddings are from the known coins of each label."""
 
     def __init__(self, known: EmbeddingStats) -> None:
         self._whitening = known.whitening.astype(np.float32)
         self._means = known.means @ self._whitening
 
     def measure(self, embedding: np.ndarray) -> np.ndarray:
-        """float32 (n,) -> Mahalanobis distances: float32 (labels,)."""
-        return np.linalg.norm(embedding @ self._whitening - self._means, axis=1)
+        """Mahalanobis distances of one embedding, float32 (n,), from every label: (labels,)."""
+        offsets = embedding @ self._whitening - self._means
+        distances: np.ndarray = np.linalg.norm(offsets, axis=1)
+        return distances

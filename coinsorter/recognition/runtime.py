@@ -1,6 +1,7 @@
-"""The interpreter that runs the networks: LiteRT where it is installed, else tflite-runtime; one function picks it."""
+"""The interpreter that runs the int8 networks: LiteRT where it is installed, else tflite-runtime."""
 
 import contextlib
+import importlib.metadata
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -12,95 +13,109 @@ from coinsorter.errors import BundleError
 LITERT = "litert"
 TFLITE_RUNTIME = "tflite-runtime"
 
+#: The Python packages that the runtimes come in.
+PACKAGES = {LITERT: "ai-edge-litert", TFLITE_RUNTIME: "tflite-runtime"}
+
 
 def list_runtimes() -> list[str]:
     """The runtimes that can be imported here, the preferred one first."""
-    return [name for name in (LITERT, TFLITE_RUNTIME) if _interpreter_class(name)]
+    return [name for name in (LITERT, TFLITE_RUNTIME) if _import_interpreter(name)]
 
 
 def pick_runtime(wanted: str) -> str:
-    """The runtime to use: the wanted one, or with "auto" the first available. Raises BundleError where it is not installed."""
-    found = list_runtimes()
-    if wanted in found or (wanted == "auto" and found):
-        return found[0] if wanted == "auto" else wanted
-    how = (
-        "run `pip install ai-edge-litert`"
-        if wanted != TFLITE_RUNTIME
-        else "it needs Python 3.11 and numpy below 2"
-    )
+    """The runtime to use: the wanted one, or with "auto" the first that is installed.
+
+    Raises BundleError where it is not installed.
+    """
+    installed = list_runtimes()
+    if wanted == "auto" and installed:
+        return installed[0]
+    if wanted in installed:
+        return wanted
+    remedy = "run `pip install ai-edge-litert`"
+    if wanted == TFLITE_RUNTIME:
+        remedy = "it needs Python 3.11 and numpy below 2"
+    names = ", ".join(installed) or "none"
     raise BundleError(
-        f"runtime.interpreter: {wanted} is not installed (there is {', '.join(found) or 'none'}); {how}"
+        f"runtime.interpreter: {wanted} is not installed (there is {names}); {remedy}"
     )
 
 
 def read_version(name: str) -> str:
-    from importlib.metadata import version as installed
-
-    return installed({LITERT: "ai-edge-litert", TFLITE_RUNTIME: "tflite-runtime"}[name])
+    """The installed version of a runtime, such as "2.1.0"."""
+    return importlib.metadata.version(PACKAGES[name])
 
 
 class Network:
-    """One full-integer int8 network, ready to run on batches of a fixed size; uint8 pictures in, numbers out."""
+    """One full-integer int8 network, ready to run on batches of a fixed size.
+
+    model: the content of a .tflite file. batch: images at a time. runtime: a name from
+    `list_runtimes`. Raises ValueError or RuntimeError where the model does not load, and
+    BundleError where it does not take images as int8.
+    """
 
     def __init__(self, model: bytes, batch: int, runtime: str, threads: int = 1) -> None:
-        with _quiet():
-            self._interpreter = _interpreter_class(runtime)(
-                model_content=model, num_threads=threads
-            )
+        with _silence_stderr():
+            interpreter = _import_interpreter(runtime)
+            self._interpreter = interpreter(model_content=model, num_threads=threads)
             (self._input,) = self._interpreter.get_input_details()
             if batch != self._input["shape"][0]:
-                self._interpreter.resize_tensor_input(
-                    self._input["index"], [batch, *self._input["shape"][1:]]
-                )
+                shape = [batch, *self._input["shape"][1:]]
+                self._interpreter.resize_tensor_input(self._input["index"], shape)
             self._interpreter.allocate_tensors()
-        self._outputs = sorted(
-            self._interpreter.get_output_details(), key=lambda output: output["name"]
-        )
-        _check_pictures(self._input)
+        outputs = self._interpreter.get_output_details()
+        self._outputs = sorted(outputs, key=lambda output: output["name"])
+        _check_input(self._input)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one picture: (n, n, 3)."""
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one image: (n, n, 3)."""
         return tuple(self._input["shape"][1:])
 
     @property
-    def outputs(self) -> list[int]:
-        """How many numbers each output has of one picture."""
+    def output_sizes(self) -> list[int]:
+        """How many numbers each output has for one image."""
         return [int(np.prod(output["shape"][1:])) for output in self._outputs]
 
-    def __call__(self, pictures: np.ndarray) -> list[np.ndarray]:
-        """uint8 (batch, n, n, 3) -> each output as raw int8 with its own shape; see `real`."""
-        self._interpreter.set_tensor(self._input["index"], (pictures ^ 0x80).view(np.int8))
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """The raw int8 outputs for images, uint8 (batch, n, n, 3); see `dequantize`.
+
+        Outputs are in the order of their names.
+        """
+        int8_images = (images ^ 0x80).view(np.int8)
+        self._interpreter.set_tensor(self._input["index"], int8_images)
         self.invoke()
         return [self._interpreter.get_tensor(output["index"]) for output in self._outputs]
 
     def invoke(self) -> None:
-        """Runs the network on the pictures it was last given."""
+        """Run the network on the images that it was last called with."""
         self._interpreter.invoke()
 
-    def real(self, output: int, raw: np.ndarray) -> np.ndarray:
-        """A raw output as the real numbers it stands for, float32."""
+    def dequantize(self, output: int, raw: np.ndarray) -> np.ndarray:
+        """The real numbers that a raw output, or a mean of raw outputs, stands for: float32."""
         scale, zero = self._outputs[output]["quantization"]
-        return (raw.astype(np.float32) - zero) * np.float32(scale)
+        real: np.ndarray = (raw.astype(np.float32) - zero) * np.float32(scale)
+        return real
 
 
-def _check_pictures(details: dict) -> None:
-    """The networks take pictures as they are: int8 = uint8 - 128."""
+def _check_input(details: dict[str, Any]) -> None:
+    """Raises BundleError unless the network takes images unscaled: int8 = uint8 - 128."""
     scale, zero = details["quantization"]
-    if details["dtype"] is not np.int8 or zero != -128 or abs(scale - 1) > 1e-3:
+    dtype = details["dtype"]
+    if dtype is not np.int8 or zero != -128 or abs(scale - 1) > 1e-3:
         raise BundleError(
-            f"network takes {details['dtype'].__name__} pictures with scale {scale:g} and zero {zero}, not int8 with 1 and -128"
+            f"network takes {dtype.__name__} images with scale {scale:g} and zero {zero}, "
+            "not int8 with 1 and -128"
         )
 
 
-def _interpreter_class(name: str) -> Any:
+def _import_interpreter(name: str) -> Any:
+    """The runtime's Interpreter class; None where it cannot be used here."""
     try:
         if name == LITERT:
             from ai_edge_litert.interpreter import Interpreter
-        elif (
-            int(np.__version__.split(".")[0]) >= 2
-        ):  # it imports under numpy 2, and breaks at the first Interpreter()
-            return None
+        elif int(np.__version__.split(".")[0]) >= 2:
+            return None  # it imports under NumPy 2, and breaks at the first Interpreter()
         else:
             from tflite_runtime.interpreter import Interpreter
     except ImportError:
@@ -109,9 +124,10 @@ def _interpreter_class(name: str) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the runtimes' own chatter ("Created TensorFlow Lite XNNPACK delegate") off the terminal."""
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+def _silence_stderr() -> Iterator[None]:
+    """Keeps the runtimes' own lines ("Created TensorFlow Lite XNNPACK delegate") off stderr."""
+    saved = os.dup(2)
+    sink = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)
         yield

@@ -353,7 +353,7 @@ def write_bundle(
         for name, content in trained.models.items():
             (new / name).write_bytes(content)
         with (new / GOLDEN).open("wb") as file:
-            np.savez_compressed(file, **answered.arrays())
+            np.savez_compressed(file, **answered.list_arrays())
         known = {
             RELIEFS: trained.judge.bundle.reliefs,
             EMBEDDING: trained.judge.bundle.embedding_stats,

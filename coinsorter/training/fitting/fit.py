@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from coinsorter.atomic import replace_file
-from coinsorter.recognition.classifier import count_worst_pixels, halve
+from coinsorter.recognition.anomaly import count_worst_pixels, halve
 from coinsorter.training.fitting import defects, networks
 from coinsorter.training.fitting.augment import augment_crops, corrupt_crops
 from coinsorter.training.recipe import (

@@ -10,14 +10,10 @@ from typing import Any, Self
 import numpy as np
 from scipy.optimize import minimize
 
+from coinsorter.recognition.anomaly import MIN_DISTANCE as NEAREST
+from coinsorter.recognition.anomaly import AnomalyParts, score_anomaly
 from coinsorter.recognition.bundle import AnomalyScale, Fusion, Label, LabelThresholds, RobustStats
-from coinsorter.recognition.classifier import (
-    NEAREST,
-    AnomalyParts,
-    compute_diameter_log_likelihoods,
-    log_softmax,
-    score_anomaly,
-)
+from coinsorter.recognition.fusion import compute_diameter_log_likelihoods, log_softmax
 from coinsorter.recognition.relief import compute_relief_logits
 from coinsorter.records import Circle
 from coinsorter.robust import clopper_pearson_upper, mad_std

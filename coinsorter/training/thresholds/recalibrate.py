@@ -119,7 +119,7 @@ def _reweighed(models: Bundle, judge: Classifier, relief_weight: float, path: Pa
     """Writes the golden answers with another weight of the reliefs; returns their hash."""
     with path.open("wb") as file:
         np.savez_compressed(
-            file, **heldout.make_golden(judge, models.golden.crops, relief_weight).arrays()
+            file, **heldout.make_golden(judge, models.golden.crops, relief_weight).list_arrays()
         )
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

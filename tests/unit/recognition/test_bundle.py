@@ -11,8 +11,9 @@ import yaml
 
 from coinsorter.errors import BundleError
 from coinsorter.recognition import bundle, runtime
-from coinsorter.recognition.classifier import Classifier, compute_diameter_log_likelihoods
+from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.embedding import EmbeddingStats
+from coinsorter.recognition.fusion import compute_diameter_log_likelihoods
 from coinsorter.records import Coin
 from tests.conftest import BRL, CROWNS, EURO
 

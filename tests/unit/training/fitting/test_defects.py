@@ -65,7 +65,7 @@ def test_every_other_coin_of_a_batch_is_blemished_and_outside_of_the_coin_nothin
 
 def test_an_inspector_sees_a_hole_as_int8_on_every_runtime():
     needs_training()
-    from coinsorter.recognition.classifier import count_worst_pixels
+    from coinsorter.recognition.anomaly import count_worst_pixels
     from coinsorter.training.export import quantize
     from coinsorter.training.fitting import fit
 
@@ -89,7 +89,7 @@ def test_an_inspector_sees_a_hole_as_int8_on_every_runtime():
         network = Network(content, 1, name)
 
         def worst(crop: np.ndarray) -> float:
-            found = np.sort(network.real(0, network(crop[None])[0]).reshape(-1))
+            found = np.sort(network.dequantize(0, network(crop[None])[0]).reshape(-1))
             return float(found[-count_worst_pixels(len(found)) :].mean())
 
         assert np.median([worst(crop) for crop in drilled]) > np.quantile(

@@ -85,7 +85,7 @@ def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(ne
 def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured):
     import keras
 
-    from coinsorter.recognition.classifier import halve
+    from coinsorter.recognition.anomaly import halve
     from coinsorter.training.export import quantize
     from coinsorter.training.fitting import fit
 
@@ -103,7 +103,9 @@ def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured)
     model = fit.fit_autoencoder(coloured, SPEC, wanted, lambda *told: None).model
     network_ = Network(quantize.quantize_int8(model, coloured.crops[:]), 1, runtime.LITERT)
     wanted_copies = np.array([halve(crop) for crop in coloured.crops[:8]]).astype(float)
-    copies = np.array([network_.real(0, network_(crop[None])[0][0]) for crop in coloured.crops[:8]])
+    copies = np.array(
+        [network_.dequantize(0, network_(crop[None])[0][0]) for crop in coloured.crops[:8]]
+    )
     assert copies.shape == wanted_copies.shape == (8, 32, 32, 3)
     assert np.square(copies - wanted_copies).mean() < 0.5 * np.square(FILL - wanted_copies).mean()
 
