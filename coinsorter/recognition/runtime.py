@@ -112,14 +112,23 @@ def _check_input(details: dict[str, Any]) -> None:
 def _import_interpreter(name: str) -> Any:
     """The runtime's Interpreter class; None where it cannot be used here."""
     try:
-        if name == LITERT:
-            from ai_edge_litert.interpreter import Interpreter
-        elif int(np.__version__.split(".")[0]) >= 2:
-            return None  # it imports under NumPy 2, and breaks at the first Interpreter()
-        else:
-            from tflite_runtime.interpreter import Interpreter
+        return _import_litert() if name == LITERT else _import_tflite_runtime()
     except ImportError:
         return None
+
+
+def _import_litert() -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter
+
+
+def _import_tflite_runtime() -> Any:
+    """None with NumPy 2: there it imports, and breaks at the first Interpreter()."""
+    if int(np.__version__.split(".")[0]) >= 2:
+        return None
+    from tflite_runtime.interpreter import Interpreter
+
     return Interpreter
 
 

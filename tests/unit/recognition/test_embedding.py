@@ -45,7 +45,7 @@ def samples(seed: int, count: int = 200) -> Samples:
     crops[strange] = 255
     return Samples(
         crops,
-        np.where(strange, FOREIGN_LABEL, labels),
+        np.select(strange, FOREIGN_LABEL, labels),
         (None,) * count,
         np.zeros(count),
         np.arange(count),
@@ -97,6 +97,6 @@ def test_an_embedding_that_is_the_same_for_all_known_coins_makes_no_distance_inf
 
 
 def test_a_few_coins_of_one_colour_are_enough_for_a_covariance():
-    few = samples(1, 20).where(np.arange(20) < 4)
+    few = samples(1, 20).select(np.arange(20) < 4)
     known = learn(few, 2, lambda crop: np.full(40, crop.mean()))
     assert np.isfinite(EmbeddingDistances(known).measure(np.full(40, 90, np.float32))).all()

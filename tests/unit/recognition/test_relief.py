@@ -36,7 +36,7 @@ def struck() -> Samples:
 
 @pytest.fixture(scope="module")
 def known(struck) -> relief.Reliefs:
-    return relief_gallery.build_gallery(struck.where(np.arange(len(struck)) < 360), SPEC, 40, 1)
+    return relief_gallery.build_gallery(struck.select(np.arange(len(struck)) < 360), SPEC, 40, 1)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def matcher(known) -> ReliefMatcher:
 
 @pytest.fixture(scope="module")
 def others(struck) -> Samples:
-    return struck.where(np.arange(len(struck)) >= 360)
+    return struck.select(np.arange(len(struck)) >= 360)
 
 
 def named(matcher: ReliefMatcher, crops) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_the_gamma_of_crops_is_taken_out_again(known, matcher, others):
 
 @pytest.mark.parametrize("grey", [0, FILL, 255])
 def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, others, grey):
-    blank = np.where(mask_coin(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(
+    blank = np.select(mask_coin(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(
         3, axis=2
     )
     scores = compute_relief_logits(matcher.compare(blank))
@@ -119,7 +119,7 @@ def test_foreign_coins_are_less_like_any_label(matcher, others):
 
 
 def test_a_label_without_known_coins_and_one_with_a_single_one(struck, others):
-    few = struck.where(
+    few = struck.select(
         (struck.labels == 0) | (np.arange(len(struck)) == np.flatnonzero(struck.labels == 1)[0])
     )
     scores = compute_relief_logits(
@@ -131,7 +131,7 @@ def test_a_label_without_known_coins_and_one_with_a_single_one(struck, others):
 
 
 def test_no_more_coins_are_kept_than_asked_for_and_none_that_is_no_coin(struck):
-    mixed = replace(struck, labels=np.where(struck.labels == 5, FOREIGN_LABEL, struck.labels))
+    mixed = replace(struck, labels=np.select(struck.labels == 5, FOREIGN_LABEL, struck.labels))
     kept = relief_gallery.build_gallery(mixed, SPEC, 7, 1)
     assert np.bincount(kept.labels, minlength=LABELS).tolist() == [7, 7, 7, 7, 7, 0, 7, 7]
     assert kept.spectra.dtype == np.int8 and kept.spectra.nbytes == 49 * 16 * 28 * 2
