@@ -1,7 +1,8 @@
-"""Puts coinsorter onto a Raspberry Pi and takes it off again: `make install`, `make rollback`, `make uninstall`.
+"""Installs coinsorter on a Raspberry Pi: `make install`, `make rollback`, `make uninstall`.
 
-A release is built in a folder of its own and has to pass its self-test with this machine's settings; only then it becomes the current one. The
-one before stays, to go back to. Runs on the system's own Python, before anything of coinsorter's is there, so it uses nothing else.
+A release is built in a folder of its own and has to pass its self-test with this machine's
+settings; only then it becomes the current one. The one before stays, to go back to. This runs on
+the system's own Python before any package of coinsorter is installed, so it uses none.
 """
 
 import contextlib
@@ -17,21 +18,32 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1]
 HOME = Path("/opt/coinsorter")
-CURRENT, PREVIOUS = HOME / "current", HOME / "previous"
+RELEASES = HOME / "releases"
+CURRENT = HOME / "current"
+PREVIOUS = HOME / "previous"
+#: A file in a release that says that it was built to its end.
+COMPLETE = "complete"
 SETTINGS = Path("/etc/coinsorter/config.yaml")
 NEWER_SETTINGS = SETTINGS.with_name("config.yaml.new")
-# Beside the settings, as what they name may be relative to where they are.
+#: Beside the settings, as what they name may be relative to where they are.
 TRIAL = SETTINGS.with_name("config.yaml.trial")
 STATE = Path("/var/lib/coinsorter")
 COMMAND = Path("/usr/local/bin/coinsorter")
+USER = "coinsorter"
+SERVICE = "coinsorter.service"
+
 FIRMWARE = Path("/boot/firmware/config.txt")
-# Our lines in config.txt stand between these: a Pi 5's bootloader reads no file that config.txt includes.
-BEGIN, END = f"# coinsorter begin: made by make install from {SETTINGS}", "# coinsorter end"
+OVERLAY = FIRMWARE.parent / "overlays/coinsorter.dtbo"
+#: The block of coinsorter's lines in config.txt is between these marks: a Pi 5's bootloader reads
+#: no file that config.txt includes.
+BEGIN_MARK = f"# coinsorter begin: made by make install from {SETTINGS}"
+END_MARK = "# coinsorter end"
 MARKS = re.compile(rb"^# coinsorter (begin|end)\b", re.MULTILINE)
-OURS = re.compile(
+BLOCK = re.compile(
     rb"\r?\n?^# coinsorter begin\b.*^# coinsorter end\b[^\n]*\n?", re.MULTILINE | re.DOTALL
 )
 
+#: Packages of Raspberry Pi OS.
 PACKAGES = [
     "python3-venv",
     "python3-picamera2",
@@ -40,7 +52,7 @@ PACKAGES = [
     "python3-lgpio",
     "device-tree-compiler",
 ]
-# Parts of a release, and what of it has its place elsewhere.
+#: Files and folders of the sources that make a release.
 PARTS = [
     "coinsorter",
     "models",
@@ -51,17 +63,18 @@ PARTS = [
     "README.md",
     "LICENSE",
 ]
+#: By a release's file, where the system has it.
 PLACES = {
     "systemd/coinsorter-sysusers.conf": Path("/etc/sysusers.d/coinsorter.conf"),
     "systemd/coinsorter.service": Path("/etc/systemd/system/coinsorter.service"),
     "systemd/coinsorter-reboot.service": Path("/etc/systemd/system/coinsorter-reboot.service"),
     "systemd/coinsorter-watchdog.conf": Path("/etc/systemd/system.conf.d/coinsorter-watchdog.conf"),
 }
-OVERLAY = FIRMWARE.parent / "overlays/coinsorter.dtbo"
-# Settings, bundle, golden crops and packages: nothing of the hardware is touched.
+#: Checks settings, bundle, golden crops and packages; the hardware is not touched.
 SELF_TEST = ["doctor", "--self-test"]
-# Asked of a release's own Python, as only it can read the settings: which driver the servos have, and what that lacks, a line each.
-DRIVER_AND_NEEDS = """
+#: For a release's own Python, as only it can read the settings. It prints the servos' driver, then
+#: the packages that it needs and the release lacks, a line each.
+LIST_DRIVER_PACKAGES = """
 import sys
 from pathlib import Path
 from coinsorter.config.load import load_config
@@ -76,65 +89,62 @@ class InstallError(Exception):
 
 
 def main(arguments: list[str]) -> int:
+    """Does what the one argument names; returns the exit status."""
     actions = {"install": install, "rollback": rollback, "uninstall": uninstall}
     if len(arguments) != 1 or arguments[0] not in actions:
         print(f"usage: install.py {'|'.join(actions)}", file=sys.stderr)
         return 2
-    sys.stdout.reconfigure(
-        line_buffering=True
-    )  # in step with the words of the commands that it runs
-    os.umask(0o022)  # the service's user is to read what root installs
+    (action,) = arguments
+    # Lines come out in step with the output of the commands that it runs.
+    sys.stdout.reconfigure(line_buffering=True)
+    # The service's user is to read what root installs.
+    os.umask(0o022)
     try:
-        _check_machine(arguments[0])
-        actions[arguments[0]]()
+        _check_machine(action)
+        actions[action]()
     except InstallError as error:
-        print(f"make {arguments[0]}: {error}", file=sys.stderr)
+        print(f"make {action}: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def _check_machine(action: str) -> None:
     if not sys.platform.startswith("linux"):
-        raise InstallError(
-            f"this is {sys.platform}, not Linux; run it on the Raspberry Pi, or try `make demo` here"
-        )
+        remedy = "run it on the Raspberry Pi, or try `make demo` here"
+        raise InstallError(f"this is {sys.platform}, not Linux; {remedy}")
     if os.geteuid() != 0:
         raise InstallError(f"only root may change the system; run `sudo make {action}`")
     if shutil.which("systemctl") is None:
-        raise InstallError(
-            "this system has no systemd, which starts and watches the machine; run it on Raspberry Pi OS"
-        )
-    if sys.version_info < (3, 11):
-        raise InstallError(
-            f"Python {sys.version.split()[0]} is too old; coinsorter needs Raspberry Pi OS Bookworm (Python 3.11) or newer"
-        )
+        what = "this system has no systemd, which starts and watches the machine"
+        raise InstallError(f"{what}; run it on Raspberry Pi OS")
+    if sys.version_info < (3, 11):  # noqa: UP036 - it runs on whatever Python the system has
+        version = sys.version.split()[0]
+        needed = "coinsorter needs Raspberry Pi OS Bookworm (Python 3.11) or newer"
+        raise InstallError(f"Python {version} is too old; {needed}")
 
 
-# -- install --------------------------------------------------------------------------------------------------------------------------
+# --- install -------------------------------------------------------------------------------------
 
 
 def install() -> None:
-    """Everything that a machine needs to sort on power-up. Where it is there already, nothing changes."""
+    """Installs all that a machine needs to sort on power-up; a second time changes nothing."""
     if FIRMWARE.exists():
-        _around_ours(FIRMWARE.read_bytes())  # before anything changes: its marks are whole
+        _split_around_block(FIRMWARE.read_bytes())  # refuses wrong marks before anything changes
     if os.environ.get("APT", "yes") != "no":
         _install_packages()
-    if FIRMWARE.exists() and shutil.which("dtc") is None:
-        raise InstallError(
-            "dtc is not there, which compiles the device-tree overlay; run `sudo apt install device-tree-compiler`"
-        )
-    before, release = _current(), _build()
+    _check_compiler()
+    before = _current()
+    release = _build()
     _keep_settings(release, before)
-    _add_what_driver_needs(release)
+    _add_driver_packages(release)
     _self_test(release)
-    for_firmware = _for_firmware(release) if FIRMWARE.exists() else {}
+    firmware_files = _make_firmware_files(release) if FIRMWARE.exists() else {}
     if release != before:
-        _change(before, release)
+        _switch(before, release)
     else:
-        _activate(release)  # mends what has been removed since
-    if for_firmware:
-        _add_to_firmware(for_firmware)
-    _remove_old()
+        _activate(release)  # repairs what was removed since
+    _write_firmware_files(firmware_files)
+    _remove_old_releases()
     if not _systemctl("is-active"):
         print("coinsorter starts with the next boot, or with `sudo systemctl start coinsorter`")
 
@@ -144,191 +154,195 @@ def _install_packages() -> None:
     if not missing:
         return
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    how = (
-        "check the network and `apt-get update`, or install them yourself and run again with APT=no"
-    )
-    _run(f"apt could not install {' '.join(missing)}; {how}", "apt-get", "update", "--quiet")
-    _run(
-        f"apt could not install {' '.join(missing)}; {how}",
-        "apt-get",
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        *missing,
-    )
+    what = f"apt could not install {' '.join(missing)}"
+    remedy = "check the network and `apt-get update`, or install them yourself and run again"
+    failure = f"{what}; {remedy} with APT=no"
+    _run(failure, "apt-get", "update", "--quiet")
+    _run(failure, "apt-get", "install", "--yes", "--no-install-recommends", *missing)
+
+
+def _check_compiler() -> None:
+    if FIRMWARE.exists() and shutil.which("dtc") is None:
+        what = "dtc is not there, which compiles the device-tree overlay"
+        raise InstallError(f"{what}; run `sudo apt install device-tree-compiler`")
 
 
 def _build() -> Path:
-    """The release of the sources as they are, built if it is not there yet. A build that was interrupted is begun anew."""
-    release = HOME / "releases" / _name()
-    if (release / "complete").exists():
+    """The release of the sources as they are, built if it is not there yet.
+
+    A build that was interrupted starts again from nothing.
+    """
+    release = RELEASES / _name_release()
+    if (release / COMPLETE).exists():
         print(f"{release.name} is there already")
         return release
     print(f"building {release.name}, which takes some minutes")
     shutil.rmtree(release, ignore_errors=True)
     for part in ("models", "systemd"):
         _copy(part, release)
-    (release / "config.yaml").write_text(_settings_text(), encoding="utf-8")
+    (release / "config.yaml").write_text(_installed_settings(), encoding="utf-8")
     _make_environment(release / "venv")
-    os.sync()  # all of it is on the card before anything says so
-    (release / "complete").touch()
+    os.sync()  # all of it is on the card before the mark says so
+    (release / COMPLETE).touch()
     return release
 
 
-def _name() -> str:
-    """The version, and what else makes a release another one: every file in it, the Python that it is for, what pip is told."""
+def _name_release() -> str:
+    """The version and a digest: of every file, of Python's version, and of pip's arguments."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {os.environ.get('PIP_ARGS', '')}".encode())
     for part in PARTS:
-        for path in sorted(_files(SOURCE / part)):
-            digest.update(
-                f"{path.relative_to(SOURCE)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()
-            )
-    return f"{_version()}-{digest.hexdigest()[:12]}"
+        for path in sorted(_list_files(SOURCE / part)):
+            file_digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(f"{path.relative_to(SOURCE)} {file_digest}\n".encode())
+    return f"{_read_version()}-{digest.hexdigest()[:12]}"
 
 
-def _files(part: Path) -> list[Path]:
-    """The files of a part of the sources, without what Python or an editor has left in it."""
-    found = [part] if part.is_file() else [path for path in part.rglob("*") if path.is_file()]
-    return [
-        path
-        for path in found
-        if not any(name.startswith((".", "__pycache__")) for name in path.relative_to(SOURCE).parts)
-    ]
+def _list_files(part: Path) -> list[Path]:
+    """The files of a part of the sources, without what Python or an editor leaves in it."""
+    if part.is_file():
+        paths = [part]
+    else:
+        paths = [path for path in part.rglob("*") if path.is_file()]
+    return [path for path in paths if not _is_litter(path)]
 
 
-def _version() -> str:
-    (line,) = [
-        line
-        for line in (SOURCE / "coinsorter/__init__.py").read_text(encoding="utf-8").splitlines()
-        if line.startswith("__version__")
-    ]
+def _is_litter(path: Path) -> bool:
+    names = path.relative_to(SOURCE).parts
+    return any(name.startswith((".", "__pycache__")) for name in names)
+
+
+def _read_version() -> str:
+    text = (SOURCE / "coinsorter/__init__.py").read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines() if line.startswith("__version__")]
     return line.split('"')[1]
 
 
-def _settings_text() -> str:
-    """The settings that come with the release, with the places of an installed machine in them."""
+def _installed_settings() -> str:
+    """The text of the settings that come with the release, with an installed machine's paths."""
     text = (SOURCE / "config.yaml").read_text(encoding="utf-8")
-    for old, new in (
-        ("path: var/ledger.db", f"path: {STATE}/ledger.db"),
-        ("bundle: models/", f"bundle: {CURRENT}/models/"),
-    ):
-        if text.count(f"  {old}") != 1:
-            raise InstallError(
-                f"{SOURCE}/config.yaml: `{old}` is not in it once; take the config.yaml that came with coinsorter"
-            )
-        text = text.replace(f"  {old}", f"  {new}")
-    return text
+    text = _replace_once(text, "path: var/ledger.db", f"path: {STATE}/ledger.db")
+    return _replace_once(text, "bundle: models/", f"bundle: {CURRENT}/models/")
+
+
+def _replace_once(text: str, old: str, new: str) -> str:
+    if text.count(f"  {old}") != 1:
+        what = f"{SOURCE}/config.yaml: `{old}` is not in it once"
+        raise InstallError(f"{what}; take the config.yaml that came with coinsorter")
+    return text.replace(f"  {old}", f"  {new}")
 
 
 def _make_environment(folder: Path) -> None:
-    """A virtual environment that sees the system's packages: picamera2 and systemd come from apt only."""
-    _run(
-        "no virtual environment could be made; install python3-venv",
-        sys.executable,
-        "-m",
-        "venv",
-        "--system-site-packages",
-        str(folder),
-    )
-    with tempfile.TemporaryDirectory(
-        prefix="coinsorter-"
-    ) as stage:  # pip writes into the folder that it builds from
+    """A virtual environment that sees the system's packages.
+
+    picamera2 and systemd come from apt only.
+    """
+    failure = "no virtual environment could be made; install python3-venv"
+    _run(failure, sys.executable, "-m", "venv", "--system-site-packages", str(folder))
+    # pip writes into the folder that it builds from.
+    with tempfile.TemporaryDirectory(prefix="coinsorter-") as stage:
         for part in PARTS:
             _copy(part, Path(stage))
         _pip(folder, "pip could not install coinsorter", stage)
 
 
-def _pip(environment: Path, otherwise: str, *what: str) -> None:
-    pip = [
-        str(environment / "bin/python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
-    how = "check the network and run it again, or name a folder of wheels with PIP_ARGS='--no-index --find-links FOLDER'"
-    _run(f"{otherwise}; {how}", *pip, *shlex.split(os.environ.get("PIP_ARGS", "")), *what)
+def _pip(environment: Path, failure: str, *requirements: str) -> None:
+    python = str(environment / "bin/python")
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    arguments = shlex.split(os.environ.get("PIP_ARGS", ""))
+    remedy = "check the network and run it again, or name a folder of wheels"
+    example = "PIP_ARGS='--no-index --find-links FOLDER'"
+    _run(f"{failure}; {remedy} with {example}", *command, *arguments, *requirements)
 
 
 def _copy(part: str, to: Path) -> None:
-    """A part of the sources, readable for all however private the sources are."""
-    for path in _files(SOURCE / part):
+    """Copies a part of the sources, readable for all however private the sources are."""
+    for path in _list_files(SOURCE / part):
         place = to / path.relative_to(SOURCE)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
 
 
 def _keep_settings(release: Path, before: Path | None) -> None:
-    """A technician's settings stay as they are; where the ones that come with the release are news, they are put beside them."""
+    """Leaves a technician's settings as they are.
+
+    Where the ones that come with the release are news, they are put beside them.
+    """
     shipped = (release / "config.yaml").read_bytes()
     if not SETTINGS.exists():
         _write(SETTINGS, shipped)
-    elif shipped not in (SETTINGS.read_bytes(), before and (before / "config.yaml").read_bytes()):
+        return
+    shipped_before = before and (before / "config.yaml").read_bytes()
+    if shipped not in (SETTINGS.read_bytes(), shipped_before):
         _write(NEWER_SETTINGS, shipped)
 
 
-def _add_what_driver_needs(release: Path) -> None:
-    """The packages that the servos' driver in this machine's settings needs and the release has not; pip adds all of them or none."""
-    command = [str(release / "venv/bin/python"), "-c", DRIVER_AND_NEEDS, str(SETTINGS)]
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment())
-    if done.returncode != 0:
-        return  # a mistake in the settings, of which the self-test tells
-    driver, *missing = done.stdout.splitlines()
-    if missing:
-        print(f"adding what servo.driver {driver} needs: {', '.join(missing)}")
-        _pip(
-            release / "venv",
-            f"pip could not install what servo.driver {driver} needs ({', '.join(missing)}), so {_kept()}",
-            *missing,
-        )
-        os.sync()
+def _add_driver_packages(release: Path) -> None:
+    """Adds the packages that the servos' driver in this machine's settings needs.
+
+    pip adds all that the release lacks, or none.
+    """
+    python = str(release / "venv/bin/python")
+    result = _capture(python, "-c", LIST_DRIVER_PACKAGES, str(SETTINGS))
+    if result.returncode != 0:
+        return  # a mistake in the settings, which the self-test reports
+    driver, *missing = result.stdout.splitlines()
+    if not missing:
+        return
+    packages = ", ".join(missing)
+    print(f"adding what servo.driver {driver} needs: {packages}")
+    what = f"pip could not install what servo.driver {driver} needs ({packages})"
+    _pip(release / "venv", f"{what}, so {_describe_current()}", *missing)
+    os.sync()
 
 
-def _kept() -> str:
-    return f"{_current().name} stays in use" if _current() else "nothing is in use yet"
+def _describe_current() -> str:
+    current = _current()
+    return f"{current.name} stays in use" if current else "nothing is in use yet"
 
 
 def _self_test(release: Path) -> None:
-    """Asks a release whether it would work with this machine's settings, its own models included, before it is the current one."""
+    """Raises InstallError if a release would not work with this machine's settings.
+
+    It is tested with its own models, before it is the current one.
+    """
     if release == _current():
-        _try(release, SETTINGS)
+        _run_self_test(release, SETTINGS)
         return
-    TRIAL.write_text(
-        SETTINGS.read_text(encoding="utf-8").replace(f"{CURRENT}/", f"{release}/"), encoding="utf-8"
-    )
+    text = SETTINGS.read_text(encoding="utf-8")
+    TRIAL.write_text(text.replace(f"{CURRENT}/", f"{release}/"), encoding="utf-8")
     try:
-        _try(release, TRIAL)
+        _run_self_test(release, TRIAL)
     finally:
         TRIAL.unlink()
 
 
-def _try(release: Path, settings: Path) -> None:
-    command = [str(release / "venv/bin/coinsorter"), *SELF_TEST, "--config", str(settings)]
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment())
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).strip().replace(str(TRIAL), str(SETTINGS))
-        raise InstallError(
-            f"{release.name} does not pass its self-test, so {_kept()}; mend this and run it again:\n{said}"
-        )
+def _run_self_test(release: Path, settings: Path) -> None:
+    program = str(release / "venv/bin/coinsorter")
+    result = _capture(program, *SELF_TEST, "--config", str(settings))
+    if result.returncode != 0:
+        output = (result.stdout + result.stderr).strip().replace(str(TRIAL), str(SETTINGS))
+        what = f"{release.name} does not pass its self-test, so {_describe_current()}"
+        raise InstallError(f"{what}; mend this and run it again:\n{output}")
 
 
-def _change(before: Path | None, release: Path) -> None:
-    """Makes a release the current one. A machine that is sorting goes on with it, or with the one before if it does not come up."""
+def _switch(before: Path | None, release: Path) -> None:
+    """Makes a release the current one.
+
+    A machine that is sorting goes on with it, or with the one before if it does not start.
+    """
     sorting = _systemctl("is-active")
     _activate(release)
     if sorting and not _systemctl("restart"):
         _activate(before)
         _systemctl("restart")
-        raise InstallError(
-            f"{release.name} does not start, so {before.name} is in use again; `journalctl -u coinsorter` has the reason"
-        )
+        what = f"{release.name} does not start, so {before.name} is in use again"
+        raise InstallError(f"{what}; `journalctl -u coinsorter` has the reason")
     if before:
         _point(PREVIOUS, before)
-    print(
-        f"{release.name} is in use"
-        + (f"; {before.name} is there to go back to, with `sudo make rollback`" if before else "")
-    )
+        go_back = f"{before.name} is there to go back to, with `sudo make rollback`"
+        print(f"{release.name} is in use; {go_back}")
+    else:
+        print(f"{release.name} is in use")
 
 
 def _activate(release: Path) -> None:
@@ -336,97 +350,72 @@ def _activate(release: Path) -> None:
     _point(CURRENT, release)
     _point(COMMAND, CURRENT / "venv/bin/coinsorter")
     changed = [_write(place, (release / name).read_bytes()) for name, place in PLACES.items()]
-    if not _succeeds("id", "--user", "coinsorter"):
-        _run(
-            "the user coinsorter could not be made",
-            "systemd-sysusers",
-            str(PLACES["systemd/coinsorter-sysusers.conf"]),
-        )
+    if not _succeeds("id", "--user", USER):
+        users = str(PLACES["systemd/coinsorter-sysusers.conf"])
+        _run("the user coinsorter could not be made", "systemd-sysusers", users)
     if any(changed):
         _reload()
     if not _systemctl("is-enabled"):
-        _run(
-            "the service could not be enabled",
-            "systemctl",
-            "--quiet",
-            "enable",
-            "coinsorter.service",
-        )
+        _run("the service could not be enabled", "systemctl", "--quiet", "enable", SERVICE)
 
 
-def _for_firmware(release: Path) -> dict[Path, bytes]:
-    """What firmware and Linux have to know of this machine's pins, made from its own settings: the shipped ones may drive what is no output here."""
+def _make_firmware_files(release: Path) -> dict[Path, bytes]:
+    """What firmware and Linux have to know of this machine's pins, by file.
+
+    It is made from the machine's own settings: the shipped ones may drive what is no output here.
+    """
     with tempfile.TemporaryDirectory(prefix="coinsorter-") as folder:
-        command = [
-            str(release / "venv/bin/coinsorter"),
-            "wiring",
-            "--config",
-            str(SETTINGS),
-            "--out",
-            folder,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, env=_environment())
-        if done.returncode != 0:
-            raise InstallError(
-                f"{SETTINGS} cannot be wired; mend this and run it again:\n{done.stderr.strip()}"
-            )
-        compiled = Path(folder) / OVERLAY.name
-        compiler = [
-            "dtc",
-            "-@",
-            "-I",
-            "dts",
-            "-O",
-            "dtb",
-            "-o",
-            str(compiled),
-            f"{folder}/coinsorter-overlay.dts",
-        ]
-        _run("the device-tree overlay could not be compiled; its message is above", *compiler)
+        program = str(release / "venv/bin/coinsorter")
+        result = _capture(program, "wiring", "--config", str(SETTINGS), "--out", folder)
+        if result.returncode != 0:
+            problem = f"{SETTINGS} cannot be wired"
+            raise InstallError(f"{problem}; mend this and run it again:\n{result.stderr.strip()}")
+        overlay = _compile_overlay(Path(folder))
         lines = (Path(folder) / "coinsorter.txt").read_bytes()
-        return {OVERLAY: compiled.read_bytes(), FIRMWARE: with_ours(FIRMWARE.read_bytes(), lines)}
+    return {OVERLAY: overlay, FIRMWARE: insert_block(FIRMWARE.read_bytes(), lines)}
 
 
-def _add_to_firmware(files: dict[Path, bytes]) -> None:
+def _compile_overlay(folder: Path) -> bytes:
+    source = str(folder / "coinsorter-overlay.dts")
+    compiled = folder / OVERLAY.name
+    failure = "the device-tree overlay could not be compiled; its message is above"
+    _run(failure, "dtc", "-@", "-I", "dts", "-O", "dtb", "-o", str(compiled), source)
+    return compiled.read_bytes()
+
+
+def _write_firmware_files(files: dict[Path, bytes]) -> None:
     changed = [_write(path, content) for path, content in files.items()]
     if any(changed):
         print(f"{FIRMWARE.parent} has changed, which takes effect with the next boot")
 
 
-def _remove_old() -> None:
-    kept = {_current(), _release(PREVIOUS)}
-    for release in (HOME / "releases").iterdir():
-        if release not in kept:
+def _remove_old_releases() -> None:
+    in_use = {_current(), _release_at(PREVIOUS)}
+    for release in RELEASES.iterdir():
+        if release not in in_use:
             shutil.rmtree(release)
 
 
-# -- rollback, uninstall --------------------------------------------------------------------------------------------------------------
+# --- rollback, uninstall -------------------------------------------------------------------------
 
 
 def rollback() -> None:
-    """The release before is the current one again, and the other way round."""
-    before, release = _current(), _release(PREVIOUS)
+    """Makes the release before the current one again, and the other way round."""
+    before = _current()
+    release = _release_at(PREVIOUS)
     if release is None:
-        raise InstallError(
-            f"{PREVIOUS} is not there: no other release has been in use; `sudo make install` of the sources that you want"
-        )
+        what = f"{PREVIOUS} is not there: no other release has been in use"
+        raise InstallError(f"{what}; `sudo make install` of the sources that you want")
     _self_test(release)
-    _change(before, release)
+    _switch(before, release)
 
 
 def uninstall() -> None:
     """Removes all that install has made, but the ledger and the settings."""
     if FIRMWARE.exists():
-        _write(FIRMWARE, without_ours(FIRMWARE.read_bytes()))
+        _write(FIRMWARE, remove_block(FIRMWARE.read_bytes()))
     if PLACES["systemd/coinsorter.service"].exists():
-        _run(
-            "the service could not be stopped",
-            "systemctl",
-            "--quiet",
-            "disable",
-            *(["--now"] if _booted() else []),
-            "coinsorter.service",
-        )
+        _disable_service()
     for path in (*PLACES.values(), OVERLAY, COMMAND, NEWER_SETTINGS, TRIAL):
         path.unlink(missing_ok=True)
     for folder in {place.parent for place in PLACES.values()}:
@@ -441,66 +430,79 @@ def uninstall() -> None:
     print(f"packages of apt stay as well: {' '.join(PACKAGES)}")
 
 
+def _disable_service() -> None:
+    now = ["--now"] if _is_booted() else []
+    failure = "the service could not be stopped"
+    _run(failure, "systemctl", "--quiet", "disable", *now, SERVICE)
+
+
 def _remove_user() -> None:
-    if not _succeeds("id", "--user", "coinsorter"):
+    if not _succeeds("id", "--user", USER):
         return
-    if STATE.exists():  # or the ledger would belong to whoever gets the number next; the next installation's service takes it over
-        _run(
-            "the ledger could not be given to root", "chown", "--recursive", "root:root", str(STATE)
-        )
-    _run("the user coinsorter could not be removed", "userdel", "coinsorter")
+    if STATE.exists():
+        # Else the ledger would belong to the next user who gets the number. The service of the
+        # next installation takes it over.
+        failure = "the ledger could not be given to root"
+        _run(failure, "chown", "--recursive", "root:root", str(STATE))
+    _run("the user coinsorter could not be removed", "userdel", USER)
 
 
-# -- config.txt -----------------------------------------------------------------------------------------------------------------------
+# --- config.txt ----------------------------------------------------------------------------------
 
 
-def with_ours(text: bytes, lines: bytes) -> bytes:
-    """The text of config.txt with our lines in it, where they are already, else at its end; all else as it is.
+def insert_block(text: bytes, lines: bytes) -> bytes:
+    """The text of config.txt with coinsorter's block in it; all else as it is.
 
-    lines: what `coinsorter wiring` has made.
+    The block takes the place of the one before, else it comes last. lines: what `coinsorter wiring`
+    has made. Raises InstallError where the marks are wrong.
     """
-    before, after = _around_ours(text)
-    # From [all] on they are for every model of Pi, whatever section the file was in. Our first newline ends a last line that has none.
-    section = f"\n{BEGIN}\n".encode() + lines[lines.index(b"[all]\n") :] + f"{END}\n".encode()
-    return before + section + after
+    before, after = _split_around_block(text)
+    # From [all] on they are for every model of Pi, whatever section the file was in. The first
+    # newline ends a last line that has none.
+    for_all = lines[lines.index(b"[all]\n") :]
+    block = f"\n{BEGIN_MARK}\n".encode() + for_all + f"{END_MARK}\n".encode()
+    return before + block + after
 
 
-def without_ours(text: bytes) -> bytes:
-    """The text of config.txt as it was before `with_ours`, byte for byte."""
-    before, after = _around_ours(text)
-    apart = b"\n" if before and after and not before.endswith(b"\n") else b""
-    return before + apart + after
+def remove_block(text: bytes) -> bytes:
+    """The text of config.txt as it was before `insert_block`, byte for byte.
+
+    Raises InstallError where the marks are wrong.
+    """
+    before, after = _split_around_block(text)
+    needs_newline = before and after and not before.endswith(b"\n")
+    separator = b"\n" if needs_newline else b""
+    return before + separator + after
 
 
-def _around_ours(text: bytes) -> tuple[bytes, bytes]:
-    """What stands before our lines and after them; without them all is before. Raises InstallError where a mark is amiss."""
+def _split_around_block(text: bytes) -> tuple[bytes, bytes]:
+    """What comes before the block and after it; without one all is before."""
     marks = MARKS.findall(text)
     if not marks:
         return text, b""
     if marks != [b"begin", b"end"]:
-        how = "delete what is left of coinsorter's lines, with both marks, and run it again"
-        raise InstallError(
-            f"{FIRMWARE}: `{BEGIN}` and `{END}` are not there once each, in this order, so nothing was changed; {how}"
-        )
-    before, after = OURS.split(text)
+        what = f"{FIRMWARE}: `{BEGIN_MARK}` and `{END_MARK}` are not there once each, in this order"
+        remedy = "delete what is left of coinsorter's lines, with both marks, and run it again"
+        raise InstallError(f"{what}, so nothing was changed; {remedy}")
+    before, after = BLOCK.split(text)
     return before, after
 
 
-# -- small things ---------------------------------------------------------------------------------------------------------------------
+# --- files and commands --------------------------------------------------------------------------
 
 
 def _current() -> Path | None:
-    return _release(CURRENT)
+    return _release_at(CURRENT)
 
 
-def _release(link: Path) -> Path | None:
+def _release_at(link: Path) -> Path | None:
     """The release that a link points to; None where there is none."""
     return link.resolve() if link.exists() else None
 
 
 def _point(link: Path, target: Path) -> None:
-    """Points a link to a target at once, so that whoever follows it finds the old or the new."""
-    if link.is_symlink() and Path(os.readlink(link)) == target:
+    """Points a link to a target at once: who follows it meets the old one or the new one."""
+    if link.is_symlink() and link.readlink() == target:
         return
     new = link.with_name(f"{link.name}.new")
     new.unlink(missing_ok=True)
@@ -522,36 +524,35 @@ def _write(path: Path, content: bytes) -> bool:
     return True
 
 
-def _booted() -> bool:
+def _is_booted() -> bool:
     """Whether systemd runs here: not while a card's image is being prepared (sd_booted(3))."""
     return Path("/run/systemd/system").is_dir()
 
 
 def _reload() -> None:
-    if _booted():
+    if _is_booted():
         _run("systemd could not read its units again", "systemctl", "daemon-reload")
 
 
 def _systemctl(action: str) -> bool:
-    return _succeeds("systemctl", "--quiet", action, "coinsorter.service")
+    return _succeeds("systemctl", "--quiet", action, SERVICE)
 
 
-def _environment() -> dict[str, str]:
-    """For Python of a release, which is complete as it is: nothing is to be written into it."""
-    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+def _capture(*command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program of a release; nothing is written into the release, which is complete."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
 def _succeeds(*command: str) -> bool:
-    return (
-        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-        == 0
-    )
+    result = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return result.returncode == 0
 
 
-def _run(otherwise: str, *command: str) -> None:
-    """Runs a command, whose own words are shown. Raises InstallError with what to say where it fails."""
+def _run(failure: str, *command: str) -> None:
+    """Runs a command and shows its output. Raises InstallError with the message if it fails."""
     if subprocess.run(command).returncode != 0:
-        raise InstallError(otherwise)
+        raise InstallError(failure)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The installer's lines in config.txt: put in, changed in place, taken out, and everything else in it left as it is."""
+"""The block of lines in config.txt: added, changed in place, removed; all else stays as it is."""
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location
@@ -26,7 +26,7 @@ every_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 
 @every_text
 def test_our_lines_come_last_and_for_every_model_of_pi(text):
-    changed = install.with_ours(text, LINES)
+    changed = install.insert_block(text, LINES)
     assert changed.startswith(text)
     ours = changed.removeprefix(text).decode().split("\n")
     assert ours[:3] == [
@@ -41,39 +41,41 @@ def test_our_lines_come_last_and_for_every_model_of_pi(text):
 
 
 def test_no_mark_is_longer_than_the_firmware_reads():
-    assert max(len(install.BEGIN), len(install.END)) <= 98
+    assert max(len(install.BEGIN_MARK), len(install.END_MARK)) <= 98
 
 
 @every_text
 def test_the_same_lines_again_change_nothing_and_others_take_their_place(text):
-    changed = install.with_ours(text, LINES)
-    assert install.with_ours(changed, LINES) == changed
+    changed = install.insert_block(text, LINES)
+    assert install.insert_block(changed, LINES) == changed
     assert (
-        install.with_ours(changed, OTHER_LINES) == install.with_ours(text, OTHER_LINES) != changed
+        install.insert_block(changed, OTHER_LINES)
+        == install.insert_block(text, OTHER_LINES)
+        != changed
     )
 
 
 @every_text
 def test_without_our_lines_it_is_as_it_was_byte_for_byte(text):
-    assert install.without_ours(install.with_ours(text, LINES)) == text
-    assert install.without_ours(text) == text
+    assert install.remove_block(install.insert_block(text, LINES)) == text
+    assert install.remove_block(text) == text
 
 
 @every_text
-def test_lines_that_somebody_has_added_below_ours_stay_below_and_whole(text):
-    changed = install.with_ours(text, LINES) + b"gpu_mem=64\n"
+def test_lines_that_a_technician_has_added_below_ours_stay_below_and_whole(text):
+    changed = install.insert_block(text, LINES) + b"gpu_mem=64\n"
     assert (
-        install.with_ours(changed, OTHER_LINES)
-        == install.with_ours(text, OTHER_LINES) + b"gpu_mem=64\n"
+        install.insert_block(changed, OTHER_LINES)
+        == install.insert_block(text, OTHER_LINES) + b"gpu_mem=64\n"
     )
-    left = install.without_ours(changed)
+    left = install.remove_block(changed)
     assert left.startswith(text) and left.splitlines() == [*text.splitlines(), b"gpu_mem=64"]
 
 
-def test_our_lines_are_found_in_a_file_that_an_editor_of_windows_has_saved():
-    saved = install.with_ours(b"arm_boost=1\n", LINES).replace(b"\n", b"\r\n")
-    assert install.without_ours(saved) == b"arm_boost=1\r\n"
-    assert install.with_ours(saved, LINES) == install.with_ours(b"arm_boost=1\r\n", LINES)
+def test_the_block_is_recognised_in_a_file_that_an_editor_of_windows_has_saved():
+    saved = install.insert_block(b"arm_boost=1\n", LINES).replace(b"\n", b"\r\n")
+    assert install.remove_block(saved) == b"arm_boost=1\r\n"
+    assert install.insert_block(saved, LINES) == install.insert_block(b"arm_boost=1\r\n", LINES)
 
 
 @pytest.mark.parametrize(
@@ -88,13 +90,13 @@ def test_our_lines_are_found_in_a_file_that_an_editor_of_windows_has_saved():
 )
 @pytest.mark.parametrize(
     "change",
-    [lambda text: install.with_ours(text, LINES), install.without_ours],
+    [lambda text: install.insert_block(text, LINES), install.remove_block],
     ids=["install", "uninstall"],
 )
-def test_marks_that_are_amiss_are_refused_in_one_line(marks, change):
+def test_wrong_marks_are_refused_in_one_line(marks, change):
     text = "arm_boost=1\n" + "".join(f"# coinsorter {mark}\n[all]\n" for mark in marks)
     with pytest.raises(
         install.InstallError, match=re.escape("/boot/firmware/config.txt: `# coinsorter begin")
-    ) as refused:
+    ) as error:
         change(text.encode())
-    assert "\n" not in str(refused.value) and "nothing was changed; delete" in str(refused.value)
+    assert "\n" not in str(error.value) and "nothing was changed; delete" in str(error.value)

@@ -13,15 +13,15 @@ from tests.conftest import ROOT
 
 UNITS = ROOT / "systemd"
 SERVICE = UNITS / "coinsorter.service"
-# A device may be back, a disk may have room again, and nobody knows about the rest of 1.
+# A device may be back, a disk may have room again, and the cause of 1 is not known.
 MENDED_BY_A_RESTART = {1, 69, 74}
 
 
 def tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         pytest.skip(f"{name} is not installed; it comes with systemd")
-    return found
+    return path
 
 
 def settings(name: str, text: str | None = None) -> list[str]:
@@ -105,7 +105,7 @@ def test_the_program_is_given_up_before_the_hardware_watchdog_gives_up_linux():
     assert int(setting("WatchdogSec")) < int(hardware_s) <= 15  # the Pi's counts to 15.99 s
 
 
-def test_the_user_of_the_service_is_made_in_the_groups_that_it_asks_for(tmp_path):
+def test_the_user_of_the_service_is_added_to_the_groups_that_it_needs(tmp_path):
     for name in ("passwd", "group"):
         (tmp_path / "etc").mkdir(exist_ok=True)
         (tmp_path / "etc" / name).write_text("")
@@ -119,5 +119,5 @@ def test_the_user_of_the_service_is_made_in_the_groups_that_it_asks_for(tmp_path
         line.split(":")[0]: line.split(":")[3]
         for line in (tmp_path / "etc" / "group").read_text().splitlines()
     }
-    asked = setting("SupplementaryGroups").split()
-    assert {name for name, who in members.items() if who == setting("User")} == set(asked)
+    groups = setting("SupplementaryGroups").split()
+    assert {name for name, who in members.items() if who == setting("User")} == set(groups)
