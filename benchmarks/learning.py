@@ -1,104 +1,125 @@
-"""How much more photographs would help models/brl: `python -m benchmarks.learning`. Some eight minutes on two cores; needs the photographs.
+"""How much more photographs would help models/brl: `python -m benchmarks.learning`.
 
-The recipe's classifier and reliefs are trained on a third, two thirds and all of the bursts of brl-frames/day1 but a quarter, as many steps each
-time, and asked about that quarter: how many coins are named rightly by pictures alone, and with the diameter. It prints the figures and draws
-them to learning-curve.png. The second day has no part in it.
+The recipe's classifier and reliefs are trained on a third, two thirds and all of the bursts of
+brl-frames/day1 but a quarter, as many steps each time, and evaluated on that quarter: how many
+coins are named rightly by images alone, and with the diameter. It prints the figures and draws
+them to learning-curve.png. The second day has no part in it. Some eight minutes on two cores; needs
+the photographs.
 """
 
-import sys
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 
-from coinsorter.training import recipe, train
-from coinsorter.training.samples import assemble
+from benchmarks.inputs import hide_progress, require_photographs
+from coinsorter.training import train
+from coinsorter.training.recipe import Recipe, load_recipe
+from coinsorter.training.samples.assemble import AssembledSamples, assemble_samples
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, make_empty_samples
-from coinsorter.training.thresholds import choose, heldout
-from tests.conftest import ROOT, data_folder
+from coinsorter.training.thresholds import choose
+from coinsorter.training.thresholds.heldout import collect_evidence
+from tests.conftest import ROOT
 
-SHARES = 1 / 3, 2 / 3, 1.0
+#: Parts of the bursts that are trained on.
+FRACTIONS = (1 / 3, 2 / 3, 1.0)
 SEEDS = (1,)
+#: The autoencoder has no say in what a coin is called, so that one epoch is enough.
+CHANGES = ["autoencoder.epochs=1"]
+PLOT = Path("learning-curve.png")
 
 
-@contextmanager
-def quiet(what: str, steps: int):
-    yield lambda done, figures=None: None
+@dataclass(frozen=True)
+class Result:
+    """How many coins were trained on, and which parts of the held-out ones were named rightly."""
 
-
-def some_bursts(seen: Samples, share: float, seed: int) -> Samples:
-    """Of each label that share of its bursts, one at least; and all that is of no label."""
-    rng, kept = np.random.default_rng(seed), seen.labels == FOREIGN_LABEL
-    for label in np.unique(seen.labels[seen.labels != FOREIGN_LABEL]):
-        bursts = rng.permutation(np.unique(seen.groups[seen.labels == label]))
-        kept |= (seen.labels == label) & np.isin(
-            seen.groups, bursts[: max(1, round(share * len(bursts)))]
-        )
-    return seen.select(kept)
-
-
-def named(
-    written: recipe.Recipe, found: assemble.AssembledSamples, share: float, seed: int, work: Path
-) -> tuple[int, float, float]:
-    """How many coins were trained on, and which shares of the held-out ones are named rightly: by pictures alone, and with the diameter."""
-    seen, held = found.folds[0]
-    part = some_bursts(seen, share, seed)
-    knobs = written.classifier.model_copy(
-        update={"repeat": max(1, round(written.classifier.repeat * len(seen) / len(part)))}
-    )
-    trained = train._train(
-        found, part, written.model_copy(update={"seed": seed, "classifier": knobs}), {}, quiet, work
-    )
-    told = heldout.collect_evidence(trained.judge, held, make_empty_samples(found.spec), quiet).held
-    fused = choose.fit_fusion(told, found.labels)
-    weighed = told.with_relief(fused.relief_weight)
-    pictures = weighed.logits[:, :-1].argmax(axis=1) == told.labels
-    together = choose.classify_heldout(weighed, found.labels, fused)[0] == told.labels
-    return int((part.labels != FOREIGN_LABEL).sum()), float(pictures.mean()), float(together.mean())
+    fraction: float
+    coins: int
+    by_images: float
+    with_diameter: float
 
 
 def main() -> None:
-    data = data_folder()
-    if data is None:
-        raise SystemExit("no photographs: neither $COINSORTER_DATA nor ../shared/data is there")
-    sizes = {"autoencoder.epochs": 1}  # it has no say in what a coin is called
-    written = recipe.load_recipe(
-        ROOT / "models" / "brl.yaml", [f"{name}={value}" for name, value in sizes.items()]
-    )
-    found = assemble.assemble_samples(written, [data / "brl-frames" / "day1"], None, quiet)
-    rows = []
-    for share in SHARES:
+    data = require_photographs()
+    recipe = load_recipe(ROOT / "models" / "brl.yaml", CHANGES)
+    samples = assemble_samples(recipe, [data / "brl-frames" / "day1"], None, hide_progress)
+    results = []
+    for fraction in FRACTIONS:
         for seed in SEEDS:
-            coins, pictures, together = named(
-                written, found, share, seed, Path("learning") / f"{share:.2f}-{seed}"
-            )
-            rows.append((share, coins, pictures, together))
+            result = train_on_part(recipe, samples, fraction, seed)
+            results.append(result)
             print(
-                f"{coins} coins, seed {seed}: {100 * pictures:.1f} % named rightly by pictures, {100 * together:.1f} % with the diameter",
+                f"{result.coins} coins, seed {seed}: "
+                f"{100 * result.by_images:.1f} % named rightly by images, "
+                f"{100 * result.with_diameter:.1f} % with the diameter",
                 flush=True,
             )
-    draw(rows, Path("learning-curve.png"))
+    draw(results, PLOT)
+    print(PLOT)
 
 
-def draw(rows: list[tuple[float, int, float, float]], path: Path) -> None:
+def train_on_part(recipe: Recipe, samples: AssembledSamples, fraction: float, seed: int) -> Result:
+    training, held_out = samples.folds[0]
+    part = select_bursts(training, fraction, seed)
+    shortened = keep_step_count(recipe, len(training), len(part), seed)
+    work = Path("learning") / f"{fraction:.2f}-{seed}"
+    trained = train._train(samples, part, shortened, {}, hide_progress, work)
+    no_anomalies = make_empty_samples(samples.spec)
+    evidence = collect_evidence(trained.judge, held_out, no_anomalies, hide_progress).held
+    fusion = choose.fit_fusion(evidence, samples.labels)
+    weighted = evidence.with_relief(fusion.relief_weight)
+    image_labels = weighted.logits[:, :-1].argmax(axis=1)
+    labels = choose.classify_heldout(weighted, samples.labels, fusion)[0]
+    return Result(
+        fraction,
+        coins=int((part.labels != FOREIGN_LABEL).sum()),
+        by_images=float((image_labels == evidence.labels).mean()),
+        with_diameter=float((labels == evidence.labels).mean()),
+    )
+
+
+def select_bursts(samples: Samples, fraction: float, seed: int) -> Samples:
+    """Of each label that part of its bursts, one at least; and everything foreign."""
+    rng = np.random.default_rng(seed)
+    selected = samples.labels == FOREIGN_LABEL
+    for label in np.unique(samples.labels[~selected]):
+        of_label = samples.labels == label
+        bursts = rng.permutation(np.unique(samples.groups[of_label]))
+        count = max(1, round(fraction * len(bursts)))
+        selected |= of_label & np.isin(samples.groups, bursts[:count])
+    return samples.select(selected)
+
+
+def keep_step_count(recipe: Recipe, total: int, part: int, seed: int) -> Recipe:
+    """The recipe with another seed, and images repeated more often where only a part is there."""
+    repeat = max(1, round(recipe.classifier.repeat * total / part))
+    classifier = recipe.classifier.model_copy(update={"repeat": repeat})
+    return recipe.model_copy(update={"seed": seed, "classifier": classifier})
+
+
+def draw(results: list[Result], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    shares, coins, pictures, together = np.array(rows).T
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    for values, name in ((pictures, "pictures alone"), (together, "with the diameter")):
+    fractions = np.array([result.fraction for result in results])
+    coins = np.array([result.coins for result in results])
+    curves = {
+        "images alone": np.array([result.by_images for result in results]),
+        "with the diameter": np.array([result.with_diameter for result in results]),
+    }
+    for name, values in curves.items():
         (points,) = axes.plot(coins, 100 * values, "o", alpha=0.5)
         means = [
-            (coins[shares == share].mean(), 100 * values[shares == share].mean())
-            for share in SHARES
+            (coins[fractions == fraction].mean(), 100 * values[fractions == fraction].mean())
+            for fraction in FRACTIONS
         ]
         axes.plot(*zip(*means), color=points.get_color(), label=name)
     axes.set(xlabel="coins trained on", ylabel="held-out coins named rightly, %")
     axes.legend()
     figure.savefig(path, dpi=120)
-    print(path)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,25 +1,35 @@
-"""How the constants of segmentation were chosen: `python -m benchmarks.sweep_segment` tries others, on training photographs only.
+"""How the constants of segmentation were chosen: `python -m benchmarks.sweep_segment` tries others.
 
-Prints for each change recall and precision on euro-trays/train, and on brl-frames/day1 how many frames do not show exactly one coin and how
-far measured diameters lie from the mint's under one fitted plane (frames before the camera was set up anew are left out).
+It uses training photographs only. For each change it prints recall and precision on
+euro-trays/train, and on brl-frames/day1 how many frames do not show exactly one coin and how far
+measured diameters lie from the mint's under one fitted plane. Frames from before the camera was
+moved for the last time are left out.
 """
 
-import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from benchmarks import trays
+from benchmarks.inputs import require_photographs
 from coinsorter.images import list_images, read_image
+from coinsorter.records import Circle
 from coinsorter.vision import contour, detect
 from coinsorter.vision.detect import Search, find_circles
 from coinsorter.vision.scale import fit_plane
-from tests.conftest import data_folder
 
+#: The mint's diameters of the coins in brl-frames, by folder.
 DIAMETERS_MM = {"005": 22.0, "010": 20.0, "025": 25.0, "050": 23.0, "100": 27.0}
-CAMERA_SET_UP = (
-    1477144400  # the number in the frames' names from which on the view is one and the same
-)
-CHANGES = [
+#: The number in the frames' names from which on the camera was not moved any more.
+CAMERA_SET_UP = 1477144400
+#: Outlines of the coins in brl-frames: radii in px, least roundness, least quality.
+FRAME_SEARCH = Search(24, 54, 0.8, 0.6)
+#: Size of the frames in brl-frames, px.
+FRAME_SIZE_PX = (640, 480)
+#: The constants that are tried: their module, their name, the values instead of the shipped one.
+CHANGES: list[tuple[ModuleType, str, tuple[float, ...]]] = [
     (contour, "EDGE_SHARE", (0.15, 0.35)),
     (contour, "STRONG_EDGE", (1.5, 4.0)),
     (contour, "EQUAL_SUPPORT", (0.88, 0.97)),
@@ -30,48 +40,55 @@ CHANGES = [
     (detect, "PATCH_CONTRAST", (8, 25)),
 ]
 
+#: A frame, uint8 (height, width, 3) RGB, and the diameter of the coin in it, mm.
+LabelledFrame = tuple[np.ndarray, float]
+
 
 def main() -> None:
-    data = data_folder()
-    if data is None:
-        raise SystemExit("no photographs: neither $COINSORTER_DATA nor ../shared/data is there")
-    photographs = trays.photographs(data, "train")
-    paths = [
-        path
-        for path in list_images(data / "brl-frames" / "day1")
-        if int(path.stem.split("_")[1]) > CAMERA_SET_UP
-    ]
-    frames = [(read_image(path), DIAMETERS_MM[path.parent.name]) for path in paths]
-    print(f"{'as shipped':<28}{figures(photographs, frames)}", flush=True)
-    for module, name, value in itertools.chain.from_iterable(
-        ((m, n, v) for v in values) for m, n, values in CHANGES
-    ):
+    data = require_photographs()
+    photographs = trays.read_photographs(data, "train")
+    frames = list(read_frames(data / "brl-frames" / "day1"))
+    print_figures("as shipped", photographs, frames)
+    for module, name, values in CHANGES:
         shipped = getattr(module, name)
-        setattr(module, name, value)
-        print(f"{name + ' ' + str(value):<28}{figures(photographs, frames)}", flush=True)
+        for value in values:
+            setattr(module, name, value)
+            print_figures(f"{name} {value}", photographs, frames)
         setattr(module, name, shipped)
 
 
-def figures(photographs, frames) -> str:
-    found = trays.score(photographs)
-    circles, diameters, others = [], [], 0
-    for pixels, diameter in frames:
-        coins = [
-            circle for circle in find_circles(pixels, Search(24, 54, 0.8, 0.6)) if circle.quality
-        ]
-        others += len(coins) != 1
+def read_frames(folder: Path) -> Iterator[LabelledFrame]:
+    for path in list_images(folder):
+        number = int(path.stem.split("_")[1])
+        pixels = read_image(path) if number > CAMERA_SET_UP else None
+        if pixels is not None:
+            yield pixels, DIAMETERS_MM[path.parent.name]
+
+
+def print_figures(
+    title: str, photographs: list[trays.Photograph], frames: list[LabelledFrame]
+) -> None:
+    score = trays.score_photographs(photographs)
+    recall = f"recall {score.recall:.3f} precision {score.precision:.3f}"
+    print(f"{title:<28}trays: {recall}; frames: {summarize_frames(frames)}", flush=True)
+
+
+def summarize_frames(frames: list[LabelledFrame]) -> str:
+    circles: list[Circle] = []
+    diameters_mm: list[float] = []
+    for pixels, diameter_mm in frames:
+        coins = [circle for circle in find_circles(pixels, FRAME_SEARCH) if circle.quality]
         if len(coins) == 1:
             circles.append(coins[0])
-            diameters.append(diameter)
-    plane = fit_plane(circles, diameters, 640, 480)
-    off = np.abs(
-        [
-            plane.measure_diameter_mm(circle) / diameter - 1
-            for circle, diameter in zip(circles, diameters)
-        ]
+            diameters_mm.append(diameter_mm)
+    plane = fit_plane(circles, diameters_mm, *FRAME_SIZE_PX)
+    measured_mm = np.array([plane.measure_diameter_mm(circle) for circle in circles])
+    errors = 100 * np.abs(measured_mm / np.array(diameters_mm) - 1)
+    median, p90, p99 = np.percentile(errors, [50, 90, 99])
+    return (
+        f"{len(frames) - len(circles)} not one coin, "
+        f"diameter off by {median:.2f} % (median), {p90:.1f} % (90 %), {p99:.1f} % (99 %)"
     )
-    spread = f"diameter off by {100 * np.median(off):.2f} % (median), {100 * np.percentile(off, 90):.1f} % (90 %), {100 * np.percentile(off, 99):.1f} % (99 %)"
-    return f"trays: recall {found.recall:.3f} precision {found.precision:.3f}; frames: {others} not one coin, {spread}"
 
 
 if __name__ == "__main__":

@@ -15,14 +15,13 @@ from benchmarks import trays
     ],
 )
 def test_the_overlap_of_two_circles(a, b, expected):
-    assert trays.iou(a, b) == pytest.approx(expected, abs=1e-4)
+    assert trays.compute_iou(a, b) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.real
 def test_coins_on_trays_are_found(data, capsys):
-    found = trays.score(trays.photographs(data, "val"))
+    score = trays.score_photographs(trays.read_photographs(data, "val"))
+    figures = f"recall {score.recall:.3f}, precision {score.precision:.3f} at IoU {trays.MATCH}"
     with capsys.disabled():
-        print(
-            f"\neuro-trays/val: recall {found.recall:.3f}, precision {found.precision:.3f} at IoU {trays.MATCH} ({found})"
-        )
-    assert found.recall >= 0.95 and found.precision >= 0.95
+        print(f"\neuro-trays/val: {figures} ({score})")
+    assert score.recall >= 0.95 and score.precision >= 0.95

@@ -1,5 +1,9 @@
-"""Segmentation against the hand-drawn boxes of `euro-trays`: photographs of one to eight coins, many of which touch."""
+"""Segmentation compared with the hand-drawn boxes of `euro-trays`.
 
+Its photographs show one to eight coins, many of which touch.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +12,20 @@ import numpy as np
 from coinsorter.images import read_image
 from coinsorter.vision.detect import Search, find_circles
 
-# Radii in the training photographs run from 37 to 129 px.
+#: Radii in the training photographs run from 37 to 129 px.
 SEARCH = Search(35, 130)
+#: Intersection over union from which on a circle matches a box.
 MATCH = 0.7
+
+#: A circle in pixels: x and y of its middle, and its radius.
+Disc = tuple[float, float, float]
+#: A photograph, uint8 (height, width, 3) RGB, and the circles inscribed in its boxes.
+Photograph = tuple[np.ndarray, list[Disc]]
 
 
 @dataclass(frozen=True)
 class Score:
-    """Circles that match a box's inscribed circle at IoU >= MATCH, circles that match none, and boxes without a circle."""
+    """How many circles match a box, how many match none, and how many boxes have no circle."""
 
     right: int
     false: int
@@ -23,75 +33,87 @@ class Score:
 
     @property
     def recall(self) -> float:
+        """The share of boxes that have a circle."""
         return self.right / max(1, self.right + self.missed)
 
     @property
     def precision(self) -> float:
+        """The share of circles that match a box."""
         return self.right / max(1, self.right + self.false)
 
 
-def photographs(
-    data: Path, split: str
-) -> list[tuple[np.ndarray, list[tuple[float, float, float]]]]:
-    """(pixels, [(x, y, radius)]) of every photograph of a split; the coin is the circle inscribed in its box."""
-    found = []
-    for path in sorted((data / "euro-trays" / "images" / split).glob("*.jpg")):
+def read_photographs(data: Path, split: str) -> list[Photograph]:
+    """Every photograph of a split: "train" or "val"."""
+    folder = data / "euro-trays"
+    photographs = []
+    for path in sorted((folder / "images" / split).glob("*.jpg")):
         pixels = read_image(path)
-        assert pixels is not None
-        height, width = pixels.shape[:2]
-        boxes = (
-            (data / "euro-trays" / "labels" / split / f"{path.stem}.txt").read_text().split("\n")
-        )
-        circles = []
-        for box in filter(str.strip, boxes):
-            _, x, y, wide, tall = map(float, box.split())
-            circles.append((x * width, y * height, min(wide * width, tall * height) / 2))
-        found.append((pixels, circles))
-    return found
+        if pixels is None:
+            raise SystemExit(f"{path} cannot be read")
+        labels = (folder / "labels" / split / f"{path.stem}.txt").read_text()
+        height_px, width_px = pixels.shape[:2]
+        photographs.append((pixels, list(_parse_boxes(labels, width_px, height_px))))
+    return photographs
 
 
-def score(pictures: list[tuple[np.ndarray, list[tuple[float, float, float]]]]) -> Score:
+def _parse_boxes(labels: str, width_px: int, height_px: int) -> Iterator[Disc]:
+    """The circles inscribed in boxes of YOLO's format: class, then relative x, y, width, height."""
+    for line in labels.split("\n"):
+        if not line.strip():
+            continue
+        _, x, y, box_width, box_height = map(float, line.split())
+        diameter_px = min(box_width * width_px, box_height * height_px)
+        yield x * width_px, y * height_px, diameter_px / 2
+
+
+def score_photographs(photographs: list[Photograph]) -> Score:
+    """How well the circles that segmentation finds match the boxes."""
     right = false = missed = 0
-    for pixels, truths in pictures:
-        found = [(c.x_px, c.y_px, c.radius_px) for c in find_circles(pixels, SEARCH) if c.quality]
-        matched = _matches(truths, found)
+    for pixels, truths in photographs:
+        circles = [circle for circle in find_circles(pixels, SEARCH) if circle.quality]
+        discs = [(circle.x_px, circle.y_px, circle.radius_px) for circle in circles]
+        matched = _count_matches(truths, discs)
         right += matched
-        false += len(found) - matched
+        false += len(discs) - matched
         missed += len(truths) - matched
     return Score(right, false, missed)
 
 
-def _matches(
-    truths: list[tuple[float, float, float]], found: list[tuple[float, float, float]]
-) -> int:
-    """Pairs of a truth and a circle, the best overlapping first, each used once."""
-    pairs = sorted(
-        ((iou(t, f), i, j) for i, t in enumerate(truths) for j, f in enumerate(found)), reverse=True
-    )
-    used_truths: set[int] = set()
-    used_found: set[int] = set()
-    for overlap, i, j in pairs:
-        if overlap >= MATCH and i not in used_truths and j not in used_found:
-            used_truths.add(i)
-            used_found.add(j)
-    return len(used_truths)
+def _count_matches(truths: list[Disc], discs: list[Disc]) -> int:
+    """Pairs of a truth and a disc, the best overlapping first, each used once."""
+    pairs = [
+        (compute_iou(truth, disc), truth_index, disc_index)
+        for truth_index, truth in enumerate(truths)
+        for disc_index, disc in enumerate(discs)
+    ]
+    free_truths = set(range(len(truths)))
+    free_discs = set(range(len(discs)))
+    for overlap, truth_index, disc_index in sorted(pairs, reverse=True):
+        is_free = truth_index in free_truths and disc_index in free_discs
+        if overlap >= MATCH and is_free:
+            free_truths.remove(truth_index)
+            free_discs.remove(disc_index)
+    return len(truths) - len(free_truths)
 
 
-def iou(a: tuple[float, float, float], b: tuple[float, float, float]) -> float:
-    """Area that two circles (x, y, radius) share, over the area that they cover together."""
-    distance, r, s = float(np.hypot(a[0] - b[0], a[1] - b[1])), a[2], b[2]
+def compute_iou(a: Disc, b: Disc) -> float:
+    """The area that two circles share, over the area that they cover together."""
+    _, _, r = a
+    _, _, s = b
+    shared = _compute_shared_area(a, b)
+    return float(shared / (np.pi * (r * r + s * s) - shared))
+
+
+def _compute_shared_area(a: Disc, b: Disc) -> float:
+    """The area of the lens of two circles: their two sectors without the kite between."""
+    distance = float(np.hypot(a[0] - b[0], a[1] - b[1]))
+    r, s = a[2], b[2]
     if distance >= r + s:
         return 0.0
     if distance <= abs(r - s):
-        shared = np.pi * min(r, s) ** 2
-    else:
-        first = r * r * np.arccos((distance**2 + r * r - s * s) / (2 * distance * r))
-        second = s * s * np.arccos((distance**2 + s * s - r * r) / (2 * distance * s))
-        kite = (
-            np.sqrt(
-                (-distance + r + s) * (distance + r - s) * (distance - r + s) * (distance + r + s)
-            )
-            / 2
-        )
-        shared = first + second - kite
-    return float(shared / (np.pi * (r * r + s * s) - shared))
+        return float(np.pi * min(r, s) ** 2)
+    sector = r * r * np.arccos((distance**2 + r * r - s * s) / (2 * distance * r))
+    other_sector = s * s * np.arccos((distance**2 + s * s - r * r) / (2 * distance * s))
+    product = (-distance + r + s) * (distance + r - s)
+    product *= (distance - r + s) * (distance + r + s)
+    return float(sector + other_sector - np.sqrt(product) / 2)
