@@ -1,7 +1,8 @@
 """A frame's pixels -> everything that lies on the belt, coins as measured circles.
 
-Hough's transform finds circles in a reduced picture, `outline` measures each in the full one. What stands out from the belt and is no
-circle (a bent coin, a screw, a scrap of paper) is found as a patch that differs from its surroundings, so that nothing passes unseen.
+Hough's transform finds circles in a reduced image, `contour` measures each in the full one. What
+stands out from the belt and is no circle (a bent coin, a screw, a scrap of paper) is found as a
+patch that differs from its surroundings, so that nothing passes unseen.
 """
 
 from collections.abc import Iterable
@@ -15,36 +16,53 @@ from coinsorter.errors import FrameError
 from coinsorter.records import Circle
 from coinsorter.vision import contour
 
-# What Hough sees: the picture is reduced until the smallest coin has this radius.
+# Chosen on euro-trays/train and brl-frames/day1 (`python -m benchmarks.sweep_segment`), where
+# nothing else is said.
+
+#: The image is reduced until the smallest coin has this radius; fewer pixels lose small coins.
 HOUGH_RADIUS_PX = 10.0
-HOUGH_CANNY = 100  # upper threshold of its edge detector, grey levels
-HOUGH_VOTES = 18  # edge pixels that must agree on a centre
+#: Upper threshold of Hough's edge detector (Canny), grey levels.
+HOUGH_CANNY = 100
+#: Edge pixels of the reduced image that must agree on a centre.
+HOUGH_VOTES = 18
+#: Width of the median that takes out noise before, pixels of the reduced image.
 HOUGH_BLUR_PX = 5
-MIN_SIDE_PX = 16  # of a picture
-MAX_CANDIDATES = 24  # best first; more are patterns, not coins
+#: Nearest distance of two candidates, in radii of the smallest coin: coins cannot be nearer.
+CANDIDATE_DISTANCE = 0.8
+#: Shortest side of an image, pixels.
+MIN_SIDE_PX = 16
+#: Candidates measured, those with most votes first; more are patterns, not coins.
+MAX_CANDIDATES = 24
 
-MIN_QUALITY = 0.68  # share of the outline with an edge: below, it is a pattern and no circle,
-DOUBTFUL_QUALITY = (
-    0.5  # or a doubtful circle, believed where a patch of about its size stands out from the belt
-)
-MAX_CUT = 0.18  # of the radius: a circle that leaves the picture further is not measured
-EXTENT = 1.06  # times the edges' radius: what a coin measured so may be (nine in ten on brl-frames/day1 below)
-SAME_THING = 0.35  # of two radii's sum: centres nearer than this are one thing found twice
-TOUCHING_GAP = 0.08  # of the radius: things nearer than this touch
+#: Share of the outline with an edge. Below, it is a pattern and no circle ...
+MIN_QUALITY = 0.68
+#: ... or a doubtful circle, believed where a patch of about its size stands out from the belt.
+DOUBTFUL_QUALITY = 0.5
+#: In radii: a circle that leaves the image further is not measured.
+MAX_CUT = 0.18
+#: What a coin measured by extent may be larger than by its edges, as a factor: nine in ten on
+#: brl-frames/day1 are below.
+EXTENT_FACTOR = 1.06
+#: In sums of two radii: centres nearer than this are one coin found twice.
+SAME_CIRCLE = 0.35
+#: In radii: circles nearer than this touch.
+TOUCHING_GAP = 0.08
 
-# Patches that stand out, looked for with the smallest coin reduced to this radius.
+#: Patches that stand out are looked for with the smallest coin reduced to this radius.
 PATCH_RADIUS_PX = 3.5
-PATCH_CONTRAST = 14  # grey levels from the belt around, in any channel
-PATCH_SURROUND = (
-    6.4  # of the smallest radius: width of the median that tells what belt would be there
-)
-MIN_PATCH = 0.3  # of the smallest coin's area
-SAME_PATCH = (
-    0.6  # of the circle's area, at least: smaller patches do not make a doubtful circle a coin
-)
-MAX_OFF_PATCH = 0.25  # in radii: a coin further from the middle of its patch is not alone, whatever the bundle allows
-LONE_PATCH = 1.6  # times the circle's area: a larger patch (shadows included) is more than the coin (99.3 % of brl-frames/day1 below)
-
+#: Grey levels from the belt around, in any channel.
+PATCH_CONTRAST = 14
+#: Width of the median that tells what belt would be there, in radii of the smallest coin.
+PATCH_SURROUND = 6.4
+#: In areas of the smallest coin: smaller patches are dirt.
+MIN_PATCH = 0.3
+#: In areas of a doubtful circle: a smaller patch does not make it a coin.
+SAME_PATCH = 0.6
+#: In radii: a coin further from the middle of its patch is not alone, whatever the bundle allows.
+MAX_OFF_PATCH = 0.25
+#: In areas of the circle: a larger patch (shadows included) is more than the coin. 99.3 % of
+#: brl-frames/day1 are below.
+LONE_PATCH = 1.6
 
 #: How much smaller than the smallest coin, and larger than the largest, an outline may be to be
 #: found, as factors of the diameter. Foreign objects may be of any size and have to be seen too.
@@ -55,11 +73,14 @@ SEARCH_MARGIN = (0.85, 1.2)
 class Search:
     """What is looked for, and what a lone round coin's outline is like.
 
-    min_radius_px, max_radius_px: in pixels of the full picture.
-    min_roundness: shortest over longest diameter; below, it is bent (a tilted camera needs less: the bundle knows).
+    min_radius_px, max_radius_px: in pixels of the full image.
+    min_roundness: shortest over longest diameter; below, it is bent (a tilted camera needs less:
+    the bundle knows).
     min_quality: share of the outline that must be seen; below, a piece is missing or hidden.
-    max_off_patch: in radii; further, the patch that stands out from the belt is more than the coin and its shadow.
-    by_extent: radii are halfway between those of the edges and those of all that stands out from the belt; see `outline`.
+    max_off_patch: in radii; further, the patch that stands out from the belt is more than the coin
+    and its shadow.
+    by_extent: radii are halfway between those of the edges and those of all that stands out from
+    the belt; see `contour`.
     """
 
     min_radius_px: float
@@ -70,28 +91,29 @@ class Search:
     by_extent: bool = False
 
 
-def find_circles(pixels: np.ndarray, search: Search) -> list[Circle]:
-    """Everything on the belt in an RGB picture, uint8 (h, w, 3), from left to right; what the border cuts is left out.
+@dataclass(frozen=True, eq=False)
+class _Reduced:
+    """An image made smaller. scale: its pixels per pixel of the full image."""
 
-    What is no circle comes with quality 0, its radius that of the circle of its area. Raises FrameError for anything that is not such a
-    picture.
+    pixels: np.ndarray
+    scale: float
+
+
+def find_circles(pixels: np.ndarray, search: Search) -> list[Circle]:
+    """Everything on the belt in an image, from left to right; what the border cuts is left out.
+
+    pixels: uint8 (h, w, 3) RGB. What is no circle comes with quality 0, its radius that of the
+    circle of its area. Raises FrameError for anything that is not such an image.
     """
     check_pixels(pixels)
-    height, width = pixels.shape[:2]
-    half = _halved(pixels, search)
-    scale = half.shape[1] / width
-    patches = _patches(half, search, scale)
-    found = contour.measure_outlines(pixels, _candidates(half, search, scale), search.by_extent)
-    circles = [
-        circle
-        for circle in found
-        if _plausible(circle, search, patches) and _whole(circle, search, width, height)
-    ]
-    things = _with_patches(_mark_touching(_once_each(circles)), patches)
-    return sorted(
-        (thing if _sound(thing, search) else replace(thing, alone=False) for thing in things),
-        key=lambda thing: thing.x_px,
-    )
+    half = _halve(pixels, search)
+    patches = _find_patches(half, search)
+    candidates = _find_candidates(half, search)
+    measured = contour.measure_outlines(pixels, candidates, search.by_extent)
+    circles = _select_circles(measured, search, patches, pixels.shape)
+    things = _add_patches(_mark_touching(circles), patches)
+    marked = [_mark_unsound(thing, search) for thing in things]
+    return sorted(marked, key=lambda thing: thing.x_px)
 
 
 def find_coins(pixels: np.ndarray, search: Search) -> list[Circle]:
@@ -126,180 +148,219 @@ def compute_search_radii(
 def check_pixels(pixels: np.ndarray) -> None:
     """Raises FrameError unless `pixels` is uint8 (h, w, 3)."""
     if not isinstance(pixels, np.ndarray):
-        raise FrameError(f"frame is a {type(pixels).__name__}, not an array; check the camera")
-    if (
-        pixels.dtype != np.uint8
-        or pixels.ndim != 3
-        or pixels.shape[2] != 3
-        or min(pixels.shape[:2]) < MIN_SIDE_PX
-    ):
+        kind = type(pixels).__name__
+        raise FrameError(f"frame is a {kind}, not an array; check the camera")
+    is_rgb = pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
+    if not is_rgb or min(pixels.shape[:2]) < MIN_SIDE_PX:
         raise FrameError(
-            f"frame is {pixels.dtype} {pixels.shape}, not uint8 (height, width, 3); check the camera's format"
+            f"frame is {pixels.dtype} {pixels.shape}, not uint8 (height, width, 3); "
+            "check the camera's format"
         )
 
 
-def _halved(pixels: np.ndarray, search: Search) -> np.ndarray:
-    """The picture at half its size where that is still enough for Hough: averaging pixels four by four is fast, by odd shares it is not."""
+def _halve(pixels: np.ndarray, search: Search) -> _Reduced:
+    """The image at half its size where that is still enough for Hough.
+
+    To average pixels four by four is fast, to average odd shares of them is not.
+    """
     height, width = pixels.shape[:2]
     if search.min_radius_px / 2 < HOUGH_RADIUS_PX or height % 2 or width % 2:
-        return pixels
-    return cv2.resize(pixels, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        return _Reduced(pixels, 1.0)
+    size = (width // 2, height // 2)
+    half = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return _Reduced(half, half.shape[1] / width)
 
 
-def _reduced(picture: np.ndarray, from_radius_px: float, to_radius_px: float) -> np.ndarray:
-    """The picture made smaller until a coin of the one radius has the other."""
-    scale = to_radius_px / from_radius_px
-    return (
-        cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        if scale < 1
-        else picture
-    )
+def _reduce(image: _Reduced, from_radius_px: float, to_radius_px: float) -> _Reduced:
+    """The image made smaller until a coin of the one radius has the other."""
+    factor = to_radius_px / (from_radius_px * image.scale)
+    if not factor < 1:
+        return image
+    small = cv2.resize(image.pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return _Reduced(small, image.scale * (small.shape[1] / image.pixels.shape[1]))
 
 
-def _candidates(picture: np.ndarray, search: Search, scale: float) -> np.ndarray:
-    """Hough's circles in a picture at `scale`, most votes first: float32 (n, 3) of x, y, radius in pixels of the full picture."""
-    small = _reduced(
-        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), search.min_radius_px * scale, HOUGH_RADIUS_PX
-    )
-    scale *= small.shape[1] / picture.shape[1]
-    small = cv2.medianBlur(small, HOUGH_BLUR_PX)
-    radii = {
-        "minRadius": int(search.min_radius_px * scale),
-        "maxRadius": int(np.ceil(search.max_radius_px * scale)),
-    }
-    apart = 0.8 * search.min_radius_px * scale
+def _find_candidates(image: _Reduced, search: Search) -> np.ndarray:
+    """Hough's circles, most votes first.
+
+    float32 (n, 3) of x, y, radius in pixels of the full image.
+    """
+    grey = cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY)
+    small = _reduce(_Reduced(grey, image.scale), search.min_radius_px, HOUGH_RADIUS_PX)
     found = cv2.HoughCircles(
-        small, cv2.HOUGH_GRADIENT, 1, apart, param1=HOUGH_CANNY, param2=HOUGH_VOTES, **radii
+        cv2.medianBlur(small.pixels, HOUGH_BLUR_PX),
+        cv2.HOUGH_GRADIENT,
+        1,
+        CANDIDATE_DISTANCE * search.min_radius_px * small.scale,
+        param1=HOUGH_CANNY,
+        param2=HOUGH_VOTES,
+        minRadius=int(search.min_radius_px * small.scale),
+        maxRadius=int(np.ceil(search.max_radius_px * small.scale)),
     )
     if found is None:
         return np.empty((0, 3), np.float32)
-    circles = found[0, :MAX_CANDIDATES, :3] / np.float32(scale)
-    circles[:, :2] += np.float32(
-        0.5 / scale - 0.5
-    )  # pixel centres are whole numbers in both pictures
+    circles = found[0, :MAX_CANDIDATES, :3] / np.float32(small.scale)
+    # Pixel centres are whole numbers in both images.
+    circles[:, :2] += np.float32(0.5 / small.scale - 0.5)
     return circles
 
 
-def _plausible(circle: Circle, search: Search, patches: list[Circle]) -> bool:
+def _select_circles(
+    circles: list[Circle], search: Search, patches: list[Circle], shape: tuple[int, ...]
+) -> list[Circle]:
+    """Those that may be coins and lie in the image as a whole, each coin once."""
+    height, width = shape[:2]
+    selected = []
+    for circle in circles:
+        if _is_plausible(circle, search, patches) and _is_uncut(circle, search, width, height):
+            selected.append(circle)
+    return _drop_repeats(selected)
+
+
+def _is_plausible(circle: Circle, search: Search, patches: list[Circle]) -> bool:
     """Of the right size, and with enough of its outline seen."""
     if not search.min_radius_px <= circle.radius_px <= search.max_radius_px:
         return False
-    return circle.quality >= MIN_QUALITY or (
-        circle.quality >= DOUBTFUL_QUALITY and any(_same_patch(circle, patch) for patch in patches)
-    )
+    if circle.quality >= MIN_QUALITY:
+        return True
+    if circle.quality >= DOUBTFUL_QUALITY:
+        return any(_is_same_patch(circle, patch) for patch in patches)
+    return False
 
 
-def _same_patch(circle: Circle, patch: Circle) -> bool:
-    near = _distance(circle, patch) < SAME_THING * circle.radius_px
-    return near and SAME_PATCH < (patch.radius_px / circle.radius_px) ** 2 < LONE_PATCH
+def _is_same_patch(circle: Circle, patch: Circle) -> bool:
+    distance = _measure_distance(circle, patch)
+    area_ratio = (patch.radius_px / circle.radius_px) ** 2
+    return distance < SAME_CIRCLE * circle.radius_px and SAME_PATCH < area_ratio < LONE_PATCH
 
 
-def _whole(circle: Circle, search: Search, width: int, height: int) -> bool:
-    """Not cut by the picture's border, or by next to nothing."""
-    x, y, reach = (
-        circle.x_px,
-        circle.y_px,
-        (1 - MAX_CUT) * circle.radius_px / (EXTENT if search.by_extent else 1),
-    )
-    return x >= reach and y >= reach and x + reach <= width - 1 and y + reach <= height - 1
+def _is_uncut(circle: Circle, search: Search, width: int, height: int) -> bool:
+    """Not cut by the image's border, or by next to nothing."""
+    extent = EXTENT_FACTOR if search.by_extent else 1
+    reach = (1 - MAX_CUT) * circle.radius_px / extent
+    is_in_width = circle.x_px >= reach and circle.x_px + reach <= width - 1
+    is_in_height = circle.y_px >= reach and circle.y_px + reach <= height - 1
+    return is_in_width and is_in_height
 
 
-def _once_each(circles: list[Circle]) -> list[Circle]:
-    """Of circles that are the same thing found twice, the one with more of its outline seen."""
-    kept: list[Circle] = []
-    for circle in sorted(circles, key=lambda c: -c.quality):
-        if not any(
-            _distance(circle, other) < SAME_THING * (circle.radius_px + other.radius_px)
-            for other in kept
-        ):
-            kept.append(circle)
-    return kept
+def _drop_repeats(circles: list[Circle]) -> list[Circle]:
+    """Of circles that are the same coin found twice, the one with more of its outline seen."""
+    best_first = sorted(circles, key=lambda circle: -circle.quality)
+    distinct: list[Circle] = []
+    for circle in best_first:
+        if not any(_is_same_circle(circle, other) for other in distinct):
+            distinct.append(circle)
+    return distinct
 
 
-def _sound(circle: Circle, search: Search) -> bool:
+def _is_same_circle(a: Circle, b: Circle) -> bool:
+    return _measure_distance(a, b) < SAME_CIRCLE * (a.radius_px + b.radius_px)
+
+
+def _mark_unsound(circle: Circle, search: Search) -> Circle:
+    """The circle, no more alone where its outline is not that of a lone round coin."""
+    return circle if _is_sound(circle, search) else replace(circle, alone=False)
+
+
+def _is_sound(circle: Circle, search: Search) -> bool:
     """Round, all of it seen, and nothing more to be seen."""
-    whole = circle.roundness >= search.min_roundness and circle.quality >= search.min_quality
-    return whole and circle.off_patch <= min(search.max_off_patch, MAX_OFF_PATCH)
+    if not circle.roundness >= search.min_roundness:
+        return False
+    if not circle.quality >= search.min_quality:
+        return False
+    return circle.off_patch <= min(search.max_off_patch, MAX_OFF_PATCH)
 
 
 def _mark_touching(circles: list[Circle]) -> list[Circle]:
-    return [
-        replace(circle, alone=False) if _touches_any(circle, circles) else circle
-        for circle in circles
-    ]
+    marked = []
+    for circle in circles:
+        is_touching = _touches_any(circle, circles)
+        marked.append(replace(circle, alone=False) if is_touching else circle)
+    return marked
 
 
 def _touches_any(circle: Circle, circles: list[Circle]) -> bool:
-    return any(
-        other is not circle and _gap(circle, other) < TOUCHING_GAP * circle.radius_px
-        for other in circles
-    )
+    touching_px = TOUCHING_GAP * circle.radius_px
+    others = [other for other in circles if other is not circle]
+    return any(_measure_gap(circle, other) < touching_px for other in others)
 
 
-def _gap(a: Circle, b: Circle) -> float:
-    return _distance(a, b) - a.radius_px - b.radius_px
+def _measure_gap(a: Circle, b: Circle) -> float:
+    return _measure_distance(a, b) - a.radius_px - b.radius_px
 
 
-def _distance(a: Circle, b: Circle) -> float:
+def _measure_distance(a: Circle, b: Circle) -> float:
     return hypot(a.x_px - b.x_px, a.y_px - b.y_px)
 
 
-def _patches(picture: np.ndarray, search: Search, scale: float) -> list[Circle]:
-    """What differs from the belt around it in a picture at `scale`, as circles of the same area and quality 0, in pixels of the full one.
+def _find_patches(image: _Reduced, search: Search) -> list[Circle]:
+    """What differs from the belt around it, as circles of the same area and quality 0.
 
-    Patches at the border are left out.
+    In pixels of the full image. Patches at the border are left out.
     """
-    tiny = _reduced(picture, search.min_radius_px * scale, PATCH_RADIUS_PX)
-    scale *= tiny.shape[1] / picture.shape[1]
-    belt = cv2.medianBlur(tiny, int(PATCH_SURROUND * PATCH_RADIUS_PX) | 1)
-    contrast = cv2.reduce(cv2.absdiff(tiny, belt).reshape(-1, 3), 1, cv2.REDUCE_MAX).reshape(
-        tiny.shape[:2]
-    )
-    mask = cv2.threshold(contrast, PATCH_CONTRAST, 255, cv2.THRESH_BINARY)[1]
+    tiny = _reduce(image, search.min_radius_px, PATCH_RADIUS_PX)
+    height, width = tiny.pixels.shape[:2]
+    belt = cv2.medianBlur(tiny.pixels, int(PATCH_SURROUND * PATCH_RADIUS_PX) | 1)
+    mask = _mask_patches(tiny.pixels, belt)
     _, _, boxes, centres = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    least = MIN_PATCH * np.pi * (search.min_radius_px * scale) ** 2
-    found = zip(boxes[1:].tolist(), centres[1:].tolist())  # the first is the belt
-    return [
-        _as_circle(box, centre, belt, scale)
-        for box, centre in found
-        if box[4] >= least and _inside(box, *tiny.shape[:2])
-    ]
+    min_area = MIN_PATCH * np.pi * (search.min_radius_px * tiny.scale) ** 2
+    patches = []
+    for box, centre in zip(boxes[1:].tolist(), centres[1:].tolist()):  # the first is the belt
+        if box[4] >= min_area and _is_inside(box, height, width):
+            patches.append(_as_circle(box, centre, belt, tiny.scale))
+    return patches
 
 
-def _inside(box: list[int], height: int, width: int) -> bool:
-    left, top, wide, tall, _ = box
-    return left > 0 and top > 0 and left + wide < width and top + tall < height
+def _mask_patches(pixels: np.ndarray, belt: np.ndarray) -> np.ndarray:
+    """Where an image differs from the belt: uint8 (h, w), 255 where it does."""
+    difference = cv2.absdiff(pixels, belt).reshape(-1, 3)
+    contrast = cv2.reduce(difference, 1, cv2.REDUCE_MAX).reshape(pixels.shape[:2])
+    _, mask = cv2.threshold(contrast, PATCH_CONTRAST, 255, cv2.THRESH_BINARY)
+    return mask
+
+
+def _is_inside(box: list[int], height: int, width: int) -> bool:
+    left, top, box_width, box_height, _ = box
+    is_in_width = left > 0 and left + box_width < width
+    return is_in_width and top > 0 and top + box_height < height
 
 
 def _as_circle(box: list[int], centre: list[float], belt: np.ndarray, scale: float) -> Circle:
-    _, _, wide, tall, area = box
-    x, y = ((v + 0.5) / scale - 0.5 for v in centre)
-    surround = tuple(belt[int(centre[1]), int(centre[0])].tolist())
+    _, _, width, height, area = box
+    x_px, y_px = ((place + 0.5) / scale - 0.5 for place in centre)
+    column, row = int(centre[0]), int(centre[1])
+    red, green, blue = belt[row, column].tolist()
     return Circle(
-        x,
-        y,
-        (area / np.pi) ** 0.5 / scale,
-        0.0,
-        min(wide, tall) / max(wide, tall),
-        0.0,
-        surround,
+        x_px=x_px,
+        y_px=y_px,
+        radius_px=(area / np.pi) ** 0.5 / scale,
+        quality=0.0,
+        roundness=min(width, height) / max(width, height),
+        sharpness=0.0,
+        surround=(red, green, blue),
         alone=False,
     )
 
 
-def _with_patches(circles: list[Circle], patches: list[Circle]) -> list[Circle]:
+def _add_patches(circles: list[Circle], patches: list[Circle]) -> list[Circle]:
     """The circles, each set against the patch that it lies on, and the patches without one."""
     things = list(circles)
     for patch in patches:
-        on_it = [
-            i
-            for i, circle in enumerate(circles)
-            if _distance(circle, patch) < max(circle.radius_px, patch.radius_px)
-        ]
-        if not on_it:
+        on_patch = [i for i, circle in enumerate(circles) if _lies_on(circle, patch)]
+        if not on_patch:
             things.append(patch)
-        crowded = patch.radius_px**2 > LONE_PATCH * sum(circles[i].radius_px ** 2 for i in on_it)
-        for i in on_it:
-            off = _distance(circles[i], patch) / circles[i].radius_px if len(on_it) == 1 else 0.0
-            things[i] = replace(things[i], alone=things[i].alone and not crowded, off_patch=off)
+        covered_px2 = sum(circles[i].radius_px ** 2 for i in on_patch)
+        is_crowded = patch.radius_px**2 > LONE_PATCH * covered_px2
+        for i in on_patch:
+            is_alone = things[i].alone and not is_crowded
+            off_patch = _measure_off_patch(circles[i], patch) if len(on_patch) == 1 else 0.0
+            things[i] = replace(things[i], alone=is_alone, off_patch=off_patch)
     return things
+
+
+def _lies_on(circle: Circle, patch: Circle) -> bool:
+    return _measure_distance(circle, patch) < max(circle.radius_px, patch.radius_px)
+
+
+def _measure_off_patch(circle: Circle, patch: Circle) -> float:
+    return _measure_distance(circle, patch) / circle.radius_px
