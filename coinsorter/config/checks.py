@@ -109,8 +109,7 @@ def _check_labels_once(config: Config) -> Contradictions:
     for option, label in _list_labels(config):
         if label in owners:
             yield option, f"{label!r} goes to {owners[label]} already"
-        owner = option[:2]
-        owners.setdefault(label, format_option(owner))
+        owners.setdefault(label, _owner_of(option))
 
 
 def _check_labels_known(config: Config, labels: Collection[str] | None) -> Contradictions:
@@ -136,10 +135,17 @@ def _check_pins_once(config: Config) -> Contradictions:
     for option, pin, does in list_pins(config):
         on_board = with_board and option[-1] == "pin"
         kind = "output" if on_board else "GPIO"
-        if (kind, pin) in owners:
-            yield option, f"{kind} {pin} {does} {owners[kind, pin]} already"
-        owner = option if option[0] == "panel" else option[:2]
-        owners.setdefault((kind, pin), format_option(owner))
+        contact = (kind, pin)
+        if contact in owners:
+            yield option, f"{kind} {pin} {does} {owners[contact]} already"
+        owners.setdefault(contact, _owner_of(option))
+
+
+def _owner_of(option: OptionPath) -> str:
+    """The bin that a pin is for, or the panel's option."""
+    if option[0] == "panel":
+        return format_option(option)
+    return format_option(option[:2])
 
 
 def _check_pwm_channels(config: Config) -> Contradictions:
@@ -153,8 +159,7 @@ def _check_pwm_channels(config: Config) -> Contradictions:
             what = f"GPIO {flap.pin} has the PWM channel of {owners[channel]}"
             remedy = "for more than two servos take gpio or pca9685"
             yield (*option, "pin"), f"{what}; {remedy}"
-        owner = option[:2]
-        owners.setdefault(channel, format_option(owner))
+        owners.setdefault(channel, _owner_of(option))
 
 
 def _check_servo_pins(config: Config) -> Contradictions:
@@ -162,10 +167,11 @@ def _check_servo_pins(config: Config) -> Contradictions:
     driver = config.servo.driver
     usable = SERVO_PINS[driver]
     for option, flap in _list_flaps(config):
-        in_range = usable.first <= flap.pin <= usable.last
-        has_pulses = driver != "hardware-pwm" or flap.pin in PWM_CHANNELS
+        pin = flap.pin
+        in_range = usable.first <= pin <= usable.last
+        has_pulses = driver != "hardware-pwm" or pin in PWM_CHANNELS
         if not (in_range and has_pulses):
-            yield (*option, "pin"), f"{flap.pin} is none of {driver}'s: {usable.text}"
+            yield (*option, "pin"), f"{pin} is none of {driver}'s: {usable.text}"
 
 
 def _check_flap_angles(config: Config) -> Contradictions:
@@ -195,9 +201,12 @@ def _nearest_mm(config: Config, flap: FlapSettings) -> float:
     """
     belt = config.belt
     camera = config.camera
-    max_speed_mm_s = belt.speed_mm_s * (1 + belt.speed_tolerance_percent / 100)
+    tolerance = belt.speed_tolerance_percent / 100
+    max_speed_mm_s = belt.speed_mm_s * (1 + tolerance)
     border_mm, _ = config.scale.locate_mm(camera.width_px - 1, camera.height_px / 2)
-    needed_s = flap.travel_ms / 1000 + DECISION_FRAMES / camera.frames_per_s
+    travel_s = flap.travel_ms / 1000
+    decision_s = DECISION_FRAMES / camera.frames_per_s
+    needed_s = travel_s + decision_s
     return border_mm + max_speed_mm_s * needed_s + flap.length_mm / 2
 
 
@@ -211,8 +220,7 @@ def _check_flap_overlaps(config: Config) -> Contradictions:
                 what = f"{flap.distance_mm:g} overlaps the flap of {other}"
                 yield (*option, "distance_mm"), f"{what}, which ends at {end_mm:g}"
         end_mm = flap.distance_mm + flap.length_mm / 2
-        owner = option[:2]
-        ends_mm[end_mm] = format_option(owner)
+        ends_mm[end_mm] = _owner_of(option)
 
 
 def _distance_mm(option_and_flap: tuple[OptionPath, FlapSettings]) -> float:

@@ -1,7 +1,7 @@
 """Reads config.yaml into checked settings; reports every mistake at once, each with its line."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from coinsorter.config.checks import find_contradictions
 from coinsorter.config.schema import Config
 from coinsorter.config.yaml_lines import Mistake, OptionPath, UnreadableYamlError, YamlLines
 from coinsorter.errors import ConfigError
+
+#: Settings, None where they make no sense, and the mistakes in them.
+ConfigAndMistakes = tuple[Config | None, list[Mistake]]
 
 #: By the type of a pydantic error what a technician reads.
 #: docs.pydantic.dev/latest/errors/validation_errors names the types.
@@ -42,13 +45,12 @@ def load_config(path: Path) -> Config:
     """
     config, mistakes = read_config(path)
     if config is None or mistakes:
-        raise ConfigError("\n".join(format_mistakes(path, mistakes)))
+        lines = format_mistakes(path, mistakes)
+        raise ConfigError("\n".join(lines))
     return config
 
 
-def read_config(
-    path: Path, labels: Collection[str] | None = None
-) -> tuple[Config | None, list[Mistake]]:
+def read_config(path: Path, labels: Collection[str] | None = None) -> ConfigAndMistakes:
     """The settings in a file and every mistake in it; None instead of settings without sense.
 
     labels: those of the bundle in use, to check the bins against; None where there is no bundle.
@@ -57,9 +59,7 @@ def read_config(
     return parse_config(read_text(path), labels)
 
 
-def parse_config(
-    text: str, labels: Collection[str] | None = None
-) -> tuple[Config | None, list[Mistake]]:
+def parse_config(text: str, labels: Collection[str] | None = None) -> ConfigAndMistakes:
     """The same as `read_config`, of a text."""
     lines = YamlLines()
     try:
@@ -67,12 +67,15 @@ def parse_config(
     except UnreadableYamlError as error:
         return None, [error.mistake]
     config, details = _validate(values)
-    mistakes = [*lines.mistakes]
-    mistakes += [lines.mistake(detail["loc"], _explain(detail)) for detail in details]
+    mistakes = list(lines.mistakes)
+    for detail in details:
+        mistake = lines.mistake(detail["loc"], _explain(detail))
+        mistakes.append(mistake)
     rest = _validate_rest(values, details) if details else config
     if rest is not None:
-        contradictions = find_contradictions(rest, labels)
-        mistakes += [lines.mistake(option, what) for option, what in contradictions]
+        for option, what in find_contradictions(rest, labels):
+            mistake = lines.mistake(option, what)
+            mistakes.append(mistake)
     return config, mistakes
 
 
@@ -85,8 +88,16 @@ def locate_mistake(path: Path, option: OptionPath, what: str) -> Mistake:
 
 def format_mistakes(path: Path, mistakes: list[Mistake]) -> list[str]:
     """The mistakes as a technician reads them, one line each, in the order of the file."""
-    ordered = sorted(mistakes, key=lambda mistake: (mistake.line, mistake.option))
-    return [f"{path}:{mistake.line}: {mistake.option}: {mistake.what}" for mistake in ordered]
+    ordered = sorted(mistakes, key=_place)
+    return [f"{path}:{_format_mistake(mistake)}" for mistake in ordered]
+
+
+def _place(mistake: Mistake) -> tuple[int, str]:
+    return mistake.line, mistake.option
+
+
+def _format_mistake(mistake: Mistake) -> str:
+    return f"{mistake.line}: {mistake.option}: {mistake.what}"
 
 
 def read_text(path: Path) -> str:
@@ -114,11 +125,12 @@ def _validate_rest(values: Any, details: list[ErrorDetails]) -> Config | None:
 
 def _remove(values: Any, option: OptionPath) -> None:
     """Takes an option out of the values, where it is in them."""
-    for part in option[:-1]:
+    *section, name = option
+    for part in section:
         inside = isinstance(values, list) or part in values
         values = values[part] if inside else {}
     if isinstance(values, dict):
-        values.pop(option[-1], None)
+        values.pop(name, None)
 
 
 def _explain(detail: ErrorDetails) -> str:
@@ -128,16 +140,20 @@ def _explain(detail: ErrorDetails) -> str:
     message = MESSAGES.get(detail["type"])
     if message is None:
         return detail["msg"]
-    return message.format(input=detail["input"], **detail.get("ctx", {}))
+    context = detail.get("ctx", {})
+    return message.format(input=detail["input"], **context)
 
 
 def _suggest_option(option: OptionPath) -> str:
-    names = _options_in(option[:-1])
-    near = difflib.get_close_matches(str(option[-1]), names, 1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"
+    *section, name = option
+    names = _options_in(section)
+    similar = difflib.get_close_matches(str(name), names, 1)
+    if similar:
+        return f"; did you mean {similar[0]}?"
+    return f"; there are {', '.join(names)}"
 
 
-def _options_in(section: OptionPath) -> list[str]:
+def _options_in(section: Iterable[str | int]) -> list[str]:
     model: Any = Config
     for part in section:
         if not isinstance(part, int):

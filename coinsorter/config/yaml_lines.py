@@ -76,32 +76,45 @@ class YamlLines:
 
     def mistake(self, option: OptionPath, what: str) -> Mistake:
         """A mistake in an option, with its line."""
-        return Mistake(self.line(option), format_option(option), what)
+        line = self.line(option)
+        return Mistake(line, format_option(option), what)
 
     def _parse(self, text: str) -> Any:
         node = yaml.compose(text, yaml.SafeLoader)
         if not isinstance(node, MappingNode):
             what = "holds no options; start from the config.yaml that came with coinsorter"
             raise UnreadableYamlError(1, "(file)", what)
-        return self._value(node, (), yaml.SafeLoader(text))
+        loader = yaml.SafeLoader(text)
+        return self._value(node, (), loader)
 
     def _value(self, node: Node, option: OptionPath, loader: yaml.SafeLoader) -> Any:
         self._lines.setdefault(option, _line_of(node))
-        if len(option) > MAX_LEVELS or len(self._lines) > MAX_OPTIONS:
+        too_deep = len(option) > MAX_LEVELS
+        too_long = len(self._lines) > MAX_OPTIONS
+        if too_deep or too_long:
             what = "is nested too deeply or too long; write it without aliases"
             raise UnreadableYamlError(_line_of(node), "(file)", what)
         if isinstance(node, SequenceNode):
-            return [self._value(n, (*option, i), loader) for i, n in enumerate(node.value)]
+            return self._sequence(node, option, loader)
         if isinstance(node, MappingNode):
             return self._mapping(node, option, loader)
         return _scalar(node, option, loader)
+
+    def _sequence(
+        self, node: SequenceNode, option: OptionPath, loader: yaml.SafeLoader
+    ) -> list[Any]:
+        values = []
+        for index, child in enumerate(node.value):
+            inner = (*option, index)
+            values.append(self._value(child, inner, loader))
+        return values
 
     def _mapping(
         self, node: MappingNode, option: OptionPath, loader: yaml.SafeLoader
     ) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
+            key = _key_of(key_node)
             inner = (*option, key)
             if key in values:
                 self._report_twice(_line_of(key_node), inner)
@@ -111,8 +124,10 @@ class YamlLines:
         return values
 
     def _report_twice(self, line: int, option: OptionPath) -> None:
-        what = f"is given twice, first in line {self._lines[option]}"
-        self.mistakes.append(Mistake(line, format_option(option), what))
+        first_line = self._lines[option]
+        what = f"is given twice, first in line {first_line}"
+        mistake = Mistake(line, format_option(option), what)
+        self.mistakes.append(mistake)
 
 
 def _scalar(node: Node, option: OptionPath, loader: yaml.SafeLoader) -> Any:
@@ -121,6 +136,12 @@ def _scalar(node: Node, option: OptionPath, loader: yaml.SafeLoader) -> Any:
     except (ValueError, OverflowError) as error:  # such as a date that does not exist
         what = f"{node.value!r} cannot be read: {error}; put it in quotes"
         raise UnreadableYamlError(_line_of(node), format_option(option), what) from error
+
+
+def _key_of(node: Node) -> str:
+    if isinstance(node, ScalarNode):
+        return str(node.value)
+    return "?"
 
 
 def _line_of(node: Node) -> int:
