@@ -108,7 +108,7 @@ def _make_coin_disc(rng: np.random.Generator, label: str, **changes: Any) -> Dis
     coin = currency.DENOMINATION_BY_LABEL[label]
     face = str(rng.choice(["obverse", "reverse"]))
     size = rng.normal(1.0, MINTING_STD)
-    fields = {
+    fields: dict[str, Any] = {
         "diameter_mm": coin.diameter_mm * size,
         "relief": currency.draw_face(label, face),
         "reflectance": currency.make_reflectance_map(coin.alloy, coin.core, coin.core_radius),

@@ -275,7 +275,8 @@ def _raise_mask(mask: np.ndarray, bevel_px: float) -> np.ndarray:
     """A flat mask as rounded relief: the height grows with the distance from the mask's edge."""
     inside = (mask > 127).astype(np.uint8)
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
-    return 1 - np.exp(-distance * (2.5 / bevel_px))
+    relief: np.ndarray = 1 - np.exp(-distance * (2.5 / bevel_px))
+    return relief
 
 
 def _merge_layers(layers: list[np.ndarray]) -> np.ndarray:
@@ -283,7 +284,8 @@ def _merge_layers(layers: list[np.ndarray]) -> np.ndarray:
     height = np.maximum.reduce(layers)
     soft = cv2.GaussianBlur(height, (0, 0), 0.9)
     edge = 1 - _smooth_step(measure_radii(), 0.97, 1.0)
-    return (soft * edge).astype(np.float32)
+    relief: np.ndarray = (soft * edge).astype(np.float32)
+    return relief
 
 
 def _smooth_step(

@@ -34,7 +34,8 @@ def measure_radii() -> np.ndarray:
     pixels = np.arange(RELIEF_PX, dtype=np.float32)
     steps = (pixels - CENTRE_PX) / RELIEF_RADIUS_PX
     x, y = np.meshgrid(steps, steps)
-    return np.hypot(x, y)
+    radii: np.ndarray = np.hypot(x, y)
+    return radii
 
 
 def to_pixels(radii: float) -> float:
@@ -44,7 +45,7 @@ def to_pixels(radii: float) -> float:
 
 def fill_polygon(
     mask: np.ndarray,
-    points: Sequence[Point],
+    points: Sequence[Point] | np.ndarray,
     value: int = 255,
 ) -> None:
     """Fill a polygon; value 0 cuts it out."""

@@ -22,7 +22,6 @@ from coinsorter.simulator.masks import (
     list_polar_points,
     list_star_points,
     measure_radii,
-    to_pixels,
 )
 
 
@@ -34,7 +33,8 @@ def _draw_rays(count: int, inner: float, outer: float, half_width: float) -> np.
         across = np.array([-np.sin(angle), np.cos(angle)])
         foot = inner * along
         side = half_width * across
-        fill_polygon(mask, [foot + side, outer * along, foot - side])
+        tip = outer * along
+        fill_polygon(mask, np.array([foot + side, tip, foot - side]))
     return mask
 
 
@@ -321,7 +321,7 @@ def _draw_polygon(rng: np.random.Generator) -> np.ndarray:
     count = int(rng.integers(3, 9))
     angles = np.sort(rng.uniform(0, 2 * np.pi, count))
     radii = rng.uniform(0.2, 0.62, count)
-    corners = list_polar_points(radii, angles)
+    corners = list_polar_points(radii.tolist(), angles)
     fill_polygon(mask, corners)
     if rng.random() < 0.5:
         half_width, half_height = rng.uniform(0.05, 0.2, 2)
@@ -341,7 +341,8 @@ def _draw_strokes(rng: np.random.Generator) -> np.ndarray:
     mask = empty_mask()
     for _ in range(int(rng.integers(3, 9))):
         ends = rng.uniform(-0.45, 0.45, (2, 2))
-        start_px, end_px = np.rint(to_pixels(ends)).astype(int).tolist()
+        ends_px = np.rint(ends * RELIEF_RADIUS_PX + CENTRE_PX)
+        start_px, end_px = ends_px.astype(int).tolist()
         thickness = int(rng.integers(5, 18))
         cv2.line(mask, start_px, end_px, 255, thickness, cv2.LINE_AA)
     return mask

@@ -112,4 +112,6 @@ def _count_kinds(riders: Iterable[Rider]) -> dict[str, int]:
 
 def _matches_ledger(riders: list[Rider], totals: dict[str, Any]) -> bool:
     landed = Counter(rider.landed for rider in riders)
-    return totals["bins"] == dict(landed) and totals["seen"] == len(riders)
+    has_same_bins: bool = totals["bins"] == dict(landed)
+    has_same_count: bool = totals["seen"] == len(riders)
+    return has_same_bins and has_same_count
