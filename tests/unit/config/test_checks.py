@@ -37,6 +37,12 @@ from tests.unit.config.conftest import change_text, list_mistakes
             "bins[1].flap.distance_mm: 165 overlaps the flap of bins[0], which ends at 165",
         ),
         (
+            "reject_bin: reject ",
+            "reject_bin: uncertain ",
+            "reject_bin: 'uncertain' is the ledger's word for coins that may lie anywhere; "
+            "take another name",
+        ),
+        (
             "name: bit_20",
             "name: uncertain",
             "bins[1].name: 'uncertain' is the ledger's word for coins that may lie anywhere "

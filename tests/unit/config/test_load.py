@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinsorter.config.load import load_config, parse_config
+from coinsorter.config.load import format_mistakes, load_config, locate_mistake, parse_config
+from coinsorter.config.yaml_lines import Mistake
 from coinsorter.errors import ConfigError
 from tests.unit.config.conftest import TEXT, change_text, line_of, list_mistakes
 
@@ -89,3 +90,31 @@ def test_a_missing_file_is_named():
         ConfigError, match=r"nowhere.yaml: cannot be read: No such file or directory"
     ):
         load_config(Path("nowhere.yaml"))
+
+
+def test_text_that_is_not_utf_8_is_named(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"# \xfcbertaktet\n" + TEXT.encode())
+    with pytest.raises(ConfigError, match=r"config\.yaml: cannot be read: it is not UTF-8 text"):
+        load_config(path)
+
+
+def test_a_mistake_that_shows_in_use_has_the_line_of_its_option(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(TEXT)
+    mistake = locate_mistake(path, ("runtime", "bundle"), "is not there")
+    assert mistake == Mistake(line_of(TEXT, "  bundle:"), "runtime.bundle", "is not there")
+
+
+def test_mistakes_are_in_the_order_of_the_file():
+    mistakes = [Mistake(9, "b", "is wrong"), Mistake(2, "c", "is odd"), Mistake(9, "a", "is bad")]
+    assert format_mistakes(Path("x.yaml"), mistakes) == [
+        "x.yaml:2: c: is odd",
+        "x.yaml:9: a: is bad",
+        "x.yaml:9: b: is wrong",
+    ]
+
+
+def test_an_option_that_is_like_no_other_gets_the_list_of_those_there_are():
+    _, mistakes = parse_config(change_text(("  path: var", "  zzz: 1\n  path: var")))
+    assert [mistake.what for mistake in mistakes] == ["is no option; there are path"]

@@ -52,3 +52,8 @@ def test_of_an_option_that_is_there_twice_the_first_counts():
     assert lines.parse("a: 1\nb: 2\na: 3\n") == {"a": 1, "b": 2}
     (mistake,) = lines.mistakes
     assert (mistake.line, mistake.option) == (3, "a")
+
+
+def test_a_key_that_is_no_text_is_refused_as_an_option(tmp_path):
+    mistakes = list_mistakes(tmp_path, "? [a, b]\n: 1\n")
+    assert any("config.yaml:1: ?: is no option" in mistake for mistake in mistakes)

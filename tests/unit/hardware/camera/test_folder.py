@@ -91,3 +91,11 @@ def test_a_file_that_is_no_image_is_left_out_and_listed(folder):
     assert greys(camera, 2) == [10, 100]
     assert camera.next_frame() is None
     assert camera.unreadable == [paths[1]]
+
+
+def test_a_closed_folder_has_no_more_frames(folder):
+    camera = FolderCamera(sorted(folder.iterdir()), frame_s=0.5)
+    camera.next_frame()
+    camera.close()
+    camera.close()
+    assert camera.next_frame() is None

@@ -210,3 +210,19 @@ def test_opencvs_own_capture_is_read_to_its_end(tmp_path):
         for _ in itertools.count():
             camera.next_frame()
     camera.close()
+
+
+@pytest.mark.parametrize(
+    "may_open, explanation",
+    [
+        (False, "may not be opened by this user; add the user to the group video"),
+        (True, "cannot be opened; end what else uses it"),
+    ],
+)
+def test_a_usb_camera_that_is_there_and_does_not_open_is_explained(
+    webcams, monkeypatch, may_open, explanation
+):
+    monkeypatch.setattr("coinsorter.hardware.camera.usb.Path.exists", lambda path: True)
+    monkeypatch.setattr("os.access", lambda path, mode: may_open)
+    with pytest.raises(CameraError, match=f"no camera: /dev/video7 {explanation}"):
+        usb_camera(webcams, Webcam(opened=False), usb_device=7)
