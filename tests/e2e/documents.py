@@ -62,7 +62,7 @@ ELSEWHERE = {
     r"make test-core$": (".ci/run", "make test-core"),
     r"make coverage$": ("Makefile", "--cov"),
     r"make format$": ("Makefile", "ruff format"),
-    r"make bars$": (".ci/run", "make bars"),
+    r"make bars$": ("Makefile", "benchmarks.bars"),
     r"make crowns$": ("Makefile", "models/crowns.yaml"),
     r"(sudo )?make (install|rollback|uninstall)\b.*": ("tests/system/test_install.py", "make"),
     r"sudo make arm64$": ("Makefile", "tests.arm64.run"),
@@ -94,7 +94,7 @@ QUICK = [
     (r"--coins 100 --out captured$", "--coins 2 --out captured-tried"),
     (r"^coinsorter watch$", "coinsorter watch --once"),
     (r"^coinsorter bench( --bundle models/brl)?$", r"coinsorter bench\1"),
-    (r"^(coinsorter-train bundle coins .*)$", r"\1 --set classifier.epochs=2 {few}"),
+    (r"^(coinsorter-train bundle (?:my-)?coins .*)$", r"\1 --set classifier.epochs=8 {few}"),
     (
         r"^coinsorter-train bundle brl-frames/day1 .*",
         "coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml --out models/brl-again"

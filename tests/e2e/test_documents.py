@@ -31,7 +31,8 @@ def workshop(tmp_path_factory, without_hardware) -> Path:
     (folder / "models").mkdir()
     for path in (ROOT / "models").iterdir():
         (folder / "models" / path.name).symlink_to(path)
-    (folder / "tools").symlink_to(ROOT / "tools")
+    for name in ("coinsorter", "tools", "benchmarks"):
+        (folder / name).symlink_to(ROOT / name)
     photograph_coins(folder / "photographs", seed=1)
     shutil.copytree(folder / "photographs", folder / "captured")
     photograph_coins(folder / "captured-later", seed=2)
@@ -84,7 +85,7 @@ def bring_photographs(workshop: Path, line: str) -> None:
                 shutil.copy(path, folder)
 
 
-@pytest.mark.parametrize("command", documents.commands(), ids=str)
+@pytest.mark.parametrize("command", list(documents.commands()), ids=str)
 def test_a_command_in_the_documents_runs(command: Command, workshop):
     if documents.NOT_OURS.match(command.line):
         return
