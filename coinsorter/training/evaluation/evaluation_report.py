@@ -27,7 +27,7 @@ from coinsorter.training.evaluation.predictions import (
 )
 from coinsorter.training.evaluation.rotation import RotationStudy
 from coinsorter.training.progress import OpenProgress
-from coinsorter.training.report_folder import Plate
+from coinsorter.training.report_folder import ReportFigure
 
 
 def write_evaluation_report(
@@ -38,7 +38,7 @@ def write_evaluation_report(
     Returns what metrics.json says. An earlier report in `out` is replaced. Raises InputError where
     there is nothing to evaluate or no place to write to, BundleError for an unsound bundle.
     """
-    report_folder.check(out, settings.data, settings.bundle)
+    report_folder.check_report_folder(out, settings.data, settings.bundle)
     evaluation = evaluate_bundle(settings, open_progress)
     figures = list(_draw_figures(evaluation))
     result = describe_as_json(evaluation)
@@ -50,7 +50,7 @@ def write_evaluation_report(
         max_mistakes=MAX_MISTAKES,
     )
     with replace_folder(out) as folder:
-        report_folder.fill(folder, html, figures, result)
+        report_folder.write_report(folder, html, figures, result)
     return result
 
 
@@ -204,7 +204,7 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
-def _draw_figures(evaluation: Evaluation) -> Iterator[Plate]:
+def _draw_figures(evaluation: Evaluation) -> Iterator[ReportFigure]:
     """Every figure of the report, in its order."""
     yield from _draw_confusions(evaluation.metrics)
     yield from _draw_confidence(evaluation.metrics)
@@ -214,63 +214,63 @@ def _draw_figures(evaluation: Evaluation) -> Iterator[Plate]:
             f"Each coin's crop rotated to {evaluation.settings.rotation_steps} angles; "
             "the machine averages four quarter turns of it."
         )
-        yield Plate("rotations", plots.plot_rotation(evaluation.rotation), caption)
+        yield ReportFigure("rotations", plots.plot_rotation(evaluation.rotation), caption)
     if evaluation.damage:
         yield from _draw_damage(evaluation.damage)
     for kind, predictions in evaluation.mistakes.items():
         tiles = [_describe_tile(p, evaluation.settings.data) for p in predictions]
         name = f"worst-{kind.replace(' ', '-')}"
-        yield Plate(name, draw_contact_sheet(tiles, kind.capitalize()), "")
+        yield ReportFigure(name, draw_contact_sheet(tiles, kind.capitalize()), "")
 
 
-def _draw_confusions(metrics: EvaluationMetrics) -> Iterator[Plate]:
+def _draw_confusions(metrics: EvaluationMetrics) -> Iterator[ReportFigure]:
     answers, machine = metrics.all_answered, metrics.machine
     matrix = plots.plot_confusion_matrix(answers.confusion, "Every coin answered")
-    yield Plate("confusion-all", matrix, "Rows: the truth. Columns: the likeliest label.")
+    yield ReportFigure("confusion-all", matrix, "Rows: the truth. Columns: the likeliest label.")
     title = "The machine: accepted or rejected"
     matrix = plots.plot_confusion_matrix(machine.answers.confusion, title)
-    yield Plate("confusion-machine", matrix, "Rows: the truth. Columns: where it went.")
+    yield ReportFigure("confusion-machine", matrix, "Rows: the truth. Columns: where it went.")
     scores = plots.plot_label_scores(answers, "By label, every coin answered")
-    yield Plate("per-label", scores, "The label's coins in brackets.")
+    yield ReportFigure("per-label", scores, "The label's coins in brackets.")
 
 
-def _draw_confidence(metrics: EvaluationMetrics) -> Iterator[Plate]:
+def _draw_confidence(metrics: EvaluationMetrics) -> Iterator[ReportFigure]:
     accepted = metrics.machine.genuine_accepted.share
     wrong = metrics.machine.wrong_labels.share
     machine = (accepted, wrong) if accepted is not None and wrong is not None else None
     curve = plots.plot_risk_coverage(metrics.risk_coverage, machine)
     caption = "On the left only the surest coins are answered, on the right all of them."
-    yield Plate("risk-coverage", curve, caption)
+    yield ReportFigure("risk-coverage", curve, caption)
     diagram = plots.plot_reliability(metrics.reliability)
     caption = (
         "On the line, nine in ten coins of confidence 0.9 are right. "
         "Bars: how many coins, on a logarithmic scale."
     )
-    yield Plate("reliability", diagram, caption)
+    yield ReportFigure("reliability", diagram, caption)
 
 
-def _draw_anomaly(evaluation: Evaluation) -> Iterator[Plate]:
+def _draw_anomaly(evaluation: Evaluation) -> Iterator[ReportFigure]:
     labels = evaluation.bundle.labels
     with_coin = [p for p in evaluation.predictions if p.has_coin]
     genuine = [p.anomaly for p in select_genuine(with_coin, labels)]
     foreign = [p.anomaly for p in select_foreign(with_coin, labels)]
     if genuine and foreign:
         curve = plots.plot_roc(evaluation.metrics.anomaly)
-        yield Plate("roc", curve, "Up and to the left is better.")
+        yield ReportFigure("roc", curve, "Up and to the left is better.")
     thresholds = [own.max_anomaly for own in evaluation.bundle.thresholds.values()]
     histogram = plots.plot_anomaly_scores(genuine, foreign, thresholds)
     caption = "Beyond the threshold of its label a coin is rejected."
-    yield Plate("anomaly", histogram, caption)
+    yield ReportFigure("anomaly", histogram, caption)
 
 
-def _draw_damage(study: DamageStudy) -> Iterator[Plate]:
+def _draw_damage(study: DamageStudy) -> Iterator[ReportFigure]:
     aurocs = {kind: own.auroc for kind, own in study.kinds.items()}
     rejected = {kind: own.rejected.share for kind, own in study.kinds.items()}
     figure = plots.plot_damage(aurocs, rejected, study.intact_rejected.share)
-    yield Plate("damage", figure, "Synthetic damage: drawn onto the crops.")
+    yield ReportFigure("damage", figure, "Synthetic damage: drawn onto the crops.")
     examples = plots.plot_damage_examples(study.examples)
     caption = "Synthetic damage on real crops, as the networks get them."
-    yield Plate("damage-examples", examples, caption)
+    yield ReportFigure("damage-examples", examples, caption)
 
 
 def _describe_tile(prediction: Prediction, data: Path) -> Tile:

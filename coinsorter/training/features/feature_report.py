@@ -35,7 +35,7 @@ from coinsorter.training.features.feature_table import (
     measure_folder,
 )
 from coinsorter.training.progress import OpenProgress
-from coinsorter.training.report_folder import Plate
+from coinsorter.training.report_folder import ReportFigure
 
 #: Measures that the report shows where no forest says which are the most informative.
 USUAL_MEASURES = (
@@ -103,7 +103,9 @@ def write_feature_report(
     InputError where there is nothing to measure or no place to write to, BundleError for an
     unsound bundle.
     """
-    report_folder.check(out, settings.data, *([settings.test] if settings.test else []))
+    report_folder.check_report_folder(
+        out, settings.data, *([settings.test] if settings.test else [])
+    )
     _check_svm_path(settings.svm)
     study = _study_features(settings, open_progress)
     figures = list(_draw_figures(study))
@@ -117,7 +119,7 @@ def write_feature_report(
         medians=_compute_medians(study),
     )
     with replace_folder(out) as folder:
-        report_folder.fill(folder, html, figures, result)
+        report_folder.write_report(folder, html, figures, result)
         _write_tables(study, folder)
         if study.one_class and settings.svm:
             with replace_file(settings.svm) as file:
@@ -325,26 +327,26 @@ def _choose_measures(study: FeatureStudy) -> tuple[str, ...]:
     return study.baseline.telling
 
 
-def _draw_figures(study: FeatureStudy) -> Iterator[Plate]:
+def _draw_figures(study: FeatureStudy) -> Iterator[ReportFigure]:
     """Every figure of the report, in its order."""
     examples = sorted(study.table.examples.items())
     tiles = [Tile(crop, (label or NO_LABEL,)) for label, crop in examples]
     sheet = draw_contact_sheet(tiles, "One coin of each label, as it was measured", columns=8)
-    yield Plate("coins", sheet, "Same radius, same belt colour: what differs is the coin.")
+    yield ReportFigure("coins", sheet, "Same radius, same belt colour: what differs is the coin.")
     boxes = plot_distributions(_split_by_label(study))
     caption = (
         "Box: the middle half of the label's coins; line: the median; "
         "whiskers: all but 5 % on either side."
     )
-    yield Plate("distributions", boxes, caption)
+    yield ReportFigure("distributions", boxes, caption)
     if not isinstance(study.baseline, str):
         yield from _draw_baseline(study.baseline)
 
 
-def _draw_baseline(baseline: Baseline) -> Iterator[Plate]:
+def _draw_baseline(baseline: Baseline) -> Iterator[ReportFigure]:
     title = "The forest on coins it has not seen"
     matrix = plot_confusion_matrix(baseline.answers.confusion, title)
-    yield Plate("confusion", matrix, "Rows: the truth. Columns: the forest's answer.")
+    yield ReportFigure("confusion", matrix, "Rows: the truth. Columns: the forest's answer.")
     losses = plot_importances(baseline.families, baseline.importance)
     caption = "Balanced accuracy lost when a family, or one measure, is shuffled among the coins."
-    yield Plate("importance", losses, caption)
+    yield ReportFigure("importance", losses, caption)
