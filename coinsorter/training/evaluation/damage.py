@@ -58,7 +58,8 @@ def study_damage(
         report_progress(number + 1)
     intact = [_predict_again(predictor, p, p.crop) for p in predictions]
     kinds = {kind: _measure_damage(intact, damaged[kind]) for kind in KINDS}
-    kinds["all"] = _measure_damage(intact, [p for kind in KINDS for p in damaged[kind]])
+    every = [prediction for kind in KINDS for prediction in damaged[kind]]
+    kinds["all"] = _measure_damage(intact, every)
     examples = {kind: _pick_examples(predictions, damaged[kind]) for kind in KINDS}
     return DamageStudy(_count_rejected(intact), kinds, examples)
 
@@ -68,8 +69,11 @@ def _predict_damaged(
 ) -> list[Prediction]:
     rng = np.random.default_rng([SEED, number])
     spec = predictor.bundle.crop
-    crops = [damage_crop(kind, p.crop, spec, p.diameter_mm, rng) for p in predictions]
-    return [_predict_again(predictor, p, crop) for p, crop in zip(predictions, crops)]
+    damaged = []
+    for prediction in predictions:
+        crop = damage_crop(kind, prediction.crop, spec, prediction.diameter_mm, rng)
+        damaged.append(_predict_again(predictor, prediction, crop))
+    return damaged
 
 
 def _predict_again(predictor: Predictor, prediction: Prediction, crop: np.ndarray) -> Prediction:
@@ -77,7 +81,9 @@ def _predict_again(predictor: Predictor, prediction: Prediction, crop: np.ndarra
 
 
 def _measure_damage(intact: Sequence[Prediction], damaged: Sequence[Prediction]) -> DamageMetrics:
-    auroc = compute_auroc([p.anomaly for p in intact], [p.anomaly for p in damaged])
+    intact_scores = [p.anomaly for p in intact]
+    damaged_scores = [p.anomaly for p in damaged]
+    auroc = compute_auroc(intact_scores, damaged_scores)
     return DamageMetrics(auroc, _count_rejected(damaged))
 
 
@@ -90,7 +96,8 @@ def _pick_examples(
     intact: Sequence[Prediction], damaged: Sequence[Prediction]
 ) -> tuple[np.ndarray, np.ndarray]:
     count = min(MAX_EXAMPLES, len(intact))
-    indices = np.unique(np.linspace(0, len(intact) - 1, count).astype(int)).tolist()
+    evenly = np.linspace(0, len(intact) - 1, count)
+    indices = np.unique(evenly.astype(int)).tolist()
     before = np.stack([intact[index].crop for index in indices])
     after = np.stack([damaged[index].crop for index in indices])
     return before, after

@@ -109,7 +109,13 @@ def draw_contact_sheet(tiles: Sequence[Tile], title: str, columns: int = 6) -> F
     row_height = FULL_WIDTH / columns * 0.88 + 0.14 * line_count
     figure = create_figure(FULL_WIDTH, 0.6 + rows * row_height)
     grid = figure.subplots(rows, columns, squeeze=False)
-    figure.suptitle(title, x=0.01, ha="left", fontweight="bold", fontsize=10.5)
+    figure.suptitle(
+        title,
+        x=0.01,
+        ha="left",
+        fontweight="bold",
+        fontsize=10.5,
+    )
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, tile in zip(grid.flat, tiles):

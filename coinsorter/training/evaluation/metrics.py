@@ -94,13 +94,12 @@ class ConfusionMatrix:
 
     def list_mistakes(self) -> list[tuple[str, str, int]]:
         """(true label, answer, count) of each wrong pair that occurred, the most frequent first."""
-        wrong = [
-            (row, column, count)
-            for row, line in zip(self.rows, self.counts)
-            for column, count in zip(self.columns, line)
-            if count and row != column
-        ]
-        return sorted(wrong, key=lambda mistake: -mistake[2])
+        mistakes = []
+        for row, counts in zip(self.rows, self.counts):
+            for column, count in zip(self.columns, counts):
+                if count and row != column:
+                    mistakes.append((row, column, count))
+        return sorted(mistakes, key=lambda mistake: -mistake[2])
 
 
 @dataclass(frozen=True)
@@ -150,8 +149,11 @@ class Curve:
         if not len(x):
             return cls((), ())
         count = min(len(x), MAX_CURVE_POINTS)
-        indices = np.unique(np.linspace(0, len(x) - 1, count).round().astype(int))
-        return cls(tuple(x[indices].tolist()), tuple(y[indices].tolist()))
+        evenly = np.linspace(0, len(x) - 1, count)
+        indices = np.unique(evenly.round().astype(int))
+        x_values = x[indices].tolist()
+        y_values = y[indices].tolist()
+        return cls(tuple(x_values), tuple(y_values))
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,11 @@ class ReliabilityBin:
     high: float
     confidence: float
     right: Proportion
+
+    @property
+    def gap(self) -> float:
+        """The distance between confidence and accuracy."""
+        return abs(self.confidence - (self.right.share or 0.0))
 
 
 @dataclass(frozen=True)
@@ -250,20 +257,20 @@ def compute_metrics(
     confidence = np.array([p.confidence for p in genuine])
     correct = np.array([p.is_correct for p in genuine], bool)
     seen = np.array([p.has_coin for p in genuine], bool)
+    genuine_seen = [p for p in genuine if p.has_coin]
+    foreign_seen = [p for p in foreign if p.has_coin]
     return EvaluationMetrics(
         images=len(every),
         genuine=len(genuine),
         foreign=len(foreign),
         unlabelled=len(every) - len(genuine) - len(foreign),
-        no_coin=sum(not p.has_coin for p in genuine),
+        no_coin=len(genuine) - len(genuine_seen),
         foreign_folders=_count_folders(foreign),
         all_answered=compute_closed_set_metrics(truth, answers, labels),
         machine=compute_acceptance(genuine, foreign, labels),
         risk_coverage=compute_risk_coverage(confidence, correct),
         reliability=compute_reliability(confidence[seen], correct[seen]),
-        anomaly=compute_anomaly_metrics(
-            [p for p in genuine if p.has_coin], [p for p in foreign if p.has_coin], max_anomaly
-        ),
+        anomaly=compute_anomaly_metrics(genuine_seen, foreign_seen, max_anomaly),
     )
 
 
@@ -281,7 +288,8 @@ def compute_closed_set_metrics(
     A truth that is no label (a foreign object) lowers the precision of the label it was given,
     and counts nowhere else.
     """
-    genuine = [(true, answer) for true, answer in zip(truth, answers) if true in labels]
+    pairs = zip(truth, answers)
+    genuine = [pair for pair in pairs if pair[0] in labels]
     right = sum(true == answer for true, answer in genuine)
     per_label = _score_labels(truth, answers, labels)
     present = [score for score in per_label.values() if score.coins]
@@ -333,10 +341,14 @@ def count_confusions(
     """
     rows = [label for label in labels if label in set(truth)]
     rows += sorted(set(truth) - set(labels))
-    columns = [label for label in labels if label in {*truth, *answers}]
+    names = {*truth, *answers}
+    columns = [label for label in labels if label in names]
     columns += sorted(set(answers) - set(labels))
     cells = Counter(zip(truth, answers))
-    counts = [tuple(cells[row, column] for column in columns) for row in rows]
+    counts = []
+    for row in rows:
+        line = [cells[row, column] for column in columns]
+        counts.append(tuple(line))
     return ConfusionMatrix(tuple(rows), tuple(columns), tuple(counts))
 
 
@@ -350,7 +362,8 @@ def compute_acceptance(
     accepted = len(genuine_accepted) + foreign_accepted
     wrong = sum(not p.is_correct for p in genuine_accepted)
     reasons = Counter(p.reason for p in genuine if not p.accepted)
-    truth = [str(p.label) for p in genuine] + [FOREIGN_TRUTH] * len(foreign)
+    truth = [str(p.label) for p in genuine]
+    truth += [FOREIGN_TRUTH] * len(foreign)
     answers = [p.predicted if p.accepted else REJECT_ANSWER for p in every]
     return AcceptanceMetrics(
         accepted=accepted,
@@ -374,23 +387,29 @@ def compute_risk_coverage(confidence: np.ndarray, correct: np.ndarray) -> RiskCo
     steps = np.diff(confidence[order], append=-np.inf)
     last = np.flatnonzero(steps < 0)  # the last coin of each run of equal confidence
     coverage = (last + 1) / len(correct)
-    risk = np.cumsum(~correct[order])[last] / (last + 1)
+    wrong = np.cumsum(~correct[order])
+    risk = wrong[last] / (last + 1)
     widths = np.diff(coverage, prepend=0.0)
-    coverage_at = {
-        f"{max_risk:g}": float(coverage[risk <= max_risk].max(initial=0.0)) for max_risk in RISKS
-    }
-    return RiskCoverage(Curve.sample(coverage, risk), float(np.sum(widths * risk)), coverage_at)
+    area = float(np.sum(widths * risk))
+    coverage_at = {}
+    for max_risk in RISKS:
+        allowed = coverage[risk <= max_risk]
+        coverage_at[f"{max_risk:g}"] = float(allowed.max(initial=0.0))
+    return RiskCoverage(Curve.sample(coverage, risk), area, coverage_at)
 
 
 def compute_reliability(confidence: np.ndarray, correct: np.ndarray) -> Reliability:
     """Accuracy over confidence, float (n,) and bool (n,), in BIN_COUNT bins; empty ones omitted."""
-    numbers = np.clip(np.ceil(confidence * BIN_COUNT).astype(int) - 1, 0, BIN_COUNT - 1)
+    numbers = np.ceil(confidence * BIN_COUNT).astype(int) - 1
+    numbers = np.clip(numbers, 0, BIN_COUNT - 1)
     bins = []
     for number in np.unique(numbers).tolist():
         members = numbers == number
         bins.append(_fill_bin(number, confidence[members], correct[members]))
-    error = sum(b.right.of * abs(b.confidence - (b.right.share or 0.0)) for b in bins)
-    return Reliability(tuple(bins), error / len(correct) if len(correct) else None)
+    if not len(correct):
+        return Reliability((), None)
+    error = sum(b.right.of * b.gap for b in bins)
+    return Reliability(tuple(bins), error / len(correct))
 
 
 def _fill_bin(number: int, confidence: np.ndarray, correct: np.ndarray) -> ReliabilityBin:
@@ -408,20 +427,32 @@ def compute_anomaly_metrics(
     max_anomaly: Mapping[str, float],
 ) -> AnomalyMetrics:
     """Figures of the anomaly score by itself; the machine also checks confidence and diameter."""
-    genuine_within = sum(p.anomaly <= max_anomaly[p.predicted] for p in genuine)
-    foreign_within = sum(p.anomaly <= max_anomaly[p.predicted] for p in foreign)
-    scores = [p.anomaly for p in genuine], [p.anomaly for p in foreign]
-    doubts = [1 - p.confidence for p in genuine], [1 - p.confidence for p in foreign]
+    scores = _list_scores(genuine), _list_scores(foreign)
+    doubts = _list_doubts(genuine), _list_doubts(foreign)
     lost, caught = compute_roc(*scores)
+    foreign_beyond = len(foreign) - _count_within(foreign, max_anomaly)
     return AnomalyMetrics(
-        tpr=Proportion.from_counts(genuine_within, len(genuine)),
-        tnr=Proportion.from_counts(len(foreign) - foreign_within, len(foreign)),
+        tpr=Proportion.from_counts(_count_within(genuine, max_anomaly), len(genuine)),
+        tnr=Proportion.from_counts(foreign_beyond, len(foreign)),
         auroc=compute_auroc(*scores),
         auroc_confidence=compute_auroc(*doubts),
         caught_at_5=_max_caught(lost, caught, GENUINE_LOSS),
         roc=Curve.sample(lost, caught),
         roc_confidence=Curve.sample(*compute_roc(*doubts)),
     )
+
+
+def _count_within(predictions: Sequence[Prediction], max_anomaly: Mapping[str, float]) -> int:
+    """How many have an anomaly score within the threshold of their likeliest label."""
+    return sum(p.anomaly <= max_anomaly[p.predicted] for p in predictions)
+
+
+def _list_scores(predictions: Sequence[Prediction]) -> list[float]:
+    return [p.anomaly for p in predictions]
+
+
+def _list_doubts(predictions: Sequence[Prediction]) -> list[float]:
+    return [1 - p.confidence for p in predictions]
 
 
 def _max_caught(lost: np.ndarray, caught: np.ndarray, max_lost: float) -> float | None:

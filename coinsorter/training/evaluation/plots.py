@@ -27,6 +27,7 @@ from coinsorter.training.evaluation.metrics import (
     AnomalyMetrics,
     ClosedSetMetrics,
     ConfusionMatrix,
+    Curve,
     LabelScore,
     Reliability,
     ReliabilityBin,
@@ -117,7 +118,15 @@ def _write_counts(axes: Axes, matrix: ConfusionMatrix, font_size: float) -> None
             if not count:
                 continue
             colour = PAPER if count > 0.45 * sum(line) else INK
-            axes.text(x, y, f"{count}", ha="center", va="center", fontsize=font_size, color=colour)
+            axes.text(
+                x,
+                y,
+                f"{count}",
+                ha="center",
+                va="center",
+                fontsize=font_size,
+                color=colour,
+            )
 
 
 @render
@@ -145,8 +154,23 @@ def _draw_scores(axes: Axes, scores: Sequence[LabelScore]) -> None:
     for y, score in enumerate(scores):
         if score.precision is not None:
             axes.plot([precision[y], recall[y]], [y, y], color=FAINT, linewidth=2, zorder=1)
-    axes.scatter(precision, rows, color=GOLD, s=26, label="precision", zorder=3)
-    axes.scatter(recall, rows, color=BLUE, s=26, marker="D", label="recall", zorder=2)
+    axes.scatter(
+        precision,
+        rows,
+        color=GOLD,
+        s=26,
+        label="precision",
+        zorder=3,
+    )
+    axes.scatter(
+        recall,
+        rows,
+        color=BLUE,
+        s=26,
+        marker="D",
+        label="recall",
+        zorder=2,
+    )
     lowest = min([1.0, *(value for value in (*precision, *recall) if not np.isnan(value))])
     axes.set_xlim(max(-0.03, lowest - 0.05 - 0.1 * (1 - lowest)), 1.01)
 
@@ -160,11 +184,7 @@ def plot_risk_coverage(risk_coverage: RiskCoverage, machine: tuple[float, float]
     """
     figure = create_figure(HALF_WIDTH, 3.8)
     axes = figure.add_subplot()
-    coverage = 100 * np.array(risk_coverage.curve.x)
-    risk = 100 * np.array(risk_coverage.curve.y)
-    axes.step(coverage, risk, where="post", color=BLUE, linewidth=1.8, label="by confidence alone")
-    axes.fill_between(coverage, risk, step="post", color=BLUE, alpha=0.1, linewidth=0)
-    highest = max([0.0, *risk])
+    highest = _draw_risk(axes, risk_coverage.curve)
     if machine:
         x, y = 100 * machine[0], 100 * machine[1]
         _mark_point(axes, x, y, "the machine's thresholds")
@@ -181,9 +201,41 @@ def plot_risk_coverage(risk_coverage: RiskCoverage, machine: tuple[float, float]
     return figure
 
 
+def _draw_risk(axes: Axes, curve: Curve) -> float:
+    """The curve in per cent; returns the highest risk."""
+    coverage = 100 * np.array(curve.x)
+    risk = 100 * np.array(curve.y)
+    axes.step(
+        coverage,
+        risk,
+        where="post",
+        color=BLUE,
+        linewidth=1.8,
+        label="by confidence alone",
+    )
+    axes.fill_between(
+        coverage,
+        risk,
+        step="post",
+        color=BLUE,
+        alpha=0.1,
+        linewidth=0,
+    )
+    return max([0.0, *risk])
+
+
 def _mark_point(axes: Axes, x: float, y: float, label: str) -> None:
     """Marks where the machine works on a curve."""
-    axes.plot(x, y, "o", color=BAD, markersize=8, clip_on=False, label=label, zorder=5)
+    axes.plot(
+        x,
+        y,
+        "o",
+        color=BAD,
+        markersize=8,
+        clip_on=False,
+        label=label,
+        zorder=5,
+    )
 
 
 @render
@@ -195,14 +247,26 @@ def plot_reliability(reliability: Reliability) -> Figure:
     title = "Reliability"
     if reliability.expected_error is not None:
         title += f": off by {100 * reliability.expected_error:.2g} % on average"
-    upper.set(title=title, ylabel="share right", ylim=(-0.02, 1.02), xlim=(-0.02, 1.02))
+    upper.set(
+        title=title,
+        ylabel="share right",
+        ylim=(-0.02, 1.02),
+        xlim=(-0.02, 1.02),
+    )
     upper.legend(loc="upper left")
     _draw_bin_counts(lower, reliability.bins)
     return figure
 
 
 def _draw_accuracies(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as sure as right")
+    axes.plot(
+        [0, 1],
+        [0, 1],
+        color=GREY,
+        linestyle="--",
+        linewidth=1,
+        label="as sure as right",
+    )
     confidence = [b.confidence for b in bins]
     low = [_nan_if_none(b.right.low_95) for b in bins]
     high = [_nan_if_none(b.right.high_95) for b in bins]
@@ -334,7 +398,15 @@ def _draw_accuracy_by_angle(
     """One curve, closed: at 360 degrees it is as at 0."""
     angles_deg = [*study.angles_deg, 360.0]
     percent = 100 * np.array([*accuracy, accuracy[0]])
-    axes.plot(angles_deg, percent, ".-", color=colour, linewidth=1.6, markersize=7, label=name)
+    axes.plot(
+        angles_deg,
+        percent,
+        ".-",
+        color=colour,
+        linewidth=1.6,
+        markersize=7,
+        label=name,
+    )
 
 
 @render

@@ -128,7 +128,8 @@ def cross_validate(
     for done, (trained_on, held_out) in enumerate(folds, 1):
         forest = build_forest().fit(values[trained_on], truth[trained_on])
         answers[held_out] = forest.predict(values[held_out])
-        losses.append(_measure_losses(forest, values[held_out], truth[held_out], table))
+        fold_losses = _measure_losses(forest, values[held_out], truth[held_out], table)
+        losses.append(fold_losses)
         report_progress(done)
     how = f"{count} parts of whole bursts, "
     how += "each judged by a forest that was trained on the others"
@@ -205,11 +206,14 @@ def _measure_losses(
     chosen = rng.permutation(len(truth))[:MAX_SHUFFLED_COINS]
     values, truth = values[chosen], truth[chosen]
     columns = _group_columns(_list_selected(table))
-    copies = [_shuffle(values, own, rng) for own in columns.values() for _ in range(SHUFFLES)]
-    answers = forest.predict(np.concatenate([values, *copies])).reshape(-1, len(truth))
-    balanced = _balanced_accuracies(answers, truth)
-    shuffled = balanced[1:].reshape(-1, SHUFFLES).mean(axis=1)
-    return dict(zip(columns, (balanced[0] - shuffled).tolist()))
+    copies = [values]
+    for together in columns.values():
+        copies += [_shuffle(values, together, rng) for _ in range(SHUFFLES)]
+    answers = forest.predict(np.concatenate(copies))
+    balanced = _balanced_accuracies(answers.reshape(-1, len(truth)), truth)
+    shuffled = balanced[1:].reshape(-1, SHUFFLES)
+    losses = balanced[0] - shuffled.mean(axis=1)
+    return dict(zip(columns, losses.tolist()))
 
 
 def _group_columns(names: list[str]) -> dict[str, list[int]]:
@@ -222,13 +226,17 @@ def _group_columns(names: list[str]) -> dict[str, list[int]]:
 
 def _shuffle(values: np.ndarray, columns: list[int], rng: np.random.Generator) -> np.ndarray:
     shuffled = values.copy()
-    shuffled[:, columns] = values[rng.permutation(len(values))][:, columns]
+    other_coins = values[rng.permutation(len(values))]
+    shuffled[:, columns] = other_coins[:, columns]
     return shuffled
 
 
 def _balanced_accuracies(answers: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Balanced accuracy of each row of answers, (rows, coins): float (rows,)."""
-    recalls = [(answers[:, truth == label] == label).mean(axis=1) for label in np.unique(truth)]
+    recalls = []
+    for label in np.unique(truth):
+        is_right = answers[:, truth == label] == label
+        recalls.append(is_right.mean(axis=1))
     balanced: np.ndarray = np.mean(recalls, axis=0)
     return balanced
 
@@ -237,10 +245,13 @@ def _average_losses(
     losses: list[dict[str, float]], names: Sequence[str] | set[str]
 ) -> dict[str, float]:
     """The mean over the folds of some losses, the largest first."""
-    means = {
-        name: float(np.mean([loss[name] for loss in losses])) for name in losses[0] if name in names
-    }
-    return dict(sorted(means.items(), key=lambda item: -item[1]))
+    means = {}
+    for name in losses[0]:
+        if name in names:
+            by_fold = [loss[name] for loss in losses]
+            means[name] = float(np.mean(by_fold))
+    ranked = sorted(means.items(), key=lambda item: -item[1])
+    return dict(ranked)
 
 
 def rank_measures(table: FeatureTable, values: np.ndarray, truth: np.ndarray) -> tuple[str, ...]:
@@ -257,7 +268,8 @@ def rank_measures(table: FeatureTable, values: np.ndarray, truth: np.ndarray) ->
     best: list[str] = []
     for index in np.argsort(-information, kind="stable"):
         family = family_of(names[index])
-        if sum(family_of(name) == family for name in best) < MAX_PER_FAMILY:
+        relatives = [name for name in best if family_of(name) == family]
+        if len(relatives) < MAX_PER_FAMILY:
             best.append(names[index])
     return tuple(best[:MAX_INFORMATIVE])
 
@@ -286,7 +298,8 @@ def train_one_class_svm(table: FeatureTable, own: Sequence[bool]) -> tuple[Pipel
     if count > 1:
         for trained_on, held_out in GroupKFold(count).split(rows, groups=groups):
             fold = build_one_class_svm().fit(values[rows[trained_on]])
-            scores[rows[held_out]] = fold.decision_function(values[rows[held_out]])
+            unseen = rows[held_out]
+            scores[unseen] = fold.decision_function(values[unseen])
     return svm, scores
 
 
@@ -294,8 +307,9 @@ def evaluate_one_class(scores: np.ndarray, own: Sequence[bool]) -> OneClassMetri
     """Figures of the scores of coins; own: which of them have the SVM's labels."""
     is_own = np.asarray(own, bool)
     genuine, foreign = scores[is_own], scores[~is_own]
+    outside = int((genuine < 0).sum())
     return OneClassMetrics(
-        outside=Proportion.from_counts(int((genuine < 0).sum()), len(genuine)),
+        outside=Proportion.from_counts(outside, len(genuine)),
         foreign=len(foreign),
         auroc=compute_auroc((-genuine).tolist(), (-foreign).tolist()),
     )

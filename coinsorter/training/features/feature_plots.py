@@ -29,17 +29,20 @@ def plot_distributions(measures: Mapping[str, Mapping[str, np.ndarray]]) -> Figu
     columns = min(MAX_COLUMNS, max(1, len(measures)))
     rows = -(-len(measures) // columns)
     labels = list(next(iter(measures.values())))
-    height = rows * max(1.9, min(8.0, 0.75 + 0.24 * len(labels)))
-    figure = create_figure(FULL_WIDTH, height)
+    panel_height = max(1.9, min(8.0, 0.75 + 0.24 * len(labels)))
+    figure = create_figure(FULL_WIDTH, rows * panel_height)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(measures) :]:
         axes.set_axis_off()
     font_size = max(4.5, min(8.5, 260 / len(labels)))
-    for number, (axes, (name, by_label)) in enumerate(zip(grid.flat, measures.items())):
+    rows_of_boxes = range(1, len(labels) + 1)
+    for number, (name, by_label) in enumerate(measures.items()):
+        axes = grid.flat[number]
         _draw_boxes(axes, by_label)
         axes.set_title(name, fontsize=8.5)
-        names = labels if number % columns == 0 else [""] * len(labels)
-        axes.set_yticks(range(1, len(labels) + 1), names, fontsize=font_size)
+        is_leftmost = number % columns == 0
+        names = labels if is_leftmost else [""] * len(labels)
+        axes.set_yticks(rows_of_boxes, names, fontsize=font_size)
         axes.invert_yaxis()
     return figure
 
@@ -66,8 +69,8 @@ def plot_importances(families: Mapping[str, float], measures: Mapping[str, float
 
     Both come with the largest loss first. Measures that lose nothing are left out.
     """
-    costly = {name: loss for name, loss in measures.items() if loss > 0}
-    most = dict(list(costly.items())[:MAX_IMPORTANCES])
+    costly = [(name, loss) for name, loss in measures.items() if loss > 0]
+    most = dict(costly[:MAX_IMPORTANCES])
     figure = create_figure(FULL_WIDTH, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=(2, 3))
     _draw_losses(left, families, "A whole family shuffled")

@@ -59,7 +59,8 @@ class FeatureTable:
 
     def to_array(self, coins: Sequence[MeasuredCoin] | None = None) -> np.ndarray:
         """The measures as float (n, measures), of some coins or all; nan where one is not known."""
-        rows = [list(coin.measures.values()) for coin in (self.coins if coins is None else coins)]
+        chosen = self.coins if coins is None else coins
+        rows = [list(coin.measures.values()) for coin in chosen]
         return np.array(rows, float).reshape(-1, len(self.names))
 
 
@@ -77,20 +78,23 @@ def measure_folder(
     one burst; with 0 each image is a burst of its own. Raises InputError where no coin is found.
     """
     paths = list_images(folder)
-    groups = number_bursts(paths, burst_s) if burst_s else range(1, len(paths) + 1)
+    groups: Sequence[int] = range(1, len(paths) + 1)
+    if burst_s:
+        groups = number_bursts(paths, burst_s)
     coins: list[MeasuredCoin] = []
     left_out: dict[str, str] = {}
     examples: dict[str, np.ndarray] = {}
-    for number, (path, group) in enumerate(zip(paths, groups), 1):
+    for path, group in zip(paths, groups):
+        relative = path.relative_to(folder)
         measured = _measure_image(path, bundle, crops)
         if isinstance(measured, str):
-            left_out[str(path.relative_to(folder))] = measured
+            left_out[str(relative)] = measured
         else:
             measures, crop = measured
             label = _find_label(path, folder, bundle)
-            coins.append(MeasuredCoin(path.relative_to(folder), label, int(group), measures))
+            coins.append(MeasuredCoin(relative, label, group, measures))
             examples.setdefault(label or "", crop)
-        report_progress(number)
+        report_progress(len(coins) + len(left_out))
     if not coins:
         reasons = "; ".join(sorted(set(left_out.values())))
         raise InputError(
@@ -122,9 +126,15 @@ def find_outline(pixels: np.ndarray, bundle: Bundle | None, crops: bool) -> Circ
         return quality.locate_in_crop(pixels, STANDARD.surround)
     if min(pixels.shape[:2]) < MIN_SIDE_PX:
         return "too small"
-    if bundle and pixels.shape[:2] != (bundle.view.height_px, bundle.view.width_px):
+    if bundle and not _is_view(pixels, bundle):
         return "not the bundle's view"
     return find_only_coin(pixels, _choose_search(pixels, bundle))
+
+
+def _is_view(pixels: np.ndarray, bundle: Bundle) -> bool:
+    """Whether an image is as large as the bundle's view."""
+    view = bundle.view
+    return pixels.shape[:2] == (view.height_px, view.width_px)
 
 
 def _choose_search(pixels: np.ndarray, bundle: Bundle | None) -> Search:
@@ -155,8 +165,8 @@ def format_csv(table: FeatureTable, scores: Sequence[float] | None = None) -> st
         values = list(coin.measures.values())
         if scores is not None:
             values.append(scores[number])
-        label = coin.label or ""
-        writer.writerow([coin.path.as_posix(), label, coin.group, *_format_values(values)])
+        row = [coin.path.as_posix(), coin.label or "", coin.group]
+        writer.writerow([*row, *_format_values(values)])
     return text.getvalue()
 
 

@@ -63,14 +63,19 @@ MIN_SUM = 1e-9
 
 def _select_zone(low: float, high: float) -> np.ndarray:
     """Where in the standard crop a ring lies, its radii in the coin's: bool (n, n)."""
-    steps = (np.arange(STANDARD.size_px) - (STANDARD.size_px - 1) / 2) / RADIUS_PX
+    centre_px = (STANDARD.size_px - 1) / 2
+    steps = (np.arange(STANDARD.size_px) - centre_px) / RADIUS_PX
     radii = np.hypot(*np.meshgrid(steps, steps))
     inside: np.ndarray = (radii >= low) & (radii < high)
     return inside
 
 
 _COIN = _select_zone(*WHOLE)
-_ZONES = {"all": _COIN, "core": _select_zone(*CORE), "ring": _select_zone(*RING)}
+_ZONES = {
+    "all": _COIN,
+    "core": _select_zone(*CORE),
+    "ring": _select_zone(*RING),
+}
 _PROFILE = [
     _select_zone(number / PROFILE_RINGS, (number + 1) / PROFILE_RINGS)
     for number in range(PROFILE_RINGS)
@@ -144,9 +149,11 @@ def _cut_patch(pixels: np.ndarray, circle: Circle) -> np.ndarray:
 
 def _select_coin(patch: np.ndarray, belt: tuple[float, float, float]) -> np.ndarray:
     """What differs from the belt: uint8 (n, n), 255 where it does (Otsu's threshold)."""
-    difference = np.abs(patch - np.array(belt)).max(axis=2).astype(np.uint8)
-    smooth = cv2.GaussianBlur(difference, (0, 0), 1.0)
-    mask = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]
+    difference = np.abs(patch - np.array(belt))
+    largest = difference.max(axis=2).astype(np.uint8)
+    smooth = cv2.GaussianBlur(largest, (0, 0), 1.0)
+    method = cv2.THRESH_BINARY | cv2.THRESH_OTSU
+    _, mask = cv2.threshold(smooth, 0, 255, method)
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     return cv2.morphologyEx(mask, cv2.MORPH_OPEN, ellipse)
 
@@ -181,7 +188,8 @@ def _measure_contour(contour: np.ndarray | None) -> dict[str, float]:
     """How round the contour is, how free of dents, and how long-stretched; nan without one."""
     circularity = solidity = eccentricity = np.nan
     if contour is not None:
-        circularity = 4 * pi * cv2.contourArea(contour) / cv2.arcLength(contour, True) ** 2
+        area, length = cv2.contourArea(contour), cv2.arcLength(contour, True)
+        circularity = 4 * pi * area / length**2
         region = regionprops(label_regions(_fill_contour(contour)))[0]
         solidity, eccentricity = region.solidity, region.eccentricity
     return {
@@ -193,7 +201,8 @@ def _measure_contour(contour: np.ndarray | None) -> dict[str, float]:
 
 def _fill_contour(contour: np.ndarray) -> np.ndarray:
     """The silhouette of a contour: uint8 (PATCH_EDGE_PX, PATCH_EDGE_PX), 1 inside."""
-    points = np.rint(contour * PATCH_RADIUS_PX + (PATCH_EDGE_PX - 1) / 2).astype(np.int32)
+    centre_px = (PATCH_EDGE_PX - 1) / 2
+    points = np.rint(contour * PATCH_RADIUS_PX + centre_px).astype(np.int32)
     blank = np.zeros((PATCH_EDGE_PX, PATCH_EDGE_PX), np.uint8)
     return cv2.drawContours(blank, [points], -1, 1, cv2.FILLED)
 
@@ -201,11 +210,12 @@ def _fill_contour(contour: np.ndarray) -> np.ndarray:
 def _measure_moments(grey: np.ndarray) -> dict[str, float]:
     """Hu's seven moments of the brightness, as logarithms that keep the sign."""
     on_coin = np.where(_COIN, grey, 0).astype(np.uint8)
-    moments = cv2.HuMoments(cv2.moments(on_coin)).ravel().tolist()
-    return {
-        f"shape_hu_{number}_log10": -np.copysign(log10(max(abs(moment), MIN_MOMENT)), moment)
-        for number, moment in enumerate(moments, 1)
-    }
+    moments = cv2.HuMoments(cv2.moments(on_coin))
+    measures: dict[str, float] = {}
+    for number, moment in enumerate(moments.ravel().tolist(), 1):
+        magnitude = log10(max(abs(moment), MIN_MOMENT))
+        measures[f"shape_hu_{number}_log10"] = -np.copysign(magnitude, moment)
+    return measures
 
 
 def _measure_colour(crop: np.ndarray, lab: np.ndarray) -> dict[str, float]:
@@ -218,7 +228,9 @@ def _measure_colour(crop: np.ndarray, lab: np.ndarray) -> dict[str, float]:
     for zone, where in _ZONES.items():
         measures |= _measure_channels(zone, lab[where], hsv[where])
         measures |= _measure_hue(zone, hsv[where])
-    apart = lab[_ZONES["core"]].mean(axis=0) - lab[_ZONES["ring"]].mean(axis=0)
+    core = lab[_ZONES["core"]].mean(axis=0)
+    ring = lab[_ZONES["ring"]].mean(axis=0)
+    apart = core - ring
     for channel, difference in zip("lab", apart):
         measures[f"colour_core_minus_ring_lab_{channel}"] = float(difference)
     measures["colour_core_to_ring_delta_e"] = float(np.linalg.norm(apart))
@@ -236,17 +248,20 @@ def _measure_channels(zone: str, lab: np.ndarray, hsv: np.ndarray) -> dict[str, 
     }
     measures: dict[str, float] = {}
     for channel, values in channels.items():
-        measures[f"colour_{zone}_{channel}_mean"] = float(values.mean())
-        measures[f"colour_{zone}_{channel}_spread"] = float(values.std())
+        name = f"colour_{zone}_{channel}"
+        measures[f"{name}_mean"] = float(values.mean())
+        measures[f"{name}_spread"] = float(values.std())
     return measures
 
 
 def _measure_hue(zone: str, hsv: np.ndarray) -> dict[str, float]:
     """Mean hue as cosine and sine, weighted by saturation, and its circular standard deviation."""
-    directions = hsv[:, 1] * np.exp(2j * pi * hsv[:, 0])
-    mean = np.sum(directions) / max(hsv[:, 1].sum(), MIN_SUM)
+    hue, saturation = hsv[:, 0], hsv[:, 1]
+    directions = saturation * np.exp(2j * pi * hue)
+    mean = np.sum(directions) / max(saturation.sum(), MIN_SUM)
     length = min(1.0, max(abs(mean), MIN_SUM))
-    std_deg = min(180.0, np.degrees(np.sqrt(-2 * np.log(length))))
+    std = np.sqrt(-2 * np.log(length))
+    std_deg = min(180.0, np.degrees(std))
     return {
         f"colour_{zone}_hue_cos": float(mean.real),
         f"colour_{zone}_hue_sin": float(mean.imag),
@@ -273,10 +288,12 @@ def _measure_patterns(grey: np.ndarray) -> dict[str, float]:
 def _measure_cooccurrence(grey: np.ndarray) -> dict[str, float]:
     """Haralick's measures (1973) of co-occurring grey levels by distance, averaged over angles."""
     # Level 0 stands for all that is not coin, and is left out of the counts.
-    levels = np.where(_COIN, grey.astype(int) * GLCM_LEVELS // 256 + 1, 0).astype(np.uint8)
+    coin_levels = grey.astype(int) * GLCM_LEVELS // 256 + 1
+    levels = np.where(_COIN, coin_levels, 0).astype(np.uint8)
     counts = graycomatrix(levels, GLCM_STEPS_PX, GLCM_ANGLES, GLCM_LEVELS + 1, symmetric=True)
     pairs = counts[1:, 1:].astype(float)
-    pairs /= np.maximum(1, pairs.sum(axis=(0, 1), keepdims=True))
+    totals = pairs.sum(axis=(0, 1), keepdims=True)
+    pairs /= np.maximum(1, totals)
     measures: dict[str, float] = {}
     for name in GLCM_PROPERTIES:
         by_step = graycoprops(pairs, name).mean(axis=1)
@@ -293,9 +310,11 @@ def _measure_edges(grey: np.ndarray) -> dict[str, float]:
     along = cv2.Sobel(grey, cv2.CV_32F, 1, 0) / 8
     across = cv2.Sobel(grey, cv2.CV_32F, 0, 1) / 8
     strength = np.hypot(along, across)[_INSIDE_RIM]
-    angles = np.arctan2(across, along)[_INSIDE_RIM] % pi
+    direction = np.arctan2(across, along)[_INSIDE_RIM]
+    angles = direction % pi
+    is_edge = cv2.Canny(grey, *CANNY)[_INSIDE_RIM] > 0
     return {
-        "edge_density_share": float((cv2.Canny(grey, *CANNY)[_INSIDE_RIM] > 0).mean()),
+        "edge_density_share": float(is_edge.mean()),
         "edge_strength_grey_per_px": float(strength.mean()),
         "edge_orientation_entropy_bits": _orientation_entropy(angles, strength),
     }
@@ -305,5 +324,6 @@ def _orientation_entropy(angles: np.ndarray, strength: np.ndarray) -> float:
     """Bits of the distribution of angles, radians below pi, weighted by strength."""
     bins = (angles / pi * ORIENTATIONS).astype(int) % ORIENTATIONS
     weights = np.bincount(bins, strength, ORIENTATIONS)
-    shares = weights[weights > 0] / max(weights.sum(), MIN_SUM)
+    total = max(weights.sum(), MIN_SUM)
+    shares = weights[weights > 0] / total
     return float(-(shares * np.log2(shares)).sum())
