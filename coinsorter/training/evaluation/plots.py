@@ -221,7 +221,7 @@ def _draw_risk(axes: Axes, curve: Curve) -> float:
         alpha=0.1,
         linewidth=0,
     )
-    return max([0.0, *risk])
+    return float(max([0.0, *risk]))
 
 
 def _mark_point(axes: Axes, x: float, y: float, label: str) -> None:
