@@ -1,1 +1,1 @@
-"""What the commands do, without argparse: doctor, benchmark, replay, capture, calibration, wiring."""
+"""What the commands do, without argparse: doctor, benchmark, replay, capture, calibration."""

@@ -21,7 +21,7 @@ from tests.conftest import CONFIG, CROWNS
 
 @pytest.fixture
 def settings(tmp_path, without_hardware):
-    """A config.yaml of a machine whose camera shows a recorded belt and whose servos are mock ones."""
+    """A config.yaml with a recorded belt for a camera, and mock servos."""
     path = tmp_path / "config.yaml"
     path.write_text(without_hardware)
     assert read_config(path)[1] == []
@@ -39,7 +39,7 @@ def shipped_settings(tmp_path):
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory) -> Path:
-    """Simulated pictures of single coins: three denominations, tokens, and things that are no pictures."""
+    """Simulated frames of single coins: four each of three denominations and of tokens."""
     folder = tmp_path_factory.mktemp("photographs")
     rng = np.random.default_rng(5)
     camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)

@@ -28,7 +28,7 @@ TOLERANCE_MM = 1.5
 
 
 class SensedBelt:
-    """The simulated belt's camera; whatever falls through an open flap trips that bin's drop sensor (simulated too) on its way."""
+    """The simulated belt's camera; what falls through an open flap trips that bin's drop sensor."""
 
     def __init__(
         self, simulated: SimulatedMachine, pins: MockFactory, rng: np.random.Generator
@@ -70,7 +70,9 @@ def wired(text: str, moved: dict[str, float]) -> str:
     """Settings with drop sensors, and flaps at other distances."""
     for name, pin in DROP_PINS.items():
         index = list(DROP_PINS).index(name)
-        before = f"flap: {{pin: {5 + index}, rest_deg: 90, open_deg: 135, distance_mm: {160 + 40 * index},"
+        configured_mm = 160 + 40 * index
+        angles = "rest_deg: 90, open_deg: 135"
+        before = f"flap: {{pin: {5 + index}, {angles}, distance_mm: {configured_mm},"
         assert text.count(before) == 1
         after = before.replace("pin: ", f"drop_pin: {pin}, pin: ").replace(
             f"{160 + 40 * index},", f"{moved.get(name, 160 + 40 * index)},"
@@ -91,7 +93,7 @@ def sensor_settings(tmp_path):
 
 @pytest.fixture
 def belt(tmp_path, crowns, monkeypatch, sensor_settings):
-    """A belt with coins 200 mm apart, flaps where they truly are, servos and sensors; what the command opens is this."""
+    """What the command opens: a belt with coins 200 mm apart, and flaps at their true places."""
     true = tmp_path / "true.yaml"
     true.write_text(wired(CONFIG.read_text(), TRUE_MM))
     simulated = SimulatedMachine(
@@ -137,20 +139,20 @@ def test_flaps_are_found_where_they_are_and_written(command, sensor_settings, be
         sensor_settings,
     )
     assert status == 0, err
-    found, before = load_config(sensor_settings), load_config(CONFIG)
-    for now, was in zip(found.bins, before.bins):
+    after, before = load_config(sensor_settings), load_config(CONFIG)
+    for now, was in zip(after.bins, before.bins):
         if now.name in TRUE_MM:
             assert now.flap.distance_mm == pytest.approx(TRUE_MM[now.name], abs=TOLERANCE_MM)
             assert 1000 * FALL_S < now.flap.drop_ms < 1000 * FALL_S + 40
         else:
             assert now.flap == was.flap
-    assert found.belt.speed_mm_s == pytest.approx(250, rel=0.01)
+    assert after.belt.speed_mm_s == pytest.approx(250, rel=0.01)
     assert (
-        f"its flap is at {found.bins[0].flap.distance_mm} mm, with a standard error of" in out
+        f"its flap is at {after.bins[0].flap.distance_mm} mm, with a standard error of" in out
         and "(config.yaml: 160)" in out
     )
     assert (
-        f"bins[1].flap.distance_mm: {found.bins[1].flap.distance_mm}\n" in out
+        f"bins[1].flap.distance_mm: {after.bins[1].flap.distance_mm}\n" in out
         and out.splitlines()[-1] == f"{sensor_settings}: written"
     )
     assert at_rest(belt)
@@ -170,7 +172,7 @@ def test_ctrl_c_brings_the_open_flap_to_rest_and_writes_nothing(command, sensor_
     ] and at_rest(belt)
 
 
-def test_a_sensor_that_sees_no_coin_fall_is_told_and_the_flap_goes_to_rest(
+def test_a_sensor_that_sees_no_coin_fall_is_named_and_the_flap_goes_to_rest(
     command, sensor_settings, belt
 ):
     belt._falls = []
@@ -192,7 +194,7 @@ def test_a_sensor_that_sees_no_coin_fall_is_told_and_the_flap_goes_to_rest(
     [
         (
             ["crown_1", "--fall-mm", "80"],
-            "bin crown_1 has no drop sensor that could see coins fall; wire one and set its flap.drop_pin",
+            "bin crown_1 has no drop sensor that could see coins fall; wire one and set its",
         ),
         (["bit_10", "crown_1", "--fall-mm", "80"], "bin crown_1 has no drop sensor"),
         (["gold", "--fall-mm", "80"], "gold: no such bin; there are bit_10"),
@@ -215,9 +217,9 @@ def test_without_a_bin_no_flap_moves(command, sensor_settings, belt):
 
 def test_the_belts_speed_is_measured_on_coins_that_ride_by(command, settings):
     status, out, _ = command("calibrate", "belt", "--coins", 8, "--config", settings, "--json")
-    found = json.loads(out)
-    assert status == 0 and found["coins"] == 8 and not found["written"]
+    result = json.loads(out)
+    assert status == 0 and result["coins"] == 8 and not result["written"]
     assert (
-        found["speed_mm_s"] == pytest.approx(250, rel=0.05)
-        and 0.5 <= found["speed_tolerance_percent"] < 20
+        result["speed_mm_s"] == pytest.approx(250, rel=0.05)
+        and 0.5 <= result["speed_tolerance_percent"] < 20
     )

@@ -18,7 +18,7 @@ def test_flaps_are_calibrated_by_hand_and_written_with_all_comments_kept(
     )
 
 
-def test_flaps_that_nobody_changed_are_left_as_they_are(command, settings, monkeypatch):
+def test_flaps_that_were_not_changed_are_left_as_they_are(command, settings, monkeypatch):
     def ends(prompt):
         raise EOFError
 

@@ -22,15 +22,17 @@ def coins(tmp_path):
 def test_the_scale_is_found_and_config_yaml_is_left_alone(command, shipped_settings, coins):
     before = shipped_settings.read_text()
     status, out, _ = command("calibrate", "view", coins, "--config", shipped_settings, "--json")
-    found = json.loads(out)
-    assert status == 0 and found["coins"] == 12 and found["left_out"] == {} and not found["written"]
-    tilts = found["tilt_along_percent"] / 100, found["tilt_across_percent"] / 100
-    plane = ScalePlane(found["px_per_mm"], *tilts, 640, 480, found["barrel_percent"] / 100)
+    result = json.loads(out)
+    assert (
+        status == 0 and result["coins"] == 12 and result["left_out"] == {} and not result["written"]
+    )
+    tilts = result["tilt_along_percent"] / 100, result["tilt_across_percent"] / 100
+    plane = ScalePlane(result["px_per_mm"], *tilts, 640, 480, result["barrel_percent"] / 100)
     for x, y in ((70, 70), (570, 70), (320, 240), (70, 410), (570, 410)):
         assert plane.px_per_mm_at(x, y) == pytest.approx(TRUE_SCALE.px_per_mm_at(x, y), rel=0.008)
     assert (
-        found["scatter"] < 0.01
-        and found["known_to"] < 0.01
+        result["scatter"] < 0.01
+        and result["known_to"] < 0.01
         and shipped_settings.read_text() == before
     )
 
@@ -53,7 +55,7 @@ def test_written_numbers_are_in_force_and_every_comment_is_still_there(
     )
 
 
-def test_what_belongs_into_config_yaml_is_told_option_by_option_and_what_to_do_with_it(
+def test_numbers_for_config_yaml_are_printed_option_by_option_with_what_to_do_next(
     command, shipped_settings, coins
 ):
     out = command("calibrate", "view", coins, "--config", shipped_settings)[1].splitlines()
@@ -70,19 +72,19 @@ def test_what_belongs_into_config_yaml_is_told_option_by_option_and_what_to_do_w
 
 
 def test_folders_may_have_a_labels_other_names(command, shipped_settings, coins):
-    facts = shipped_settings.parent / "models" / "crowns" / "bundle.yaml"
-    said = yaml.safe_load(facts.read_text())
-    (label,) = [one for one in said["labels"] if one["name"] == "bit_10"]
+    path = shipped_settings.parent / "models" / "crowns" / "bundle.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    (label,) = [one for one in manifest["labels"] if one["name"] == "bit_10"]
     label["also"] = ["ten"]
-    facts.write_text(yaml.safe_dump(said, sort_keys=False))
+    path.write_text(yaml.safe_dump(manifest, sort_keys=False))
     (coins / "bit_10").rename(coins / "ten")
-    found = json.loads(
+    result = json.loads(
         command("calibrate", "view", coins, "--config", shipped_settings, "--json")[1]
     )
-    assert found["coins"] == 12 and found["left_out"] == {}
+    assert result["coins"] == 12 and result["left_out"] == {}
 
 
-def test_pictures_that_cannot_be_used_are_left_out_with_their_reasons(
+def test_images_that_cannot_be_used_are_left_out_with_their_reasons(
     command, shipped_settings, coins
 ):
     (coins / "token").mkdir()
@@ -92,11 +94,11 @@ def test_pictures_that_cannot_be_used_are_left_out_with_their_reasons(
     (coins / "bit_10" / "broken.png").write_bytes(b"no picture")
     two = np.maximum(draw_disc(200, 200, 33, 640, 480), draw_disc(420, 260, 33, 640, 480))
     cv2.imwrite(str(coins / "bit_10" / "two.png"), two)
-    found = json.loads(
+    result = json.loads(
         command("calibrate", "view", coins, "--config", shipped_settings, "--json")[1]
     )
-    why = {path.rpartition("/")[2]: reason for path, reason in found["left_out"].items()}
-    assert found["coins"] == 12 and why == {
+    why = {path.rpartition("/")[2]: reason for path, reason in result["left_out"].items()}
+    assert result["coins"] == 12 and why == {
         "1.png": "folder token is named as no label of the bundle",
         "empty.png": "shows no coin",
         "two.png": "shows 2 coins, not one",
@@ -111,7 +113,7 @@ def test_a_camera_that_was_moved_far_needs_a_hint(command, shipped_settings, tmp
         tmp_path / "near", near, [(x, y) for x in (130, 320, 510) for y in (130, 200, 280, 350)]
     )
     assert command("calibrate", "view", tmp_path / "near", "--config", shipped_settings)[0] == 66
-    found = json.loads(
+    result = json.loads(
         command(
             "calibrate",
             "view",
@@ -123,4 +125,4 @@ def test_a_camera_that_was_moved_far_needs_a_hint(command, shipped_settings, tmp
             "--json",
         )[1]
     )
-    assert found["px_per_mm"] == pytest.approx(8.0, rel=0.006)
+    assert result["px_per_mm"] == pytest.approx(8.0, rel=0.006)

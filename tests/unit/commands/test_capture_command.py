@@ -20,9 +20,9 @@ def test_a_capture_fills_a_folder_that_a_training_takes(command, settings, tmp_p
         tmp_path / "captured",
         "--json",
     )
-    kept = sorted((tmp_path / "captured" / "crown_1").glob("*.png"))
-    assert status == 0 and json.loads(out)["kept"] == len(kept) == 3
-    assert all(read_image(path).shape == (480, 640, 3) for path in kept)
+    paths = sorted((tmp_path / "captured" / "crown_1").glob("*.png"))
+    assert status == 0 and json.loads(out)["kept"] == len(paths) == 3
+    assert all(read_image(path).shape == (480, 640, 3) for path in paths)
 
 
 @pytest.mark.parametrize("label", ["", ".", "..", "a/b", "/etc", "-x y"])

@@ -22,11 +22,14 @@ def test_check_lists_every_mistake_and_exits_with_78(command, tmp_path):
         f"{path}:53: bins[2].flap.open_deg: 220 is above 180\n" in out
         and "GPIO 5 drives bins[0] already" in out
     )
-    found = json.loads(command("check", path, "--json")[1])
-    assert {mistake["option"] for mistake in found} == {"bins[2].flap.open_deg", "bins[1].flap.pin"}
+    mistakes = json.loads(command("check", path, "--json")[1])
+    assert {mistake["option"] for mistake in mistakes} == {
+        "bins[2].flap.open_deg",
+        "bins[1].flap.pin",
+    }
 
 
-def test_check_tells_of_a_bundle_that_is_not_there(command, tmp_path):
+def test_check_names_a_bundle_that_is_not_there(command, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.read_text())
     status, out, _ = command("check", path)

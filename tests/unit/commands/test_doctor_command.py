@@ -31,8 +31,8 @@ def test_doctor_prints_a_line_for_each_part_and_names_what_is_missing(command, s
         assert any(line[8:].startswith(f"{part}: ") for line in lines), part
     assert any(line.startswith("ok") and "folder: 640x480" in line for line in lines)
     assert any("no flap moves" in line for line in lines)
-    found = json.loads(command("doctor", "--config", settings, "--json")[1])
-    assert status == int(any(finding["state"] == "fault" for finding in found))
+    findings = json.loads(command("doctor", "--config", settings, "--json")[1])
+    assert status == int(any(finding["state"] == "fault" for finding in findings))
 
 
 def test_the_self_test_alone_touches_no_hardware(command, settings):
@@ -48,7 +48,7 @@ def test_the_self_test_alone_touches_no_hardware(command, settings):
     assert status == 1 and "no such bundle" in out
 
 
-def test_pictures_of_another_size_are_a_fault_that_says_both(command, settings, tmp_path):
+def test_frames_of_another_size_are_a_fault_that_names_both_sizes(command, settings, tmp_path):
     cv2.imwrite(str(tmp_path / "one.png"), np.zeros((240, 320, 3), np.uint8))
     text = settings.read_text().splitlines()
     settings.write_text(

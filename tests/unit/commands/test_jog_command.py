@@ -21,7 +21,7 @@ def test_a_jog_beyond_what_there_is_moves_nothing_and_says_so(command, settings,
 
 
 @pytest.mark.parametrize("hold_s", ["-1", "61", "long", "nan"])
-def test_a_time_that_nobody_holds_a_flap_for_is_wrong_usage(command, settings, hold_s):
+def test_a_time_out_of_bounds_is_wrong_usage(command, settings, hold_s):
     with pytest.raises(SystemExit) as stop:
         command("jog", "crown_2", f"--hold-s={hold_s}", "--config", settings)
     assert stop.value.code == 2

@@ -17,7 +17,7 @@ from coinsorter.tools.image_replay import Replay
 from tests.conftest import CONFIG, CROWNS
 
 
-def test_replay_counts_what_became_of_every_picture(command, photographs, tmp_path):
+def test_replay_counts_what_became_of_every_image(command, photographs, tmp_path):
     events = tmp_path / "events.jsonl"
     status, out, _ = command(
         "replay", photographs, "--bundle", CROWNS, "--json", "--events", events
@@ -49,7 +49,7 @@ def test_replay_counts_what_became_of_every_picture(command, photographs, tmp_pa
 
 
 def test_what_is_found_does_not_hang_on_the_scale_that_is_followed(crowns, photographs):
-    """Else one coin's last digit decides what the next picture shows."""
+    """Else one coin's last digit decides what the next image shows."""
     followed, calibrated = (
         Replay(crowns, Classifier(crowns, runtime.pick_runtime("auto")), follow=follow)
         for follow in (True, False)
@@ -71,7 +71,7 @@ def test_replay_as_a_table(command, photographs):
     )
 
 
-def test_an_unreadable_picture_is_named_and_counted_and_the_rest_goes_on(
+def test_an_unreadable_image_is_named_and_counted_and_the_rest_goes_on(
     command, photographs, tmp_path, caplog
 ):
     folder = shutil.copytree(photographs, tmp_path / "some")
@@ -84,13 +84,13 @@ def test_an_unreadable_picture_is_named_and_counted_and_the_rest_goes_on(
     assert "broken_001.png: is no picture" in caplog.text
 
 
-def test_pictures_that_the_camera_did_not_take_are_rejected(command, photographs, tmp_path, caplog):
+def test_images_that_the_camera_did_not_take_are_rejected(command, photographs, tmp_path, caplog):
     cv2.imwrite(str(tmp_path / "crop_1.png"), np.full((300, 300, 3), 90, np.uint8))
     result = json.loads(command("replay", tmp_path, "--bundle", CROWNS, "--json")[1])
     assert result["rejected"] == {"wrong-size": 1} and "300x300" in caplog.text
 
 
-def test_pictures_of_nothing_have_no_coin(command, tmp_path):
+def test_images_of_nothing_have_no_coin(command, tmp_path):
     cv2.imwrite(str(tmp_path / "belt_1.png"), np.full((480, 640, 3), 90, np.uint8))
     result = json.loads(command("replay", tmp_path, "--bundle", CROWNS, "--json")[1])
     assert (
@@ -101,7 +101,7 @@ def test_pictures_of_nothing_have_no_coin(command, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "file"])
-def test_a_folder_without_pictures_is_one_line(command, tmp_path, kind):
+def test_a_folder_without_images_is_one_line(command, tmp_path, kind):
     folder = tmp_path / kind
     if kind == "empty":
         folder.mkdir()

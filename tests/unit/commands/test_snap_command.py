@@ -5,15 +5,14 @@ import json
 from coinsorter.images import read_image
 
 
-def test_a_snap_shows_what_is_found(command, settings, tmp_path):
-    picture = tmp_path / "snap.png"
-    status, out, _ = command("snap", "--config", settings, "--out", picture)
+def test_a_snap_shows_what_is_detected(command, settings, tmp_path):
+    path = tmp_path / "snap.png"
+    status, out, _ = command("snap", "--config", settings, "--out", path)
     assert (
-        status == 0
-        and out.splitlines()[-1] == f"{picture}: {len(out.splitlines()) - 1} things found"
+        status == 0 and out.splitlines()[-1] == f"{path}: {len(out.splitlines()) - 1} things found"
     )
-    assert read_image(picture).shape == (480, 640, 3)
-    found = json.loads(
-        command("snap", "--config", settings, "--out", picture, "--plain", "--json")[1]
+    assert read_image(path).shape == (480, 640, 3)
+    result = json.loads(
+        command("snap", "--config", settings, "--out", path, "--plain", "--json")[1]
     )
-    assert found["picture"] == str(picture) and isinstance(found["found"], list)
+    assert result["picture"] == str(path) and isinstance(result["found"], list)

@@ -9,8 +9,10 @@ def test_watch_shows_what_the_ledger_holds(command, settings, tmp_path, simulate
     shutil.copy(simulated_run.ledger, tmp_path / "var" / "ledger.db")
     status, out, _ = command("watch", "--once", "--config", settings)
     assert status == 0 and "seen" in out and "reject" in out
-    found = json.loads(command("watch", "--json", "--config", settings)[1])
-    assert found["totals"]["seen"] == 10 and [row["id"] for row in found["last"]] == [*range(3, 11)]
+    status_of_machine = json.loads(command("watch", "--json", "--config", settings)[1])
+    assert status_of_machine["totals"]["seen"] == 10 and [
+        row["id"] for row in status_of_machine["last"]
+    ] == [*range(3, 11)]
 
 
 def test_watch_without_a_ledger_says_so(command, settings):

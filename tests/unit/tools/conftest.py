@@ -11,7 +11,7 @@ from coinsorter.tools.doctor_probe import Probe
 from coinsorter.vision.scale import ScalePlane
 from tests.conftest import CONFIG, CROWNS, draw_disc
 
-SERVICE_STATE = "show --property=ActiveState"  # a part of how systemd is asked for the service
+SERVICE_STATE = "show --property=ActiveState"  # part of the command that reads the service
 SOUND_ANSWERS = {
     "is-active": "inactive",
     SERVICE_STATE: "ActiveState=inactive\nSubState=dead\nNRestarts=0\nResult=success",

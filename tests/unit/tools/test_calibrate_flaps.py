@@ -1,4 +1,4 @@
-"""jog: a technician finds where flaps rest and open; what is turned there, and what belongs into config.yaml."""
+"""A technician turns flaps by hand: where they stand, and what config.yaml gets."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_nothing_moves_beyond_the_servos_range(trial, word):
 
 
 @pytest.mark.parametrize("word", ["", "nan us", "left", "show me", "+"])
-def test_a_word_that_is_none_is_answered_with_those_there_are(trial, word):
+def test_an_unknown_command_is_answered_with_those_there_are(trial, word):
     assert trial.obey(word) == HELP and trial.flaps.at_us == {}
 
 
@@ -47,11 +47,11 @@ def test_no_number_at_all_moves_nothing(trial):
     assert "nothing moved" in trial.obey("nan") and trial.flaps.at_us == {}
 
 
-def test_what_was_found_is_what_config_yaml_needs_and_no_more(config):
-    flaps, told = TurnedByHand(), []
+def test_the_result_is_what_config_yaml_needs_and_no_more(config):
+    flaps, shown_lines = TurnedByHand(), []
     words = iter(["+20", "rest", "2100", "open", "next", "next", "1450", "rest", "end"])
     numbers = calibrate_flaps.try_flaps(
-        config, flaps, [b.name for b in config.bins], lambda prompt: next(words), told.append
+        config, flaps, [b.name for b in config.bins], lambda prompt: next(words), shown_lines.append
     )
     assert numbers == {
         ("bins", 0, "flap", "rest_deg"): 91.8,
@@ -59,4 +59,4 @@ def test_what_was_found_is_what_config_yaml_needs_and_no_more(config):
         ("bins", 2, "flap", "rest_deg"): 85.5,
     }
     assert list(flaps.at_us) == ["bit_10", "bit_20", "bit_50"] and flaps.at_us["bit_20"] == [1500]
-    assert "bit_50: 1500 us, 90.0 degrees" in told
+    assert "bit_50: 1500 us, 90.0 degrees" in shown_lines

@@ -35,7 +35,7 @@ def test_the_plane_is_the_cameras_all_over_the_view(config, crowns, coins):
     [
         (
             PLACES[:11],
-            "11 images show a lone coin of a known label; at least 12 are needed, all over the view",
+            "11 images show a lone coin of a known label; at least 12 are needed, all over",
         ),
         (
             [(70 + 3 * i, 70 + 2 * i) for i in range(14)],
@@ -53,7 +53,7 @@ def test_mixed_up_folders_are_noticed(config, crowns, coins):
     (coins / "bit_10").rename(coins / "other")
     (coins / "crown_20").rename(coins / "bit_10")
     (coins / "other").rename(coins / "crown_20")
-    with pytest.raises(InputError, match="are their folders named rightly?"):
+    with pytest.raises(InputError, match=r"are their folders named rightly\?"):
         fit_view(list_images(coins), crowns, config.scale)
 
 

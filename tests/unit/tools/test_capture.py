@@ -25,17 +25,17 @@ def test_a_snap_draws_each_coin_where_it_is_and_says_its_size(config, crowns, be
     search = build_search(crowns, config.scale)
     for _ in range(400):
         snapshot = capture.take_snapshot(belt, search, config.scale)
-        frame, circles, picture = snapshot.frame, snapshot.circles, snapshot.annotated
+        frame, circles, image = snapshot.frame, snapshot.circles, snapshot.annotated
         if circles and circles[0].alone:
             break
     circle = circles[0]
     on_rim = round(circle.y_px - circle.radius_px), round(circle.x_px)
-    assert tuple(picture[on_rim]) == capture.ALONE_RGB != tuple(frame.pixels[on_rim])
+    assert tuple(image[on_rim]) == capture.ALONE_RGB != tuple(frame.pixels[on_rim])
     far = (
         np.hypot(*np.ogrid[-circle.y_px : 480 - circle.y_px, -circle.x_px : 640 - circle.x_px])
         > circle.radius_px + 60
     )
-    assert (picture[far] == frame.pixels[far]).all()
+    assert (image[far] == frame.pixels[far]).all()
 
 
 def test_a_camera_without_frames_is_said(config, crowns, belt):
@@ -44,7 +44,7 @@ def test_a_camera_without_frames_is_said(config, crowns, belt):
         capture.take_snapshot(belt, build_search(crowns, config.scale), config.scale)
 
 
-def test_a_capture_keeps_one_whole_picture_of_each_coin_that_lies_alone(
+def test_a_capture_saves_one_whole_frame_of_each_coin_that_lies_alone(
     config, crowns, belt, tmp_path
 ):
     search = build_search(crowns, config.scale)
@@ -76,8 +76,8 @@ def test_circles_that_do_not_lie_alone_are_red(config, crowns, belt):
         if circles:
             break
     circle = replace(circles[0], alone=False)
-    picture = capture.draw_circles(frame.pixels, [circle], config.scale)
+    image = capture.draw_circles(frame.pixels, [circle], config.scale)
     assert (
-        tuple(picture[round(circle.y_px - circle.radius_px), round(circle.x_px)])
+        tuple(image[round(circle.y_px - circle.radius_px), round(circle.x_px)])
         == capture.NOT_ALONE_RGB
     )

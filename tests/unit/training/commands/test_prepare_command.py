@@ -8,9 +8,9 @@ from coinsorter.training import train_cli
 def test_help_teaches_with_an_example(capsys):
     with pytest.raises(SystemExit) as caught:
         train_cli.main(["prepare", "--help"])
-    said = capsys.readouterr().out
+    text = capsys.readouterr().out
     assert (
         caught.value.code == 0
-        and "coinsorter-train prepare photographs --out coins" in said
-        and max(map(len, said.splitlines())) <= 100
+        and "coinsorter-train prepare photographs --out coins" in text
+        and max(map(len, text.splitlines())) <= 100
     )
