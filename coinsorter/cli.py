@@ -47,7 +47,7 @@ COMMANDS = (
 DESCRIPTION = "A headless machine that sorts coins by proof and accounts for each of them."
 EPILOG = """\
 first steps:
-  coinsorter run --simulate       watch a simulated machine sort 300 things
+  coinsorter run --simulate       watch a simulated machine sort 300 items
   coinsorter check                find every mistake in config.yaml
   coinsorter doctor               find what is wrong with the machine
   coinsorter snap                 one frame of what the camera sees

@@ -5,8 +5,7 @@ from pathlib import Path
 from coinsorter.config.load import format_mistakes, read_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import ConfigError, InputError
-from coinsorter.recognition import bundle
-from coinsorter.recognition.bundle import Bundle
+from coinsorter.recognition.bundle import Bundle, load_bundle
 
 
 def select_bins(settings: Config, wanted: list[str]) -> list[str]:
@@ -26,8 +25,8 @@ def load_matching_bundle(settings: Config, config_path: Path) -> Bundle:
 
     Raises ConfigError where bins ask for labels that the bundle does not have.
     """
-    models = bundle.load_bundle(config_path.parent / settings.runtime.bundle)
-    _, mistakes = read_config(config_path, models.labels)
+    bundle = load_bundle(config_path.parent / settings.runtime.bundle)
+    _, mistakes = read_config(config_path, bundle.labels)
     if mistakes:
         raise ConfigError("\n".join(format_mistakes(config_path, mistakes)))
-    return models
+    return bundle

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from coinsorter.recognition import runtime
+from coinsorter.recognition.runtime import LITERT, TFLITE_RUNTIME
 
 #: What `add_subparsers` returns: where a command adds its own parser.
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -55,7 +55,7 @@ def add_interpreter_option(parser: argparse.ArgumentParser) -> None:
     """Adds `--interpreter`, the runtime of the networks."""
     parser.add_argument(
         "--interpreter",
-        choices=["auto", runtime.LITERT, runtime.TFLITE_RUNTIME],
+        choices=["auto", LITERT, TFLITE_RUNTIME],
         help="which runtime to use",
     )
 

@@ -15,7 +15,8 @@ from coinsorter.commands._options import (
 )
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import RuntimeSettings
-from coinsorter.recognition import bundle, runtime
+from coinsorter.recognition.bundle import load_bundle
+from coinsorter.recognition.runtime import pick_runtime
 
 DETAILS = (
     "Times every stage on one core with simulated frames, one frame a coin. Compares the sum with "
@@ -45,10 +46,10 @@ def _run_bench(options: argparse.Namespace) -> None:
     from coinsorter.tools import benchmark
 
     settings = RuntimeSettings() if options.bundle else load_config(options.config).runtime
-    models = bundle.load_bundle(options.bundle or options.config.parent / settings.bundle)
-    interpreter = runtime.pick_runtime(options.interpreter or settings.interpreter)
+    bundle = load_bundle(options.bundle or options.config.parent / settings.bundle)
+    interpreter = pick_runtime(options.interpreter or settings.interpreter)
     turns = options.turns or settings.turns_per_crop
-    figures = benchmark.measure_performance(models, interpreter, turns)
+    figures = benchmark.measure_performance(bundle, interpreter, turns)
     if options.json:
         print(json.dumps(figures))
     else:

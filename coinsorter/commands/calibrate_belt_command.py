@@ -110,10 +110,10 @@ def _measure_coins(
     options: argparse.Namespace, settings: Config
 ) -> tuple[list[Coin], dict[str, list[FallenCoin]]]:
     """The coins that rode by, and those of them that fell through a flap, by bin."""
-    models = load_matching_bundle(settings, options.config)
+    bundle = load_matching_bundle(settings, options.config)
     frame_s = 1 / settings.camera.frames_per_s
     tracker = make_frame_tracker(settings.scale, settings.belt.speed_mm_s, frame_s)
-    search = build_search(models, settings.scale)
+    search = build_search(bundle, settings.scale)
     with closing(cameras.open_camera(settings.camera, options.config.parent)) as camera:
         view = BeltView(camera, tracker, search)
         if not options.bins:

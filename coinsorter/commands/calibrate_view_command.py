@@ -9,7 +9,7 @@ from coinsorter.commands._options import Subparsers, add_bundle_option, add_comm
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_number
 from coinsorter.config.load import load_config
-from coinsorter.recognition import bundle
+from coinsorter.recognition.bundle import load_bundle
 from coinsorter.tools.calibrate_view import ViewCalibration, fit_view
 from coinsorter.vision.scale import ScalePlane
 
@@ -63,13 +63,13 @@ def _calibrate(options: argparse.Namespace) -> ViewCalibration:
     from coinsorter.images import list_images
 
     settings = load_config(options.config)
-    models = bundle.load_bundle(options.bundle or options.config.parent / settings.runtime.bundle)
+    bundle = load_bundle(options.bundle or options.config.parent / settings.runtime.bundle)
     rough_scale = settings.scale
     if options.px_per_mm:
         rough_scale = replace(rough_scale, px_per_mm=options.px_per_mm)
     paths = list_images(options.folder)
     with show_progress("measuring", len(paths), options.json) as advance:
-        return fit_view(paths, models, rough_scale, advance)
+        return fit_view(paths, bundle, rough_scale, advance)
 
 
 def _numbers(plane: ScalePlane) -> dict[str, float]:

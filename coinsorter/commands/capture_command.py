@@ -72,8 +72,8 @@ def _run_capture(options: argparse.Namespace) -> None:
 def _capture_coins(options: argparse.Namespace, folder: Path) -> tuple[int, int]:
     """How many images were saved, and how many things were skipped."""
     settings = load_config(options.config)
-    models = load_matching_bundle(settings, options.config)
-    search = build_search(models, settings.scale)
+    bundle = load_matching_bundle(settings, options.config)
+    search = build_search(bundle, settings.scale)
     frame_s = 1 / settings.camera.frames_per_s
     tracker = make_frame_tracker(settings.scale, settings.belt.speed_mm_s, frame_s)
     saved = 0

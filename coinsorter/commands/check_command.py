@@ -9,7 +9,7 @@ from coinsorter.commands._options import Subparsers, add_command, add_json_optio
 from coinsorter.config.load import format_mistakes, locate_mistake, read_config
 from coinsorter.config.yaml_lines import Mistake
 from coinsorter.errors import BundleError, ConfigError
-from coinsorter.recognition import bundle
+from coinsorter.recognition.bundle import load_bundle
 
 DETAILS = (
     "Prints each as `config.yaml:14: bins[2].flap.open_deg: 220 is above 180` and exits with 78 "
@@ -50,7 +50,7 @@ def _find_mistakes(path: Path) -> list[Mistake]:
     if settings is None:
         return mistakes
     try:
-        models = bundle.load_bundle(path.parent / settings.runtime.bundle)
+        bundle = load_bundle(path.parent / settings.runtime.bundle)
     except BundleError as error:
         return [*mistakes, locate_mistake(path, ("runtime", "bundle"), str(error))]
-    return read_config(path, models.labels)[1]
+    return read_config(path, bundle.labels)[1]

@@ -21,9 +21,9 @@ from coinsorter.commands._printing import print_totals, show_progress
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config, RuntimeSettings
 from coinsorter.errors import InputError
-from coinsorter.recognition import bundle, runtime
-from coinsorter.recognition.bundle import Bundle
+from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.recognition.classifier import Classifier
+from coinsorter.recognition.runtime import pick_runtime
 
 DETAILS = (
     "Each image shows one coin; the name of its folder is its label. Coins in folders whose names "
@@ -76,14 +76,14 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
 def _run_replay(options: argparse.Namespace) -> None:
     from coinsorter.images import list_images
 
-    settings, models = _load(options)
+    settings, bundle = _load(options)
     paths = list_images(options.folder)
     runtime_settings = settings.runtime if settings else RuntimeSettings()
-    interpreter = runtime.pick_runtime(options.interpreter or runtime_settings.interpreter)
+    interpreter = pick_runtime(options.interpreter or runtime_settings.interpreter)
     if options.belt and settings:
-        result, events = _replay_belt(settings, models, interpreter, paths)
+        result, events = _replay_belt(settings, bundle, interpreter, paths)
     else:
-        result, events = _replay_images(options, settings, models, interpreter, paths)
+        result, events = _replay_images(options, settings, bundle, interpreter, paths)
     if options.events:
         _write_lines(options.events, events)
     _print_result(options, {**result, "runtime": interpreter})
@@ -93,41 +93,40 @@ def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:
     """The settings, None where only the bundle's own are wanted; and the bundle."""
     path = options.config or Path("config.yaml")
     if options.bundle and not options.config and not options.belt:
-        return None, bundle.load_bundle(options.bundle)
+        return None, load_bundle(options.bundle)
     settings = load_config(path)
-    return settings, bundle.load_bundle(options.bundle or path.parent / settings.runtime.bundle)
+    return settings, load_bundle(options.bundle or path.parent / settings.runtime.bundle)
 
 
-def _replay_belt(settings: Config, models: Bundle, interpreter: str, paths: list[Path]) -> Result:
-    from coinsorter.tools.belt_replay import replay_belt
+def _replay_belt(settings: Config, bundle: Bundle, interpreter: str, paths: list[Path]) -> Result:
+    from coinsorter.tools import image_replay
 
     with tempfile.TemporaryDirectory(prefix="coinsorter-replay-") as folder:
         ledger_path = Path(folder) / "ledger.db"
-        return replay_belt(settings, models, interpreter, paths, ledger_path)
+        return image_replay.replay_belt(settings, bundle, interpreter, paths, ledger_path)
 
 
 def _replay_images(
     options: argparse.Namespace,
     settings: Config | None,
-    models: Bundle,
+    bundle: Bundle,
     interpreter: str,
     paths: list[Path],
 ) -> Result:
-    from coinsorter.tools.image_replay import Replay
-    from coinsorter.tools.replay_summary import make_event, summarize
+    from coinsorter.tools import image_replay
 
     runtime_settings = settings.runtime if settings else RuntimeSettings()
     threads, turns = runtime_settings.threads, runtime_settings.turns_per_crop
     cv2.setNumThreads(threads)
-    classifier = Classifier(models, interpreter, threads, turns)
+    classifier = Classifier(bundle, interpreter, threads, turns)
     classifier.check_golden_crops()
-    replay = Replay(models, classifier, settings, not options.no_follow)
+    replay = image_replay.Replay(bundle, classifier, settings, not options.no_follow)
     with show_progress("replaying", len(paths), options.json) as advance:
         results, unreadable = replay.replay_images(paths, options.folder, advance)
     if not results:
         raise InputError(f"{options.folder}: none of its {len(paths)} images can be read")
-    summary = summarize(results, models, unreadable)
-    return summary, [make_event(result) for result in results]
+    summary = image_replay.summarize(results, bundle, unreadable)
+    return summary, [image_replay.make_event(result) for result in results]
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -136,11 +135,11 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
-    from coinsorter.tools.replay_summary import print_summary
+    from coinsorter.tools import image_replay
 
     if options.json:
         print(json.dumps(result))
     elif options.belt:
         print_totals(result)
     else:
-        print_summary(result, Console())
+        image_replay.print_summary(result, Console())

@@ -5,6 +5,7 @@ import json
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -20,15 +21,20 @@ from coinsorter.commands.option_values import read_count, read_seed
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import LedgerError
-from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Bundle
+from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.tools.sorting_service import sort_until_stopped
+
+if TYPE_CHECKING:
+    from coinsorter.simulator.simulated_machine import SimulatedMachine
+    from coinsorter.simulator.simulation_report import ContactSheet
+    from coinsorter.simulator.simulation_result import SimulationResult
 
 DETAILS = (
     "The real machine sorts until it is stopped (Ctrl-C or SIGTERM); flaps go to rest first and "
     "last. SIGHUP reads acceptance and labels from config.yaml again. With --simulate the same "
     "program runs between a virtual camera and mock pins, on coins of an invented currency. It is "
-    "judged by where each thing really landed, and exits with 1 if a coin went wrong or the ledger "
+    "judged by where each item really landed, and exits with 1 if a coin went wrong or the ledger "
     "does not match."
 )
 
@@ -53,7 +59,7 @@ def _add_simulation_options(parser: argparse.ArgumentParser) -> None:
         type=read_count,
         default=300,
         metavar="N",
-        help="simulated: number of things on the belt (default: 300)",
+        help="simulated: number of items on the belt (default: 300)",
     )
     parser.add_argument(
         "--seed",
@@ -73,43 +79,48 @@ def _add_simulation_options(parser: argparse.ArgumentParser) -> None:
 
 def _run_run(options: argparse.Namespace) -> int:
     settings = load_config(options.config)
-    models = load_matching_bundle(settings, options.config)
+    bundle = load_matching_bundle(settings, options.config)
     if options.simulate:
-        return _simulate(options, settings, models)
-    sort_until_stopped(settings, models, options.config, options.note)
+        return _simulate(options, settings, bundle)
+    sort_until_stopped(settings, bundle, options.config, options.note)
     return 0
 
 
-def _simulate(options: argparse.Namespace, settings: Config, models: Bundle) -> int:
+def _simulate(options: argparse.Namespace, settings: Config, bundle: Bundle) -> int:
     from coinsorter.simulator import simulation_report
     from coinsorter.simulator.simulated_machine import SimulatedMachine
 
     sheet_path = options.out / "contact-sheet.png"
     ledger_path = options.out / "ledger.db"
     _remove_ledger(ledger_path)  # every simulated run starts its own
-    interpreter = runtime.pick_runtime(settings.runtime.interpreter)
+    interpreter = pick_runtime(settings.runtime.interpreter)
     simulated = SimulatedMachine(
-        settings, models, ledger_path, options.coins, options.seed, interpreter
+        settings, bundle, ledger_path, options.coins, options.seed, interpreter
     )
-    simulated.machine.classifier.check_golden_crops()
     sheet = simulation_report.ContactSheet(
-        f"the last things of a simulated run, seed {options.seed}, as they passed"
+        f"the last items of a simulated run, seed {options.seed}, as they passed"
     )
+    result = _run_to_end(options, simulated, sheet)
+    shown_path = sheet_path if sheet.write(sheet_path) else None
+    if options.json:
+        print(json.dumps(asdict(result)))
+    else:
+        simulation_report.print_result(
+            result, settings.reject_bin, Console(), shown_path, ledger_path, interpreter
+        )
+    failed = result.wrong or result.foreign_accepted or not result.ledger_matches or result.fault
+    return 1 if failed else 0
+
+
+def _run_to_end(
+    options: argparse.Namespace, simulated: "SimulatedMachine", sheet: "ContactSheet"
+) -> "SimulationResult":
+    simulated.machine.classifier.check_golden_crops()
     with (
         closing(simulated.machine),
         show_progress("sorting", options.coins, options.json) as advance,
     ):
-        truth = simulated.run(advance, sheet)
-    has_sheet = sheet.write(sheet_path)
-    if options.json:
-        print(json.dumps(asdict(truth)))
-    else:
-        shown_path = sheet_path if has_sheet else None
-        simulation_report.print_result(
-            truth, settings.reject_bin, Console(), shown_path, ledger_path, interpreter
-        )
-    failed = truth.wrong or truth.foreign_accepted or not truth.ledger_matches or truth.fault
-    return 1 if failed else 0
+        return simulated.run(advance, sheet)
 
 
 def _remove_ledger(path: Path) -> None:

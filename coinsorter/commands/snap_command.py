@@ -56,8 +56,8 @@ def _run_snap(options: argparse.Namespace) -> None:
 
 
 def _take_snapshot(options: argparse.Namespace, settings: Config) -> capture.Snapshot:
-    models = load_matching_bundle(settings, options.config)
-    search = build_search(models, settings.scale)
+    bundle = load_matching_bundle(settings, options.config)
+    search = build_search(bundle, settings.scale)
     with closing(open_camera(settings.camera, options.config.parent)) as camera:
         return capture.take_snapshot(camera, search, settings.scale)
 

@@ -7,8 +7,9 @@ from importlib import metadata
 from coinsorter.config.load import format_mistakes, load_config, read_config
 from coinsorter.errors import ConfigError
 from coinsorter.hardware.servos.driver_packages import list_missing_packages
-from coinsorter.recognition import bundle, runtime
+from coinsorter.recognition.bundle import load_bundle
 from coinsorter.recognition.classifier import Classifier
+from coinsorter.recognition.runtime import pick_runtime, read_version
 from coinsorter.tools.doctor_probe import (
     SERVICE,
     Observation,
@@ -57,19 +58,19 @@ def check_settings(probe: Probe) -> Observation:
 def check_models(probe: Probe) -> Observation:
     """Whether the bundle answers its golden crops, and has the labels that the bins name."""
     settings = probe.settings.runtime
-    models = bundle.load_bundle(probe.config_path.parent / settings.bundle)
-    interpreter = runtime.pick_runtime(settings.interpreter)
+    bundle = load_bundle(probe.config_path.parent / settings.bundle)
+    interpreter = pick_runtime(settings.interpreter)
     start_s = time.monotonic()
-    Classifier(models, interpreter, settings.threads).check_golden_crops()
+    Classifier(bundle, interpreter, settings.threads).check_golden_crops()
     duration_s = time.monotonic() - start_s
-    mistakes = read_config(probe.config_path, models.labels)[1]
+    mistakes = read_config(probe.config_path, bundle.labels)[1]
     if mistakes:
         first = format_mistakes(probe.config_path, mistakes)[0]
         return report_fault(first, "correct config.yaml, or name another bundle")
-    crops = len(models.golden.crops)
-    version = runtime.read_version(interpreter)
+    crops = len(bundle.golden.crops)
+    version = read_version(interpreter)
     return report_ok(
-        f"{models.path}: {crops} golden crops answered on {interpreter} {version} "
+        f"{bundle.path}: {crops} golden crops answered on {interpreter} {version} "
         f"in {duration_s:.1f} s"
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from coinsorter.config.load import format_mistakes, read_config
 from coinsorter.config.schema import Config
 from coinsorter.hardware import systemd
-from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Bundle
+from coinsorter.recognition.runtime import pick_runtime, read_version
 from coinsorter.sorting import ledger
 from coinsorter.sorting.assembly import assemble_machine, build_rules
 from coinsorter.sorting.machine import Machine
@@ -18,36 +18,36 @@ from coinsorter.sorting.ports import Camera
 log = logging.getLogger(__name__)
 
 
-def sort_until_stopped(settings: Config, models: Bundle, config_path: Path, note: str = "") -> None:
+def sort_until_stopped(settings: Config, bundle: Bundle, config_path: Path, note: str = "") -> None:
     """Sorts with the real machine until SIGTERM or SIGINT; flaps go to rest first and last.
 
     config_path: the file of the settings, which SIGHUP reads again. note: a line for the ledger.
     Raises the error that sent the machine to safety, once it was told to stop.
     """
-    interpreter = runtime.pick_runtime(settings.runtime.interpreter)
-    log.info("bundle %s, %s %s", models.path, interpreter, runtime.read_version(interpreter))
+    interpreter = pick_runtime(settings.runtime.interpreter)
+    log.info("bundle %s, %s %s", bundle.path, interpreter, read_version(interpreter))
     service = systemd.connect_systemd()
     signals = SignalRequests()
-    run = ledger.RunRecord(str(models.path), models.digest, interpreter, note)
+    run = ledger.RunRecord(str(bundle.path), bundle.digest, interpreter, note)
     with ExitStack() as parts:
-        machine, camera = _open_machine(parts, settings, models, config_path.parent, run)
+        machine, camera = _open_machine(parts, settings, bundle, config_path.parent, run)
         parts.callback(service.report_stopping, "flaps go to rest")
         machine.classifier.check_golden_crops()
         machine.start()
-        service.report_ready(describe_state(machine, models))
+        service.report_ready(describe_state(machine, bundle))
         while not signals.stop and machine.step():
-            service.report_alive(camera.heartbeat_s, lambda: describe_state(machine, models))
+            service.report_alive(camera.heartbeat_s, lambda: describe_state(machine, bundle))
             if signals.reload:
                 signals.reload = False
                 service.report_reloading()
-                reload_rules(config_path, machine, models)
-                service.report_ready(describe_state(machine, models))
+                reload_rules(config_path, machine, bundle)
+                service.report_ready(describe_state(machine, bundle))
     if machine.failure:
         raise machine.failure
 
 
 def _open_machine(
-    parts: ExitStack, settings: Config, models: Bundle, base: Path, run: ledger.RunRecord
+    parts: ExitStack, settings: Config, bundle: Bundle, base: Path, run: ledger.RunRecord
 ) -> tuple[Machine, Camera]:
     """The machine and its camera; `parts` closes the flaps first, then everything else."""
     from coinsorter.hardware.camera.open_camera import open_camera
@@ -67,7 +67,7 @@ def _open_machine(
     camera = open_camera(settings.camera, base)
     parts.callback(camera.close)
     machine = assemble_machine(
-        settings, models, run.runtime, camera, flaps, book, MonotonicClock(), panel
+        settings, bundle, run.runtime, camera, flaps, book, MonotonicClock(), panel
     )
     parts.callback(machine.close)  # which is called first, and parks the flaps
     return machine, camera
@@ -90,15 +90,15 @@ class SignalRequests:
         self.reload = True
 
 
-def describe_state(machine: Machine, models: Bundle) -> str:
+def describe_state(machine: Machine, bundle: Bundle) -> str:
     """What the machine does, in one line for `systemctl status`."""
     reason = f": {machine.failure}" if machine.failure else ""
-    return f"{machine.state}{reason}; {machine.coins_seen} things seen with {models.manifest.name}"
+    return f"{machine.state}{reason}; {machine.coins_seen} things seen with {bundle.manifest.name}"
 
 
-def reload_rules(path: Path, machine: Machine, models: Bundle) -> None:
+def reload_rules(path: Path, machine: Machine, bundle: Bundle) -> None:
     """Takes acceptance and labels from config.yaml; changes nothing if it has mistakes."""
-    settings, mistakes = read_config(path, models.labels)
+    settings, mistakes = read_config(path, bundle.labels)
     if settings is None or mistakes:
         for line in format_mistakes(path, mistakes):
             log.warning("not reloaded: %s", line)
@@ -107,5 +107,5 @@ def reload_rules(path: Path, machine: Machine, models: Bundle) -> None:
     if {bin_.name for bin_ in settings.bins} - known_bins:
         log.warning("not reloaded: %s: bins are added only at a start", path)
         return
-    machine.rules = build_rules(settings, models)
+    machine.rules = build_rules(settings, bundle)
     log.info("%s: thresholds and labels reloaded; all else only at a start", path)
