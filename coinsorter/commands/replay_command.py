@@ -99,11 +99,11 @@ def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:
 
 
 def _replay_belt(settings: Config, bundle: Bundle, interpreter: str, paths: list[Path]) -> Result:
-    from coinsorter.tools import image_replay
+    from coinsorter.tools.belt_replay import replay_belt
 
     with tempfile.TemporaryDirectory(prefix="coinsorter-replay-") as folder:
         ledger_path = Path(folder) / "ledger.db"
-        return image_replay.replay_belt(settings, bundle, interpreter, paths, ledger_path)
+        return replay_belt(settings, bundle, interpreter, paths, ledger_path)
 
 
 def _replay_images(
@@ -113,20 +113,21 @@ def _replay_images(
     interpreter: str,
     paths: list[Path],
 ) -> Result:
-    from coinsorter.tools import image_replay
+    from coinsorter.tools.image_replay import Replay
+    from coinsorter.tools.replay_summary import make_event, summarize
 
     runtime_settings = settings.runtime if settings else RuntimeSettings()
     threads, turns = runtime_settings.threads, runtime_settings.turns_per_crop
     cv2.setNumThreads(threads)
     classifier = Classifier(bundle, interpreter, threads, turns)
     classifier.check_golden_crops()
-    replay = image_replay.Replay(bundle, classifier, settings, not options.no_follow)
+    replay = Replay(bundle, classifier, settings, not options.no_follow)
     with show_progress("replaying", len(paths), options.json) as advance:
         results, unreadable = replay.replay_images(paths, options.folder, advance)
     if not results:
         raise InputError(f"{options.folder}: none of its {len(paths)} images can be read")
-    summary = image_replay.summarize(results, bundle, unreadable)
-    return summary, [image_replay.make_event(result) for result in results]
+    summary = summarize(results, bundle, unreadable)
+    return summary, [make_event(result) for result in results]
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -135,11 +136,11 @@ def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
-    from coinsorter.tools import image_replay
+    from coinsorter.tools.replay_summary import print_summary
 
     if options.json:
         print(json.dumps(result))
     elif options.belt:
         print_totals(result)
     else:
-        image_replay.print_summary(result, Console())
+        print_summary(result, Console())
