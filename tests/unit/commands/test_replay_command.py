@@ -66,7 +66,7 @@ def test_replay_as_a_table(command, photographs):
     status, out, _ = command("replay", photographs, "--bundle", CROWNS)
     assert (
         status == 0
-        and "16 pictures, 16 with exactly one coin" in out
+        and "16 images, 16 with exactly one coin" in out
         and "foreign 4, of which accepted 0" in out
     )
 
