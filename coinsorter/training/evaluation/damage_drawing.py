@@ -176,15 +176,17 @@ def _draw_stroke(canvas: Canvas) -> np.ndarray:
     start = _draw_point(canvas)
     end = _draw_point(canvas)
     along = np.linspace(0, 1, SCRATCH_POINTS)[:, None]
-    across = np.array([start[1] - end[1], end[0] - start[0]])
-    aside = across * float(canvas.rng.normal(0, 0.08))
+    x_px, y_px = end - start
+    across = np.array([-y_px, x_px])
+    bend = float(canvas.rng.normal(0, 0.08))
     points: np.ndarray = start + along * (end - start)
-    return points + np.sin(np.pi * along) * aside
+    return points + np.sin(np.pi * along) * (across * bend)
 
 
 def _draw_point(canvas: Canvas) -> np.ndarray:
     """A point on the coin, rarely near its centre."""
-    distance_px = canvas.radius_px * 0.9 * np.sqrt(canvas.rng.uniform(0.2, 1))
+    share = np.sqrt(canvas.rng.uniform(0.2, 1))
+    distance_px = canvas.radius_px * 0.9 * share
     point: np.ndarray = canvas.centre_px + distance_px * canvas.draw_direction()
     return point
 
@@ -208,7 +210,8 @@ def drill(canvas: Canvas) -> np.ndarray:
     # What the lamp at the upper left reaches of the belt below the coin.
     shift_px = 0.3 * radius_px
     lit = canvas.mask_disc(x_px + shift_px, y_px + shift_px, radius_px)
-    floor = canvas.draw_belt() * (0.55 + 0.45 * lit[..., None])
+    light = 0.55 + 0.45 * lit[..., None]
+    floor = canvas.draw_belt() * light
     shine = np.minimum(255.0, canvas.crop * 1.3 + 15)
     burred = _blend(canvas.pixels, shine, burr)
     return _round(_blend(burred, floor, hole))
@@ -217,7 +220,8 @@ def drill(canvas: Canvas) -> np.ndarray:
 def _draw_place_on_coin(canvas: Canvas, radius_px: float) -> tuple[float, float]:
     """Where a disc of a radius lies on the coin: x and y of its centre, in pixels."""
     free_px = 0.92 * canvas.radius_px - radius_px
-    distance_px = free_px * float(np.sqrt(canvas.rng.uniform(0, 1)))
+    share = float(np.sqrt(canvas.rng.uniform(0, 1)))
+    distance_px = free_px * share
     angle = canvas.draw_angle()
     x_px = canvas.centre_px + distance_px * np.cos(angle)
     y_px = canvas.centre_px + distance_px * np.sin(angle)
@@ -236,8 +240,10 @@ def clip(canvas: Canvas) -> np.ndarray:
     missing = _clamp(beyond_px + 0.5) * is_coin
     # On the side away from the lamp the cut throws a narrow shadow.
     is_shaded = float(np.cos(angle) + np.sin(angle) > 0)
-    shadow = _clamp(1 - np.abs(beyond_px - 1.0) / 1.5) * is_shaded
-    belt = canvas.draw_belt() * (1 - 0.3 * shadow[..., None])
+    from_edge_px = np.abs(beyond_px - 1.0)
+    shadow = _clamp(1 - from_edge_px / 1.5) * is_shaded
+    light = 1 - 0.3 * shadow[..., None]
+    belt = canvas.draw_belt() * light
     return _round(_blend(canvas.pixels, belt, missing))
 
 
@@ -254,9 +260,11 @@ def paint(canvas: Canvas) -> np.ndarray:
     blob = _draw_blob(canvas)
     colour = _draw_bright_colour(canvas.rng)
     grey = cv2.cvtColor(canvas.crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    contrast = grey[..., None] / max(1.0, float(grey.mean())) - 1
+    brightness = max(1.0, float(grey.mean()))
+    contrast = grey[..., None] / brightness - 1
     relief = np.clip(1 + 0.25 * contrast, 0.85, 1.2)
-    covered = np.clip(colour * relief + 0.4 * _make_gloss(blob), 0, 255)
+    lit = colour * relief + 0.4 * _make_gloss(blob)
+    covered = np.clip(lit, 0, 255)
     return _round(_blend(canvas.pixels, covered, PAINT_OPACITY * blob))
 
 
@@ -265,9 +273,11 @@ def _draw_blob(canvas: Canvas) -> np.ndarray:
     on_coin = canvas.mask_coin()
     direction = canvas.draw_direction()
     reach_px = 0.55 * canvas.radius_px * direction
-    centre_px = canvas.centre_px + reach_px * np.sqrt(canvas.rng.uniform(0, 1))
-    distance_px = np.hypot(*canvas.measure_offsets(centre_px[0], centre_px[1]))
-    height = 0.5 * canvas.draw_clouds(6) - distance_px / canvas.radius_px
+    share = np.sqrt(canvas.rng.uniform(0, 1))
+    x_px, y_px = canvas.centre_px + reach_px * share
+    offsets_px = canvas.measure_offsets(x_px, y_px)
+    distance = np.hypot(*offsets_px) / canvas.radius_px
+    height = 0.5 * canvas.draw_clouds(6) - distance
     area = canvas.draw_uniform(PAINTED_AREA)
     level = np.quantile(height[on_coin > 0.5], 1 - area)
     slope = np.hypot(*np.gradient(height))
@@ -302,7 +312,8 @@ def tarnish(canvas: Canvas) -> np.ndarray:
     darkest = np.array(TARNISH_RGB, np.float32) * strength
     remaining = 1 - clouds[..., None] * (1 - darkest)
     dull = cv2.GaussianBlur(canvas.crop, (0, 0), 0.6).astype(np.float32)
-    return _round(_blend(canvas.pixels, dull * remaining, canvas.mask_coin()))
+    tarnished = _blend(canvas.pixels, dull * remaining, canvas.mask_coin())
+    return _round(tarnished)
 
 
 #: Every kind of damage, by the name that figures have it under.

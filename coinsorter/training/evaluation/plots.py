@@ -57,7 +57,8 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, title: str) -> Figure:
     """
     width, cell, names = _size_matrix(matrix)
     is_upright = names < cell
-    height = cell * len(matrix.rows) + (0.2 if is_upright else names) + 1.0
+    names_height = 0.2 if is_upright else names
+    height = cell * len(matrix.rows) + names_height + 1.0
     figure = create_figure(width, height)
     axes = figure.add_subplot()
     axes.imshow(_shade_cells(matrix), aspect="equal")
@@ -70,19 +71,23 @@ def plot_confusion_matrix(matrix: ConfusionMatrix, title: str) -> Figure:
 
 def _size_matrix(matrix: ConfusionMatrix) -> tuple[float, float, float]:
     """The figure's width, a cell's edge, and the longest name's length, all in inches."""
-    longest = max(len(name) for name in (*matrix.rows, *matrix.columns))
-    names = CHARACTER_WIDTH * longest
+    lengths = [len(name) for name in (*matrix.rows, *matrix.columns)]
+    names = CHARACTER_WIDTH * max(lengths)
     columns = len(matrix.columns)
     width = HALF_WIDTH if columns <= MAX_HALF_WIDTH_COLUMNS else FULL_WIDTH
-    cell = min(0.72, max(0.16, (width - names - 0.65) / columns))
+    free = width - names - 0.65
+    cell = min(0.72, max(0.16, free / columns))
     return max(width, cell * columns + names + 0.65), cell, names
 
 
 def _shade_cells(matrix: ConfusionMatrix) -> np.ndarray:
     """A colour for every cell: float (rows, columns, 3), 0..1."""
-    counts = np.array(matrix.counts, float).reshape(len(matrix.rows), len(matrix.columns))
-    share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    strength = np.where(counts > 0, MIN_SHADE + (1 - MIN_SHADE) * share**0.7, 0)
+    size = len(matrix.rows), len(matrix.columns)
+    counts = np.array(matrix.counts, float).reshape(size)
+    totals = counts.sum(axis=1, keepdims=True)
+    share = counts / np.maximum(1, totals)
+    shade = MIN_SHADE + (1 - MIN_SHADE) * share**0.7
+    strength = np.where(counts > 0, shade, 0)
     is_right = np.array(
         [[_is_right(row, column) for column in matrix.columns] for row in matrix.rows]
     )
@@ -136,11 +141,13 @@ def plot_label_scores(metrics: ClosedSetMetrics, title: str) -> Figure:
     scores.sort(key=lambda item: -(item[1].f1 or 0))
     count = max(1, len(scores))
     row_height = max(0.09, min(0.3, 8 / count))
-    figure = create_figure(HALF_WIDTH, min(12.0, 1.3 + row_height * len(scores)))
+    height = 1.3 + row_height * len(scores)
+    figure = create_figure(HALF_WIDTH, min(12.0, height))
     axes = figure.add_subplot()
     _draw_scores(axes, [score for _, score in scores])
     names = [f"{name} ({score.coins})" for name, score in scores]
-    axes.set_yticks(range(len(scores)), names, fontsize=max(5.0, min(8.5, 260 / count)))
+    font_size = max(5.0, min(8.5, 260 / count))
+    axes.set_yticks(range(len(scores)), names, fontsize=font_size)
     axes.set(title=title, ylim=(-0.7, len(scores) - 0.3))
     legend_y = -0.08 if len(scores) < 12 else -0.05
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, legend_y), ncols=2)
@@ -171,8 +178,10 @@ def _draw_scores(axes: Axes, scores: Sequence[LabelScore]) -> None:
         label="recall",
         zorder=2,
     )
-    lowest = min([1.0, *(value for value in (*precision, *recall) if not np.isnan(value))])
-    axes.set_xlim(max(-0.03, lowest - 0.05 - 0.1 * (1 - lowest)), 1.01)
+    known = [value for value in (*precision, *recall) if not np.isnan(value)]
+    lowest = min([1.0, *known])
+    left = lowest - 0.05 - 0.1 * (1 - lowest)
+    axes.set_xlim(max(-0.03, left), 1.01)
 
 
 @render
@@ -335,7 +344,8 @@ def plot_anomaly_scores(
     edges = _space_bins([*genuine, *foreign, *thresholds, 0.0, 1.0])
     _draw_histogram(axes, genuine, edges, BLUE, "genuine")
     _draw_histogram(axes, foreign, edges, BAD, "foreign")
-    for number, threshold in enumerate(sorted({round(value, 2) for value in thresholds})):
+    distinct = {round(value, 2) for value in thresholds}
+    for number, threshold in enumerate(sorted(distinct)):
         label = None if number else "the labels' thresholds"
         axes.axvline(threshold, color=GOLD, linewidth=1.5, label=label)
     axes.set_xscale("asinh", linear_width=2)
@@ -355,8 +365,10 @@ def plot_anomaly_scores(
 def _space_bins(values: Sequence[float]) -> np.ndarray:
     """Edges of 44 bins that are equally wide on the asinh axis."""
     within = np.clip(values, -MAX_ANOMALY, MAX_ANOMALY)
-    lowest, highest = np.arcsinh(1.05 * np.array([within.min(), within.max()]) / 2).tolist()
-    edges: np.ndarray = 2 * np.sinh(np.linspace(lowest, highest, 45))
+    ends = 1.05 * np.array([within.min(), within.max()])
+    lowest, highest = np.arcsinh(ends / 2).tolist()
+    equally_spaced = np.linspace(lowest, highest, 45)
+    edges: np.ndarray = 2 * np.sinh(equally_spaced)
     return edges
 
 
@@ -383,8 +395,8 @@ def plot_rotation(study: RotationStudy) -> Figure:
     _draw_accuracy_by_angle(axes, study, study.image_accuracy, GOLD, "by image alone")
     _draw_accuracy_by_angle(axes, study, study.accuracy, BLUE, "as the machine classifies")
     axes.set(xlabel="rotated by (degrees)", ylabel="right (%)")
-    span = f"{100 * study.lowest:.2f} to {100 * study.highest:.2f} %"
-    axes.set_title(f"Called rightly, by how the coin lies: {span}")
+    lowest, highest = 100 * study.lowest, 100 * study.highest
+    axes.set_title(f"Called rightly, by how the coin lies: {lowest:.2f} to {highest:.2f} %")
     axes.set_xticks(range(0, 361, 45))
     axes.set_xlim(0, 360)
     axes.margins(y=0.25)
@@ -420,7 +432,8 @@ def plot_damage(
     left, right = figure.subplots(1, 2, sharey=True)
     names = list(aurocs)[::-1]
     _draw_lollipops(left, names, aurocs, 0.5)
-    lowest = min([0.5, *(value for value in aurocs.values() if value is not None)])
+    known = [value for value in aurocs.values() if value is not None]
+    lowest = min([0.5, *known])
     left.set(title="AUROC of the anomaly score (0.5: blind)", xlim=(lowest - 0.05, 1.1))
     _draw_lollipops(right, names, rejected, 0.0)
     if intact_rejected is not None:
@@ -460,7 +473,9 @@ def _draw_lollipop(axes: Axes, y: int, value: float, base: float) -> None:
 def plot_damage_examples(examples: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """One row of intact crops, and below it a row for each kind of damage."""
     intact = next(iter(examples.values()))[0]
-    rows = {"intact": intact} | {kind: damaged for kind, (_, damaged) in examples.items()}
+    rows = {"intact": intact}
+    for kind, (_, damaged) in examples.items():
+        rows[kind] = damaged
     columns = max(4, len(intact))
     row_height = (FULL_WIDTH - 1.0) / columns * 0.97
     figure = create_figure(FULL_WIDTH, 0.1 + len(rows) * row_height)
@@ -504,5 +519,6 @@ def _draw_history(
 ) -> None:
     if key not in history[0]:
         return
+    epochs = range(1, len(history) + 1)
     values = [figures[key] for figures in history]
-    axes.plot(range(1, len(history) + 1), values, color=colour, label=label)
+    axes.plot(epochs, values, color=colour, label=label)

@@ -19,8 +19,8 @@ from coinsorter.images import list_images
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Coin, Frame, Verdict
-from coinsorter.sorting.acceptance import Rules, decide
-from coinsorter.tools.image_replay import REJECT, Replay, ReplayedImage
+from coinsorter.sorting.acceptance import decide
+from coinsorter.tools.image_replay import Replay, ReplayedImage, build_own_rules
 from coinsorter.training.dataset import quality
 from coinsorter.training.evaluation.crop_scale import CropScale
 from coinsorter.vision.crop import FILL, cut_crop
@@ -92,7 +92,7 @@ class Predictor:
         self._crop_scale = crop_scale
         self._scale_sem = crop_scale.mad_std if crop_scale else 0.0
         self._replay = Replay(bundle, classifier)
-        self._rules = Rules(bundle.thresholds, {name: name for name in bundle.labels}, REJECT)
+        self._rules = build_own_rules(bundle)
 
     def predict_frame(self, frame: Frame, path: Path, label: str | None) -> Prediction:
         """What the machine makes of an image as its camera takes it."""
