@@ -119,7 +119,11 @@ class Schedule:
         Later, the first flap on its way is too near.
         """
         windows = self._predict_windows(motion, None)
-        return min(windows[site.bin].enters_s - site.travel_s - self.tick_s for site in self.sites)
+        latest_s = []
+        for site in self.sites:
+            enters_s = windows[site.bin].enters_s
+            latest_s.append(enters_s - site.travel_s - self.tick_s)
+        return min(latest_s)
 
     def plan_turn(
         self, coin: int, motion: Motion, bin: str, others: Iterable[Motion], now_s: float
@@ -190,32 +194,39 @@ class Schedule:
         slowest_mm_s = motion.speed_mm_s * (1 - self.speed_tolerance) - allowance_mm_s
         slowest_mm_s = max(slowest_mm_s, MIN_SPEED_MM_S)
         half_mm = site.length_mm / 2
-        near_mm = site.distance_mm - half_mm - motion.radius_mm - motion.x_mm
-        far_mm = site.distance_mm + half_mm + motion.radius_mm + motion.behind_mm - motion.x_mm
+        flap_starts_mm = site.distance_mm - half_mm
+        flap_ends_mm = site.distance_mm + half_mm
+        near_mm = flap_starts_mm - motion.radius_mm - motion.x_mm
+        far_mm = flap_ends_mm + motion.radius_mm + motion.behind_mm - motion.x_mm
         enters_s = motion.seen_s + near_mm / fastest_mm_s
         leaves_s = motion.seen_s + far_mm / slowest_mm_s
         return Window(enters_s, leaves_s)
 
     def _away(self, site: FlapSite, window: Window) -> Window:
         """When the flap is not at rest for a coin with this window, ticks of the loop included."""
-        return Window(
-            window.enters_s - site.travel_s - EARLY_TICKS * self.tick_s,
-            window.leaves_s + self.tick_s + site.travel_s,
-        )
+        opens_s = window.enters_s - site.travel_s - EARLY_TICKS * self.tick_s
+        closed_s = window.leaves_s + self.tick_s + site.travel_s
+        return Window(opens_s, closed_s)
+
+    def _away_for(self, ride: _Ride, bin: str) -> Window:
+        """When the flap of `bin` is not at rest for a coin."""
+        return self._away(self._site(bin), ride.windows[bin])
 
     # What a plan has to prove.
 
     def _is_in_time(self, windows: dict[str, Window], bin: str, now_s: float) -> bool:
-        return now_s + self.tick_s + self._site(bin).travel_s <= windows[bin].enters_s
+        in_place_s = now_s + self.tick_s + self._site(bin).travel_s
+        return in_place_s <= windows[bin].enters_s
 
     def _would_be_caught(self, windows: dict[str, Window], bin: str) -> bool:
         """Whether another coin's flap is away from rest while this coin passes it."""
-        return any(
-            self._away(self._site(name), ride.windows[name]).overlaps(window)
-            for name, window in windows.items()
-            if name != bin
-            for ride in self._list_turned_at(name)
-        )
+        for name, window in windows.items():
+            if name == bin:
+                continue
+            for ride in self._list_turned_at(name):
+                if self._away_for(ride, name).overlaps(window):
+                    return True
+        return False
 
     def _would_catch(self, windows: dict[str, Window], bin: str, others: Iterable[Motion]) -> bool:
         """Whether another coin passes the flap of `bin` while it is away from rest for this one."""
@@ -233,22 +244,29 @@ class Schedule:
     def _move(self, site: FlapSite, now_s: float) -> list[FlapCommand]:
         """The command that the flap needs now, if any."""
         for ride in self._list_turned_at(site.bin):
-            opens_s = self._away(site, ride.windows[site.bin]).enters_s
+            opens_s = self._away_for(ride, site.bin).enters_s
             if not ride.opened and now_s >= opens_s:
                 self._try_to_open(ride, site, now_s)
-        should_be_open = any(
-            ride.opened and now_s < ride.windows[site.bin].leaves_s
-            for ride in self._list_turned_at(site.bin)
-        )
+        should_be_open = self._should_be_open(site, now_s)
         is_open = site.bin in self._open_since_s
         if should_be_open == is_open:
             return []
         if should_be_open:
             self._open_since_s[site.bin] = now_s
         else:
-            opened_s = self._open_since_s.pop(site.bin)
-            self._mark_passed_open_flap(site, Window(opened_s, now_s + site.travel_s))
+            self._close(site, now_s)
         return [FlapCommand(site.bin, should_be_open)]
+
+    def _should_be_open(self, site: FlapSite, now_s: float) -> bool:
+        for ride in self._list_turned_at(site.bin):
+            if ride.opened and now_s < ride.windows[site.bin].leaves_s:
+                return True
+        return False
+
+    def _close(self, site: FlapSite, now_s: float) -> None:
+        opened_s = self._open_since_s.pop(site.bin)
+        away = Window(opened_s, now_s + site.travel_s)
+        self._mark_passed_open_flap(site, away)
 
     def _try_to_open(self, ride: _Ride, site: FlapSite, now_s: float) -> None:
         """Opens for a coin if the flap will be in place in time; sends it on once it cannot be."""
@@ -282,7 +300,7 @@ class Schedule:
     def _catches(self, turned: _Ride, passing: _Ride) -> bool:
         if turned.bin is None:
             return False
-        away = self._away(self._site(turned.bin), turned.windows[turned.bin])
+        away = self._away_for(turned, turned.bin)
         return away.overlaps(passing.windows[turned.bin])
 
     def _mark_passed_open_flap(self, site: FlapSite, away: Window) -> None:

@@ -91,8 +91,12 @@ class DropSensorCheck:
         return DropResult(expected.coin, expected.bin, seen=bool(in_bin))
 
     def _take_unexpected(self, now_s: float) -> list[str]:
-        unexpected = [drop for drop in self._unmatched if now_s > drop.at_s + UNEXPECTED_AFTER_S]
-        self._unmatched = [drop for drop in self._unmatched if drop not in unexpected]
+        unexpected = []
+        waiting = []
+        for drop in self._unmatched:
+            is_overdue = now_s > drop.at_s + UNEXPECTED_AFTER_S
+            (unexpected if is_overdue else waiting).append(drop)
+        self._unmatched = waiting
         return [drop.bin for drop in unexpected]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from coinsorter.errors import CameraError
 from coinsorter.recognition.runtime import pick_runtime
-from coinsorter.records import Coin, Frame, Motion, Verdict
+from coinsorter.records import Circle, Coin, Frame, Motion, Verdict
 from coinsorter.simulator.belt import Rider, SimulatedBelt
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.assembly import build_search
@@ -27,6 +27,7 @@ SMALL_VIEW = ScalePlane(
 )  # as wide as the machine's own, a tenth of its pixels
 EMPTY_FRAME = np.full((48, 64, 3), 90, np.uint8)
 SPEED_MM_S, SPEED_SEM_MM_S = 250.0, 0.3
+OUTLINE = Circle(50.0, 24.0, 5.0, 1.0, 1.0, 20.0, (90.0, 90.0, 90.0), True)
 
 
 class TrueTracker:
@@ -65,7 +66,7 @@ class TrueTracker:
         return Coin(
             number=rider.number + 1,
             crops=(),
-            circles=(),
+            circles=(OUTLINE,),
             diameter_mm=2 * rider.item.half_length_mm,
             x_mm=x_mm,
             y_mm=rider.y_mm,

@@ -208,3 +208,27 @@ def test_whoever_listens_is_called_with_every_coin(build_true):
     assert [sorted_coin.coin.number for sorted_coin in coins] == [1, 2, 3, 4]
     rows = read_rows(simulated.ledger_path)
     assert [row["bin"] for row in rows] == [sorted_coin.decision.bin for sorted_coin in coins]
+
+
+class LostFollower:
+    """A follower of the scale whose third coin leads it too far away; see `ScaleFollower`."""
+
+    lost = False
+
+    def __init__(self, scale) -> None:
+        self._scale = scale
+        self.followed = 0
+
+    def follow_coin(self, coin, verdict, thresholds, diameters_mm):
+        self.followed += 1
+        self.lost = self.followed == 3
+        return self._scale
+
+
+def test_a_scale_that_drifts_too_far_is_reported_and_followed_no_more(build_true):
+    simulated = build_true()
+    follower = LostFollower(simulated.machine.tracker.scale)
+    simulated.machine.scale_follower = follower
+    simulated.run()
+    assert read_incidents(simulated) == ["the view's scale has drifted by more than 6 %"]
+    assert follower.followed == 3 and simulated.machine.scale_follower is None
