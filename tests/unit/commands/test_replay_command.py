@@ -48,7 +48,7 @@ def test_replay_counts_what_became_of_every_image(command, photographs, tmp_path
         assert row["accepted"] == (row["reason"] == "sorted") == (row["label"] != "token")
 
 
-def test_what_is_found_does_not_hang_on_the_scale_that_is_followed(crowns, photographs):
+def test_detection_does_not_depend_on_the_scale_that_is_followed(crowns, photographs):
     """Else one coin's last digit decides what the next image shows."""
     followed, calibrated = (
         Replay(crowns, Classifier(crowns, runtime.pick_runtime("auto")), follow=follow)
@@ -81,7 +81,7 @@ def test_an_unreadable_image_is_named_and_counted_and_the_rest_goes_on(
     result = json.loads(out)
     assert status == 0 and result["correct"] == 12
     assert [Path(path).name for path in result["unreadable"]] == ["broken_001.png", "empty_002.jpg"]
-    assert "broken_001.png: is no picture" in caplog.text
+    assert "broken_001.png: cannot be read as an image" in caplog.text
 
 
 def test_images_that_the_camera_did_not_take_are_rejected(command, photographs, tmp_path, caplog):
