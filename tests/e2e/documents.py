@@ -87,25 +87,34 @@ QUICK = [
     (
         r"^coinsorter-train bundle euro-crops/train .*",
         "coinsorter-train bundle euro-crops/train --recipe models/euro.yaml --out models/euro-again"
-        " --set classifier.weights=none --set classifier.epochs=1 --set max_folds=1 {few}",
+        " --set classifier.weights=none {quick}",
     ),
     (r"^coinsorter run --simulate$", "coinsorter run --simulate --coins 10"),
     (r"--coins 40 --seed 7", "--coins 10 --seed 7"),
     (r"--coins 100 --out captured$", "--coins 2 --out captured-tried"),
     (r"^coinsorter watch$", "coinsorter watch --once"),
     (r"^coinsorter bench( --bundle models/brl)?$", r"coinsorter bench\1"),
-    (r"^(coinsorter-train bundle (?:my-)?coins .*)$", r"\1 --set classifier.epochs=8 {few}"),
+    (r"^(coinsorter-train bundle (?:my-)?coins .*)$", r"\1 {quick} {quick_inspector}"),
     (
         r"^coinsorter-train bundle brl-frames/day1 .*",
         "coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml --out models/brl-again"
-        " --set classifier.epochs=1 --set folds=0 --set inspector.epochs=1 --set max_folds=1 {few}",
+        " {quick} {quick_inspector}",
     ),
     (r"--rotations \d+", "--rotations 2"),
     (r"benchmarks\.foreign 1000", "benchmarks.foreign 10"),
     (r"\bFOLDER\b", "photographs"),
     (r"\bDIR\b", "photographs"),
     (r"\bBIN\b", "bit_10"),
-    (r"\{few\}", "--set autoencoder.epochs=1 --set classifier.repeat=2"),
+    (
+        r"\{quick\}",
+        "--set folds=2 --set max_folds=1 --set pictures.foreign=16"
+        " --set classifier.width=8 --set classifier.epochs=12 --set classifier.repeat=2"
+        " --set autoencoder.width=4 --set autoencoder.epochs=1 --set autoencoder.repeat=1",
+    ),
+    (
+        r"\{quick_inspector\}",
+        "--set inspector.width=4 --set inspector.epochs=1 --set inspector.repeat=1",
+    ),
 ]
 
 #: What a reader types into a command that asks.
