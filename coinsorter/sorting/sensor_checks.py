@@ -91,8 +91,8 @@ class DropSensorCheck:
         return DropResult(expected.coin, expected.bin, seen=bool(in_bin))
 
     def _take_unexpected(self, now_s: float) -> list[str]:
-        unexpected = []
-        waiting = []
+        unexpected: list[_SeenDrop] = []
+        waiting: list[_SeenDrop] = []
         for drop in self._unmatched:
             is_overdue = now_s > drop.at_s + UNEXPECTED_AFTER_S
             (unexpected if is_overdue else waiting).append(drop)
