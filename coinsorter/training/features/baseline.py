@@ -98,13 +98,15 @@ def choose_folds(coins: Sequence[MeasuredCoin]) -> int | str:
     """Into how many folds whole bursts of every label can be dealt; or why they cannot."""
     bursts: dict[str, set[int]] = {}
     for coin in coins:
-        bursts.setdefault(str(coin.label), set()).add(coin.group)
+        groups = bursts.setdefault(str(coin.label), set())
+        groups.add(coin.group)
     if len(bursts) < 2:
         return ONE_LABEL
-    single = sorted(label for label, groups in bursts.items() if len(groups) < 2)
+    single = [label for label, groups in bursts.items() if len(groups) < 2]
     if single:
+        labels = ", ".join(sorted(single))
         return (
-            f"all images of {', '.join(single)} are one burst, so none are left to evaluate on; "
+            f"all images of {labels} are one burst, so none are left to evaluate on; "
             "name others with --test, or change --burst-s"
         )
     return min(MAX_FOLDS, *map(len, bursts.values()))
@@ -119,7 +121,7 @@ def cross_validate(
     """The forest, evaluated on each burst by one that has not seen it, in `count` folds."""
     labels = [str(coin.label) for coin in coins]
     names = sorted(set(labels))
-    truth = np.array([names.index(label) for label in labels])
+    truth = _number_labels(labels, names)
     groups = np.array([coin.group for coin in coins])
     values = table.to_array(coins)[:, select_measures(table)]
     answers = np.zeros(len(truth), int)
@@ -141,6 +143,11 @@ def cross_validate(
         families=_average_losses(losses, {family_of(name) for name in table.names}),
         telling=rank_measures(table, values, truth),
     )
+
+
+def _number_labels(labels: Sequence[str], names: list[str]) -> np.ndarray:
+    """The place of each label among the names: int (n,)."""
+    return np.array([names.index(label) for label in labels])
 
 
 def _split_by_burst(
@@ -165,12 +172,12 @@ def train_and_test(
     names = sorted(set(labels))
     if len(names) < 2:
         return ONE_LABEL
-    truth = np.array([names.index(label) for label in labels])
+    truth = _number_labels(labels, names)
     columns = select_measures(table)
     values = table.to_array(coins)[:, columns]
     forest = build_forest().fit(values, truth)
     test_labels = [str(coin.label) for coin in test_coins]
-    test_truth = np.array([names.index(label) for label in test_labels])
+    test_truth = _number_labels(test_labels, names)
     test_values = test_table.to_array(test_coins)[:, columns]
     losses = [_measure_losses(forest, test_values, test_truth, table)]
     answers = [names[index] for index in forest.predict(test_values)]
@@ -291,7 +298,8 @@ def train_one_class_svm(table: FeatureTable, own: Sequence[bool]) -> tuple[Pipel
     """
     values = table.to_array()[:, select_measures(table)]
     rows = np.flatnonzero(np.asarray(own, bool))
-    groups = np.array([coin.group for coin in table.coins])[rows]
+    bursts = np.array([coin.group for coin in table.coins])
+    groups = bursts[rows]
     svm = build_one_class_svm().fit(values[rows])
     scores = svm.decision_function(values)
     count = min(MAX_FOLDS, len(np.unique(groups)))

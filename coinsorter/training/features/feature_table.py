@@ -96,12 +96,16 @@ def measure_folder(
             examples.setdefault(label or "", crop)
         report_progress(len(coins) + len(left_out))
     if not coins:
-        reasons = "; ".join(sorted(set(left_out.values())))
-        raise InputError(
-            f"{folder}: none of its {len(paths)} images can be measured ({reasons}); "
-            "if each is one ready crop, add --crops"
-        )
+        raise InputError(_describe_failure(folder, left_out))
     return FeatureTable(tuple(coins), left_out, examples)
+
+
+def _describe_failure(folder: Path, left_out: dict[str, str]) -> str:
+    reasons = "; ".join(sorted(set(left_out.values())))
+    return (
+        f"{folder}: none of its {len(left_out)} images can be measured ({reasons}); "
+        "if each is one ready crop, add --crops"
+    )
 
 
 def _measure_image(

@@ -231,8 +231,10 @@ def _measure_colour(crop: np.ndarray, lab: np.ndarray) -> dict[str, float]:
     core = lab[_ZONES["core"]].mean(axis=0)
     ring = lab[_ZONES["ring"]].mean(axis=0)
     apart = core - ring
-    for channel, difference in zip("lab", apart):
-        measures[f"colour_core_minus_ring_lab_{channel}"] = float(difference)
+    lightness, a, b = apart.tolist()
+    measures["colour_core_minus_ring_lab_l"] = lightness
+    measures["colour_core_minus_ring_lab_a"] = a
+    measures["colour_core_minus_ring_lab_b"] = b
     measures["colour_core_to_ring_delta_e"] = float(np.linalg.norm(apart))
     return measures
 
@@ -271,10 +273,11 @@ def _measure_hue(zone: str, hsv: np.ndarray) -> dict[str, float]:
 
 def _measure_profile(lab: np.ndarray) -> dict[str, float]:
     """Lightness of rings of equal width, from the centre outwards."""
-    return {
-        f"profile_ring_{number}_lab_l": float(lab[where, 0].mean())
-        for number, where in enumerate(_PROFILE, 1)
-    }
+    measures: dict[str, float] = {}
+    for number, where in enumerate(_PROFILE, 1):
+        lightness = lab[where, 0].mean()
+        measures[f"profile_ring_{number}_lab_l"] = float(lightness)
+    return measures
 
 
 def _measure_patterns(grey: np.ndarray) -> dict[str, float]:
@@ -282,7 +285,10 @@ def _measure_patterns(grey: np.ndarray) -> dict[str, float]:
     patterns = local_binary_pattern(grey, LBP_POINTS, LBP_RADIUS_PX, "uniform")
     on_coin = patterns[_COIN].astype(int)
     shares = np.bincount(on_coin, minlength=LBP_POINTS + 2) / len(on_coin)
-    return {f"texture_lbp_{number}_share": float(share) for number, share in enumerate(shares)}
+    measures: dict[str, float] = {}
+    for number, share in enumerate(shares.tolist()):
+        measures[f"texture_lbp_{number}_share"] = share
+    return measures
 
 
 def _measure_cooccurrence(grey: np.ndarray) -> dict[str, float]:
@@ -296,9 +302,9 @@ def _measure_cooccurrence(grey: np.ndarray) -> dict[str, float]:
     pairs /= np.maximum(1, totals)
     measures: dict[str, float] = {}
     for name in GLCM_PROPERTIES:
-        by_step = graycoprops(pairs, name).mean(axis=1)
+        by_step = graycoprops(pairs, name).mean(axis=1).tolist()
         for step_px, value in zip(GLCM_STEPS_PX, by_step):
-            measures[f"texture_glcm_{name}_at_{step_px}_px"] = float(value)
+            measures[f"texture_glcm_{name}_at_{step_px}_px"] = value
     return measures
 
 
