@@ -1,4 +1,4 @@
-"""Every command that README and documents name runs, and the documents say what the program does."""
+"""Every command that README and documents name runs; they say what the program does."""
 
 import os
 import re
