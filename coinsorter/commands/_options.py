@@ -54,9 +54,7 @@ def add_bundle_option(parser: argparse.ArgumentParser, description: str) -> None
 def add_interpreter_option(parser: argparse.ArgumentParser) -> None:
     """Adds `--interpreter`, the runtime of the networks."""
     parser.add_argument(
-        "--interpreter",
-        choices=["auto", LITERT, TFLITE_RUNTIME],
-        help="which runtime to use",
+        "--interpreter", choices=["auto", LITERT, TFLITE_RUNTIME], help="which runtime to use"
     )
 
 

@@ -7,12 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from coinsorter.commands._inputs import load_matching_bundle
-from coinsorter.commands._options import (
-    Subparsers,
-    add_command,
-    add_config_option,
-    add_json_option,
-)
+from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count
 from coinsorter.config.load import load_config

@@ -7,12 +7,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from coinsorter.commands._options import (
-    Subparsers,
-    add_command,
-    add_config_option,
-    add_json_option,
-)
+from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
 from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.sorting.ports import Camera

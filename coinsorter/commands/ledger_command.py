@@ -10,12 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter.atomic import write_file
-from coinsorter.commands._options import (
-    Subparsers,
-    add_command,
-    add_config_option,
-    add_json_option,
-)
+from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
 from coinsorter.commands._printing import print_totals
 from coinsorter.commands.option_values import read_count
 from coinsorter.config.load import load_config
@@ -61,10 +56,7 @@ def _add_export(actions: Subparsers) -> None:
 
 def _add_ledger_options(action: argparse.ArgumentParser) -> None:
     action.add_argument(
-        "--ledger",
-        type=Path,
-        metavar="FILE",
-        help="the ledger (default: the one in config.yaml)",
+        "--ledger", type=Path, metavar="FILE", help="the ledger (default: the one in config.yaml)"
     )
     add_config_option(action)
 

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from coinsorter.commands._inputs import load_matching_bundle
-from coinsorter.commands._options import (
-    Subparsers,
-    add_command,
-    add_config_option,
-    add_json_option,
-)
+from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count, read_seed
 from coinsorter.config.load import load_config

@@ -7,12 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from coinsorter.commands._inputs import load_matching_bundle
-from coinsorter.commands._options import (
-    Subparsers,
-    add_command,
-    add_config_option,
-    add_json_option,
-)
+from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import open_camera

@@ -11,12 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from coinsorter.commands._options import (
-    Subparsers,
-    add_command,
-    add_config_option,
-    add_json_option,
-)
+from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
 from coinsorter.config.load import load_config
 from coinsorter.tools.status import read_status
 

@@ -9,11 +9,7 @@ from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
 from coinsorter.recognition.bundle import Manifest
-from coinsorter.training.commands._training_options import (
-    add_command,
-    check_apart,
-    describe_proof,
-)
+from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
 from coinsorter.training.progress import show_progress
 
 if TYPE_CHECKING:
@@ -41,6 +37,18 @@ def add_parser(commands: Subparsers) -> None:
     """Adds `coinsorter-train bundle`."""
     summary = "train a bundle from images of coins"
     parser = add_command(commands, "bundle", _run_bundle, summary, DESCRIPTION, EXAMPLES)
+    _add_folder_options(parser)
+    _add_recipe_options(parser)
+    parser.add_argument(
+        "--anomalies",
+        type=Path,
+        metavar="DIR",
+        help="images of what must be rejected, taken like those of the coins: the anomaly "
+        "thresholds are set to separate them best; no network is trained on them",
+    )
+
+
+def _add_folder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         nargs="*",
@@ -55,14 +63,6 @@ def add_parser(commands: Subparsers) -> None:
         required=True,
         metavar="DIR",
         help="folder of the bundle; what is there is replaced when all is done",
-    )
-    _add_recipe_options(parser)
-    parser.add_argument(
-        "--anomalies",
-        type=Path,
-        metavar="DIR",
-        help="images of what must be rejected, taken like those of the coins: the anomaly "
-        "thresholds are set to separate them best; no network is trained on them",
     )
 
 

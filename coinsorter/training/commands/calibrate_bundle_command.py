@@ -5,11 +5,7 @@ from pathlib import Path
 
 from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_share
-from coinsorter.training.commands._training_options import (
-    add_command,
-    check_apart,
-    describe_proof,
-)
+from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
 from coinsorter.training.progress import show_progress
 
 DESCRIPTION = """\
@@ -32,6 +28,17 @@ def add_parser(commands: Subparsers) -> None:
     """Adds `coinsorter-train calibrate`."""
     summary = "set a bundle's thresholds again, on photographs that its networks never saw"
     parser = add_command(commands, "calibrate", _run_calibrate, summary, DESCRIPTION, EXAMPLES)
+    _add_folder_options(parser)
+    _add_budget_options(parser)
+    parser.add_argument(
+        "--anomalies",
+        type=Path,
+        metavar="DIR",
+        help="images of what must be rejected, taken like those of the coins",
+    )
+
+
+def _add_folder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "bundle", type=Path, metavar="BUNDLE", help="the model bundle's folder, such as models/brl"
     )
@@ -48,13 +55,6 @@ def add_parser(commands: Subparsers) -> None:
         type=Path,
         metavar="DIR",
         help="folder of the calibrated bundle (default: the bundle itself)",
-    )
-    _add_budget_options(parser)
-    parser.add_argument(
-        "--anomalies",
-        type=Path,
-        metavar="DIR",
-        help="images of what must be rejected, taken like those of the coins",
     )
 
 

@@ -32,6 +32,12 @@ def add_parser(commands: Subparsers) -> None:
     """Adds `coinsorter-train features`."""
     summary = "measures of coins that a person can read, and a plain classifier on them"
     parser = add_command(commands, "features", _run_features, summary, DESCRIPTION, EXAMPLES)
+    _add_data_options(parser)
+    _add_classifier_options(parser)
+    add_report_options(parser, "features")
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         type=Path,
@@ -49,8 +55,6 @@ def add_parser(commands: Subparsers) -> None:
         action="store_true",
         help="each image is one ready crop that its coin fills; then there are no sizes",
     )
-    _add_classifier_options(parser)
-    add_report_options(parser, "features")
 
 
 def _add_classifier_options(parser: argparse.ArgumentParser) -> None:

@@ -65,6 +65,10 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         metavar="DATASET",
         help="folder of the data set; its report.html shows what became of each image",
     )
+    _add_crop_options(parser)
+
+
+def _add_crop_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crops", action="store_true", help="the images are ready crops, each filled by one coin"
     )
@@ -129,6 +133,10 @@ def _add_grouping_options(splits: argparse._ArgumentGroup) -> None:
         metavar="S",
         help="one burst: last numbers in names, in seconds, so near (default 40)",
     )
+    _add_similarity_options(splits)
+
+
+def _add_similarity_options(splits: argparse._ArgumentGroup) -> None:
     splits.add_argument(
         "--group-pattern",
         default="",
