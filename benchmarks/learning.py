@@ -18,8 +18,8 @@ from coinsorter.training import train
 from coinsorter.training.recipe import Recipe, load_recipe
 from coinsorter.training.samples.assemble import AssembledSamples, assemble_samples
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, make_empty_samples
-from coinsorter.training.thresholds import choose
-from coinsorter.training.thresholds.heldout import collect_evidence
+from coinsorter.training.thresholds.fusion_fit import fit_fusion
+from coinsorter.training.thresholds.heldout import classify_heldout, collect_evidence
 from tests.conftest import ROOT
 
 #: Parts of the bursts that are trained on.
@@ -67,10 +67,10 @@ def train_on_part(recipe: Recipe, samples: AssembledSamples, fraction: float, se
     trained = train._train(samples, part, shortened, {}, hide_progress, work)
     no_anomalies = make_empty_samples(samples.spec)
     evidence = collect_evidence(trained.judge, held_out, no_anomalies, hide_progress).held
-    fusion = choose.fit_fusion(evidence, samples.labels)
+    fusion = fit_fusion(evidence, samples.labels)
     weighted = evidence.with_relief(fusion.relief_weight)
     image_labels = weighted.logits[:, :-1].argmax(axis=1)
-    labels = choose.classify_heldout(weighted, samples.labels, fusion)[0]
+    labels = classify_heldout(weighted, samples.labels, fusion)[0]
     return Result(
         fraction,
         coins=int((part.labels != FOREIGN_LABEL).sum()),

@@ -148,6 +148,10 @@ class LabelThresholds(_Part):
     tolerance_mm: Annotated[float, Field(gt=0)]
     n: int
 
+    def bind(self, nominal_mm: float) -> Thresholds:
+        """The same as the acceptance rule takes them, about a nominal diameter."""
+        return Thresholds(self.min_confidence, self.max_anomaly, nominal_mm, self.tolerance_mm)
+
 
 class Manifest(_Part):
     """Everything that bundle.yaml says.
@@ -225,13 +229,9 @@ class Bundle:
     @property
     def thresholds(self) -> dict[str, Thresholds]:
         """The bundle's thresholds by label, as the acceptance rule takes them."""
+        labels = self.labels
         return {
-            name: Thresholds(
-                own.min_confidence,
-                own.max_anomaly,
-                self.labels[name].diameter_mm,
-                own.tolerance_mm,
-            )
+            name: own.bind(labels[name].diameter_mm)
             for name, own in self.manifest.thresholds.items()
         }
 

@@ -159,7 +159,7 @@ def _unwrap(crop: np.ndarray, spec: CropSpec) -> np.ndarray:
 
 def _compute_gradients(unwrapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of equal strength along the angle and outward: float32 (RADII, ANGLES) each."""
-    relief = unwrapped - cv2.GaussianBlur(unwrapped, (0, 0), RELIEF_SIGMA)
+    relief: np.ndarray = unwrapped - cv2.GaussianBlur(unwrapped, (0, 0), RELIEF_SIGMA)
     strength = cv2.GaussianBlur(relief * relief, (0, 0), STRENGTH_SIGMA)
     relief = relief / cv2.sqrt(strength + np.float32(MIN_STRENGTH**2))
     along = cv2.Sobel(relief, cv2.CV_32F, 1, 0)

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,36 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.atomic import replace_folder
 from coinsorter.recognition import bundle, runtime
-from coinsorter.recognition.bundle import (
-    AUTOENCODER,
-    CLASSIFIER,
-    DEFECT_DETECTOR,
-    EMBEDDING,
-    GOLDEN,
-    MANIFEST,
-    RELIEFS,
-    AnomalyScale,
-    Bundle,
-    Fusion,
-    Golden,
-    LabelThresholds,
-    Manifest,
-    Outline,
-)
+from coinsorter.recognition.bundle import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR, Manifest
 from coinsorter.recognition.classifier import Classifier
-from coinsorter.recognition.relief import Reliefs
-from coinsorter.training import html_report
-from coinsorter.training.evaluation import plots
 from coinsorter.training.export import embedding_stats, quantize, relief_gallery, runtime_parity
+from coinsorter.training.export.bundle_writer import (
+    BundleContents,
+    make_provisional_bundle,
+    write_bundle,
+)
 from coinsorter.training.fitting import fit, networks
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import assemble
 from coinsorter.training.samples.assemble import AssembledSamples
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
-from coinsorter.training.thresholds import heldout_store, recalibrate
+from coinsorter.training.thresholds import recalibrate
 from coinsorter.training.thresholds.heldout import (
     HeldOutSets,
     collect_evidence,
@@ -116,15 +101,17 @@ def train_bundle(
     asked_about = (
         None if recipe.source == "simulated" else (found.held_out, told)
     )  # `calibrate` is for photographs
-    facts = write_bundle(
-        out,
-        facts,
-        own,
-        make_golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]),
-        asked_about,
+    contents = BundleContents(
+        models=own.models,
+        golden=make_golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]),
+        reliefs=own.judge.bundle.reliefs,
+        embedding_stats=own.judge.bundle.embedding_stats,
+        histories={Path(name).stem: fitted.history for name, fitted in own.fitted.items()},
+        heldout=asked_about,
     )
+    manifest = write_bundle(out, facts, contents)
     shutil.rmtree(work.parent, ignore_errors=True)
-    return facts
+    return manifest
 
 
 def _work(out: Path, recipe: Recipe, material: AssembledSamples) -> Path:
@@ -222,7 +209,10 @@ def _train(
         if recipe.relief
         else None
     )
-    provisional, picked = _provisional(material, models, known), runtime.pick_runtime("auto")
+    provisional = make_provisional_bundle(
+        material.labels, material.spec, material.view, models, known
+    )
+    picked = runtime.pick_runtime("auto")
     embedding = embedding_stats.fit_embedding_stats(
         seen, len(material.labels), Classifier(provisional, picked).embed, material.spec, recipe
     )
@@ -253,43 +243,6 @@ def _named(trained: TrainedBundle, held: Samples) -> dict[str, np.ndarray]:
     )
     found[quantize.FLOAT] = floats[:, :-1].argmax(axis=1)
     return {name: answer == some.labels for name, answer in found.items()}
-
-
-def _provisional(
-    material: AssembledSamples, models: dict[str, bytes], known: Reliefs | None
-) -> Bundle:
-    """A bundle good enough to run its networks; its limits are not known yet."""
-    nothing = {label.name: AnomalyScale(median=0.0, mad_std=1.0) for label in material.labels}
-    none = {
-        label.name: LabelThresholds(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0)
-        for label in material.labels
-    }
-    facts = Manifest(
-        format=bundle.FORMAT,
-        name="provisional",
-        labels=material.labels,
-        crop=material.spec,
-        view=material.view,
-        budget={},
-        files={},
-        outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1),
-        fusion=Fusion(temperature=1, diameter_std=1, degrees_of_freedom=1),
-        anomaly=nothing,
-        thresholds=none,
-        recipe={},
-        training={},
-    )
-    golden = Golden(*[np.empty(0)] * 5)
-    return Bundle(
-        Path("provisional"),
-        facts,
-        models[CLASSIFIER],
-        models[AUTOENCODER],
-        golden,
-        "",
-        known,
-        models.get(DEFECT_DETECTOR),
-    )
 
 
 def _facts(
@@ -335,50 +288,3 @@ def _made_with(right: dict[str, np.ndarray]) -> dict[str, Any]:
 def _spread(of: Samples) -> np.ndarray:
     """Some crops, evenly spread: uint8 (m, size, size, 3)."""
     return of.crops[np.linspace(0, len(of) - 1, min(GOLDEN_CROPS, len(of))).astype(int)]
-
-
-def write_bundle(
-    out: Path,
-    facts: dict[str, Any],
-    trained: TrainedBundle,
-    answered: Golden,
-    asked: tuple[Samples, HeldOutSets] | None = None,
-) -> Manifest:
-    """Writes the bundle, in the place of the one that is there. Raises InputError where that cannot be: then it is left as it is.
-
-    asked: held-out coins and what was said of them, to be kept with it.
-    """
-    with replace_folder(out) as new:
-        (new / GOLDEN).parent.mkdir()
-        for name, content in trained.models.items():
-            (new / name).write_bytes(content)
-        with (new / GOLDEN).open("wb") as file:
-            np.savez_compressed(file, **answered.list_arrays())
-        known = {
-            RELIEFS: trained.judge.bundle.reliefs,
-            EMBEDDING: trained.judge.bundle.embedding_stats,
-        }
-        known = {name: arrays for name, arrays in known.items() if arrays}
-        for name, arrays in known.items():
-            with (new / name).open("wb") as file:
-                np.savez_compressed(file, **vars(arrays))
-        written = (*trained.models, GOLDEN, *known)
-        facts["files"] = {
-            name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written
-        }
-        checked = Manifest.model_validate(facts)
-        _write_histories(new / "training", trained)
-        if asked:
-            heldout_store.save_heldout(new, *asked)
-        (new / MANIFEST).write_text(recalibrate.dump_manifest(facts), encoding="utf-8")
-    return checked
-
-
-def _write_histories(folder: Path, trained: TrainedBundle) -> None:
-    """How the training went, epoch by epoch, for people: no machine reads it."""
-    folder.mkdir()
-    histories = {Path(name).stem: own.history for name, own in trained.fitted.items()}
-    (folder / "history.json").write_text(json.dumps(histories, indent=1))
-    (folder / "curves.png").write_bytes(
-        html_report.encode_png(plots.plot_training_curves(histories))
-    )

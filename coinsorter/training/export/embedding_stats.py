@@ -1,4 +1,4 @@
-"""Crops of known coins -> where the classifier's embeddings of them lie; see `coinsorter.recognition.embedding`."""
+"""Crops of known coins -> where the classifier's embeddings of them lie."""
 
 from collections.abc import Callable
 
@@ -11,38 +11,44 @@ from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
 from coinsorter.vision.crop import CropSpec
 
-TIMES = 4  # that each coin is looked at, in other light and another turn each time
-MOST = 1000  # coins that are looked at
-LEAST_VARIANCE = (
-    1e-6  # int8 rounds by more: a number that is the same for all known coins tells nothing
-)
+#: Augmented crops of each coin that are embedded, each in another light and another rotation.
+CROPS_PER_COIN = 4
+#: Coins that are embedded at most.
+MAX_COINS = 1000
+#: Added to every variance. int8 rounds by more; without it, a number that is the same for all known
+#: coins would make distances infinite.
+MIN_VARIANCE = 1e-6
+#: Stream of random numbers for the choice of coins and their augmentation.
+EMBEDDING_STREAM = 11
 
 
 def fit_embedding_stats(
-    seen: Samples,
+    samples: Samples,
     labels: int,
     embed: Callable[[np.ndarray], np.ndarray],
     spec: CropSpec,
     recipe: Recipe,
 ) -> EmbeddingStats:
-    """Means by label and a covariance for all, shrunk as far as so few coins want it (Ledoit and Wolf, 2004).
+    """Mean embeddings of each label and one covariance for all, shrunk (Ledoit and Wolf, 2004).
 
-    embed: a crop, uint8 (s, s, 3) -> float (n,), as the machine's int8 network has it.
+    labels: how many there are. embed: a crop, uint8 (s, s, 3), to its embedding, float (n,), as the
+    machine's int8 network has it.
     """
-    rng = np.random.default_rng([recipe.seed, 11])
-    genuine = rng.permutation(np.flatnonzero(seen.labels != FOREIGN_LABEL))[:MOST]
-    places = np.sort(np.tile(genuine, TIMES))
-    found = np.array(
-        [
-            embed(augment_crops(seen.crops[[place]], spec, recipe.augment, rng)[0])
-            for place in places
-        ],
-        np.float64,
-    )
-    own = seen.labels[places]
-    means = np.array([found[own == label].mean(axis=0) for label in range(labels)])
-    covariance = LedoitWolf(assume_centered=True).fit(found - means[own]).covariance_
-    precision = np.linalg.inv(covariance + LEAST_VARIANCE * np.eye(len(covariance)))
-    return EmbeddingStats(
-        means.astype(np.float32), np.linalg.cholesky(precision).astype(np.float16)
-    )
+    rng = np.random.default_rng([recipe.seed, EMBEDDING_STREAM])
+    genuine = rng.permutation(np.flatnonzero(samples.labels != FOREIGN_LABEL))[:MAX_COINS]
+    places = np.sort(np.tile(genuine, CROPS_PER_COIN))
+
+    def embed_augmented(place: int) -> np.ndarray:
+        return embed(augment_crops(samples.crops[[place]], spec, recipe.augment, rng)[0])
+
+    embeddings = np.array([embed_augmented(place) for place in places], np.float64)
+    own = samples.labels[places]
+    means = np.array([embeddings[own == label].mean(axis=0) for label in range(labels)])
+    return EmbeddingStats(means.astype(np.float32), _fit_whitening(embeddings - means[own]))
+
+
+def _fit_whitening(offsets: np.ndarray) -> np.ndarray:
+    """A root of the inverse covariance of offsets from their means, (m, n): float16 (n, n)."""
+    covariance = LedoitWolf(assume_centered=True).fit(offsets).covariance_
+    precision = np.linalg.inv(covariance + MIN_VARIANCE * np.eye(len(covariance)))
+    return np.linalg.cholesky(precision).astype(np.float16)

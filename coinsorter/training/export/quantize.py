@@ -7,6 +7,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from typing import IO
 
 import keras
 import numpy as np
@@ -14,92 +15,126 @@ import tensorflow as tf
 
 from coinsorter.errors import ExportError
 
-MAX_LOSS = 0.005  # of top-1 accuracy from float to int8: more, and the bundle is refused
+#: Top-1 accuracy that may be lost from float to int8; if more is, the bundle is refused.
+MAX_LOSS = 0.005
+#: The name of the float network among the runtimes' names.
 FLOAT = "float"
-DEBUGGED = 50  # crops that the search for the worst layer looks at
+#: Crops that the search for the worst layer looks at.
+DEBUG_CROPS = 50
+#: Characters of the converter's output that are printed when it fails.
+LOG_TAIL = 4000
 
 
 def quantize_int8(model: keras.Model, crops: np.ndarray) -> bytes:
-    """The network with int8 weights (per channel), activations, inputs and outputs; ranges are taken from `crops`, uint8 (n, s, s, 3).
+    """The network as the content of a .tflite file, all int8: weights, activations, in- and output.
 
-    Its input is int8 = picture - 128, exactly. The model is made for one picture at a time; the machine asks for more where it can.
+    crops: uint8 (n, s, s, 3), which ranges are measured on. The input is int8 = uint8 - 128,
+    exactly. The model is made for one crop at a time; the machine resizes it for more.
     """
-    converter = _converter(model, crops)
-    with _quiet():
-        return converter.convert()
+    converter = _make_converter(model, crops)
+    with _capture_output():
+        return bytes(converter.convert())
 
 
-def _converter(model: keras.Model, crops: np.ndarray) -> tf.lite.TFLiteConverter:
-    one = keras.Input(
-        batch_shape=(1, *model.input_shape[1:]), name="pictures"
-    )  # else its number depends on what was trained before
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(one, model(one)))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: (
-        [picture[None].astype(np.float32)] for picture in _full_range(crops)
-    )
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    # tflite-runtime 2.14 knows per-channel weights for convolutions only
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    return converter
+def check_accuracy_loss(
+    is_right: dict[str, np.ndarray], find_worst_layer: Callable[[], str]
+) -> None:
+    """Check that int8 names no more than MAX_LOSS fewer crops rightly than floats do.
 
-
-def check_accuracy_loss(right: dict[str, np.ndarray], worst_layer: Callable[[], str]) -> None:
-    """Raises ExportError where int8 names more than MAX_LOSS fewer of some crops rightly than floats do, in any runtime.
-
-    right: bool (n,), by FLOAT and by the runtimes' names.
+    is_right: bool (n,), by FLOAT and by the runtimes' names. Raises ExportError naming the runtime
+    and the layer that loses most.
     """
-    for name, own in right.items():
-        if not own.sum() >= right[FLOAT].sum() - MAX_LOSS * len(own):
+    right_as_float = is_right[FLOAT]
+    for name, right in is_right.items():
+        least = right_as_float.sum() - MAX_LOSS * len(right)
+        if not right.sum() >= least:
             raise ExportError(
-                f"the classifier named {100 * right[FLOAT].mean():.2f} % of {len(own)} held-out crops rightly as floats, {100 * own.mean():.2f} % as int8 "
-                f"on {name}; most is lost in layer {worst_layer()}; train it longer, with less learning rate at the end, or take another network"
+                f"the classifier named {100 * right_as_float.mean():.2f} % of {len(right)} held-out "
+                f"crops rightly as floats, {100 * right.mean():.2f} % as int8 on {name}; most is "
+                f"lost in layer {find_worst_layer()}; train it longer, with less learning rate at "
+                "the end, or take another network"
             )
 
 
 def find_worst_layer(model: keras.Model, crops: np.ndarray) -> str:
-    """The layer whose int8 results are furthest from its float ones, in units of its quantisation step (TensorFlow's debugger)."""
-    with _quiet():
+    """The layer whose int8 results are furthest from its float ones, by TensorFlow's debugger.
+
+    Differences are in units of the layer's quantisation step. crops: as for `quantize_int8`.
+    """
+    with _capture_output():
         debugger = tf.lite.experimental.QuantizationDebugger(
-            converter=_converter(model, crops),
-            debug_dataset=lambda: (
-                [picture[None].astype(np.float32)] for picture in crops[:DEBUGGED]
-            ),
+            converter=_make_converter(model, crops),
+            debug_dataset=lambda: ([crop] for crop in _to_batches(crops[:DEBUG_CROPS])),
         )
         debugger.run()
         with tempfile.TemporaryFile("w+") as table:
             debugger.layer_statistics_dump(table)
             table.seek(0)
             rows = list(csv.DictReader(table))
-    worst = max(rows, key=lambda row: float(row["mean_squared_error"]) ** 0.5 / float(row["scale"]))
+    worst = max(rows, key=_measure_steps_off)
     return f"{worst['op_name']} ({worst['tensor_name'].split(';')[0]})"
 
 
-def _full_range(crops: np.ndarray) -> np.ndarray:
-    """The crops with one black and one white pixel in the first: the input's range is then 0..255 and its scale exactly 1."""
-    pictures = crops.copy()
-    pictures[0, 0, 0], pictures[0, 0, 1] = 0, 255
-    return pictures
+def _make_converter(model: keras.Model, crops: np.ndarray) -> tf.lite.TFLiteConverter:
+    # Named, since its number would depend on what was trained before; the name is in the file.
+    crop = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="pictures")
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(crop, model(crop)))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: (
+        [batch] for batch in _to_batches(_reach_full_range(crops))
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    # tflite-runtime 2.14 knows per-channel weights for convolutions only.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    return converter
+
+
+def _to_batches(crops: np.ndarray) -> Iterator[np.ndarray]:
+    """Each crop as a batch of one: float32 (1, s, s, 3)."""
+    return (crop[None].astype(np.float32) for crop in crops)
+
+
+def _reach_full_range(crops: np.ndarray) -> np.ndarray:
+    """The crops with a black and a white pixel in the first.
+
+    The input's range is then 0..255, and its scale exactly 1.
+    """
+    changed = crops.copy()
+    changed[0, 0, 0] = 0
+    changed[0, 0, 1] = 255
+    return changed
+
+
+def _measure_steps_off(row: dict[str, str]) -> float:
+    """Root mean square error of a layer, in quantisation steps."""
+    rms: float = float(row["mean_squared_error"]) ** 0.5
+    return rms / float(row["scale"])
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the converter's chatter off the terminal; what it complained about is printed if it does not come to its end."""
+def _capture_output() -> Iterator[None]:
+    """Keeps the converter's output off the terminal; its end is printed if the converter fails."""
     sys.stdout.flush()
-    saved, done = {stream: os.dup(stream) for stream in (1, 2)}, False
+    saved = {stream: os.dup(stream) for stream in (1, 2)}
+    is_done = False
     with tempfile.TemporaryFile() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for stream in saved:
             os.dup2(log.fileno(), stream)
         try:
             yield
-            done = True
+            is_done = True
         finally:
             sys.stdout.flush()
-            if not done:
-                log.seek(0)
-                os.write(saved[2], log.read()[-4000:])
+            if not is_done:
+                _print_end(log, saved[2])
             for stream, copy in saved.items():
                 os.dup2(copy, stream)
                 os.close(copy)
+
+
+def _print_end(log: IO[bytes], stream: int) -> None:
+    log.seek(0)
+    os.write(stream, log.read()[-LOG_TAIL:])

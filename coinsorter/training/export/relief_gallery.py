@@ -1,44 +1,60 @@
-"""Crops of known coins -> what the machine compares reliefs with; see `coinsorter.recognition.relief`."""
+"""Crops of known coins -> the gallery that the machine compares reliefs with."""
 
 import numpy as np
 
-from coinsorter.recognition import relief
-from coinsorter.recognition.relief import ANGLES, DIMENSIONS, FREQUENCIES, Reliefs
+from coinsorter.recognition.relief import (
+    ANGLES,
+    DIMENSIONS,
+    FREQUENCIES,
+    Reliefs,
+    compute_edges,
+    compute_spectra,
+)
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
 from coinsorter.vision.crop import CropSpec
 
-# Coefficients beyond this share of the largest are cut to it: a coin is not to be known by one strong spoke alone. Chosen with relief's own.
-LARGEST = 0.4
+#: Coefficients beyond this share of the largest are cut to it: a coin is not to be recognised by
+#: one strong spoke alone. Chosen with the constants of `recognition.relief`.
+MAX_COEFFICIENT = 0.4
+#: Largest magnitude of an int8 coefficient.
+INT8_MAX = 127
+#: Stream of random numbers for the choice of coins.
+GALLERY_STREAM = 7
 
 
-def build_gallery(seen: Samples, spec: CropSpec, per_label: int, seed: int) -> Reliefs:
-    """The coins among some samples as known ones: of each label at most `per_label`, any."""
-    rng = np.random.default_rng([seed, 7])
-    chosen = np.concatenate(
-        [
-            rng.permutation(np.flatnonzero(seen.labels == label))[:per_label]
-            for label in np.unique(seen.labels[seen.labels != FOREIGN_LABEL])
-        ]
-    )
-    found = np.array([relief.compute_edges(seen.crops[place], spec) for place in chosen])
-    projection = _projection(found)
-    spectra = np.array([relief.compute_spectra(edges, projection) for edges in found]).view(
-        np.float32
-    )
-    step = LARGEST * float(np.abs(spectra).max()) / 127
-    rounded = np.clip(np.round(spectra / step), -127, 127).astype(np.int8)
+def build_gallery(samples: Samples, spec: CropSpec, per_label: int, seed: int) -> Reliefs:
+    """The reliefs of coins among some samples, chosen at random: at most `per_label` of each label."""
+    chosen = _choose_coins(samples.labels, per_label, seed)
+    edges = np.array([compute_edges(samples.crops[place], spec) for place in chosen])
+    projection = _fit_projection(edges)
+    spectra = np.array([compute_spectra(one, projection) for one in edges]).view(np.float32)
+    step = MAX_COEFFICIENT * float(np.abs(spectra).max()) / INT8_MAX
+    rounded = np.clip(np.round(spectra / step), -INT8_MAX, INT8_MAX).astype(np.int8)
     return Reliefs(
-        rounded.reshape(len(found), DIMENSIONS, FREQUENCIES, 2),
-        seen.labels[chosen],
+        rounded.reshape(len(edges), DIMENSIONS, FREQUENCIES, 2),
+        samples.labels[chosen],
         projection,
         step,
     )
 
 
-def _projection(found: np.ndarray) -> np.ndarray:
-    """The rows' principal components over the frequencies that are kept, but for the lowest, which turns with nothing: float32."""
-    spectra = np.fft.rfft(found, axis=2)[:, :, 1:FREQUENCIES] / ANGLES
-    covariance = np.einsum("nrf,nsf->rs", spectra, spectra.conj(), optimize=True).real
-    return np.ascontiguousarray(
-        np.linalg.eigh(covariance)[1][:, ::-1][:, :DIMENSIONS].T.astype(np.float32)
+def _choose_coins(labels: np.ndarray, per_label: int, seed: int) -> np.ndarray:
+    """The places of the chosen coins, label by label: int (n,)."""
+    rng = np.random.default_rng([seed, GALLERY_STREAM])
+    genuine = np.unique(labels[labels != FOREIGN_LABEL])
+    return np.concatenate(
+        [rng.permutation(np.flatnonzero(labels == label))[:per_label] for label in genuine]
     )
+
+
+def _fit_projection(edges: np.ndarray) -> np.ndarray:
+    """The rows' principal components over the frequencies that are kept: float32.
+
+    edges: float32 (n, CHANNELS * RADII, ANGLES). The lowest frequency is left out: it stays the
+    same in any rotation.
+    """
+    spectra = np.fft.rfft(edges, axis=2)[:, :, 1:FREQUENCIES] / ANGLES
+    covariance = np.einsum("nrf,nsf->rs", spectra, spectra.conj(), optimize=True).real
+    _, components = np.linalg.eigh(covariance)
+    largest = components[:, ::-1][:, :DIMENSIONS]
+    return np.ascontiguousarray(largest.T.astype(np.float32))

@@ -1,39 +1,39 @@
-"""What an int8 classifier answers in each runtime that is here.
+"""What an int8 classifier answers in each runtime that is installed.
 
-Each runs in a process of its own: tflite-runtime does not work beside TensorFlow in one ("vector::reserve" at the first interpreter).
+Each runs in a process of its own: tflite-runtime does not work beside TensorFlow in one
+("vector::reserve" at the first interpreter).
 """
 
 import multiprocessing
 
 import numpy as np
 
-from coinsorter.recognition import runtime
-from coinsorter.recognition.runtime import Network
+from coinsorter.recognition.runtime import Network, list_runtimes
 from coinsorter.vision.crop import rotate_quarters
 
+#: Quarter turns of each crop whose answers are added up, as the machine does.
 TURNS = 4
 
 
-def classify_in_runtimes(content: bytes, crops: np.ndarray) -> dict[str, np.ndarray]:
-    """By runtime the label that a network finds best for each crop in its four turns together, the last output ("none of these") apart.
+def classify_in_runtimes(model: bytes, crops: np.ndarray) -> dict[str, np.ndarray]:
+    """The likeliest label of each crop, int (n,), by runtime.
 
-    crops: uint8 (n, s, s, 3). Each answer: int (n,).
+    model: the content of a .tflite file. crops: uint8 (n, s, s, 3). The last output, "none of
+    these", is left out.
     """
-    found = {}
-    for name in runtime.list_runtimes():
+    answers = {}
+    for runtime in list_runtimes():
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            found[name] = pool.apply(_answers, (content, crops, name))
-    return found
+            answers[runtime] = pool.apply(_classify, (model, crops, runtime))
+    return answers
 
 
-def _answers(content: bytes, crops: np.ndarray, name: str) -> np.ndarray:
-    network = Network(content, 1, name)
-    return np.array(
-        [
-            sum(network(turned[None])[0][0].astype(int) for turned in rotate_quarters(crop, TURNS))[
-                :-1
-            ].argmax()
-            for crop in crops
-        ],
-        int,
-    )
+def _classify(model: bytes, crops: np.ndarray, runtime: str) -> np.ndarray:
+    network = Network(model, 1, runtime)
+    return np.array([_classify_crop(network, crop) for crop in crops], int)
+
+
+def _classify_crop(network: Network, crop: np.ndarray) -> int:
+    turns = rotate_quarters(crop, TURNS)
+    logits = sum(network(turned[None])[0][0].astype(int) for turned in turns)
+    return int(np.argmax(logits[:-1]))

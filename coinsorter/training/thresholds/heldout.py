@@ -1,81 +1,182 @@
-"""What networks say of coins that they did not see, and of given anomalies: what limits are set on."""
+"""What the int8 networks, the relief and the view say of coins that no network saw.
+
+Everything that a bundle promises rests on these: fusion, anomaly scales and thresholds.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 
-from coinsorter.recognition.bundle import Golden
-from coinsorter.recognition.classifier import Classifier
-from coinsorter.recognition.relief import compute_relief_logits
+from coinsorter.recognition.bundle import Fusion, Golden, Label
+from coinsorter.recognition.classifier import Classifier, Evidence
+from coinsorter.recognition.fusion import add_relief_logits, compute_log_posterior_array
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.samples.samples import Samples
-from coinsorter.training.thresholds.choose import HeldOut
+
+#: Stream of random numbers for the defect logits that are drawn from other coins.
+IMPUTE_STREAM = 10
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The evidence on n held-out coins, and their measures; see `Evidence` for the units.
+
+    labels: int (n,). logits: (n, labels + 1). similarities, distances: (n, labels).
+    reconstruction_errors: (n,). defect_logits: (n,), NaN where no defect detector was run.
+    diameters_mm: (n,), NaN where the images do not show any.
+    scale_sems: (n,), relative standard errors of the view's scale.
+    """
+
+    labels: np.ndarray
+    logits: np.ndarray
+    similarities: np.ndarray
+    reconstruction_errors: np.ndarray
+    defect_logits: np.ndarray
+    distances: np.ndarray
+    diameters_mm: np.ndarray
+    scale_sems: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def has_diameters(self) -> bool:
+        """False where no coin has a diameter, as in a data set of ready crops."""
+        return not bool(np.isnan(self.diameters_mm).all())
+
+    def select(self, places: np.ndarray) -> Self:
+        """The coins at some places, in that order."""
+        arrays = (getattr(self, field.name) for field in fields(self))
+        return type(self)(*(array[places] for array in arrays))
+
+    def select_label(self, label: int) -> Self:
+        """The coins of one label, given by its place."""
+        return self.select(np.flatnonzero(self.labels == label))
+
+    def with_relief(self, relief_weight: float) -> Self:
+        """The same with the reliefs' share in the logits, as `Classifier.combine_logits` does."""
+        logits = add_relief_logits(self.logits, self.similarities, relief_weight)
+        return replace(self, logits=logits)
+
+    def without_defects(self) -> Self:
+        """The same as if no defect detector had been run."""
+        return replace(self, defect_logits=np.full(len(self), np.nan))
+
+    def impute_defects(self, seed: int) -> Self:
+        """The same with every missing defect logit taken from another coin of its label, at random.
+
+        Where none of its label has one, from any coin (hot-deck imputation: Little and Rubin, 2002).
+        """
+        rng = np.random.default_rng([seed, IMPUTE_STREAM])
+        logits = self.defect_logits.copy()
+        is_known = ~np.isnan(self.defect_logits)
+        for label in np.unique(self.labels):
+            is_own = self.labels == label
+            donors = is_known & is_own if (is_known & is_own).any() else is_known
+            missing = is_own & ~is_known
+            logits[missing] = rng.choice(self.defect_logits[donors], int(missing.sum()))
+        return replace(self, defect_logits=logits)
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """The coins of several parts, one after the other."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(cls)
+            )
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutSets:
-    """What networks say of held-out coins, and of strange things that somebody named as such."""
+    """The evidence on genuine held-out coins, and on foreign objects that a person labelled as such.
+
+    held: the coins. anomalies: the foreign objects; none where none were given.
+    """
 
     held: HeldOut
     anomalies: HeldOut
 
-    def without_defects(self) -> "HeldOutSets":
-        """The same where no inspector was asked."""
-        return HeldOutSets(self.held.without_defects(), self.anomalies.without_defects())
+    def without_defects(self) -> Self:
+        """The same as if no defect detector had been run."""
+        return type(self)(self.held.without_defects(), self.anomalies.without_defects())
 
 
 def collect_evidence(
-    judge: Classifier, held: Samples, anomalies: Samples, bar: OpenProgress
+    classifier: Classifier, held: Samples, anomalies: Samples, open_progress: OpenProgress
 ) -> HeldOutSets:
-    """What a judge says of held-out coins, and of given strange things."""
-    with bar("held-out coins", len(held) + len(anomalies)) as tell:
-        return HeldOutSets(_told(judge, held, 0, tell), _told(judge, anomalies, len(held), tell))
+    """What a classifier says of held-out coins, and of foreign objects."""
+    with open_progress("held-out coins", len(held) + len(anomalies)) as report:
+        coins = _collect(classifier, held, report)
+        foreign = _collect(classifier, anomalies, lambda done: report(len(held) + done))
+        return HeldOutSets(coins, foreign)
 
 
-def make_golden(judge: Classifier, crops: np.ndarray, relief_weight: float) -> Golden:
-    """Crops, uint8 (m, size, size, 3), and what networks and reliefs must say of them at every start."""
-    told = [judge.gather_evidence(picture) for picture in crops]
-    logits = np.array(
-        [one.logits + relief_weight * compute_relief_logits(one.similarity) for one in told],
-        np.float32,
-    ).reshape(len(crops), -1)
-    rest = (
-        np.array([getattr(one, name) for one in told], np.float32)
-        for name in ("reconstruction_error", "defect_logit", "distances")
+def make_golden(classifier: Classifier, crops: np.ndarray, relief_weight: float) -> Golden:
+    """Crops, uint8 (m, n, n, 3), and what networks and reliefs must say of them at every start."""
+    evidence = [classifier.gather_evidence(crop) for crop in crops]
+    logits = [add_relief_logits(one.logits, one.similarity, relief_weight) for one in evidence]
+    return Golden(
+        crops,
+        np.array(logits, np.float32).reshape(len(crops), -1),
+        np.array([one.reconstruction_error for one in evidence], np.float32),
+        np.array([one.defect_logit for one in evidence], np.float32),
+        np.array([one.distances for one in evidence], np.float32),
     )
-    return Golden(crops, logits, *rest)
 
 
 def join_in_order(parts: Sequence[HeldOutSets], order: np.ndarray) -> HeldOutSets:
-    """All answers, in the order that their coins were taken in; order: int (n,), the places of the coins that the parts are about."""
+    """The evidence of several folds, with the coins in the order that they were taken in.
+
+    order: int (n,), the places, in that order, of the coins as the parts have them.
+    """
     held = HeldOut.join([part.held for part in parts]).select(np.argsort(order))
     return HeldOutSets(held, HeldOut.join([part.anomalies for part in parts]))
 
 
-def _told(judge: Classifier, group: Samples, before: int, tell: Callable[[int], None]) -> HeldOut:
-    """What a judge says of some things; before: how many were gone through already."""
-    found = []
-    for number, picture in enumerate(group.crops, before + 1):
-        found.append(judge.gather_evidence(picture))
-        tell(number)
-    labels = len(judge.bundle.manifest.labels)
-    logits = np.array([one.logits for one in found]).reshape(-1, labels + 1)
-    likeness, distances = (
-        np.array([getattr(one, name) for one in found]).reshape(-1, labels)
-        for name in ("similarity", "distances")
+def classify_heldout(
+    held: HeldOut, labels: Sequence[Label], fusion: Fusion
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each coin's likeliest label, int (n,), and its confidence, float (n,).
+
+    held: with the reliefs' share in the logits.
+    """
+    probabilities = np.exp(fuse_heldout(held, labels, fusion))
+    best = probabilities[:, :-1].argmax(axis=1)
+    return best, probabilities[np.arange(len(best)), best]
+
+
+def fuse_heldout(held: HeldOut, labels: Sequence[Label], fusion: Fusion) -> np.ndarray:
+    """Log posteriors of every label and "none of these", (n, labels + 1), as on the machine.
+
+    held: with the reliefs' share in the logits.
+    """
+    nominal_mm = [label.diameter_mm for label in labels]
+    return compute_log_posterior_array(
+        held.logits, held.diameters_mm, held.scale_sems, nominal_mm, fusion
     )
-    errors, spoilt = (
-        np.array([getattr(one, name) for one in found], float)
-        for name in ("reconstruction_error", "defect_logit")
-    )
+
+
+def _collect(classifier: Classifier, samples: Samples, report: Callable[[int], None]) -> HeldOut:
+    """The evidence on some samples. report: takes how many are done."""
+    evidence = []
+    for done, crop in enumerate(samples.crops, 1):
+        evidence.append(classifier.gather_evidence(crop))
+        report(done)
+    return _tabulate(evidence, samples, len(classifier.bundle.manifest.labels))
+
+
+def _tabulate(evidence: Sequence[Evidence], samples: Samples, labels: int) -> HeldOut:
     return HeldOut(
-        group.labels,
-        logits,
-        likeness,
-        errors,
-        spoilt,
-        distances,
-        group.diameters_mm,
-        np.zeros(len(group)),
+        labels=samples.labels,
+        logits=np.array([one.logits for one in evidence]).reshape(-1, labels + 1),
+        similarities=np.array([one.similarity for one in evidence]).reshape(-1, labels),
+        reconstruction_errors=np.array([one.reconstruction_error for one in evidence], float),
+        defect_logits=np.array([one.defect_logit for one in evidence], float),
+        distances=np.array([one.distances for one in evidence]).reshape(-1, labels),
+        diameters_mm=samples.diameters_mm,
+        scale_sems=np.zeros(len(samples)),
     )

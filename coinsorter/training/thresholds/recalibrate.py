@@ -1,62 +1,68 @@
-"""Answers on coins that no network saw -> all of a bundle that rests on them: limits within an error budget, and what proves them.
+"""Evidence on held-out coins -> everything in a bundle that rests on it: fusion to thresholds.
 
-A bundle gets its first when it is made; `calibrate` sets them anew on other photographs, of another day or another machine.
+A bundle gets its first thresholds when it is trained. `calibrate` sets them again on other
+photographs, of another day or another machine, or within another error budget.
 """
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from pydantic import ValidationError
 
 from coinsorter.atomic import replace_folder
 from coinsorter.errors import BundleError, InputError
-from coinsorter.recognition import bundle, runtime
-from coinsorter.recognition.bundle import GOLDEN, MANIFEST, Bundle, Label, Manifest
+from coinsorter.recognition.bundle import GOLDEN, Bundle, Label, Manifest, load_bundle
 from coinsorter.recognition.classifier import Classifier
+from coinsorter.recognition.runtime import pick_runtime
+from coinsorter.records import Circle
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
+from coinsorter.training.export.bundle_writer import write_golden, write_manifest
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Budget, Recipe
 from coinsorter.training.samples import assemble
 from coinsorter.training.samples.samples import Samples
-from coinsorter.training.thresholds import choose, heldout, heldout_store
-from coinsorter.training.thresholds.heldout import HeldOutSets
+from coinsorter.training.thresholds.anomaly_fit import assign_labels, fit_anomaly
+from coinsorter.training.thresholds.choose import choose_thresholds
+from coinsorter.training.thresholds.drift_replay import replay_days
+from coinsorter.training.thresholds.fusion_fit import fit_fusion
+from coinsorter.training.thresholds.heldout import HeldOutSets, collect_evidence, make_golden
+from coinsorter.training.thresholds.heldout_store import load_heldout, save_heldout
 from coinsorter.vision.scale import ScalePlane
 
-# What a lone round coin's outline may be like at worst: all but this share of the held-out coins', and the recipe's slack.
+#: Share of the held-out coins whose outlines may be worse than the bundle's bounds, before the
+#: recipe's margin is added.
 OUTLINE_SHARE = 0.005
 
 
 def set_thresholds(
     recipe: Recipe,
-    labels: list[Label],
+    labels: Sequence[Label],
     held: Samples,
-    told: HeldOutSets,
+    sets: HeldOutSets,
     plane: ScalePlane,
-    moved: bool,
+    scale_drifts: bool,
 ) -> dict[str, Any]:
-    """The parts of bundle.yaml that rest on held-out coins. held: those coins, in the order taken; plane, moved: see `material.Material`."""
-    fused = choose.fit_fusion(told.held, labels, recipe.diameter_std)
-    genuine, anomalies = (
-        choose.assign_labels(group, labels, fused) for group in (told.held, told.anomalies)
-    )
-    genuine = genuine.impute_defects(recipe.seed)
-    scales, fused = choose.fit_anomaly(genuine, labels, fused, recipe.budget.genuine_rejected)
-    days = (
-        choose.replay_days(genuine, held.circles, held.groups, plane, labels, fused, recipe.seed)
-        if moved
-        else [genuine]
-    )
-    found, proof = choose.choose_thresholds(days, labels, fused, scales, recipe.budget, anomalies)
+    """The parts of bundle.yaml that rest on held-out coins.
+
+    held: those coins, in the order taken. sets: the evidence on them. plane: the view's scale.
+    scale_drifts: whether the camera may have moved, so that the machine follows the scale.
+    """
+    fusion = fit_fusion(sets.held, labels, recipe.diameter_std)
+    genuine = assign_labels(sets.held, labels, fusion).impute_defects(recipe.seed)
+    anomalies = assign_labels(sets.anomalies, labels, fusion)
+    scales, fusion = fit_anomaly(genuine, labels, fusion, recipe.budget.genuine_rejected)
+    days = [genuine]
+    if scale_drifts:
+        days = replay_days(genuine, held.circles, held.groups, plane, labels, fusion, recipe.seed)
+    thresholds, proof = choose_thresholds(days, labels, fusion, scales, recipe.budget, anomalies)
     return {
-        "outline": _outline(recipe, held) | {"by_extent": recipe.by_extent},
-        "fusion": fused.model_dump(by_alias=True),
+        "outline": _bound_outlines(recipe, held.circles) | {"by_extent": recipe.by_extent},
+        "fusion": fusion.model_dump(by_alias=True),
         "anomaly": {name: scale.model_dump(by_alias=True) for name, scale in scales.items()},
-        "limits": {name: own.model_dump(by_alias=True) for name, own in found.items()},
+        "limits": {name: own.model_dump(by_alias=True) for name, own in thresholds.items()},
         "budget": proof,
     }
 
@@ -65,96 +71,108 @@ def recalibrate_bundle(
     path: Path,
     data: Sequence[Path],
     out: Path,
-    bar: OpenProgress,
+    open_progress: OpenProgress,
     anomalies: Path | None = None,
     budget: dict[str, float] | None = None,
 ) -> Manifest:
-    """Sets a bundle's limits anew on photographs that its networks never saw, and writes it to `out`, whole or not at all.
+    """Set a bundle's thresholds on photographs that its networks never saw, and write it to `out`.
 
-    data, anomalies: as for `make`; without data the limits are set on the coins that they were set on before, whose answers the bundle keeps.
-    budget: another than its recipe's, by the names of `recipe.Budget`. The networks stay as they are.
+    data, anomalies: as for `train_bundle`. Without data, the thresholds are set on the coins that
+    they were set on before; the bundle keeps the evidence on those.
+    budget: shares that replace its recipe's, by the names of `recipe.Budget`.
+    The networks stay as they are; `out` is written whole or not at all. Raises InputError or
+    BundleError.
     """
-    models = bundle.load_bundle(path)
-    judge = Classifier(models, runtime.pick_runtime("auto"))
-    judge.check_golden_crops()
-    recipe = _recipe(models, budget or {})
+    bundle = load_bundle(path)
+    classifier = Classifier(bundle, pick_runtime("auto"))
+    classifier.check_golden_crops()
+    recipe = _read_recipe(bundle, budget or {})
     if not data and anomalies:
         raise InputError("--anomalies are told from genuine coins: name photographs of these, too")
-    held, told = (
-        _asked(recipe, models, judge, data, anomalies, bar)
-        if data
-        else heldout_store.load_heldout(path)
-    )
-    facts = models.manifest.model_dump(by_alias=True) | set_thresholds(
-        recipe, models.manifest.labels, held, told, models.view, recipe.source == "frames"
-    )
-    facts["recipe"] = recipe.to_dict()
     if data:
-        facts["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
-    with replace_folder(out) as new:
-        shutil.copytree(path, new, dirs_exist_ok=True)
-        heldout_store.save_heldout(new, held, told)
-        facts["files"][GOLDEN] = _reweighed(
-            models, judge, facts["fusion"]["relief_weight"], new / GOLDEN
-        )
-        checked = Manifest.model_validate(facts)
-        (new / MANIFEST).write_text(dump_manifest(facts), encoding="utf-8")
-    return checked
+        held, sets = _collect_photos(recipe, classifier, data, anomalies, open_progress)
+    else:
+        held, sets = load_heldout(path)
+    manifest = _update_manifest(bundle, recipe, held, sets)
+    if data:
+        manifest["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
+    return _write_copy(bundle, classifier, manifest, out, held, sets)
 
 
-def _asked(
+def _collect_photos(
     recipe: Recipe,
-    models: Bundle,
-    judge: Classifier,
+    classifier: Classifier,
     data: Sequence[Path],
     anomalies: Path | None,
-    bar: OpenProgress,
+    open_progress: OpenProgress,
 ) -> tuple[Samples, HeldOutSets]:
-    found = assemble.read_photos(recipe, data, bar, models)
-    given = assemble.read_anomalies(recipe, anomalies, found, bar)
-    return found.samples, heldout.collect_evidence(judge, found.samples, given, bar)
+    photos = assemble.read_photos(recipe, data, open_progress, classifier.bundle)
+    foreign = assemble.read_anomalies(recipe, anomalies, photos, open_progress)
+    return photos.samples, collect_evidence(classifier, photos.samples, foreign, open_progress)
 
 
-def _reweighed(models: Bundle, judge: Classifier, relief_weight: float, path: Path) -> str:
-    """Writes the golden answers with another weight of the reliefs; returns their hash."""
-    with path.open("wb") as file:
-        np.savez_compressed(
-            file, **heldout.make_golden(judge, models.golden.crops, relief_weight).list_arrays()
-        )
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _update_manifest(
+    bundle: Bundle, recipe: Recipe, held: Samples, sets: HeldOutSets
+) -> dict[str, Any]:
+    labels = bundle.manifest.labels
+    scale_drifts = recipe.source == "frames"
+    changes = set_thresholds(recipe, labels, held, sets, bundle.view, scale_drifts)
+    manifest = bundle.manifest.model_dump(by_alias=True) | changes
+    manifest["recipe"] = recipe.to_dict()
+    return manifest
 
 
-def dump_manifest(facts: dict[str, Any]) -> str:
-    """What bundle.yaml says, as YAML."""
-    return yaml.safe_dump(facts, sort_keys=False, allow_unicode=True, width=120)
+def _write_copy(
+    bundle: Bundle,
+    classifier: Classifier,
+    manifest: dict[str, Any],
+    out: Path,
+    held: Samples,
+    sets: HeldOutSets,
+) -> Manifest:
+    relief_weight = manifest["fusion"]["relief_weight"]
+    with replace_folder(out) as folder:
+        shutil.copytree(bundle.path, folder, dirs_exist_ok=True)
+        save_heldout(folder, held, sets)
+        golden = make_golden(classifier, bundle.golden.crops, relief_weight)
+        manifest["files"][GOLDEN] = write_golden(folder, golden)
+        return write_manifest(folder, manifest)
 
 
-def _recipe(models: Bundle, budget: dict[str, float]) -> Recipe:
+def _read_recipe(bundle: Bundle, budget: dict[str, float]) -> Recipe:
+    """The bundle's own recipe with another budget."""
     try:
-        recipe = Recipe.model_validate(models.manifest.recipe)
+        recipe = Recipe.model_validate(bundle.manifest.recipe)
     except ValidationError as error:
         raise BundleError(
-            f"bundle {models.path}: its recipe is not one that this version knows; train it again"
+            f"bundle {bundle.path}: its recipe is not one that this version knows; train it again"
         ) from error
     if recipe.source == "simulated":
         raise InputError(
-            f"bundle {models.path} was made for simulated coins; there is nothing to calibrate on photographs"
+            f"bundle {bundle.path} was made for simulated coins; there is nothing to calibrate on "
+            "photographs"
         )
-    return recipe.model_copy(
-        update={"budget": Budget.model_validate(recipe.budget.model_dump() | budget)}
-    )
+    changed = Budget.model_validate(recipe.budget.model_dump() | budget)
+    return recipe.model_copy(update={"budget": changed})
 
 
-def _outline(recipe: Recipe, held: Samples) -> dict[str, float]:
-    """What a lone coin's outline is like at worst; ready crops, which were cut by another program, do not tell."""
+def _bound_outlines(recipe: Recipe, circles: Sequence[Circle]) -> dict[str, float]:
+    """The worst that a lone coin's outline may be like, for bundle.yaml.
+
+    Ready crops were cut by another program, and say nothing about outlines.
+    """
     if recipe.source == "crops":
         return dict(LENIENT_SEARCH)
+    margin = recipe.margin
+    roundness = [circle.roundness for circle in circles]
+    quality = [circle.quality for circle in circles]
+    off_patch = [-circle.off_patch for circle in circles]
     return {
-        "min_roundness": _at_worst([c.roundness for c in held.circles], recipe.margin.roundness),
-        "min_quality": _at_worst([c.quality for c in held.circles], recipe.margin.quality),
-        "max_off_patch": -_at_worst([-c.off_patch for c in held.circles], recipe.margin.off_patch),
+        "min_roundness": _bound_below(roundness, margin.roundness),
+        "min_quality": _bound_below(quality, margin.quality),
+        "max_off_patch": -_bound_below(off_patch, margin.off_patch),
     }
 
 
-def _at_worst(values: list[float], slack: float) -> float:
-    return round(float(np.quantile(values, OUTLINE_SHARE)) - slack, 4)
+def _bound_below(values: list[float], margin: float) -> float:
+    return round(float(np.quantile(values, OUTLINE_SHARE)) - margin, 4)

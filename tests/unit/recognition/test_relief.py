@@ -99,7 +99,7 @@ def test_the_gamma_of_crops_is_taken_out_again(known, matcher, others):
 
 @pytest.mark.parametrize("grey", [0, FILL, 255])
 def test_a_coin_with_nothing_on_it_is_like_none_more_than_another(matcher, others, grey):
-    blank = np.select(mask_coin(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(
+    blank = np.where(mask_coin(SPEC)[..., None] > 0, np.uint8(grey), np.uint8(FILL)).repeat(
         3, axis=2
     )
     scores = compute_relief_logits(matcher.compare(blank))
@@ -131,7 +131,7 @@ def test_a_label_without_known_coins_and_one_with_a_single_one(struck, others):
 
 
 def test_no_more_coins_are_kept_than_asked_for_and_none_that_is_no_coin(struck):
-    mixed = replace(struck, labels=np.select(struck.labels == 5, FOREIGN_LABEL, struck.labels))
+    mixed = replace(struck, labels=np.where(struck.labels == 5, FOREIGN_LABEL, struck.labels))
     kept = relief_gallery.build_gallery(mixed, SPEC, 7, 1)
     assert np.bincount(kept.labels, minlength=LABELS).tolist() == [7, 7, 7, 7, 7, 0, 7, 7]
     assert kept.spectra.dtype == np.int8 and kept.spectra.nbytes == 49 * 16 * 28 * 2

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,87 +13,23 @@ import pytest
 import yaml
 
 from coinsorter.recognition import bundle, runtime
-from coinsorter.recognition.bundle import Fusion, Label
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Circle
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
-from coinsorter.vision.scale import ScalePlane
-from tests.conftest import ROOT, needs_training, only_line
+from tests.conftest import ROOT, needs_training
+from tests.unit.training.tiny import RECIPE
 
 needs_training()
 
 from coinsorter.training import recipe, train_cli
 from coinsorter.training.dataset.dataset import Dataset
 from coinsorter.training.fitting import augment
-from coinsorter.training.recipe import AugmentSettings, Budget
+from coinsorter.training.recipe import AugmentSettings
 from coinsorter.training.samples import from_photos, samples
-from coinsorter.training.thresholds import choose
-from coinsorter.training.thresholds.choose import HeldOut
 
 SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
-LABELS = [
-    Label(name="a", value=1, currency="X", diameter_mm=20.0),
-    Label(name="b", value=2, currency="X", diameter_mm=25.0),
-]
-RECIPE = {
-    "name": "tiny",
-    "seed": 3,
-    "source": "frames",
-    "px_per_mm": 4.0,
-    "hold_out": 0.5,
-    "labels": [
-        {"name": "bit_10", "value": 0.1, "currency": "CRN", "diameter_mm": 18.0},
-        {"name": "crown_20", "value": 20, "currency": "CRN", "diameter_mm": 27.5},
-    ],
-    "pictures": {"foreign": 16},
-    "motifs": ["ring"],
-    "classifier": {"width": 8, "epochs": 12, "batch": 16, "repeat": 6},
-    "autoencoder": {"width": 4, "code": 8, "epochs": 2, "batch": 16},
-    "relief": {"per_label": 5},
-    "inspector": {"width": 4, "epochs": 2, "batch": 16, "repeat": 1},
-}
-
-
-@pytest.fixture(scope="module")
-def frames(tmp_path_factory):
-    """Two denominations, two bursts of six pictures each, some ten seconds apart within a burst."""
-    folder = tmp_path_factory.mktemp("frames")
-    rng = np.random.default_rng(1)
-    for label in ("bit_10", "crown_20"):
-        (folder / label).mkdir()
-        for burst in range(2):
-            camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
-            for number in range(6):
-                sprite = camera.draw_item(coins.make_genuine_coin(rng, label))
-                pixels = camera.render_frame([(sprite, *rng.uniform(-40, 40, 2))], 30.0 * number)
-                cv2.imwrite(
-                    str(folder / label / f"x_{1000 + 500 * burst + 10 * number}.png"),
-                    pixels[..., ::-1],
-                )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tiny(frames, tmp_path_factory):
-    """A bundle trained on next to nothing, by the command."""
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
-    assert (
-        train_cli.main(
-            [
-                "bundle",
-                str(frames),
-                "--recipe",
-                str(folder / "recipe.yaml"),
-                "--out",
-                str(folder / "bundle"),
-            ]
-        )
-        == 0
-    )
-    return folder / "bundle"
 
 
 def test_a_trained_bundle_loads_proves_itself_and_tells_two_coins_apart(tiny, frames):
@@ -132,19 +67,6 @@ def test_a_training_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(frames
     )  # what was told last may not have been kept yet
     assert bundle.load_bundle(out).manifest.files == bundle.load_bundle(tiny).manifest.files
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
-
-
-def test_a_trained_bundle_knows_how_far_its_own_coins_embeddings_are(tiny, frames):
-    models = bundle.load_bundle(tiny)
-    judge = Classifier(models, runtime.pick_runtime("auto"))
-    genuine = [
-        judge.gather_evidence(crop).distances.min()
-        for crop in from_photos.read_frames(
-            frames, recipe.load_recipe(tiny.parent / "recipe.yaml"), lambda *_: None
-        ).samples.crops
-    ]
-    noise = np.random.default_rng(1).integers(0, 256, (20, 64, 64, 3), np.uint8)
-    assert min(judge.gather_evidence(crop).distances.min() for crop in noise) > np.median(genuine)
 
 
 def test_a_bundle_keeps_how_its_training_went(tiny):
@@ -428,259 +350,6 @@ def test_augmented_crops_are_turned_and_changed_but_never_mirrored():
     assert (turned[:, mask_coin(SPEC) == 0] == FILL).all()
 
 
-def held_out(count: int, wrong: int, seed: int = 0) -> HeldOut:
-    """Two labels that pictures tell apart surely, but for some that look exactly like the other one."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 2, count)
-    seen = labels.copy()
-    seen[:wrong] = 1 - seen[:wrong]
-    logits = np.full((count, 3), -6.0, np.float32)
-    logits[np.arange(count), seen] = rng.uniform(4, 9, count)
-    diameters = np.where(
-        np.arange(count) < wrong, np.where(seen == 0, 20.0, 25.0), np.where(labels == 0, 20.0, 25.0)
-    )
-    return HeldOut(
-        labels,
-        logits,
-        np.zeros((count, 2)),
-        rng.lognormal(5, 0.2, count),
-        np.zeros(count),
-        np.zeros((count, 2)),
-        diameters * rng.normal(1, 0.002, count),
-        np.zeros(count),
-    )
-
-
-def set_limits(held: HeldOut, budget: Budget):
-    scales, fused = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
-    return choose.choose_thresholds([held], LABELS, fused, scales, budget)
-
-
-def with_reliefs(held: HeldOut, telling: float) -> HeldOut:
-    """The same coins, and how like each label's known ones their reliefs are: by chance but for what is telling."""
-    found = np.random.default_rng(3).normal(0.3, 0.01, held.similarities.shape)
-    found[np.arange(len(found)), held.labels] += telling
-    return replace(held, likeness=found)
-
-
-def test_reliefs_count_for_what_they_tell():
-    held = held_out(800, wrong=60)
-    telling, silent = (
-        choose.fit_fusion(with_reliefs(held, value), LABELS) for value in (0.05, 0.0)
-    )
-    said, unsaid = (fused.relief_weight / fused.temperature for fused in (telling, silent))
-    assert said > 40 > 15 > unsaid and choose.fit_fusion(held, LABELS).relief_weight == 0
-    weighed = with_reliefs(held, 0.05).with_relief(telling.relief_weight)
-    right = weighed.logits[:, :-1].argmax(axis=1) == held.labels
-    assert right[:60].mean() > 0.8
-
-
-def test_limits_keep_the_genuine_coins_they_promise_to_keep():
-    held = held_out(4000, wrong=0)
-    found, proof = set_limits(held, Budget(wrong=1e-3, genuine_rejected=0.01))
-    assert proof["held_out_accepted"] >= 0.99 * 4000 and proof["held_out_wrong"] == 0
-    assert all(
-        0 < own.min_confidence < 1 and own.max_anomaly >= choose.ANOMALY_SPREADS
-        for own in found.values()
-    )
-
-
-def test_no_error_in_n_coins_proves_three_over_n_at_most():
-    proof = set_limits(held_out(3000, wrong=0), Budget(wrong=1.1e-3))[1]
-    assert proof["wrong_at_most_95"] == pytest.approx(3 / 3000, rel=0.02) and proof["proven"]
-    assert not set_limits(held_out(300, wrong=0), Budget(wrong=1.1e-3))[1]["proven"]
-
-
-def test_networks_that_are_surely_wrong_now_and_then_are_not_trusted_with_anything():
-    """One in a hundred wrong at full confidence: no limit keeps the promise of one in a thousand, so nothing is accepted."""
-    proof = set_limits(held_out(2000, wrong=20), Budget(wrong=1e-3, genuine_rejected=0.01))[1]
-    assert (
-        proof["held_out_accepted"] == 0 and proof["wrong_at_most_95"] == 1 and not proof["proven"]
-    )
-
-
-def test_a_few_wrong_coins_are_told_in_the_proof():
-    proof = set_limits(held_out(4000, wrong=4), Budget(wrong=0.01, genuine_rejected=0.01))[1]
-    assert (
-        proof["held_out_wrong"] == 4
-        and 4 / 4000 < proof["wrong_at_most_95"] < 0.01
-        and proof["proven"]
-    )
-
-
-def test_an_error_spread_is_in_units_of_genuine_coins():
-    held = held_out(4000, wrong=0)
-    scales, _ = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
-    for scale in scales.values():
-        assert scale.middle == pytest.approx(5, abs=0.03) and scale.spread == pytest.approx(
-            0.2, rel=0.1
-        )
-
-
-def test_limits_are_set_on_diameters_that_a_machine_would_have_measured():
-    """The view was 3 % off when the coins were taken: at first they look too small, and then the followed scale is right again."""
-    held = held_out(300, wrong=0)
-    view, truth = ScalePlane(4.0, 0.0, 0.0, 640, 480), ScalePlane(3.88, 0.0, 0.0, 640, 480)
-    rng = np.random.default_rng(1)
-    places = rng.uniform((40, 40), (600, 440), (300, 2))
-    circles = [
-        Circle(x, y, d / 2 * truth.px_per_mm_at(x, y), 1, 1, 20, (90, 90, 90), True)
-        for (x, y), d in zip(places, held.diameters_mm)
-    ]
-    fused = Fusion(temperature=1, diameter_std=0.01, degrees_of_freedom=4)
-    found = choose.replay_day(held, circles, view, LABELS, fused)
-    assert (
-        found.diameters_mm[0] == pytest.approx(0.97 * held.diameters_mm[0], rel=1e-6)
-        and found.scale_sems[0] >= 0.01
-    )
-    assert found.diameters_mm[100:] == pytest.approx(held.diameters_mm[100:], rel=0.012)
-    assert found.scale_sems[100:].max() < 0.015
-
-
-def test_other_days_show_the_same_coins_in_bursts_of_another_order_to_a_camera_set_up_anew():
-    held, view = held_out(120, wrong=0), ScalePlane(4.0, 0.0, 0.0, 640, 480)
-    circles = [
-        Circle(320, 240, d / 2 * 4.0, 1, 1, 20, (90, 90, 90), True) for d in held.diameters_mm
-    ]
-    fused = Fusion(temperature=1, diameter_std=0.01, degrees_of_freedom=4)
-    own, *others = choose.replay_days(
-        held, circles, np.repeat(np.arange(12), 10), view, LABELS, fused, seed=1
-    )
-    assert (own.labels == held.labels).all() and own.diameters_mm == pytest.approx(
-        held.diameters_mm, rel=0.008
-    )
-    assert len(others) == choose.OTHER_DAYS
-    for day in others:
-        assert (
-            sorted(day.reconstruction_errors) == sorted(held.reconstruction_errors)
-            and (day.reconstruction_errors != held.reconstruction_errors).any()
-        )
-        assert {tuple(burst) for burst in day.reconstruction_errors.reshape(12, 10)} == {
-            tuple(burst) for burst in held.reconstruction_errors.reshape(12, 10)
-        }
-    assert np.std([day.diameters_mm[0] / 20 for day in others if day.labels[0] == 0]) > 0.005
-
-
-def test_the_parts_of_the_anomaly_score_count_the_less_the_further_genuine_coins_stray_in_them():
-    held, rng = held_out(600, wrong=0), np.random.default_rng(2)
-    rare = np.where(np.arange(600) % 20 == 0, 12.0, 0.0)  # some genuine coins look blemished
-    held = replace(
-        held,
-        likeness=rng.normal(0.8, 0.02, (600, 2)),
-        defect_logits=rng.normal(-2, 1, 600) + rare,
-        distances=rng.lognormal(2, 0.2, (600, 2)),
-    )
-    scales, fused = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
-    weights = [getattr(fused, name) for name in choose.WEIGHTS]
-    assert fused.defect_weight == min(weights) < 0.4 * min(
-        fused.reconstruction_weight, fused.similarity_weight, fused.distance_weight
-    ) and sum(weights) == pytest.approx(1, abs=1e-3)
-    assert scales["a"].distance.middle == pytest.approx(2, abs=0.05) and scales[
-        "a"
-    ].distance.spread == pytest.approx(0.2, rel=0.15)
-    genuine = choose.score_label(
-        held.select(np.flatnonzero(held.labels == 0)), 0, scales["a"], fused
-    )
-    assert np.median(genuine) == pytest.approx(0, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {"likeness": 0.5},
-        {"blemishes": 8.0},
-        {"distances": np.exp(4.0)},
-        {"errors": np.exp(7.0)},
-        {"errors": np.exp(3.0)},
-    ],
-)
-def test_a_coin_that_is_odd_in_one_part_is_told_however_usual_it_is_in_the_others(odd):
-    held, rng = held_out(600, wrong=0), np.random.default_rng(2)
-    held = replace(
-        held,
-        likeness=rng.normal(0.8, 0.02, (600, 2)),
-        defect_logits=rng.normal(-2, 1, 600),
-        distances=rng.lognormal(2, 0.2, (600, 2)),
-    )
-    scales, fused = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
-    own = held.select(np.flatnonzero(held.labels == 0))
-    best = {"likeness": 0.9, "blemishes": -9.0, "distances": 0.1, "errors": np.exp(5.0)} | odd
-    strange = replace(
-        own, **{part: np.full_like(getattr(own, part), usual) for part, usual in best.items()}
-    )
-    genuine, other = (choose.score_label(of, 0, scales["a"], fused) for of in (own, strange))
-    assert other.min() > np.quantile(genuine, 0.995)
-
-
-def test_parts_that_a_bundle_has_not_weigh_nothing():
-    held = held_out(60, wrong=0)
-    _, fused = choose.fit_anomaly(held, LABELS, choose.fit_fusion(held, LABELS), 0.01)
-    assert [getattr(fused, name) for name in choose.WEIGHTS] == [1, 0, 0, 0]
-    one = held.select(np.array([0, int(np.flatnonzero(held.labels == 1 - held.labels[0])[0])]))
-    assert (
-        choose.fit_anomaly(one, LABELS, choose.fit_fusion(held, LABELS), 0.01)[
-            1
-        ].reconstruction_weight
-        == 1
-    )
-
-
-def test_coins_that_no_inspector_was_asked_about_are_as_blemished_as_those_that_it_was():
-    held = held_out(600, wrong=0)
-    rng = np.random.default_rng(2)
-    asked = replace(
-        held, defect_logits=np.where(np.arange(600) < 200, rng.normal(-2, 1, 600), np.nan)
-    )
-    known = asked.impute_defects(seed=1)
-    assert (known.defect_logits[:200] == asked.defect_logits[:200]).all() and not np.isnan(
-        known.defect_logits
-    ).any()
-    for label in (0, 1):
-        assert set(known.defect_logits[known.labels == label]) == set(
-            asked.defect_logits[(asked.labels == label) & (np.arange(600) < 200)]
-        )
-    assert known.defect_logits.std() == pytest.approx(1, abs=0.2)
-    blind = replace(
-        asked, defect_logits=np.where(asked.labels == 0, np.nan, asked.defect_logits)
-    ).impute_defects(seed=1)
-    assert np.median(blind.defect_logits[blind.labels == 0]) == pytest.approx(-2, abs=0.3)
-
-
-def test_one_coin_that_was_measured_wrongly_does_not_widen_its_labels_limits():
-    held = held_out(300, wrong=0)
-    first = held.labels.tolist().index(0)
-    mistaken = replace(
-        held, diameters_mm=held.diameters_mm * np.where(np.arange(300) == first, 0.7, 1)
-    )
-    fine, lone = (
-        set_limits(of, Budget(wrong=0.05, genuine_rejected=0.02))[0]["a"] for of in (held, mistaken)
-    )
-    assert lone.tolerance_mm == pytest.approx(fine.tolerance_mm, rel=0.2) and lone.tolerance_mm < 2
-
-
-def test_given_anomalies_move_the_limit_to_where_it_tells_them_best():
-    held, given = held_out(600, wrong=0), held_out(200, wrong=0, seed=1)
-    given = replace(
-        given, reconstruction_errors=given.reconstruction_errors * np.exp(0.2 * 2.5)
-    )  # 2.5 spreads off: below the limit that genuine coins alone would have
-    fused = choose.fit_fusion(held, LABELS)
-    scales, fused = choose.fit_anomaly(held, LABELS, fused, 0.01)
-    alone, told = (
-        choose.choose_thresholds([held], LABELS, fused, scales, Budget(wrong=0.1), anomalies)[0][
-            "a"
-        ].max_anomaly
-        for anomalies in (None, given)
-    )
-    rejected = [
-        (
-            choose.score_label(of.select(np.flatnonzero(of.labels == 0)), 0, scales["a"], fused)
-            > told
-        ).mean()
-        for of in (held, given)
-    ]
-    assert told < choose.ANOMALY_SPREADS <= alone and rejected[0] < 0.2 and rejected[1] > 0.8
-
-
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory):
     """Ready crops of two denominations, three photographs of five coins each; one folder has another name for its label."""
@@ -854,95 +523,3 @@ def test_neither_recipe_nor_data_set_is_asked_for(frames, tmp_path, command):
     status, _, err = command("bundle", "--out", tmp_path / "out")
     assert status == 66 and "name a --recipe, or one data set" in err
     assert "holds no finished data set" in command("bundle", frames, "--out", tmp_path / "out")[2]
-
-
-def test_limits_are_set_anew_on_photographs_of_another_day(tiny, frames, tmp_path, command):
-    day = tmp_path / "day"
-    shutil.copytree(frames, day)
-    (day / "odd").mkdir()
-    for path in list((day / "crown_20").glob("x_15*")):
-        path.unlink()
-    out = tmp_path / "calibrated"
-    status, printed, _ = command(
-        "calibrate", tiny, day, "--out", out, "--wrong", 0.2, "--genuine-rejected", 0.3
-    )
-    before, after = bundle.load_bundle(tiny).manifest, bundle.load_bundle(out).manifest
-    assert status == 0 and "thresholds set on 18 coins" in printed and "budget 20 %" in printed
-    assert {name: digest for name, digest in after.files.items() if "golden" not in name} == {
-        name: digest for name, digest in before.files.items() if "golden" not in name
-    }
-    assert after.view == before.view and after.crop == before.crop
-    assert {name: own.n for name, own in after.thresholds.items()} == {"bit_10": 12, "crown_20": 6}
-    assert after.recipe["budget"] == {"wrong": 0.2, "genuine_rejected": 0.3} and after.training[
-        "calibrated_on"
-    ] == [18, 3]
-    Classifier(bundle.load_bundle(out), runtime.pick_runtime("auto")).check_golden_crops()
-    for words in ([day, "--out", day], [day, day, "--out", out], [day, "--out", tiny / "new"]):
-        status, _, err = command("calibrate", tiny, *words)
-        assert (
-            status == 66
-            and len(err.splitlines()) >= 1
-            and "Traceback" not in err
-            and len(list(day.rglob("*.png"))) == 18
-        )
-    status, _, err = command("calibrate", tiny, tmp_path / "nowhere", "--out", out)
-    assert status == 66 and "no such folder" in err and bundle.load_bundle(out).manifest == after
-
-
-def test_another_budget_needs_no_photographs(tiny, frames, tmp_path, command):
-    out = tmp_path / "out"
-    before, budget = (
-        bundle.load_bundle(tiny).manifest,
-        bundle.load_bundle(tiny).manifest.recipe["budget"],
-    )
-    assert command("calibrate", tiny, "--out", out)[0] == 0
-    same = bundle.load_bundle(out).manifest
-    assert same.budget == before.budget and same.recipe["budget"] == budget
-    for name, own in before.thresholds.items():
-        assert same.thresholds[name].model_dump() == pytest.approx(own.model_dump(), rel=1e-3)
-    status, printed, _ = command("calibrate", out, "--wrong", 0.4, "--genuine-rejected", 0.5)
-    loose = bundle.load_bundle(out).manifest
-    assert (
-        status == 0
-        and "budget 40 %" in printed
-        and loose.budget["held_out"] == before.budget["held_out"]
-    )
-    assert all(
-        loose.thresholds[name].min_confidence != own.min_confidence
-        for name, own in before.thresholds.items()
-    )
-    Classifier(bundle.load_bundle(out), runtime.pick_runtime("auto")).check_golden_crops()
-    command("calibrate", tiny, frames, "--out", out)
-    on_photographs = bundle.load_bundle(out).manifest.thresholds
-    assert command("calibrate", out)[0] == 0 and {
-        own.n for own in bundle.load_bundle(out).manifest.thresholds.values()
-    } == {own.n for own in on_photographs.values()}
-
-
-def test_without_photographs_and_without_kept_answers_nothing_is_calibrated(
-    tiny, frames, tmp_path, command
-):
-    out = tmp_path / "out"
-    shutil.copytree(tiny, out)
-    before = (out / "bundle.yaml").read_bytes()
-    status, _, err = command("calibrate", out, "--anomalies", frames)
-    assert status == 66 and "name photographs of these, too" in only_line(err)
-    whole = (out / "training" / "held-out.npz").read_bytes()
-    for torn in (b"torn", whole[: len(whole) // 2]):
-        (out / "training" / "held-out.npz").write_bytes(torn)
-        status, _, err = command("calibrate", out)
-        assert status == 78 and "holds no answers on held-out coins" in only_line(err)
-    (out / "training" / "held-out.npz").unlink()
-    status, _, err = command("calibrate", out)
-    assert (
-        status == 66
-        and "name photographs to set its limits on" in only_line(err)
-        and (out / "bundle.yaml").read_bytes() == before
-    )
-
-
-def test_simulated_bundles_are_not_calibrated_on_photographs(frames, tmp_path, command):
-    status, _, err = command(
-        "calibrate", ROOT / "models" / "crowns", frames, "--out", tmp_path / "out"
-    )
-    assert status == 66 and "made for simulated coins" in err and not (tmp_path / "out").exists()

@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-from coinsorter.errors import ExportError
 from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Label
 from coinsorter.recognition.runtime import Network
@@ -108,53 +107,6 @@ def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured)
     )
     assert copies.shape == wanted_copies.shape == (8, 32, 32, 3)
     assert np.square(copies - wanted_copies).mean() < 0.5 * np.square(FILL - wanted_copies).mean()
-
-
-def right(count: int, of: int = 1000) -> np.ndarray:
-    return np.arange(of) < count
-
-
-def test_half_a_point_may_be_lost_to_int8_and_no_more():
-    from coinsorter.training.export import quantize
-
-    worst = iter(["conv (layer 7)"])
-    quantize.check_accuracy_loss(
-        {quantize.FLOAT: right(990), "litert": right(985), "tflite-runtime": right(995)},
-        lambda: next(worst),
-    )
-    with pytest.raises(
-        ExportError,
-        match=r"99.00 % of 1000 .* as floats, 98.40 % as int8 on tflite-runtime; most is lost in layer conv \(layer 7\)",
-    ):
-        quantize.check_accuracy_loss(
-            {quantize.FLOAT: right(990), "litert": right(990), "tflite-runtime": right(984)},
-            lambda: next(worst),
-        )
-
-
-def test_the_layer_that_loses_most_is_found(coloured):
-    """One layer is given two large weights that cancel out: beside them its other weights are nothing in 8 bits."""
-    import keras
-    from keras import layers
-
-    from coinsorter.training.export import quantize
-
-    keras.utils.set_random_seed(1)
-    pictures = layers.Input((64, 64, 3))
-    x = layers.Conv2D(4, 3, strides=4, activation="relu", name="sound")(
-        layers.Rescaling(1 / 127.5, -1)(pictures)
-    )
-    x = layers.Conv2D(4, 3, strides=4, name="spoilt")(x)
-    model = keras.Model(
-        pictures, layers.Dense(3, name="logits")(layers.GlobalAveragePooling2D()(x))
-    )
-    sound, spoilt = model.get_layer("sound"), model.get_layer("spoilt")
-    (same, zero), (weights, bias) = sound.get_weights(), spoilt.get_weights()
-    same[..., 1] = same[..., 0] = np.abs(same[..., 0])
-    weights[..., 0, :], weights[..., 1, :] = 1000, -1000
-    sound.set_weights([same, zero])
-    spoilt.set_weights([weights, bias])
-    assert "spoilt" in quantize.find_worst_layer(model, coloured.crops[:])
 
 
 TWO_DEVICES = """

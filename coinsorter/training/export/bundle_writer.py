@@ -1,0 +1,156 @@
+"""Networks, and what else a bundle knows -> its folder, whole or not at all."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from coinsorter.atomic import replace_folder
+from coinsorter.recognition.bundle import (
+    AUTOENCODER,
+    CLASSIFIER,
+    DEFECT_DETECTOR,
+    EMBEDDING,
+    FORMAT,
+    GOLDEN,
+    MANIFEST,
+    RELIEFS,
+    AnomalyScale,
+    Bundle,
+    Fusion,
+    Golden,
+    Label,
+    LabelThresholds,
+    Manifest,
+    Outline,
+)
+from coinsorter.recognition.embedding import EmbeddingStats
+from coinsorter.recognition.relief import Reliefs
+from coinsorter.training import html_report
+from coinsorter.training.evaluation import plots
+from coinsorter.training.samples.samples import Samples
+from coinsorter.training.thresholds.heldout import HeldOutSets
+from coinsorter.training.thresholds.heldout_store import save_heldout
+from coinsorter.vision.crop import CropSpec
+from coinsorter.vision.scale import ScalePlane
+
+#: Columns that lines of bundle.yaml are wrapped at.
+MANIFEST_WIDTH = 120
+
+
+@dataclass(frozen=True, eq=False)
+class BundleContents:
+    """What a bundle's folder holds beside bundle.yaml.
+
+    models: contents of the .tflite files, by file name.
+    reliefs, embedding_stats: None where the bundle has none.
+    histories: how the training went, epoch by epoch, by network; for people only.
+    heldout: the held-out coins and the evidence on them; None for simulated coins.
+    """
+
+    models: dict[str, bytes]
+    golden: Golden
+    reliefs: Reliefs | None
+    embedding_stats: EmbeddingStats | None
+    histories: dict[str, Any]
+    heldout: tuple[Samples, HeldOutSets] | None = None
+
+
+def write_bundle(out: Path, manifest: dict[str, Any], contents: BundleContents) -> Manifest:
+    """Write a bundle in the place of the one that is there; returns its manifest.
+
+    manifest: by the keys of bundle.yaml; `files` is filled in here. Raises InputError where `out`
+    cannot be written; then nothing is changed.
+    """
+    with replace_folder(out) as folder:
+        digests = {}
+        for name, model in contents.models.items():
+            (folder / name).write_bytes(model)
+            digests[name] = hashlib.sha256(model).hexdigest()
+        (folder / GOLDEN).parent.mkdir()
+        digests[GOLDEN] = write_golden(folder, contents.golden)
+        if contents.reliefs:
+            digests[RELIEFS] = _write_arrays(folder / RELIEFS, vars(contents.reliefs))
+        if contents.embedding_stats:
+            digests[EMBEDDING] = _write_arrays(folder / EMBEDDING, vars(contents.embedding_stats))
+        manifest["files"] = digests
+        _write_histories(folder / "training", contents.histories)
+        if contents.heldout:
+            save_heldout(folder, *contents.heldout)
+        return write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> Manifest:
+    """Write bundle.yaml into a bundle's folder; returns what it says, checked.
+
+    manifest: by the keys of bundle.yaml, in the order of its lines.
+    """
+    checked = Manifest.model_validate(manifest)
+    text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=MANIFEST_WIDTH)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return checked
+
+
+def write_golden(folder: Path, golden: Golden) -> str:
+    """Write the golden answers into a bundle's folder; returns the file's SHA-256."""
+    return _write_arrays(folder / GOLDEN, golden.list_arrays())
+
+
+def make_provisional_bundle(
+    labels: list[Label],
+    crop: CropSpec,
+    view: ScalePlane,
+    models: dict[str, bytes],
+    reliefs: Reliefs | None,
+) -> Bundle:
+    """A bundle in memory, good enough to run its networks; it accepts nothing.
+
+    models: contents of the .tflite files, by file name.
+    """
+    manifest = Manifest(
+        format=FORMAT,
+        name="provisional",
+        labels=labels,
+        crop=crop,
+        view=view,
+        budget={},
+        files={},
+        outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1),
+        fusion=Fusion(temperature=1, diameter_std=1, degrees_of_freedom=1),
+        anomaly={label.name: AnomalyScale(median=0.0, mad_std=1.0) for label in labels},
+        thresholds={label.name: _reject_all() for label in labels},
+        recipe={},
+        training={},
+    )
+    return Bundle(
+        path=Path("provisional"),
+        manifest=manifest,
+        classifier=models[CLASSIFIER],
+        autoencoder=models[AUTOENCODER],
+        golden=Golden(*[np.empty(0)] * 5),
+        digest="",
+        reliefs=reliefs,
+        defect_detector=models.get(DEFECT_DETECTOR),
+    )
+
+
+def _reject_all() -> LabelThresholds:
+    return LabelThresholds(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0)
+
+
+def _write_arrays(path: Path, arrays: dict[str, Any]) -> str:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write_histories(folder: Path, histories: dict[str, Any]) -> None:
+    """How the training went, as numbers and as a drawing: no machine reads it."""
+    folder.mkdir()
+    (folder / "history.json").write_text(json.dumps(histories, indent=1))
+    curves = html_report.encode_png(plots.plot_training_curves(histories))
+    (folder / "curves.png").write_bytes(curves)
