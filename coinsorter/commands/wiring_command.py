@@ -28,5 +28,5 @@ def add_parser(commands: Subparsers) -> None:
 
 def _run_wiring(options: argparse.Namespace) -> None:
     settings = load_config(options.config)
-    for path in wiring.write(settings, options.out):
+    for path in wiring.write_wiring(settings, options.out):
         print(path)

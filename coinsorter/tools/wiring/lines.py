@@ -1,4 +1,4 @@
-"""Every line of the Pi's header that is in use: what hangs on it, and where it is."""
+"""Every line of the Pi's header that is in use: what is connected to it, and where it is."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,23 @@ from gpiozero import PiBoardInfo
 
 from coinsorter.config.schema import Config
 
+#: The command that makes the files of `firmware/` again.
 REMAKE = "coinsorter wiring --config config.yaml --out firmware"
-# A Pi 4B; every Pi since the B+ has the same header.
+#: Revision code of a Pi 4B; every Pi since the B+ has the same header.
 REVISION = 0xC03111
+#: GPIO numbers of the I2C bus.
 I2C_DATA, I2C_CLOCK = 2, 3
 
 
 @dataclass(frozen=True)
-class Kind:
+class LineKind:
     """What lines of one kind have in common.
 
-    colour: in the drawing, #rrggbb.
-    at_boot: the level from the firmware on.
-    wire: where it leads.
+    name: as the legend has it. colour: in the drawing, #rrggbb. direction: input or output.
+    at_boot: the level from the firmware on. wire: where it leads.
     """
 
-    what: str
+    name: str
     colour: str
     direction: str
     at_boot: str
@@ -29,34 +30,57 @@ class Kind:
 
 
 KINDS = {
-    "servo": Kind(
-        "servo signal", "#d9730d", "output", "low", "servo's signal (yellow, orange or white)"
+    "servo": LineKind(
+        name="servo signal",
+        colour="#d9730d",
+        direction="output",
+        at_boot="low",
+        wire="servo's signal (yellow, orange or white)",
     ),
-    "feeder": Kind(
-        "feeder", "#b0413e", "output", "low", "gate of the feeder's MOSFET, with 10 kΩ to ground"
+    "feeder": LineKind(
+        name="feeder",
+        colour="#b0413e",
+        direction="output",
+        at_boot="low",
+        wire="gate of the feeder's MOSFET, with 10 kΩ to ground",
     ),
-    "sensor": Kind(
-        "sensor",
-        "#2878c8",
-        "input",
-        "pulled up",
-        "sensor's open-collector output; its supply is 3V3",
+    "sensor": LineKind(
+        name="sensor",
+        colour="#2878c8",
+        direction="input",
+        at_boot="pulled up",
+        wire="sensor's open-collector output; its supply is 3V3",
     ),
-    "button": Kind("button", "#8e44ad", "input", "pulled up", "button to ground, normally open"),
-    "light": Kind(
-        "status LED",
-        "#2e9e4f",
-        "output",
-        "low",
-        "LED's long leg through 330 Ω, short leg to ground",
+    "button": LineKind(
+        name="button",
+        colour="#8e44ad",
+        direction="input",
+        at_boot="pulled up",
+        wire="button to ground, normally open",
     ),
-    "bus": Kind("I2C", "#0e8a8a", "both", "pulled up on the Pi", "servo board"),
+    "light": LineKind(
+        name="status LED",
+        colour="#2e9e4f",
+        direction="output",
+        at_boot="low",
+        wire="LED's long leg through 330 Ω, short leg to ground",
+    ),
+    "bus": LineKind(
+        name="I2C",
+        colour="#0e8a8a",
+        direction="both",
+        at_boot="pulled up on the Pi",
+        wire="servo board",
+    ),
 }
 
 
 @dataclass(frozen=True)
-class Line:
-    """One pin of the header that is in use: its GPIO number, the kind of thing on it and that thing's name."""
+class HeaderLine:
+    """One pin of the header that is in use.
+
+    gpio: its GPIO number. kind: a key of KINDS. name: of the thing that is connected.
+    """
 
     gpio: int
     kind: str
@@ -64,14 +88,18 @@ class Line:
 
     @property
     def header_pin(self) -> int:
+        """The pin's number on the 40-pin header."""
         return HEADER_PINS[self.gpio]
 
     @property
     def is_output(self) -> bool:
+        """Whether the Pi drives it."""
         return KINDS[self.kind].direction == "output"
 
 
+#: The pins of the 40-pin header by their numbers.
 PINS = PiBoardInfo.from_revision(REVISION).headers["J8"].pins
+#: The header's pin of each GPIO number.
 HEADER_PINS = {
     int(pin.name.removeprefix("GPIO")): number
     for number, pin in PINS.items()
@@ -79,37 +107,47 @@ HEADER_PINS = {
 }
 
 
-def lines(config: Config) -> list[Line]:
+def list_lines(config: Config) -> list[HeaderLine]:
     """Every pin of the header that is in use, in the order of the belt, the panel last."""
-    found = [
-        Line(bin_.flap.pin, "servo", f"flap {bin_.name}")
-        for bin_ in config.bins
-        if not has_board(config)
-    ]
-    found += [
-        Line(bin_.flap.drop_pin, "sensor", f"drop sensor {bin_.name}")
+    lines = _list_servos(config) + _list_drop_sensors(config) + _list_panel(config)
+    if uses_board(config):
+        lines.append(HeaderLine(I2C_DATA, "bus", "I2C data"))
+        lines.append(HeaderLine(I2C_CLOCK, "bus", "I2C clock"))
+    return lines
+
+
+def _list_servos(config: Config) -> list[HeaderLine]:
+    if uses_board(config):
+        return []
+    return [HeaderLine(bin_.flap.pin, "servo", f"flap {bin_.name}") for bin_ in config.bins]
+
+
+def _list_drop_sensors(config: Config) -> list[HeaderLine]:
+    return [
+        HeaderLine(bin_.flap.drop_pin, "sensor", f"drop sensor {bin_.name}")
         for bin_ in config.bins
         if bin_.flap.drop_pin is not None
     ]
+
+
+def _list_panel(config: Config) -> list[HeaderLine]:
     panel = config.panel
-    for gpio, kind, name in (
+    parts = (
         (panel.feeder_pin, "feeder", "feeder"),
         (panel.beam_pin, "sensor", "beam"),
         (panel.stop_pin, "button", "stop button"),
         (panel.status_led_pin, "light", "status LED"),
-    ):
-        found += [Line(gpio, kind, name)] if gpio is not None else []
-    return found + (
-        [Line(I2C_DATA, "bus", "I2C data"), Line(I2C_CLOCK, "bus", "I2C clock")]
-        if has_board(config)
-        else []
     )
+    return [HeaderLine(gpio, kind, name) for gpio, kind, name in parts if gpio is not None]
 
 
-def outputs(config: Config) -> dict[int, str]:
-    """The servo board's outputs in use and what each moves; empty where there is no such board."""
-    return {bin_.flap.pin: f"flap {bin_.name}" for bin_ in config.bins} if has_board(config) else {}
+def list_board_outputs(config: Config) -> dict[int, str]:
+    """The servo board's outputs in use and what each moves; empty where there is no board."""
+    if not uses_board(config):
+        return {}
+    return {bin_.flap.pin: f"flap {bin_.name}" for bin_ in config.bins}
 
 
-def has_board(config: Config) -> bool:
+def uses_board(config: Config) -> bool:
+    """Whether a servo board on the I2C bus makes the pulses."""
     return config.servo.driver == "pca9685"

@@ -4,46 +4,72 @@ import math
 from collections import Counter
 
 from coinsorter.config.schema import Config
-from coinsorter.tools.wiring.lines import KINDS, REMAKE, Kind, Line, has_board, lines, outputs
+from coinsorter.tools.wiring.lines import (
+    KINDS,
+    REMAKE,
+    HeaderLine,
+    list_board_outputs,
+    list_lines,
+    uses_board,
+)
 
-# The highest GPIO whose pull-up is on from power-on; those above it are pulled down (BCM2711 ARM peripherals, section 5.3; on a Pi 5 too).
+#: The highest GPIO whose pull-up is on from power-on; those above it are pulled down (BCM2711 ARM
+#: peripherals, section 5.3; on a Pi 5 too).
 LAST_PULLED_UP = 8
-# A stalled standard servo at 6 V, by the data sheet of a Hitec HS-311.
+#: Amperes of a stalled standard servo at 6 V (data sheet of the Hitec HS-311).
 STALL_A = 0.8
+#: Amperes of blade fuses that can be bought.
 FUSES_A = (1, 2, 3, 4, 5, 7.5, 10, 15, 20, 25, 30)
+#: Supply over fuse, so that a short blows the fuse and does not fold the supply back.
+SUPPLY_MARGIN = 1.3
+
+#: Part, count, what it must be able to do, an example.
+Part = tuple[str, int, str, str]
+
+_ABOUT_PINS = """\
+Pin is the number on the 40-pin header. For the first seconds after power-on no line is driven, \
+only pulled, up or down as the table says:
+the firmware comes later. A constant level is no pulse, so no servo moves by it; the feeder needs \
+its own resistor to ground."""
+_ABOUT_INPUTS = """\
+All inputs are 3.3 V: nothing may put 5 V on them. Ground is common: the Pi's pin 39 and the
+servo supply's minus are joined, and no other pin, or the servos' current would run through the Pi.\
+"""
+_ABOUT_BOARD = """\
+VCC is the Pi's 3V3 (pin 1), V+ the servo supply. Each output's connector carries signal, V+ and \
+ground of its servo."""
+_ABOUT_SUPPLY = """\
+The servo supply is sized for every servo stalled at once, {servos} x {stall:g} A = \
+{together:.3g} A: a standard servo's stall
+current at 6 V (data sheet of the Hitec HS-311). Many small servos' data sheets, that of the MG90S \
+too, do not say: hold one at its
+horn and read the supply's current, before you choose a smaller one."""
 
 
-def table(config: Config) -> str:
+def render_pin_table(config: Config) -> str:
     """The pin table, in Markdown, in the order of the header's pins."""
-    rows = [
-        _row(line, KINDS[line.kind])
-        for line in sorted(lines(config), key=lambda line: line.header_pin)
-    ]
-    text = [
+    head = ("pin", "GPIO", "what", "direction", "from power-on", "from the firmware on", "wire")
+    lines = sorted(list_lines(config), key=lambda line: line.header_pin)
+    paragraphs = [
         "# Pins",
         f"Made from config.yaml by `{REMAKE}`; the drawing is [wiring.svg](wiring.svg).",
-        rows_of(
-            ("pin", "GPIO", "what", "direction", "from power-on", "from the firmware on", "wire"),
-            rows,
-        ),
-        "Pin is the number on the 40-pin header. For the first seconds after power-on no line is driven, only pulled, up or down as the table says:\n"
-        "the firmware comes later. A constant level is no pulse, so no servo moves by it; the feeder needs its own resistor to ground.",
-        "All inputs are 3.3 V: nothing may put 5 V on them. Ground is common: the Pi's pin 39 and the\n"
-        "servo supply's minus are joined, and no other pin, or the servos' current would run through the Pi.",
+        render_table(head, [_describe_line(line) for line in lines]),
+        _ABOUT_PINS,
+        _ABOUT_INPUTS,
     ]
-    if has_board(config):
-        board = [(f"{output}", name) for output, name in sorted(outputs(config).items())]
-        text += [
+    if uses_board(config):
+        outputs = sorted(list_board_outputs(config).items())
+        rows = [(str(output), name) for output, name in outputs]
+        paragraphs += [
             f"## Servo board (PCA9685, I2C address {config.servo.i2c_address:#x})",
-            rows_of(("output", "what"), board),
+            render_table(("output", "what"), rows),
+            _ABOUT_BOARD,
         ]
-        text += [
-            "VCC is the Pi's 3V3 (pin 1), V+ the servo supply. Each output's connector carries signal, V+ and ground of its servo."
-        ]
-    return "\n\n".join(text) + "\n"
+    return "\n\n".join(paragraphs) + "\n"
 
 
-def _row(line: Line, kind: Kind) -> tuple[str, ...]:
+def _describe_line(line: HeaderLine) -> tuple[str, ...]:
+    kind = KINDS[line.kind]
     from_power_on = "pulled up" if line.gpio <= LAST_PULLED_UP else "pulled down"
     return (
         str(line.header_pin),
@@ -56,30 +82,30 @@ def _row(line: Line, kind: Kind) -> tuple[str, ...]:
     )
 
 
-def rows_of(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows))
+def render_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = (head, ("---",) * len(head), *rows)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def parts(config: Config) -> str:
+def render_parts(config: Config) -> str:
     """The bill of materials, in Markdown, with counts and demands that follow from the settings."""
     servos = len(config.bins)
-    needed = [*_brain(config), *_muscle(config, servos), *_panel_parts(config)]
-    rows = [(part, str(count), must, example) for part, count, must, example in needed if count]
-    text = [
+    parts = [*_list_brain(config), *_list_muscle(config, servos), *_list_panel_parts(config)]
+    rows = [(part, str(count), must, example) for part, count, must, example in parts if count]
+    about_supply = _ABOUT_SUPPLY.format(servos=servos, stall=STALL_A, together=servos * STALL_A)
+    paragraphs = [
         "# Bill of materials",
-        f"Made from config.yaml by `{REMAKE}`: counts and demands follow from the settings.\nBelt, hopper, chutes and bins are the builder's own.",
-        rows_of(("part", "count", "must", "for example"), rows),
-        f"The servo supply is sized for every servo stalled at once, {servos} x {STALL_A:g} A = {servos * STALL_A:.3g} A: a standard servo's stall\n"
-        "current at 6 V (data sheet of the Hitec HS-311). Many small servos' data sheets, that of the MG90S too, do not say: hold one at its\n"
-        "horn and read the supply's current, before you choose a smaller one.",
+        f"Made from config.yaml by `{REMAKE}`: counts and demands follow from the settings.\n"
+        "Belt, hopper, chutes and bins are the builder's own.",
+        render_table(("part", "count", "must", "for example"), rows),
+        about_supply,
     ]
-    return "\n\n".join(text) + "\n"
+    return "\n\n".join(paragraphs) + "\n"
 
 
-Part = tuple[str, int, str, str]
-
-
-def _brain(config: Config) -> list[Part]:
+def _list_brain(config: Config) -> list[Part]:
+    """What sees and computes."""
     return [
         ("Raspberry Pi", 1, "4B or 5, 2 GB", "Raspberry Pi 4 Model B"),
         (
@@ -97,7 +123,7 @@ def _brain(config: Config) -> list[Part]:
         (
             "camera",
             int(config.camera.source != "folder"),
-            _camera(config),
+            _describe_camera(config),
             "Raspberry Pi Global Shutter Camera, 6 mm lens",
         ),
         (
@@ -109,13 +135,13 @@ def _brain(config: Config) -> list[Part]:
     ]
 
 
-def _muscle(config: Config, servos: int) -> list[Part]:
-    supply = f"{supply_a(servos)} A"
+def _list_muscle(config: Config, servos: int) -> list[Part]:
+    """What moves the flaps."""
     return [
         (
             "servo",
             servos,
-            f"{_slowest_s(config):.2f} s per 60° or faster; takes a 3.3 V signal",
+            f"{_slowest_turn_s(config):.2f} s per 60° or faster; takes a 3.3 V signal",
             "TowerPro MG90S (0.08 s at 6 V, 0.10 s at 4.8 V)",
         ),
         (
@@ -126,10 +152,18 @@ def _muscle(config: Config, servos: int) -> list[Part]:
         ),
         (
             "servo board",
-            int(has_board(config)),
+            int(uses_board(config)),
             "16 outputs, 12 bits, terminal for V+",
             "Adafruit 815 (PCA9685)",
         ),
+        *_list_supply(servos),
+    ]
+
+
+def _list_supply(servos: int) -> list[Part]:
+    """What feeds the servos, and cuts them off."""
+    supply = f"{choose_supply_a(servos)} A"
+    return [
         (
             "servo supply",
             1,
@@ -139,7 +173,7 @@ def _muscle(config: Config, servos: int) -> list[Part]:
         (
             "fuse and holder",
             1,
-            f"{fuse_a(servos):g} A, in the plus wire, next to the supply",
+            f"{choose_fuse_a(servos):g} A, in the plus wire, next to the supply",
             "automotive blade fuse",
         ),
         (
@@ -157,8 +191,8 @@ def _muscle(config: Config, servos: int) -> list[Part]:
     ]
 
 
-def _panel_parts(config: Config) -> list[Part]:
-    counts = Counter(line.kind for line in lines(config))
+def _list_panel_parts(config: Config) -> list[Part]:
+    counts = Counter(line.kind for line in list_lines(config))
     return [
         (
             "drop or beam sensor",
@@ -178,26 +212,25 @@ def _panel_parts(config: Config) -> list[Part]:
     ]
 
 
-def _camera(config: Config) -> str:
+def _describe_camera(config: Config) -> str:
     camera = config.camera
     smear_mm = config.belt.speed_mm_s * camera.exposure_us / 1e6
     size = f"{camera.width_px} x {camera.height_px} px at {camera.frames_per_s:g} frames/s"
-    return f"{size}, global shutter; a coin moves {smear_mm:.2g} mm in an exposure of {camera.exposure_us} µs"
+    smear = f"a coin moves {smear_mm:.2g} mm in an exposure of {camera.exposure_us} µs"
+    return f"{size}, global shutter; {smear}"
 
 
-def _slowest_s(config: Config) -> float:
+def _slowest_turn_s(config: Config) -> float:
     """Seconds for 60 degrees that every flap's servo must manage, to keep to its travel_ms."""
-    return min(
-        flap.travel_ms / 1000 * 60 / abs(flap.open_deg - flap.rest_deg)
-        for flap in (bin_.flap for bin_ in config.bins)
-    )
+    flaps = [bin_.flap for bin_ in config.bins]
+    return min(flap.travel_ms / 1000 * 60 / abs(flap.open_deg - flap.rest_deg) for flap in flaps)
 
 
-def fuse_a(servos: int) -> float:
-    """The smallest blade fuse that carries all servos stalled at once."""
+def choose_fuse_a(servos: int) -> float:
+    """The smallest blade fuse, in amperes, that carries all servos stalled at once."""
     return next(fuse for fuse in FUSES_A if fuse >= servos * STALL_A)
 
 
-def supply_a(servos: int) -> int:
-    """What the servo supply must deliver: 1.3 times its fuse, so that a short blows the fuse and not merely folds the supply back."""
-    return math.ceil(1.3 * fuse_a(servos))
+def choose_supply_a(servos: int) -> int:
+    """What the servo supply must deliver, amperes: SUPPLY_MARGIN times its fuse."""
+    return math.ceil(SUPPLY_MARGIN * choose_fuse_a(servos))
