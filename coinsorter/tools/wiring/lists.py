@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from coinsorter.config.schema import Config
 from coinsorter.tools.wiring.lines import (
@@ -82,7 +83,7 @@ def _describe_line(line: HeaderLine) -> tuple[str, ...]:
     )
 
 
-def render_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def render_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = (head, ("---",) * len(head), *rows)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
