@@ -117,7 +117,7 @@ def find_circles(pixels: np.ndarray, search: Search) -> list[Circle]:
 
 
 def find_coins(pixels: np.ndarray, search: Search) -> list[Circle]:
-    """Every circle whose outline was measured, from left to right; patches without one are left out.
+    """Every circle whose outline was measured, from left to right, without the patches.
 
     pixels: uint8 (h, w, 3) RGB. Raises FrameError for anything else.
     """
@@ -210,11 +210,9 @@ def _select_circles(
 ) -> list[Circle]:
     """Those that may be coins and lie in the image as a whole, each coin once."""
     height, width = shape[:2]
-    selected = []
-    for circle in circles:
-        if _is_plausible(circle, search, patches) and _is_uncut(circle, search, width, height):
-            selected.append(circle)
-    return _drop_repeats(selected)
+    plausible = [circle for circle in circles if _is_plausible(circle, search, patches)]
+    uncut = [circle for circle in plausible if _is_uncut(circle, search, width, height)]
+    return _drop_repeats(uncut)
 
 
 def _is_plausible(circle: Circle, search: Search, patches: list[Circle]) -> bool:
