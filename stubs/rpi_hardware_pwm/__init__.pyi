@@ -1,5 +1,5 @@
 # What coinsorter uses of rpi-hardware-pwm, which ships no types.
-class HardwarePWMException(Exception): ...
+class HardwarePWMException(Exception): ...  # noqa: N818 - the package's name
 
 class HardwarePWM:
     def __init__(self, pwm_channel: int, hz: float, chip: int = 0) -> None: ...
