@@ -1,6 +1,7 @@
-"""Everything that can go wrong, one sentence each; the message of each says what, where and what to do.
+"""Everything that can go wrong, one class each; messages say what, where and what to do.
 
-`exit_code` follows sysexits.h, so that systemd and shell scripts can tell a mistake of a person (78) from a fault of a device.
+`exit_code` follows sysexits.h, so that systemd and shell scripts can distinguish a mistake of a
+person (78) from a fault of a device.
 """
 
 
@@ -29,7 +30,7 @@ class InputError(CoinsorterError):
 
 
 class FrameError(CoinsorterError):
-    """A picture has not the size or type that the camera was set to deliver."""
+    """A frame has not the size or type that the camera was set to deliver."""
 
     exit_code = 65
 

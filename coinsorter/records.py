@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of the belt.
+    """One image of the belt.
 
     pixels: uint8, shape (height, width, 3), RGB.
     number: counts up from 0; a gap means that the camera dropped frames.
@@ -21,17 +21,21 @@ class Frame:
 
 @dataclass(frozen=True)
 class Circle:
-    """The outline of one thing in one frame, to sub-pixel; a thing without a round outline has quality 0.
+    """The outline of one thing in one frame, to sub-pixel.
 
-    x_px, y_px: centre; x to the right (the way the belt runs), y down; the centre of the first pixel is (0, 0).
+    x_px, y_px: centre; x to the right (the way the belt runs), y down; the centre of the first
+    pixel is (0, 0).
     radius_px: of the circle with the outline's area.
-    quality: share of the outline, 0..1, where an edge was really found.
-    roundness: 1 minus the relative difference of the outline's longest and shortest diameter; 1 is a circle.
-    sharpness: mean edge strength along the outline, grey levels per pixel; picks a coin's best frames.
+    quality: share of the outline, 0..1, where there is an edge; 0 of a thing that is not round.
+    roundness: 1 minus the relative difference of the outline's longest and shortest diameter; 1 is
+    a circle.
+    sharpness: mean edge strength along the outline, grey levels per pixel; picks a coin's best
+    frames.
     surround: median RGB of the belt just around it, 0..255.
     alone: nothing touches or overlaps it, and it is round.
-    off_patch: how far it lies, in its radii, from the middle of what stands out from the belt there, its shadow included; more means that
-    something else peeps out beside it. 0 where other circles lie on that too.
+    off_patch: how far it lies, in its radii, from the middle of what stands out from the belt there,
+    shadow included; a large one means that something else shows beside it. 0 where other circles
+    lie on the same patch.
     """
 
     x_px: float
@@ -50,6 +54,7 @@ class Motion:
     """A thing on the belt: where its middle was when, its radius and its speed.
 
     x_mm, seen_s: from the view's centre, along the belt, and when (seconds, monotonic).
+    radius_mm: half its diameter along the belt.
     speed_mm_s, speed_sem_mm_s: its speed and the speed's standard error.
     behind_mm: how far what touches it reaches back beyond its own trailing edge.
     """
@@ -71,9 +76,11 @@ class Coin:
     """One physical thing, followed over its frames.
 
     number: counts up from 1 over a run.
-    crops: its sharpest pictures first, each uint8, shape (n, n, 3), RGB, cut as the bundle wants them; none where nothing round was seen.
+    crops: the sharpest first, each uint8, shape (n, n, 3), RGB, cut as the bundle wants them; none
+    where nothing round was seen.
     circles: the outlines that the crops were cut by.
-    diameter_mm: median over its frames. scale_sem: how far the view's scale may be off there, relative standard error.
+    diameter_mm: median over its frames.
+    scale_sem: relative standard error of the view's scale where it lay.
     x_mm, seen_s: where it was on the belt, from the view's centre, and when (seconds, monotonic).
     y_mm: where it lies across the belt, from the view's centre.
     speed_mm_s, speed_sem_mm_s: measured over its frames, and the standard error.
@@ -114,12 +121,13 @@ class Verdict:
     """What a coin was recognised as, and how sure that is.
 
     label: the likeliest label of the bundle.
-    confidence: its probability 0..1, from pictures and diameter together.
-    image_confidence: the same from pictures alone; the diameter had no say.
+    confidence: its probability 0..1, from images and diameter together.
+    image_confidence: the same from images alone, without the diameter.
     runner_up: the second likeliest label.
-    anomaly: how unlike a genuine coin of that label it looks, in units of the genuine coins' own spread; theirs lie about 0, or above it.
+    anomaly: how unlike a genuine coin of that label it looks, in robust standard deviations of
+    genuine coins; theirs lie about 0, or above it.
     diameter_mm: as measured.
-    probabilities: of all the bundle's labels, in its order; what they lack to 1 is "none of these".
+    probabilities: of all the bundle's labels, in its order; the rest to 1 is "none of these".
     """
 
     label: str
@@ -143,6 +151,7 @@ class Decision:
     reason: str
 
 
+#: Why a coin went where it went, as the ledger has it.
 SORTED = "sorted"
 UNSURE = "unsure"
 ANOMALY = "anomaly"
@@ -152,15 +161,16 @@ LATE = "late"
 NO_BIN = "no-bin"
 PAUSED = "paused"
 FAULT = "fault"
-UNCERTAIN = "uncertain"  # where a coin lies that nobody can be sure of: power was lost, or a flap was not at rest
+#: Where a coin lies whose place is unknown: power was lost, or a flap was not at rest.
+UNCERTAIN = "uncertain"
 REASONS = (UNSURE, ANOMALY, DIAMETER, NOT_ALONE, LATE, NO_BIN, PAUSED, FAULT)
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The limits in force for one label.
+    """The thresholds in force for one label.
 
-    min_confidence: 0..1. max_anomaly: in units of the genuine coins' spread.
+    min_confidence: 0..1. max_anomaly: in robust standard deviations of genuine coins.
     nominal_mm, tolerance_mm: the diameter and how far a coin may be from it.
     """
 
@@ -174,8 +184,10 @@ class Thresholds:
 class Event:
     """One coin's whole story: a row of the ledger.
 
+    coin: its number in the run. diameter_mm, speed_mm_s: as measured.
     seen_s: when the coin was decided on, seconds on the monotonic clock; the ledger adds wall time.
     verdict, thresholds: None where the coin was rejected before anything looked at it.
+    decision: where it went and why.
     value, currency: of the recognised label.
     """
 

@@ -1,4 +1,4 @@
-"""bundle and classify: a damaged bundle is refused by name before anything reads it, and the golden crops prove the rest."""
+"""bundle: shipped bundles load and prove themselves; damaged ones are refused by name."""
 
 import hashlib
 import shutil
