@@ -33,7 +33,7 @@ class Circle:
     frames.
     surround: median RGB of the belt just around it, 0..255.
     alone: nothing touches or overlaps it, and it is round.
-    off_patch: how far it lies, in its radii, from the middle of what stands out from the belt there,
+    off_patch: how far it lies, in its radii, from the middle of what stands out from the belt,
     shadow included; a large one means that something else shows beside it. 0 where other circles
     lie on the same patch.
     """

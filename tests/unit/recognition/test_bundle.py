@@ -159,7 +159,7 @@ def test_a_runtime_that_is_not_installed_is_named(monkeypatch):
 
 @pytest.fixture
 def altered(tmp_path):
-    """Writes a copy of models/brl of which some arrays of one file are something else, hash and all."""
+    """Writes a copy of models/brl with other arrays in one file, and with its hash."""
 
     def write(name: str, **changes):
         copy = shutil.copytree(BRL, tmp_path / "brl")

@@ -70,7 +70,7 @@ def test_a_turned_coin_is_as_like(matcher, others, number, angle):
         compute_relief_logits(matcher.compare(crop)),
         compute_relief_logits(matcher.compare(turned(crop, angle))),
     )
-    assert then == pytest.approx(as_is, abs=0.35 * as_is.max())
+    assert then == pytest.approx(as_is, abs=0.35 * float(as_is.max()))
 
 
 @pytest.mark.parametrize(
