@@ -19,6 +19,12 @@ from rich.progress import (
 #: number of steps that are done and, if there are any, figures by name, such as a loss.
 OpenProgress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
 
+#: Takes the number of steps that are done.
+ReportStep = Callable[[int], None]
+
+#: Takes the number of epochs that are done, and the last one's figures by name, such as a loss.
+ReportEpoch = Callable[[int, dict[str, float]], None]
+
 
 @contextmanager
 def show_progress(title: str, total: int) -> Iterator[Callable[..., None]]:

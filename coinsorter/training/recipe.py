@@ -1,4 +1,7 @@
-"""A recipe: the knobs of one bundle's training, read from YAML and kept in the bundle."""
+"""A recipe: the settings of one bundle's training, read from YAML and kept in the bundle.
+
+Where a field has an alias, the alias is the key in the YAML file and in the bundle.
+"""
 
 import re
 from collections.abc import Sequence
@@ -28,9 +31,11 @@ Rate = Annotated[float, Field(gt=0)]
 
 
 class ImageCounts(_Settings):
-    """How many simulated things are drawn. held_out: genuine coins no network sees (photographs are held out by whole groups instead).
+    """How many coins and foreign objects the simulator renders.
 
-    foreign: what "none of these" looks like.
+    genuine: coins to train on, and held_out: coins that no network sees; both for the simulated
+    currency only, since photographs are held out by whole groups. foreign: examples of objects that
+    are none of the labels.
     """
 
     genuine: Annotated[int, Field(ge=0)] = 0
@@ -39,10 +44,12 @@ class ImageCounts(_Settings):
 
 
 class CropSettings(_Settings):
-    """size_px: edge of the square. margin: half the edge over the coin's radius.
+    """How coins are cut out; see `coinsorter.vision.crop.CropSpec`.
 
-    true_size: the largest coin fills the crop and smaller ones are shown smaller; else every coin fills it. gamma: below 1 lifts the dark.
-    correct_light: bring the belt around each coin to one grey; not for pictures in which it may have any colour.
+    size_px: edge of the square. margin: half the edge over the coin's radius. true_size: the
+    largest coin fills the crop and smaller ones are smaller in it; else every coin fills it.
+    gamma: below 1 brightens the dark. correct_light: bring the belt around each coin to one grey;
+    not for images in which it may have any colour.
     """
 
     size_px: Annotated[int, Field(ge=32, le=224, multiple_of=16)] = 64
@@ -53,10 +60,13 @@ class CropSettings(_Settings):
 
 
 class ClassifierSettings(_Settings):
-    """network: see `networks`. weights, for the mobilenets: imagenet, a file, or none. width, for separable: channels of the first layer.
+    """The classifier and its training.
 
-    repeat: how often an epoch shows each crop, differently augmented each time. patience: epochs without progress on held-back groups
-    after which training stops and goes back to the best; 0: it runs to its end, on all groups. held_back: their share of the crops.
+    network: see `networks`. weights, for the mobilenets: imagenet, a file, or none. width, for
+    separable: channels of the first layer. repeat: how often an epoch shows each crop, differently
+    augmented each time. patience: epochs without progress on the validation crops after which
+    training stops and goes back to the best one; 0: it runs to its end, on all groups.
+    validation_share: share of the crops that validate, in whole groups.
     """
 
     network: Literal["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"] = (
@@ -73,7 +83,11 @@ class ClassifierSettings(_Settings):
 
 
 class AutoencoderSettings(_Settings):
-    """network: see `networks`. width, for squeezing: channels of the first layer. code: numbers that a coin is squeezed through."""
+    """The autoencoder and its training.
+
+    network: see `networks`. width, for squeezing: channels of the first layer. code: numbers in the
+    bottleneck. repeat: as for the classifier.
+    """
 
     network: Literal["squeezing", "conv-128"] = "squeezing"
     width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 16
@@ -85,13 +99,19 @@ class AutoencoderSettings(_Settings):
 
 
 class ReliefSettings(_Settings):
-    """per_label: coins of each label whose reliefs the bundle keeps, at 0.9 kB each, to compare others with."""
+    """per_label: coins of each label whose reliefs the bundle keeps to compare others with.
+
+    Each takes 0.9 kB.
+    """
 
     per_label: Count = 150
 
 
 class DefectDetectorSettings(_Settings):
-    """A network that learns blemishes drawn onto genuine coins, one for all folds. width: channels of its first layer."""
+    """The network that learns defects drawn onto genuine coins; one serves all folds.
+
+    width: channels of its first layer. repeat: as for the classifier.
+    """
 
     width: Annotated[int, Field(ge=4, le=64, multiple_of=4)] = 16
     epochs: Count = 20
@@ -101,10 +121,10 @@ class DefectDetectorSettings(_Settings):
 
 
 class AugmentSettings(_Settings):
-    """How crops are changed at random; any rotation always, a mirror never (no coin's face is mirrored).
+    """How crops are changed at random: rotated by any angle, never mirrored, as no coin is.
 
-    zoom, brightness, colour, contrast: relative. shift_px, blur_px: in crop pixels. noise: grey levels. cut_out: share of crops that lose
-    a patch. jpeg: share that is compressed once more.
+    zoom, brightness, colour, contrast: relative. shift_px, blur_px: in crop pixels. noise: grey
+    levels. cut_out: share of crops that lose a patch. jpeg: share that is compressed once more.
     """
 
     zoom: Annotated[float, Field(ge=0, lt=0.5)] = 0.06
@@ -119,16 +139,20 @@ class AugmentSettings(_Settings):
 
 
 class Budget(_Settings):
-    """wrong: accepted coins that may be of another label. genuine_rejected: genuine coins that the limits may reject; both as shares."""
+    """The error budget of the thresholds, both as shares.
+
+    wrong: accepted coins that may be of another label. genuine_rejected: genuine coins that the
+    thresholds may reject.
+    """
 
     wrong: Annotated[float, Field(gt=0, lt=1)] = 1e-4
     genuine_rejected: Annotated[float, Field(gt=0, lt=1)] = 0.005
 
 
 class Margin(_Settings):
-    """How far beyond the held-out coins' own a lone coin's outline may lie: the light of another day moves shadows and glints.
+    """How far a lone coin's outline may lie beyond those of the held-out coins.
 
-    roundness, quality, off_patch: in the units of `records.Circle`.
+    The light of another day moves shadows and glints. In the units of `records.Circle`.
     """
 
     roundness: Annotated[float, Field(ge=0, le=0.5)] = 0.02
@@ -136,46 +160,51 @@ class Margin(_Settings):
     off_patch: Annotated[float, Field(ge=0, le=0.5)] = 0.05
 
 
-def _expression(words: str) -> str:
+def _check_expression(expression: str) -> str:
     try:
-        re.compile(words)
+        re.compile(expression)
     except re.error as error:
-        raise ValueError(f"{words!r} is no regular expression: {error}") from error
-    return words
+        raise ValueError(f"{expression!r} is no regular expression: {error}") from error
+    return expression
 
 
-def _distinct(labels: list[Label]) -> list[Label]:
+def _check_names(labels: list[Label]) -> list[Label]:
     names = [name for label in labels for name in (label.name, *label.aliases)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{', '.join(twice)}: a name of more than one label, or twice of one")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(repeated)}: a name of more than one label, or twice of one")
     return labels
 
 
 class Recipe(_Settings):
-    """Everything a recipe says; see models/crowns.yaml and models/brl.yaml.
+    """Everything that a recipe says; see models/crowns.yaml and models/brl.yaml.
 
-    by_extent: coins are measured halfway between their edges and all that stands out from the belt, shadow included; see `outline`.
-    relief: where it is given, coins are compared with known ones by their relief too; see `coinsorter.recognition.relief`.
-    inspector: where it is given, a third network looks for scratches, holes, paint and stains; see `blemishes`.
-    source: "frames" of one camera, whose view tells how large coins are; "crops", each filled by one coin, which tell no sizes: then
-    `diameter_spread` is what the machine's view is expected to measure to, relative, and its scale is to be calibrated on the machine;
-    "simulated": the invented currency. same_coins: crops whose names match the same of these show the same coins, as photographs of one
-    sitting do. group_pattern: of the others, crops alike in what its brackets match in their names are of one photograph.
-    Frames are held out by whole bursts, crops by sittings or photographs, `hold_out` of them. With `folds` each is held out once instead: as many
-    sister networks are trained as the bundle's, each without what it is asked about, and the bundle's own sees all (too few coins to spare
-    any). asked: only so many of the folds have a sister, which takes the less time.
+    source: "frames" of one camera, whose view gives the coins' sizes; "crops", each filled by one
+    coin, which give no sizes; "simulated": the invented currency. diameter_std: for crops, relative
+    standard deviation of the diameters that the machine is expected to measure, since its scale is
+    calibrated on the machine. by_extent: coins are measured halfway between their edges and all
+    that stands out from the belt, shadow included; see `coinsorter.vision.contour`.
+
+    same_coins: crops whose names match the same of these patterns are of the same coins.
+    group_pattern: the other crops are of one photograph if their names are alike in what its
+    brackets match. Frames are held out by whole bursts and crops by whole groups, `hold_out` of
+    them. With `folds` each coin is held out once, by cross-validation: each fold has networks of
+    its own, which see the other folds, and the bundle's own networks see all coins (for data sets
+    too small to spare any). max_folds: only the first folds are trained, which takes less time.
+
+    relief, defect_detector: None leaves that part of the anomaly score out; see
+    `coinsorter.recognition.relief` and `coinsorter.training.fitting.defects`.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     seed: Annotated[int, Field(ge=0)] = 1
     source: Literal["simulated", "frames", "crops"]
-    labels: Annotated[list[Label], AfterValidator(_distinct)] = []
+    labels: Annotated[list[Label], AfterValidator(_check_names)] = []
     px_per_mm: Annotated[float, Field(gt=0)] = 4.0
     by_extent: bool = False
     group_gap_s: Annotated[float, Field(gt=0)] = 40.0
-    same_coins: list[Annotated[str, AfterValidator(_expression)]] = []
-    group_pattern: Annotated[str, AfterValidator(_expression)] = ""
+    same_coins: list[Annotated[str, AfterValidator(_check_expression)]] = []
+    group_pattern: Annotated[str, AfterValidator(_check_expression)] = ""
     diameter_std: Annotated[float, Field(gt=0, lt=0.1, alias="diameter_spread")] = 0.012
     hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
     folds: Annotated[int, Field(ge=2, le=10)] | None = None
@@ -191,23 +220,35 @@ class Recipe(_Settings):
     budget: Budget = Budget()
     margin: Margin = Field(Margin(), alias="slack")
 
-    def make_crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
-        full_mm = largest_mm if self.crop.true_size else 0.0
+    def make_crop_spec(
+        self, surround: tuple[float, float, float], largest_mm: float
+    ) -> CropSpec:
+        """How the bundle's crops are cut.
+
+        surround: RGB 0..255 of the belt around a typical coin. largest_mm: diameter of the largest
+        label.
+        """
         return CropSpec(
-            self.crop.size_px,
-            self.crop.margin,
-            surround,
-            full_mm,
-            self.crop.gamma,
-            self.crop.correct_light,
+            size_px=self.crop.size_px,
+            margin=self.crop.margin,
+            surround=surround,
+            full_mm=largest_mm if self.crop.true_size else 0.0,
+            gamma=self.crop.gamma,
+            correct_light=self.crop.correct_light,
         )
 
     def to_dict(self) -> dict[str, Any]:
+        """The recipe with every default written out, by the keys of the YAML file."""
         return self.model_dump(mode="json", by_alias=True)
 
+    def find_names(self) -> dict[str, str]:
+        """The labels' names, by every name that a folder of their images may have."""
+        return {name: label.name for label in self.labels for name in (label.name, *label.aliases)}
 
-# What a recipe says where nobody wrote one: that of models/brl, which was chosen for few photographs of worn coins.
-DEFAULT_RECIPE = {
+
+#: The settings of a recipe that nobody wrote: those of models/brl.yaml, which were chosen for a few
+#: hundred photographs of worn coins.
+DEFAULT_RECIPE: dict[str, Any] = {
     "folds": 4,
     "classifier": {"width": 16, "epochs": 30, "batch": 64, "repeat": 4},
     "autoencoder": {"epochs": 15, "repeat": 4},
@@ -228,84 +269,98 @@ DEFAULT_RECIPE = {
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
-    """The recipe in a file, with settings such as "classifier.epochs=40" put in. Raises InputError naming what is wrong with it."""
+    """The recipe in a file, changed by settings such as "classifier.epochs=40".
+
+    Raises InputError that names what is wrong with it.
+    """
     try:
-        words = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror}; name a recipe such as models/crowns.yaml"
-        ) from error
+        remedy = "name a recipe such as models/crowns.yaml"
+        raise InputError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from error
-    return _checked(str(path), words, settings)
+        first_line = str(error).splitlines()[0]
+        raise InputError(f"{path}: is not YAML: {first_line}") from error
+    return _validate_recipe(str(path), content, settings)
 
 
 def make_default_recipe(
-    data: Dataset, diameters_mm: dict[str, float], name: str, settings: Sequence[str] = ()
+    dataset: Dataset, diameters_mm: dict[str, float], name: str, settings: Sequence[str] = ()
 ) -> Recipe:
-    """The recipe for a prepared data set that nobody wrote one for: its labels, of the given diameters, and UNWRITTEN.
+    """A recipe for a prepared data set: DEFAULT_RECIPE for its labels, of the given diameters.
 
-    Raises InputError where a diameter is missing or of no label, or a setting is wrong.
+    Raises InputError where a diameter is missing or of no label, or where a setting is wrong.
     """
-    missing, unknown = (
-        sorted(set(data.labels) - set(diameters_mm)),
-        sorted(set(diameters_mm) - set(data.labels)),
-    )
-    if missing or unknown:
-        what = (
-            f"has no size for {', '.join(missing)}"
-            if missing
-            else f"names {', '.join(unknown)}, which the data set has not"
-        )
-        raise InputError(
-            f"--diameters {what}; say how large every label's coins are: {','.join(f'{label}=MM' for label in data.labels)}"
-        )
-    crops = bool(data.manifest["crops"])
+    _check_diameters(dataset.labels, diameters_mm)
     labels = [
         {"name": label, "value": 0, "currency": "", "diameter_mm": diameters_mm[label]}
-        for label in data.labels
+        for label in dataset.labels
     ]
-    seen = [
-        2 * row.radius_px / diameters_mm[row.label] for row in data.kept_rows() if row.split != TEST
+    if dataset.manifest["crops"]:
+        source = _describe_crops()
+    else:
+        source = _describe_frames(dataset, diameters_mm)
+    content = {**deepcopy(DEFAULT_RECIPE), "labels": labels, "name": name, **source}
+    return _validate_recipe("--diameters", content, settings)
+
+
+def _check_diameters(labels: Sequence[str], diameters_mm: dict[str, float]) -> None:
+    missing = sorted(set(labels) - set(diameters_mm))
+    unknown = sorted(set(diameters_mm) - set(labels))
+    if missing:
+        fault = f"has no size for {', '.join(missing)}"
+    elif unknown:
+        fault = f"names {', '.join(unknown)}, which the data set has not"
+    else:
+        return
+    example = ",".join(f"{label}=MM" for label in labels)
+    raise InputError(f"--diameters {fault}; say how large every label's coins are: {example}")
+
+
+def _describe_crops() -> dict[str, Any]:
+    return {"source": "crops", "folds": 5, "asked": 1, "crop": {"correct_light": False}}
+
+
+def _describe_frames(dataset: Dataset, diameters_mm: dict[str, float]) -> dict[str, Any]:
+    scales = [
+        2 * row.radius_px / diameters_mm[row.label]
+        for row in dataset.kept_rows()
+        if row.split != TEST
     ]
-    own = (
-        {"name": name, "source": "crops", "folds": 5, "asked": 1, "crop": {"correct_light": False}}
-        if crops
-        else {
-            "name": name,
-            "source": "frames",
-            "px_per_mm": round(median(seen), 3),
-            "by_extent": True,
-        }
-    )
-    return _checked("--diameters", {**deepcopy(DEFAULT_RECIPE), "labels": labels, **own}, settings)
+    return {"source": "frames", "px_per_mm": round(median(scales), 3), "by_extent": True}
 
 
-def _checked(where: str, words: Any, settings: Sequence[str]) -> Recipe:
-    try:
-        return Recipe.model_validate(_with(words, settings))
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or '(file)'}: {e['msg']}" for e in error.errors()
-        )
-        raise InputError(f"{where}: {wrong}") from error
-
-
-def _with(words: Any, settings: Sequence[str]) -> Any:
-    """A recipe's words with settings put in, each KEY=VALUE with dots between a key's parts and a value in YAML."""
+def _validate_recipe(origin: str, content: Any, settings: Sequence[str]) -> Recipe:
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        *parts, last = key.strip().split(".")
-        try:
-            place, found = words, yaml.safe_load(value)
-            for part in parts:
-                place[part] = {} if place.get(part) is None else place[part]
-                place = place[part]
-            if not (equals and last):
-                raise TypeError
-            place[last] = found
-        except (TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
-            raise InputError(
-                f"--set {setting}: is not KEY=VALUE such as classifier.epochs=40"
-            ) from error
-    return words
+        _apply_setting(content, setting)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or '(file)'}: {fault['msg']}"
+            for fault in error.errors()
+        ]
+        raise InputError(f"{origin}: {'; '.join(faults)}") from error
+
+
+def _apply_setting(content: Any, setting: str) -> None:
+    """Puts KEY=VALUE into a recipe's content: dots between a key's parts, the value in YAML."""
+    key, equals, value = setting.partition("=")
+    *parts, last = key.strip().split(".")
+    try:
+        parsed = yaml.safe_load(value)
+        section = content
+        for part in parts:
+            section = _open_section(section, part)
+        if not (equals and last):
+            raise TypeError
+        section[last] = parsed
+    except (TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
+        example = "classifier.epochs=40"
+        raise InputError(f"--set {setting}: is not KEY=VALUE such as {example}") from error
+
+
+def _open_section(section: Any, part: str) -> Any:
+    if section.get(part) is None:
+        section[part] = {}
+    return section[part]

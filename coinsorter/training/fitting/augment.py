@@ -1,4 +1,4 @@
-"""Crops changed at random, as light, wear and a coin's turn would change them."""
+"""Crops changed at random, as light, wear and a coin's rotation would change them."""
 
 from functools import cache
 
@@ -8,89 +8,132 @@ import numpy as np
 from coinsorter.training.recipe import AugmentSettings
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 
-BLURRED = 0.4  # share of crops that are blurred at all
+#: Share of crops that are blurred at all; the cameras that we know are mostly in focus.
+BLURRED_SHARE = 0.4
+
+#: Numbers in the field of noise that all noise is taken from.
 NOISE_FIELD = 1 << 20
+
+#: JPEG quality of crops that are compressed once more, from and below.
+JPEG_QUALITIES = (30, 95)
+
+#: A corrupted crop has fewer patches than this.
+PATCHES = 4
+
+#: What hides a patch: a colour below the first number, another crop below the second, else its mean.
+COVER_SHARES = (0.4, 0.7)
 
 
 def augment_crops(
-    crops: np.ndarray, spec: CropSpec, knobs: AugmentSettings, rng: np.random.Generator
+    crops: np.ndarray, spec: CropSpec, settings: AugmentSettings, rng: np.random.Generator
 ) -> np.ndarray:
-    """Each crop turned by any angle and changed within the knobs' limits: uint8, same shape; never mirrored."""
-    off = mask_coin(spec) == 0
-    out = np.empty_like(crops)
-    for index, picture in enumerate(crops):
-        out[index] = _changed(picture, knobs, rng)
-        out[index][off] = FILL
-    return out
+    """Each crop rotated by any angle and changed within the settings: uint8, same shape.
+
+    No crop is mirrored.
+    """
+    is_outside = mask_coin(spec) == 0
+    augmented = np.empty_like(crops)
+    for index, crop in enumerate(crops):
+        augmented[index] = _augment(crop, settings, rng)
+        augmented[index][is_outside] = FILL
+    return augmented
 
 
-def corrupt_crops(crops: np.ndarray, spec: CropSpec, rng: np.random.Generator) -> np.ndarray:
-    """Each crop with up to three patches painted over, taken from another crop, or wiped: uint8, same shape."""
-    off = mask_coin(spec) == 0
-    out = crops.copy()
-    for picture in out:
-        for _ in range(int(rng.integers(0, 4))):
-            tall, wide = rng.integers(spec.size_px // 16, spec.size_px // 4, 2)
-            top, left = rng.integers(0, spec.size_px - tall), rng.integers(0, spec.size_px - wide)
-            patch = picture[top : top + tall, left : left + wide]
-            patch[:] = _cover(
-                patch, crops[rng.integers(len(crops))][top : top + tall, left : left + wide], rng
-            )
-        picture[off] = FILL
-    return out
+def _augment(crop: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
+    moved = _move(crop, settings, rng)
+    lit = cv2.LUT(moved, _make_light_lut(settings, rng))
+    if settings.blur_px and rng.random() < BLURRED_SHARE:
+        lit = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.2, 1) * settings.blur_px)
+    if rng.random() < settings.cut_out:
+        _cut_out(lit, rng)
+    if rng.random() < settings.jpeg:
+        lit = _compress(lit, rng)
+    noise = _take_noise(lit.shape, rng) * np.float32(rng.uniform(0, settings.noise))
+    return cv2.add(lit, noise, dtype=cv2.CV_8U)
 
 
-def _cover(patch: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    choice = rng.random()
-    if choice < 0.4:
-        return rng.integers(0, 256, 3).astype(np.uint8)
-    return other if choice < 0.7 else patch.mean((0, 1)).astype(np.uint8)
-
-
-def _changed(picture: np.ndarray, knobs: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
-    size = len(picture)
-    middle = (size - 1) / 2
-    turn = cv2.getRotationMatrix2D(
-        (middle, middle), rng.uniform(0, 360), rng.uniform(1 - knobs.zoom, 1 + knobs.zoom)
-    )
-    turn[:, 2] += rng.normal(0, knobs.shift_px, 2)
-    moved = cv2.warpAffine(
-        picture, turn, (size, size), borderMode=cv2.BORDER_CONSTANT, borderValue=(FILL,) * 3
-    )
-    lit = cv2.LUT(moved, _light(knobs, rng))
-    if knobs.blur_px and rng.random() < BLURRED:
-        lit = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.2, 1) * knobs.blur_px)
-    if rng.random() < knobs.cut_out:
-        tall, wide = rng.integers(size // 10, size // 3, 2)
-        top, left = rng.integers(0, size - tall), rng.integers(0, size - wide)
-        lit[top : top + tall, left : left + wide] = rng.integers(0, 256)
-    if rng.random() < knobs.jpeg:
-        lit = cv2.imdecode(
-            cv2.imencode(".jpg", lit, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))))[1],
-            cv2.IMREAD_COLOR,
-        )
-    return cv2.add(
-        lit, _noise(lit.shape, rng) * np.float32(rng.uniform(0, knobs.noise)), dtype=cv2.CV_8U
+def _move(crop: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
+    """A crop rotated about its middle, zoomed and shifted."""
+    size_px = len(crop)
+    middle_px = (size_px - 1) / 2
+    angle_deg = rng.uniform(0, 360)
+    zoom = rng.uniform(1 - settings.zoom, 1 + settings.zoom)
+    matrix = cv2.getRotationMatrix2D((middle_px, middle_px), angle_deg, zoom)
+    matrix[:, 2] += rng.normal(0, settings.shift_px, 2)
+    return cv2.warpAffine(
+        crop,
+        matrix,
+        (size_px, size_px),
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(FILL, FILL, FILL),
     )
 
 
-def _light(knobs: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
-    """Contrast, brightness and white balance as a table: uint8 (1, 256, 3)."""
-    contrast = rng.uniform(1 - knobs.contrast, 1 + knobs.contrast)
-    gains = rng.uniform(1 - knobs.brightness, 1 + knobs.brightness) * rng.uniform(
-        1 - knobs.colour, 1 + knobs.colour, 3
-    )
-    return np.clip(((np.arange(256)[:, None] - FILL) * contrast + FILL) * gains, 0, 255).astype(
-        np.uint8
-    )[None]
+def _make_light_lut(settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
+    """Contrast, brightness and white balance as a look-up table: uint8 (1, 256, 3)."""
+    contrast = rng.uniform(1 - settings.contrast, 1 + settings.contrast)
+    brightness = rng.uniform(1 - settings.brightness, 1 + settings.brightness)
+    gains = brightness * rng.uniform(1 - settings.colour, 1 + settings.colour, 3)
+    contrasted = (np.arange(256)[:, None] - FILL) * contrast + FILL
+    return np.clip(contrasted * gains, 0, 255).astype(np.uint8)[None]
 
 
-def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Unit noise, float32: a random stretch of a fixed field, since drawing it anew takes longer than all the rest."""
-    start = int(rng.integers(0, len(_field()) - np.prod(shape)))
-    return _field()[start : start + np.prod(shape)].reshape(shape)
+def _cut_out(crop: np.ndarray, rng: np.random.Generator) -> None:
+    """Paints a patch of a crop in one grey (Cutout: DeVries and Taylor, 2017)."""
+    size_px = len(crop)
+    height, width = rng.integers(size_px // 10, size_px // 3, 2)
+    top, left = rng.integers(0, size_px - height), rng.integers(0, size_px - width)
+    crop[top : top + height, left : left + width] = rng.integers(0, 256)
+
+
+def _compress(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    quality = int(rng.integers(*JPEG_QUALITIES))
+    _, content = cv2.imencode(".jpg", crop, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return cv2.imdecode(content, cv2.IMREAD_COLOR)
+
+
+def _take_noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Unit noise, float32: a random stretch of a fixed field.
+
+    Drawing as much noise for every crop takes longer than all the rest.
+    """
+    count = np.prod(shape)
+    field = _make_noise_field()
+    start = int(rng.integers(0, len(field) - count))
+    return field[start : start + count].reshape(shape)
 
 
 @cache
-def _field() -> np.ndarray:
+def _make_noise_field() -> np.ndarray:
     return np.random.default_rng(0).standard_normal(NOISE_FIELD, np.float32)
+
+
+def corrupt_crops(crops: np.ndarray, spec: CropSpec, rng: np.random.Generator) -> np.ndarray:
+    """Each crop with up to three patches hidden: uint8, same shape.
+
+    A patch is painted over, taken from another crop, or smoothed to its mean colour.
+    """
+    is_outside = mask_coin(spec) == 0
+    corrupted = crops.copy()
+    for crop in corrupted:
+        for _ in range(int(rng.integers(0, PATCHES))):
+            _hide_patch(crop, crops, rng)
+        crop[is_outside] = FILL
+    return corrupted
+
+
+def _hide_patch(crop: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> None:
+    size_px = len(crop)
+    height, width = rng.integers(size_px // 16, size_px // 4, 2)
+    top, left = rng.integers(0, size_px - height), rng.integers(0, size_px - width)
+    patch = crop[top : top + height, left : left + width]
+    other = others[rng.integers(len(others))]
+    patch[:] = _choose_cover(patch, other[top : top + height, left : left + width], rng)
+
+
+def _choose_cover(patch: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    choice = rng.random()
+    painted_share, other_share = COVER_SHARES
+    if choice < painted_share:
+        return rng.integers(0, 256, 3).astype(np.uint8)
+    return other if choice < other_share else patch.mean((0, 1)).astype(np.uint8)

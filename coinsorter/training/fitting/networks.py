@@ -1,11 +1,12 @@
-"""The networks, by name: small ones of our own, made to be quantised to int8, and those that they are compared with.
+"""The networks, by name: small ones of our own, and those that they are compared with.
 
-Inputs are pictures as they are, 0..255; what scaling there is happens inside, so that the machine needs none. A classifier's answers are
-logits.
+Ours are made to be quantised to int8. Inputs are crops as they are, 0..255; they are scaled inside,
+so that the machine need not. A classifier's outputs are logits.
 """
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,193 +20,245 @@ from coinsorter.training.recipe import (
     DefectDetectorSettings,
 )
 
-# Keras' own 0.99 (0.999 in MobileNetV2) lags behind on small sets: validation stays at chance for epochs; 0.9 follows in a dozen steps.
+#: Momentum of batch normalisation. Keras' own 0.99 (0.999 in MobileNetV2) is too slow for small
+#: sets: validation stays at chance for epochs. With 0.9 it follows within a dozen steps.
 BATCH_NORM_MOMENTUM = 0.9
-# MobileNetV2's width: at 1.0 it has 2.3 million weights, more than a bundle's 1.5 MB.
+
+#: Width of MobileNetV2: at 1.0 it has 2.3 million weights, more than a bundle's 1.5 MB.
 MOBILENET_V2_ALPHA = 0.35
 
+#: Width of MobileNetV1, the smallest that is published with weights.
+MOBILENET_V1_ALPHA = 0.25
 
-def check_weights(knobs: ClassifierSettings) -> None:
-    """Raises InputError where the weights that the knobs name are missing; published ones are fetched."""
-    if knobs.network.startswith("mobilenet"):
-        _weights(knobs)
+#: Half the range of an input, 0..255: inputs are scaled to -1..1 by it.
+HALF_RANGE = 127.5
+
+#: Channels, as a multiple of the first layer's, and strides of the separable convolutions.
+SEPARABLE_LAYERS = ((2, 1), (2.5, 2), (4, 1), (5, 2), (5, 1), (6.5, 2), (6.5, 1))
+
+#: A KerasTensor, a layer's output while a network is put together: Keras ships no types.
+Tensor = Any
 
 
-def build_classifier(size_px: int, classes: int, knobs: ClassifierSettings) -> keras.Model:
-    """(n, size, size, 3) 0..255 -> logits (n, classes), the network that the knobs name. Raises InputError where its weights are missing."""
-    pictures = layers.Input((size_px, size_px, 3))
-    features = CLASSIFIERS[knobs.network](layers.Rescaling(1 / 127.5, -1)(pictures), knobs)
-    return keras.Model(pictures, layers.Dense(classes, name="logits")(features), name="classifier")
+def check_weights(settings: ClassifierSettings) -> None:
+    """Fetches the published weights that the settings name; raises InputError without them."""
+    if settings.network.startswith("mobilenet"):
+        _find_weights(settings)
+
+
+def build_classifier(size_px: int, classes: int, settings: ClassifierSettings) -> keras.Model:
+    """A network (n, size, size, 3) 0..255 -> logits (n, classes).
+
+    Raises InputError where its weights are missing.
+    """
+    crops = layers.Input((size_px, size_px, 3))
+    features = CLASSIFIERS[settings.network](_scale_input(crops), settings)
+    logits = layers.Dense(classes, name="logits")(features)
+    return keras.Model(crops, logits, name="classifier")
 
 
 def add_embedding_output(model: keras.Model) -> keras.Model:
-    """A classifier that tells its embedding, what its last layer decides by, beside its logits."""
-    return keras.Model(
-        model.inputs, [*model.outputs, model.get_layer("logits").input], name=model.name
-    )
+    """A classifier with a second output, the embedding: what its last layer decides by."""
+    embedding = model.get_layer("logits").input
+    return keras.Model(model.inputs, [*model.outputs, embedding], name=model.name)
 
 
-def build_autoencoder(size_px: int, knobs: AutoencoderSettings) -> keras.Model:
-    """(n, size, size, 3) 0..255 -> the same at half the size, through a code of a few numbers, by the network that the knobs name."""
-    pictures = layers.Input((size_px, size_px, 3))
-    copy = AUTOENCODERS[knobs.network](layers.Rescaling(1 / 127.5, -1)(pictures), size_px, knobs)
-    return keras.Model(pictures, layers.Rescaling(127.5, 127.5)(copy), name="autoencoder")
+def build_autoencoder(size_px: int, settings: AutoencoderSettings) -> keras.Model:
+    """A network (n, size, size, 3) 0..255 -> the same crops at half the size.
 
-
-def build_defect_detector(size_px: int, knobs: DefectDetectorSettings) -> keras.Model:
-    """(n, size, size, 3) 0..255 -> at half the size, how likely each place is blemished: logits (n, size / 2, size / 2, 1).
-
-    After U-Net (Ronneberger et al., 2015): what is fine comes from the first layers, what is usual there from the last.
+    What it knows of them passes through a code of a few numbers.
     """
-    pictures = layers.Input((size_px, size_px, 3))
-    halves = _convolution(layers.Rescaling(1 / 127.5, -1)(pictures), knobs.width, 3, 2)
-    quarters = _halved(halves, 2 * knobs.width)
-    eighths = _halved(quarters, 3 * knobs.width)
-    x = _halved(eighths, 4 * knobs.width)
+    crops = layers.Input((size_px, size_px, 3))
+    copy = AUTOENCODERS[settings.network](_scale_input(crops), size_px, settings)
+    return keras.Model(crops, layers.Rescaling(HALF_RANGE, HALF_RANGE)(copy), name="autoencoder")
+
+
+def build_defect_detector(size_px: int, settings: DefectDetectorSettings) -> keras.Model:
+    """A network (n, size, size, 3) 0..255 -> logits (n, size / 2, size / 2, 1) of a defect there.
+
+    After U-Net (Ronneberger et al., 2015): fine detail comes from the first layers, what is usual
+    at a place from the last.
+    """
+    width = settings.width
+    crops = layers.Input((size_px, size_px, 3))
+    halves = _convolve(_scale_input(crops), width, 3, 2)
+    quarters = _downsample(halves, 2 * width)
+    eighths = _downsample(quarters, 3 * width)
+    x = _downsample(eighths, 4 * width)
     for finer, channels in ((eighths, 3), (quarters, 2), (halves, 1)):
-        x = _convolution(
-            layers.Concatenate()([layers.UpSampling2D(2)(x), finer]), channels * knobs.width, 3, 1
-        )
-    return keras.Model(pictures, layers.Conv2D(1, 1)(x), name="inspector")
+        joined = layers.Concatenate()([layers.UpSampling2D(2)(x), finer])
+        x = _convolve(joined, channels * width, 3, 1)
+    # The name is in the bundle's file.
+    return keras.Model(crops, layers.Conv2D(1, 1)(x), name="inspector")
 
 
-def _halved(x, channels: int):
-    return _convolution(_convolution(x, channels, 3, 2), channels, 3, 1)
+def _scale_input(crops: Tensor) -> Tensor:
+    return layers.Rescaling(1 / HALF_RANGE, -1)(crops)
 
 
 @keras.saving.register_keras_serializable("coinsorter")
 class Relu6(layers.Layer):
-    """ReLU6 that rounds to the 256 levels of int8 while it is trained, so that the network learns to live with them (Jacob et al., 2018)."""
+    """ReLU6 that rounds to the 256 levels of int8 while it is trained.
 
-    def call(self, x, training: bool = False):
+    So the network learns to work with them (Jacob et al., 2018).
+    """
+
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
+        """The activations of x, of the same shape."""
         x = keras.ops.relu6(x)
         return tf.quantization.fake_quant_with_min_max_args(x, 0, 6) if training else x
 
 
-def _separable_small(x, knobs: ClassifierSettings):
+def _build_separable(x: Tensor, settings: ClassifierSettings) -> Tensor:
     """After MobileNet (Howard et al., 2017), but for 64 px: 4 halvings, 8 convolutions."""
-    x = _convolution(x, knobs.width, 3, 2)
-    for channels, stride in ((2, 1), (2.5, 2), (4, 1), (5, 2), (5, 1), (6.5, 2), (6.5, 1)):
-        x = _separable(x, int(channels * knobs.width), stride)
+    x = _convolve(x, settings.width, 3, 2)
+    for channels, stride in SEPARABLE_LAYERS:
+        x = _convolve_separably(x, int(channels * settings.width), stride)
     return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
 
 
-def _two_conv(x, knobs: ClassifierSettings):
-    """The textbook's: two convolutions of 4x4, each pooled 3x3, and a dense layer of 128."""
+def _build_two_conv(x: Tensor, settings: ClassifierSettings) -> Tensor:
+    """A textbook's: two convolutions of 4x4, each pooled 3x3, and a dense layer of 128."""
     for channels in (32, 64):
-        x = layers.MaxPooling2D(3)(layers.Conv2D(channels, 4, activation="relu")(x))
+        x = layers.Conv2D(channels, 4, activation="relu")(x)
+        x = layers.MaxPooling2D(3)(x)
     return layers.Dense(128, activation="relu")(layers.Flatten()(x))
 
 
-def _three_conv(x, knobs: ClassifierSettings):
-    """Another textbook's: three convolutions of 3x3, each pooled, a dense layer of 256, half of it dropped out."""
+def _build_three_conv(x: Tensor, settings: ClassifierSettings) -> Tensor:
+    """Another textbook's: three pooled convolutions of 3x3, a dense layer of 256, half dropped."""
     for channels in (32, 64, 128):
-        x = layers.MaxPooling2D(2)(layers.Conv2D(channels, 3, activation="relu")(x))
-    return layers.Dropout(0.5)(layers.Dense(256, activation="relu")(layers.Flatten()(x)))
+        x = layers.Conv2D(channels, 3, activation="relu")(x)
+        x = layers.MaxPooling2D(2)(x)
+    dropout = layers.Dropout(0.5)  # made before the dense layer: each draws a seed
+    return dropout(layers.Dense(256, activation="relu")(layers.Flatten()(x)))
 
 
-def _mobilenet_v1(x, knobs: ClassifierSettings):
-    """MobileNetV1 (Howard et al., 2017) of width 0.25."""
-    base = _pretrained(
-        knobs,
-        lambda weights: keras.applications.MobileNet(
-            x.shape[1:], alpha=0.25, include_top=False, weights=weights
-        ),
-    )
-    return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(base(x)))
+def _build_mobilenet_v1(x: Tensor, settings: ClassifierSettings) -> Tensor:
+    """MobileNetV1 (Howard et al., 2017)."""
+
+    def build(weights: str | None) -> keras.Model:
+        return keras.applications.MobileNet(
+            x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
+        )
+
+    return _pool_features(_build_pretrained(settings, build)(x))
 
 
-def _mobilenet_v2(x, knobs: ClassifierSettings):
+def _build_mobilenet_v2(x: Tensor, settings: ClassifierSettings) -> Tensor:
     """MobileNetV2 (Sandler et al., 2018)."""
-    alpha = MOBILENET_V2_ALPHA
-    base = _pretrained(
-        knobs,
-        lambda weights: keras.applications.MobileNetV2(
-            x.shape[1:], alpha=alpha, include_top=False, weights=weights
-        ),
-    )
-    return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(base(x)))
+
+    def build(weights: str | None) -> keras.Model:
+        return keras.applications.MobileNetV2(
+            x.shape[1:], alpha=MOBILENET_V2_ALPHA, include_top=False, weights=weights
+        )
+
+    return _pool_features(_build_pretrained(settings, build)(x))
 
 
-def _pretrained(
-    knobs: ClassifierSettings, build: Callable[[str | None], keras.Model]
+def _pool_features(x: Tensor) -> Tensor:
+    return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+
+
+def _build_pretrained(
+    settings: ClassifierSettings, build: Callable[[str | None], keras.Model]
 ) -> keras.Model:
+    """A published network with its weights, its activations rounding to int8's levels."""
     try:
-        base = build(_weights(knobs))
-    except ValueError as error:  # Keras: another architecture's weights
+        base = build(_find_weights(settings))
+    except ValueError as error:  # of Keras: the weights are another network's
+        reason = str(error).splitlines()[0]
         raise InputError(
-            f"classifier.weights: {knobs.weights} does not fit {knobs.network}: {str(error).splitlines()[0]}"
+            f"classifier.weights: {settings.weights} does not fit {settings.network}: {reason}"
         ) from error
     for layer in base.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = BATCH_NORM_MOMENTUM
-    rounded = keras.models.clone_model(
-        base,
-        clone_function=lambda layer: Relu6() if isinstance(layer, layers.ReLU) else _copied(layer),
-    )
+    rounded = keras.models.clone_model(base, clone_function=_replace_relu)
     rounded.set_weights(base.get_weights())
     return rounded
 
 
-def _copied(layer: layers.Layer) -> layers.Layer:
+def _replace_relu(layer: layers.Layer) -> layers.Layer:
+    if isinstance(layer, layers.ReLU):
+        return Relu6()
     return layer.__class__.from_config(layer.get_config())
 
 
-def _weights(knobs: ClassifierSettings) -> str | None:
-    if knobs.weights == "none":
+def _find_weights(settings: ClassifierSettings) -> str | None:
+    """The file of the weights to start from; None to start from nothing."""
+    if settings.weights == "none":
         return None
-    if knobs.weights == "imagenet":
-        return str(pretrained.fetch_weights(knobs.network))
-    if not Path(knobs.weights).is_file():
+    if settings.weights == "imagenet":
+        return str(pretrained.fetch_weights(settings.network))
+    if not Path(settings.weights).is_file():
         raise InputError(
-            f"classifier.weights: {knobs.weights} is no file; name one, or imagenet, or none"
+            f"classifier.weights: {settings.weights} is no file; name one, or imagenet, or none"
         )
-    return knobs.weights
+    return settings.weights
 
 
-def _squeezing(x, size_px: int, knobs: AutoencoderSettings):
-    width, smallest = knobs.width, size_px // 16
+def _build_squeezing(x: Tensor, size_px: int, settings: AutoencoderSettings) -> Tensor:
+    width = settings.width
+    smallest = size_px // 16
     for channels in (1, 2, 3, 4):
-        x = _convolution(x, channels * width, 4, 2)
-    x = layers.Conv2D(knobs.code, smallest)(x)
+        x = _convolve(x, channels * width, 4, 2)
+    x = layers.Conv2D(settings.code, smallest)(x)
     x = layers.Conv2D(smallest * smallest * 4 * width, 1)(x)
     x = Relu6()(x)
     x = layers.Reshape((smallest, smallest, 4 * width))(x)
     for channels in (3, 2, 1):
         x = layers.UpSampling2D(2)(x)
-        x = _convolution(x, channels * width, 3, 1)
+        x = _convolve(x, channels * width, 3, 1)
     return layers.Conv2D(3, 3, padding="same")(x)
 
 
-def _conv_128(x, size_px: int, knobs: AutoencoderSettings):
-    """The textbook's: 32, 64 and 128 channels, a bottleneck of 256, the mirrored way back; here to half the size, as the machine compares."""
+def _build_conv_128(x: Tensor, size_px: int, settings: AutoencoderSettings) -> Tensor:
+    """A textbook's: 32, 64 and 128 channels, a bottleneck of 256, and the mirrored way back.
+
+    Here it ends at half the size, which is what the machine compares.
+    """
     for channels in (32, 64, 128):
-        x = _convolution(x, channels, 3, 2)
+        x = _convolve(x, channels, 3, 2)
     shape = x.shape[1:]
     x = layers.Dense(256, activation="relu")(layers.Flatten()(x))
-    x = layers.Reshape(shape)(layers.Dense(shape[0] * shape[1] * shape[2], activation="relu")(x))
+    x = layers.Dense(shape[0] * shape[1] * shape[2], activation="relu")(x)
+    x = layers.Reshape(shape)(x)
     for channels in (64, 32):
         x = layers.Conv2DTranspose(channels, 3, strides=2, padding="same", use_bias=False)(x)
-        x = Relu6()(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
+        x = _normalize(x)
     return layers.Conv2D(3, 3, padding="same")(x)
 
 
-def _convolution(x, channels: int, size: int, stride: int):
+def _downsample(x: Tensor, channels: int) -> Tensor:
+    return _convolve(_convolve(x, channels, 3, 2), channels, 3, 1)
+
+
+def _convolve(x: Tensor, channels: int, size: int, stride: int) -> Tensor:
     x = layers.Conv2D(channels, size, strides=stride, padding="same", use_bias=False)(x)
+    return _normalize(x)
+
+
+def _convolve_separably(x: Tensor, channels: int, stride: int) -> Tensor:
+    x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x)
+    return _convolve(_normalize(x), channels, 1, 1)
+
+
+def _normalize(x: Tensor) -> Tensor:
     return Relu6()(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
 
 
-def _separable(x, channels: int, stride: int):
-    x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x)
-    x = Relu6()(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
-    return _convolution(x, channels, 1, 1)
-
-
-CLASSIFIERS = {
-    "separable": _separable_small,
-    "mobilenet-v1-025": _mobilenet_v1,
-    "mobilenet-v2": _mobilenet_v2,
-    "two-conv": _two_conv,
-    "three-conv": _three_conv,
+#: By `ClassifierSettings.network`: scaled crops -> what the last layer decides by.
+CLASSIFIERS: dict[str, Callable[[Tensor, ClassifierSettings], Tensor]] = {
+    "separable": _build_separable,
+    "mobilenet-v1-025": _build_mobilenet_v1,
+    "mobilenet-v2": _build_mobilenet_v2,
+    "two-conv": _build_two_conv,
+    "three-conv": _build_three_conv,
 }
-AUTOENCODERS = {"squeezing": _squeezing, "conv-128": _conv_128}
+
+#: By `AutoencoderSettings.network`: scaled crops -> their copies at half the size, -1..1.
+AUTOENCODERS: dict[str, Callable[[Tensor, int, AutoencoderSettings], Tensor]] = {
+    "squeezing": _build_squeezing,
+    "conv-128": _build_conv_128,
+}

@@ -1,4 +1,4 @@
-"""A recipe and pictures -> what a bundle is made of: coins to train on, coins to set limits on, and the view that they were taken in."""
+"""A recipe and images -> coins to train on, coins to set thresholds on, and their view."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,28 +13,41 @@ from coinsorter.recognition.bundle import Bundle, Label
 from coinsorter.simulator import coins
 from coinsorter.simulator.currency import list_labels
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
-from coinsorter.training.dataset import dataset
+from coinsorter.training.dataset.dataset import MANIFEST, Dataset
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import from_photos, from_simulator, samples
+from coinsorter.training.samples.from_photos import PhotographedCoins
 from coinsorter.training.samples.from_simulator import OPTICS
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, make_empty_samples
 from coinsorter.vision import scale
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
-# The belt as the simulated camera shows it, in one grey.
+#: The belt as the simulated camera shows it: RGB 0..255, one grey.
 SIMULATED_SURROUND = (95.0, 95.0, 95.0)
+
+#: Streams of random numbers, beside the recipe's seed. Each use has its own, so that a change of one
+#: does not change the others.
+SPLIT_STREAM = 3
+GENUINE_STREAM = 10
+HELD_OUT_STREAM = 11
+FOREIGN_STREAM = 12  # and 13, for the coins of the invented currency
 
 
 @dataclass(frozen=True, eq=False)
 class AssembledSamples:
     """What a bundle is made of.
 
-    seen: what its networks are trained on. held: the genuine coins that limits are set on; asked of the bundle's own networks, which did
-    not see them, or part by part of `sisters`, each a pair of what a sister is trained on and what it is asked. plane: the view's scale;
-    moved: whether the camera may have moved, so that the machine follows it. order: the places in `held` of the coins that are asked about, in the order they are asked.
-    anomalies: strange things from photographs that somebody named as such.
+    training: what its networks are trained on. held_out: the genuine coins that thresholds are set
+    on. folds: of each cross-validation fold, what its networks are trained on and what they are
+    evaluated on; together the latter are `held_out`. Without folds the bundle's own networks do not
+    see `held_out`. held_out_order: int (n,), the places in `held_out` of the folds' coins, one fold
+    after the other.
+
+    view: the view's scale. scale_drifts: whether the camera may have moved, so that the machine
+    follows the scale. spec: how crops are cut. notes: what bundle.yaml says about the split.
+    anomalies: objects from photographs that must be rejected.
     """
 
     labels: list[Label]
@@ -50,223 +63,305 @@ class AssembledSamples:
 
 
 def assemble_samples(
-    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: OpenProgress
+    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, open_progress: OpenProgress
 ) -> AssembledSamples:
-    """What the recipe's bundle is made of. data: folders of pictures, or data sets; anomalies: a folder of strange things, or None.
+    """What the recipe's bundle is made of.
 
-    Raises InputError where they do not go together.
+    data: folders of images, or data sets. anomalies: a folder of objects to reject, or None. Raises
+    InputError where they do not go together.
     """
-    _check(recipe, data)
-    if anomalies and recipe.source == "simulated":
+    _check_recipe(recipe, data)
+    if recipe.source != "simulated":
+        return _assemble_photographs(recipe, data, anomalies, open_progress)
+    if anomalies:
         raise InputError(
-            f"recipe {recipe.name} trains on simulated coins: photographs of anomalies say nothing of them"
+            f"recipe {recipe.name} trains on simulated coins: photographs of anomalies say nothing "
+            "of them"
         )
-    return (
-        _simulated(recipe, bar)
-        if recipe.source == "simulated"
-        else _photographed(recipe, data, anomalies, bar)
-    )
+    return _assemble_simulated(recipe, open_progress)
 
 
-def _check(recipe: Recipe, data: Sequence[Path]) -> None:
+def _check_recipe(recipe: Recipe, data: Sequence[Path]) -> None:
     if recipe.source == "simulated":
         _check_simulated(recipe, data)
-    elif not data:
-        raise InputError(
-            f"recipe {recipe.name} trains on photographs ({recipe.source}): name their folder, or a data set made of them"
-        )
-    elif len(data) > 1 and recipe.source == "frames":
-        raise InputError(
-            f"recipe {recipe.name} trains on frames of one camera in one place: name one folder, not {len(data)}"
-        )
-    elif len(recipe.labels) < 2:
-        raise InputError(
-            f"recipe {recipe.name} lists {len(recipe.labels)} labels; at least two are needed"
-        )
-    if recipe.max_folds and recipe.max_folds > (recipe.folds or 0):
-        raise InputError(
-            f"recipe {recipe.name}: asked: {recipe.max_folds} are more than its folds ({recipe.folds or 'none'})"
-        )
-    if recipe.source == "crops" and recipe.crop.true_size:
-        raise InputError(
-            f"recipe {recipe.name}: crop.true_size: ready crops do not tell how large their coins are"
-        )
-    if recipe.classifier.weights != "none" and not recipe.classifier.network.startswith(
-        "mobilenet"
-    ):
-        raise InputError(
-            f"recipe {recipe.name}: classifier.weights are for the mobilenets; {recipe.classifier.network} starts from nothing"
-        )
-    unfit = set(recipe.motifs) & set(UNSEEN_MOTIFS)
-    if unfit:
-        raise InputError(
-            f"recipe {recipe.name}: motifs {', '.join(sorted(unfit))} are kept for the simulated belt; training must not see them"
-        )
+    else:
+        _check_photographs(recipe, data)
+    fault = _find_contradiction(recipe)
+    if fault:
+        raise InputError(f"recipe {recipe.name}: {fault}")
 
 
 def _check_simulated(recipe: Recipe, data: Sequence[Path]) -> None:
     if data or recipe.labels:
         raise InputError(
-            f"recipe {recipe.name} trains on simulated coins: it takes no pictures and no labels of its own"
+            f"recipe {recipe.name} trains on simulated coins: it takes no images and no labels of "
+            "its own"
         )
     if recipe.folds or recipe.by_extent:
         raise InputError(
-            f"recipe {recipe.name}: folds and by_extent are for photographs; the simulated coins need neither"
+            f"recipe {recipe.name}: folds and by_extent are for photographs; the simulated coins "
+            "need neither"
         )
 
 
-def _simulated(recipe: Recipe, bar: OpenProgress) -> AssembledSamples:
-    labels = [Label(**facts) for facts in list_labels()]
-    spec = recipe.make_crop_spec(SIMULATED_SURROUND, max(label.diameter_mm for label in labels))
-    counts, motifs, seed = recipe.images, tuple(recipe.motifs), recipe.seed
-    with bar("drawing coins", counts.genuine) as tell:
-        genuine = from_simulator.simulate_samples(
-            coins.GENUINE, counts.genuine, spec, motifs, [seed, 10], tell
+def _check_photographs(recipe: Recipe, data: Sequence[Path]) -> None:
+    if not data:
+        raise InputError(
+            f"recipe {recipe.name} trains on photographs ({recipe.source}): name their folder, or "
+            "a data set made of them"
         )
-    with bar("drawing held-out coins", counts.held_out) as tell:
-        held = from_simulator.simulate_samples(
-            coins.GENUINE, counts.held_out, spec, motifs, [seed, 11], tell
+    if len(data) > 1 and recipe.source == "frames":
+        raise InputError(
+            f"recipe {recipe.name} trains on frames of one camera in one place: name one folder, "
+            f"not {len(data)}"
         )
-    seen = Samples.concatenate([genuine, simulate_foreign(recipe, spec, counts.foreign, 12, bar)])
-    plane = _plane(labels, seen, OPTICS.width_px, OPTICS.height_px)
+    if len(recipe.labels) < 2:
+        raise InputError(
+            f"recipe {recipe.name} lists {len(recipe.labels)} labels; at least two are needed"
+        )
+
+
+def _find_contradiction(recipe: Recipe) -> str | None:
+    """What two settings of a recipe say that cannot both be; None if nothing."""
+    if recipe.max_folds and recipe.max_folds > (recipe.folds or 0):
+        return f"asked: {recipe.max_folds} are more than its folds ({recipe.folds or 'none'})"
+    if recipe.source == "crops" and recipe.crop.true_size:
+        return "crop.true_size: ready crops do not tell how large their coins are"
+    network = recipe.classifier.network
+    if recipe.classifier.weights != "none" and not network.startswith("mobilenet"):
+        return f"classifier.weights are for the mobilenets; {network} starts from nothing"
+    reserved = sorted(set(recipe.motifs) & set(UNSEEN_MOTIFS))
+    if reserved:
+        return (
+            f"motifs {', '.join(reserved)} are kept for the simulated belt; training must not see "
+            "them"
+        )
+    return None
+
+
+def _assemble_simulated(recipe: Recipe, open_progress: OpenProgress) -> AssembledSamples:
+    labels = [Label(**fields) for fields in list_labels()]
+    largest_mm = max(label.diameter_mm for label in labels)
+    spec = recipe.make_crop_spec(SIMULATED_SURROUND, largest_mm)
+    genuine = _simulate_genuine(
+        recipe, spec, recipe.images.genuine, GENUINE_STREAM, "drawing coins", open_progress
+    )
+    held_out = _simulate_genuine(
+        recipe, spec, recipe.images.held_out, HELD_OUT_STREAM, "drawing held-out coins",
+        open_progress,
+    )
+    foreign = simulate_foreign(recipe, spec, recipe.images.foreign, FOREIGN_STREAM, open_progress)
+    training = Samples.concatenate([genuine, foreign])
+    view = _fit_view(labels, training, OPTICS.width_px, OPTICS.height_px)
     return AssembledSamples(
-        labels,
-        seen,
-        held.with_diameters(plane),
-        [],
-        plane,
-        False,
-        spec,
-        {"split": "by seed"},
-        np.arange(len(held)),
-        make_empty_samples(spec),
+        labels=labels,
+        training=training,
+        held_out=held_out.with_diameters(view),
+        folds=[],
+        view=view,
+        scale_drifts=False,
+        spec=spec,
+        notes={"split": "by seed"},
+        held_out_order=np.arange(len(held_out)),
+        anomalies=make_empty_samples(spec),
     )
 
 
-def _photographed(
-    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, bar: OpenProgress
-) -> AssembledSamples:
-    coins_ = read_photos(recipe, data, bar)
-    genuine, none = (
-        coins_.samples,
-        simulate_foreign(recipe, coins_.spec, recipe.images.foreign, 12, bar),
-    )
-    anomalous = read_anomalies(recipe, anomalies, coins_, bar)
-    notes: dict[str, Any] = {
-        "bursts": len(np.unique(genuine.groups)),
-        "left_out": len(coins_.left_out),
-    }
-    seen, sisters = genuine, []
-    rng = np.random.default_rng([recipe.seed, 3])
-    if recipe.folds:
-        dealt = samples.deal_folds(genuine, recipe.folds, rng)
-        if len(np.unique(dealt)) < recipe.folds:
-            raise InputError(
-                f"recipe {recipe.name}: folds: {recipe.folds} are more than the pictures have bursts for; {len(np.unique(dealt))} would do"
-            )
-        asked = recipe.max_folds or recipe.folds
-        sisters = [
-            (
-                Samples.concatenate([genuine.select(dealt != fold), none]),
-                genuine.select(dealt == fold),
-            )
-            for fold in range(asked)
-        ]
-        held, order = genuine.select(dealt < asked), np.argsort(dealt[dealt < asked], kind="stable")
-        notes["split"] = f"by burst, {asked} of {recipe.folds} folds"
-    else:
-        out = samples.hold_out(genuine, recipe.hold_out, rng)
-        seen, held, notes["split"] = genuine.select(~out), genuine.select(out), "by burst"
-        order = np.arange(len(held))
-    _check_labels(recipe, held, seen, *(one for one, _ in sisters))
-    notes["held_out_bursts"] = len(np.unique(held.groups))
-    measured = recipe.source == "frames"
-    plane = (
-        _plane(recipe.labels, seen, coins_.plane.width_px, coins_.plane.height_px)
-        if measured
-        else coins_.plane
-    )
-    return AssembledSamples(
-        recipe.labels,
-        Samples.concatenate([seen, none]),
-        held,
-        sisters,
-        plane,
-        measured,
-        coins_.spec,
-        notes,
-        order,
-        anomalous,
-    )
-
-
-def _check_labels(recipe: Recipe, held: Samples, *seen: Samples) -> None:
-    for place, label in enumerate(recipe.labels):
-        if not all((part.labels == place).any() for part in (held, *seen)):
-            how = (
-                "set asked to the number of folds"
-                if recipe.max_folds
-                else "add pictures of other bursts or photographs"
-            )
-            raise InputError(
-                f"label {label.name}: has too few bursts or photographs to train on some and set limits on others; {how}, or take another seed"
-            )
-
-
-def read_anomalies(
-    recipe: Recipe, anomalies: Path | None, coins_: from_photos.PhotographedCoins, bar: OpenProgress
+def _simulate_genuine(
+    recipe: Recipe,
+    spec: CropSpec,
+    count: int,
+    stream: int,
+    title: str,
+    open_progress: OpenProgress,
 ) -> Samples:
-    """Strange things from a folder of photographs, if there is one."""
-    if anomalies is None:
-        return make_empty_samples(coins_.spec)
-    with bar("reading anomalies", len(list_images(anomalies))) as tell:
-        return from_photos.read_anomalies(anomalies, recipe, coins_, tell)
-
-
-def read_photos(
-    recipe: Recipe, data: Sequence[Path], bar: OpenProgress, models: Bundle | None = None
-) -> from_photos.PhotographedCoins:
-    """The coins in photographs; cut and measured as for a bundle, or as the coins themselves suggest."""
-    if recipe.source == "crops":
-        with bar(
-            "reading crops",
-            sum(len(from_photos.list_labelled_images(folder, recipe)) for folder in data),
-        ) as tell:
-            return from_photos.read_crops(data, recipe, tell, models)
-    if len(data) > 1:
-        raise InputError(f"frames are of one camera in one place: name one folder, not {len(data)}")
-    (frames,) = data
-    if not (frames / dataset.MANIFEST).exists():
-        with bar("finding coins", len(from_photos.list_labelled_images(frames, recipe))) as tell:
-            return from_photos.read_frames(frames, recipe, tell, models)
-    prepared = dataset.Dataset.load(frames)
-    with bar("reading coins", len(from_photos.select_rows(prepared, recipe))) as tell:
-        return from_photos.read_dataset(prepared, recipe, tell, models)
-
-
-def _plane(labels: list[Label], seen: Samples, width_px: int, height_px: int) -> ScalePlane:
-    genuine = seen.select(seen.labels != FOREIGN_LABEL)
-    return scale.fit_plane(
-        genuine.circles, [labels[i].diameter_mm for i in genuine.labels], width_px, height_px
-    )
+    motifs = tuple(recipe.motifs)
+    seed = [recipe.seed, stream]
+    with open_progress(title, count) as report:
+        return from_simulator.simulate_samples(coins.GENUINE, count, spec, motifs, seed, report)
 
 
 def simulate_foreign(
-    recipe: Recipe, spec: CropSpec, count: int, seed: int, bar: OpenProgress
+    recipe: Recipe, spec: CropSpec, count: int, stream: int, open_progress: OpenProgress
 ) -> Samples:
-    """Simulated things that are none of the bundle's coins; for real coins the invented currency's own coins are among them."""
+    """Simulated objects that are none of the bundle's coins.
+
+    For real coins the invented currency's coins are half of them. stream: of random numbers.
+    """
     motifs = tuple(recipe.motifs)
-    with bar("drawing foreign things", count) as tell:
+    seed = [recipe.seed, stream]
+    with open_progress("drawing foreign objects", count) as report:
         if recipe.source == "simulated":
-            return from_simulator.simulate_samples(
-                "token", count, spec, motifs, [recipe.seed, seed], tell
-            )
-        tokens = from_simulator.simulate_samples(
-            "token", count // 2, spec, motifs, [recipe.seed, seed], tell
+            return from_simulator.simulate_samples("token", count, spec, motifs, seed, report)
+        token_count = count // 2
+        tokens = from_simulator.simulate_samples("token", token_count, spec, motifs, seed, report)
+        crowns = from_simulator.simulate_samples(
+            coins.GENUINE,
+            count - token_count,
+            spec,
+            motifs,
+            [recipe.seed, stream + 1],
+            report,
         )
-        others = from_simulator.simulate_samples(
-            coins.GENUINE, count - count // 2, spec, motifs, [recipe.seed, seed + 1], tell
-        )
-    return Samples.concatenate(
-        [tokens, replace(others, labels=np.full(len(others), FOREIGN_LABEL))]
+    foreign_labels = np.full(len(crowns), FOREIGN_LABEL)
+    return Samples.concatenate([tokens, replace(crowns, labels=foreign_labels)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """Photographed coins, dealt to training and thresholds; see `AssembledSamples`."""
+
+    training: Samples
+    held_out: Samples
+    folds: list[tuple[Samples, Samples]]
+    held_out_order: np.ndarray
+    note: str
+
+
+def _assemble_photographs(
+    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, open_progress: OpenProgress
+) -> AssembledSamples:
+    photographed = read_photos(recipe, data, open_progress)
+    genuine, spec = photographed.samples, photographed.spec
+    foreign = simulate_foreign(recipe, spec, recipe.images.foreign, FOREIGN_STREAM, open_progress)
+    anomalous = read_anomalies(recipe, anomalies, photographed, open_progress)
+    rng = np.random.default_rng([recipe.seed, SPLIT_STREAM])
+    if recipe.folds:
+        split = _split_into_folds(recipe, recipe.folds, genuine, foreign, rng)
+    else:
+        split = _split_once(recipe, genuine, rng)
+    _check_labels(recipe, split)
+    view = photographed.plane
+    has_scale = recipe.source == "frames"
+    if has_scale:
+        view = _fit_view(recipe.labels, split.training, view.width_px, view.height_px)
+    return AssembledSamples(
+        labels=recipe.labels,
+        training=Samples.concatenate([split.training, foreign]),
+        held_out=split.held_out,
+        folds=split.folds,
+        view=view,
+        scale_drifts=has_scale,
+        spec=spec,
+        notes=_describe_split(photographed, split),
+        held_out_order=split.held_out_order,
+        anomalies=anomalous,
     )
+
+
+def _split_into_folds(
+    recipe: Recipe, count: int, genuine: Samples, foreign: Samples, rng: np.random.Generator
+) -> _Split:
+    fold_of = samples.deal_folds(genuine, count, rng)
+    filled = len(np.unique(fold_of))
+    if filled < count:
+        raise InputError(
+            f"recipe {recipe.name}: folds: {count} are more than the images have bursts for; "
+            f"{filled} would do"
+        )
+    trained = recipe.max_folds or count
+    folds = []
+    for fold in range(trained):
+        seen = Samples.concatenate([genuine.select(fold_of != fold), foreign])
+        folds.append((seen, genuine.select(fold_of == fold)))
+    is_held_out = fold_of < trained
+    return _Split(
+        training=genuine,
+        held_out=genuine.select(is_held_out),
+        folds=folds,
+        held_out_order=np.argsort(fold_of[is_held_out], kind="stable"),
+        note=f"by burst, {trained} of {count} folds",
+    )
+
+
+def _split_once(recipe: Recipe, genuine: Samples, rng: np.random.Generator) -> _Split:
+    is_held_out = samples.hold_out(genuine, recipe.hold_out, rng)
+    held_out = genuine.select(is_held_out)
+    return _Split(
+        training=genuine.select(~is_held_out),
+        held_out=held_out,
+        folds=[],
+        held_out_order=np.arange(len(held_out)),
+        note="by burst",
+    )
+
+
+def _check_labels(recipe: Recipe, split: _Split) -> None:
+    parts = [split.held_out, split.training, *(seen for seen, _ in split.folds)]
+    for place, label in enumerate(recipe.labels):
+        if all((part.labels == place).any() for part in parts):
+            continue
+        if recipe.max_folds:
+            remedy = "set asked to the number of folds"
+        else:
+            remedy = "add images of other bursts or photographs"
+        raise InputError(
+            f"label {label.name}: has too few bursts or photographs to train on some and set "
+            f"thresholds on others; {remedy}, or take another seed"
+        )
+
+
+def _describe_split(photographed: PhotographedCoins, split: _Split) -> dict[str, Any]:
+    return {
+        "bursts": len(np.unique(photographed.samples.groups)),
+        "left_out": len(photographed.left_out),
+        "split": split.note,
+        "held_out_bursts": len(np.unique(split.held_out.groups)),
+    }
+
+
+def _fit_view(
+    labels: list[Label], training: Samples, width_px: int, height_px: int
+) -> ScalePlane:
+    genuine = training.select(training.is_genuine)
+    diameters_mm = [labels[number].diameter_mm for number in genuine.labels]
+    return scale.fit_plane(genuine.circles, diameters_mm, width_px, height_px)
+
+
+def read_anomalies(
+    recipe: Recipe,
+    anomalies: Path | None,
+    photographed: PhotographedCoins,
+    open_progress: OpenProgress,
+) -> Samples:
+    """Objects to reject from a folder of photographs; no samples where it is None.
+
+    photographed: the coins whose crops and scale they get.
+    """
+    if anomalies is None:
+        return make_empty_samples(photographed.spec)
+    with open_progress("reading anomalies", len(list_images(anomalies))) as report:
+        return from_photos.read_anomalies(anomalies, recipe, photographed, report)
+
+
+def read_photos(
+    recipe: Recipe,
+    data: Sequence[Path],
+    open_progress: OpenProgress,
+    bundle: Bundle | None = None,
+) -> PhotographedCoins:
+    """The coins in photographs.
+
+    bundle: cut and measured as for this bundle; None: as the coins themselves suggest. Raises
+    InputError where folders and recipe do not go together.
+    """
+    if recipe.source == "crops":
+        return _read_crops(recipe, data, open_progress, bundle)
+    if len(data) > 1:
+        raise InputError(f"frames are of one camera in one place: name one folder, not {len(data)}")
+    (folder,) = data
+    if not (folder / MANIFEST).exists():
+        count = len(from_photos.list_labelled_images(folder, recipe))
+        with open_progress("finding coins", count) as report:
+            return from_photos.read_frames(folder, recipe, report, bundle)
+    dataset = Dataset.load(folder)
+    with open_progress("reading coins", len(from_photos.select_rows(dataset, recipe))) as report:
+        return from_photos.read_dataset(dataset, recipe, report, bundle)
+
+
+def _read_crops(
+    recipe: Recipe, data: Sequence[Path], open_progress: OpenProgress, bundle: Bundle | None
+) -> PhotographedCoins:
+    count = sum(len(from_photos.list_labelled_images(folder, recipe)) for folder in data)
+    with open_progress("reading crops", count) as report:
+        return from_photos.read_crops(data, recipe, report, bundle)

@@ -1,10 +1,10 @@
-"""Crops on the disk, read when they are asked for: training takes no more memory for a hundred thousand than for a thousand."""
+"""Crops on the disk: training takes no more memory for a hundred thousand than for a thousand."""
 
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,72 +12,75 @@ from coinsorter.errors import InputError
 
 
 @contextmanager
-def _room() -> Iterator[None]:
+def _report_full_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = os.environ.get("TMPDIR", "/tmp")
+        folder = os.environ.get("TMPDIR", "/tmp")
         raise InputError(
-            f"{where}: cannot hold the coins' crops: {error.strerror}; free some space there, or name another folder by $TMPDIR"
+            f"{folder}: cannot hold the coins' crops: {error.strerror}; free some space there, or "
+            "name another folder by $TMPDIR"
         ) from error
 
 
 class CropStore:
-    """A file of crops of one size, which is gone when nobody looks at it any more. It lies where temporary files do ($TMPDIR).
+    """A temporary file of crops of one size, in $TMPDIR; it is gone when nothing refers to it.
 
-    Raises InputError where that has no room for it.
+    size_px: edge of the crops. Raises InputError where there is no room for it.
     """
 
     def __init__(self, size_px: int) -> None:
         self.shape = (size_px, size_px, 3)
-        with _room():
-            self._file = tempfile.TemporaryFile()
-        self._bytes, self._count = size_px * size_px * 3, 0
+        self._crop_bytes = size_px * size_px * 3
+        self._count = 0
+        with _report_full_disk():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the store
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, crop: np.ndarray) -> None:
-        """Puts a crop, uint8 (size, size, 3), behind the others."""
-        with _room():
+        """Appends a crop, uint8 (size, size, 3). Raises InputError where there is no room."""
+        with _report_full_disk():
             self._file.write(np.ascontiguousarray(crop).tobytes())
         self._count += 1
 
     def finish(self) -> "Crops":
-        """The crops that were put in, in that order."""
-        with _room():
+        """The crops that were added, in that order."""
+        with _report_full_disk():
             self._file.flush()
-        return Crops(
-            (self,), np.stack([np.zeros(self._count, int), np.arange(self._count)], axis=1)
-        )
+        return Crops((self,), _list_places(self._count))
 
     def __getitem__(self, place: int) -> np.ndarray:
-        read = os.pread(self._file.fileno(), self._bytes, place * self._bytes)
-        return np.frombuffer(read, np.uint8).reshape(self.shape)
+        content = os.pread(self._file.fileno(), self._crop_bytes, place * self._crop_bytes)
+        return np.frombuffer(content, np.uint8).reshape(self.shape)
 
 
 class Crops:
-    """Some crops of some shelves, or of arrays uint8 (m, size, size, 3), in any order: to be indexed as if they were one such array.
+    """Crops of some stores, or of arrays uint8 (m, size, size, 3), indexed as one such array.
 
-    places: int (n, 2), of each crop its part and its place there.
+    parts: the stores and arrays. places: int (n, 2), each crop's part and its place in that.
     """
 
     def __init__(self, parts: tuple[CropStore | np.ndarray, ...], places: np.ndarray) -> None:
-        self._parts, self._places = parts, places
+        self._parts = parts
+        self._places = places
 
     @classmethod
     def wrap(cls, crops: "np.ndarray | Crops") -> "Crops":
-        """The same crops; an array is kept as it is."""
+        """The same crops; an array stays in memory as it is."""
         if isinstance(crops, Crops):
             return crops
-        return cls((crops,), np.stack([np.zeros(len(crops), int), np.arange(len(crops))], axis=1))
+        return cls((crops,), _list_places(len(crops)))
 
     @classmethod
     def concatenate(cls, several: Iterable[Self]) -> Self:
-        several, parts, places = list(several), [], []
-        for one in several:
-            places.append(one._places + (len(parts), 0))
-            parts += one._parts
+        """All crops of several, in that order."""
+        parts: list[CropStore | np.ndarray] = []
+        places = []
+        for crops in several:
+            places.append(crops._places + (len(parts), 0))
+            parts += crops._parts
         return cls(tuple(parts), np.concatenate(places))
 
     def __len__(self) -> int:
@@ -86,15 +89,25 @@ class Crops:
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[place] for place in range(len(self)))
 
-    def __getitem__(self, index) -> np.ndarray:
-        """One crop for a number, uint8 (size, size, 3); for anything else that indexes an array, all of those: (k, size, size, 3)."""
-        wanted = self._places[index]
-        if wanted.ndim == 1:
-            return self._parts[wanted[0]][wanted[1]]
-        if not len(wanted):
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """One crop for a number, uint8 (size, size, 3); for any other index of an array all of
+        those, uint8 (k, size, size, 3)."""
+        places = self._places[index]
+        if places.ndim == 1:
+            return self._read(places)
+        if not len(places):
             return np.empty((0, *self._parts[0].shape[-3:]), np.uint8)
-        return np.stack([self._parts[part][place] for part, place in wanted])
+        return np.stack([self._read(place) for place in places])
+
+    def _read(self, place: np.ndarray) -> np.ndarray:
+        part, number = place
+        return self._parts[part][number]
 
     def take(self, index: np.ndarray) -> Self:
-        """Those at some places, still on the disk."""
+        """The crops at some places, still on the disk."""
         return type(self)(self._parts, self._places[index])
+
+
+def _list_places(count: int) -> np.ndarray:
+    """The places of all crops of one part: int (count, 2)."""
+    return np.stack([np.zeros(count, int), np.arange(count)], axis=1)

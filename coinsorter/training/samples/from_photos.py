@@ -1,4 +1,4 @@
-"""Crops of real coins: from frames of one camera, from ready crops, or from what `prepare` made of either."""
+"""Crops of real coins: from frames of one camera, ready crops, or prepared data sets of either."""
 
 import re
 from collections.abc import Sequence
@@ -16,21 +16,28 @@ from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import MANIFEST, Dataset, Row
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.dataset.splits import TEST, number_bursts
+from coinsorter.training.progress import ReportStep
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples.crop_store import Crops, CropStore
 from coinsorter.training.samples.from_simulator import OPTICS
-from coinsorter.training.samples.samples import FOREIGN_LABEL, Progress, Samples
-from coinsorter.vision import contour, crop, scale
-from coinsorter.vision.crop import CropSpec
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
+from coinsorter.vision import contour, scale
+from coinsorter.vision.crop import CropSpec, cut_crop
 from coinsorter.vision.detect import Search, compute_search_radii, find_only_coin
 from coinsorter.vision.scale import ScaleFollower, ScalePlane
 
-MIN_SCATTER = 0.004  # relative: no diameter is measured better
+#: Relative standard deviation that the followed diameters are taken to have at least: none is
+#: measured better.
+MIN_DIAMETER_STD = 0.004
 
 
 @dataclass(frozen=True, eq=False)
 class PhotographedCoins:
-    """The coins found in frames, the view's scale and the crops' make that follow from them, and why other frames were left out, by path."""
+    """The coins in some photographs.
+
+    plane: the view's scale, and spec: how crops are cut; both follow from the coins, or are those
+    of a bundle. left_out: why other images were not used, by path.
+    """
 
     samples: Samples
     plane: ScalePlane
@@ -39,170 +46,156 @@ class PhotographedCoins:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """One coin that was found: its circle in the picture at `path`, which may be part of the frame only, and in the frame."""
+class _LocatedCoin:
+    """A coin in the image at `path`.
+
+    circle: its outline there. frame_circle: its outline in the frame, of which the image may be a
+    part.
+    """
 
     label: str
     path: Path
     circle: Circle
-    in_frame: Circle
+    frame_circle: Circle
 
 
 def list_labelled_images(folder: Path, recipe: Recipe) -> dict[Path, str]:
-    """The pictures below a folder in folders named as labels, in the order taken, with their labels."""
-    names = {name: label.name for label in recipe.labels for name in (label.name, *label.aliases)}
+    """The labels of the images in folders named as labels, by path, in the order taken."""
+    names = recipe.find_names()
     return {
         path: names[path.parent.name] for path in list_images(folder) if path.parent.name in names
     }
 
 
 def read_frames(
-    folder: Path, recipe: Recipe, progress: Progress, models: Bundle | None = None
+    folder: Path, recipe: Recipe, report: ReportStep, bundle: Bundle | None = None
 ) -> PhotographedCoins:
-    """The coins in a folder of frames, one in each, in folders named as labels. left_out: why a frame was not used, by path.
+    """The coins in a folder of frames, one in each, in folders named as labels.
 
-    models: a bundle whose view and make of crops these frames have; None: both follow from the coins.
-
-    Raises InputError where folders and labels do not agree.
+    bundle: whose view and crops these frames have; None: both follow from the coins. Raises
+    InputError where folders and labels do not agree.
     """
     paths = list_labelled_images(folder, recipe)
     _check_labels([folder], recipe, set(paths.values()))
-    found: dict[Path, _Seen] = {}
+    coins: list[_LocatedCoin] = []
     left_out: dict[str, str] = {}
     size = (0, 0)
     for number, (path, label) in enumerate(paths.items()):
         pixels = read_image(path)
-        what = "unreadable" if pixels is None else _only_circle(pixels, recipe)
-        if isinstance(what, Circle) and pixels is not None:
-            found[path], size = _Seen(label, path, what, what), (pixels.shape[1], pixels.shape[0])
+        circle = "unreadable" if pixels is None else _locate_in_frame(pixels, recipe)
+        if pixels is not None and isinstance(circle, Circle):
+            coins.append(_LocatedCoin(label, path, circle, circle))
+            size = (pixels.shape[1], pixels.shape[0])
         else:
-            left_out[str(path)] = str(what)
-        progress(number + 1)
-    return _cut_out(
-        list(found.values()),
-        size,
-        np.array(number_bursts(list(found), recipe.group_gap_s)),
-        recipe,
-        left_out,
-        models,
-    )
+            left_out[str(path)] = str(circle)
+        report(number + 1)
+    bursts = np.array(number_bursts([coin.path for coin in coins], recipe.group_gap_s))
+    return _cut_from_frames(coins, size, bursts, recipe, left_out, bundle)
 
 
 def read_dataset(
-    data: Dataset, recipe: Recipe, progress: Progress, models: Bundle | None = None
+    dataset: Dataset, recipe: Recipe, report: ReportStep, bundle: Bundle | None = None
 ) -> PhotographedCoins:
-    """The coins of a prepared data set but for its test split; its groups are kept. In the order taken: by the last number in their names.
+    """The coins of a data set made from frames, without its test split, in the order taken.
 
-    Raises InputError where its labels are not the recipe's, and where its pictures are not of one size: then they are no frames of one
-    camera, and nothing tells their scale.
+    Its groups stay as they are. bundle: as for `read_frames`. Raises InputError where its labels
+    are not the recipe's, and where its images are not of one size: then they are no frames of one
+    camera, and nothing gives their scale.
     """
-    rows = select_rows(data, recipe)
-    _check_labels([data.folder], recipe, {row.label for row in rows})
-    if data.frame is None or data.manifest["crops"]:
+    rows = select_rows(dataset, recipe)
+    _check_labels([dataset.folder], recipe, {row.label for row in rows})
+    if dataset.frame is None or dataset.manifest["crops"]:
         raise InputError(
-            f"{data.folder}: its pictures are no frames of one camera, so that nothing tells the scale; prepare such frames"
+            f"{dataset.folder}: its images are no frames of one camera, so that nothing gives the "
+            "scale; prepare such frames"
         )
-    found = []
+    coins = []
     for number, row in enumerate(rows):
-        pixels = data.read_image(row)
-        circle = _measured(pixels, data.circle_of(row), recipe)
-        in_frame = replace(
-            circle,
-            x_px=row.frame_x_px + circle.x_px - row.x_px,
-            y_px=row.frame_y_px + circle.y_px - row.y_px,
-        )
-        found.append(_Seen(row.label, data.folder / row.image_file, circle, in_frame))
-        progress(number + 1)
-    left_out = {row.source: row.reason for row in data.rows if not row.image_file}
-    return _cut_out(
-        found, data.frame, np.array([row.group for row in rows]), recipe, left_out, models
-    )
+        coins.append(_locate_in_row(dataset, row, recipe))
+        report(number + 1)
+    groups = np.array([row.group for row in rows])
+    left_out = {row.source: row.reason for row in dataset.rows if not row.image_file}
+    return _cut_from_frames(coins, dataset.frame, groups, recipe, left_out, bundle)
 
 
 def read_crops(
-    folders: Sequence[Path], recipe: Recipe, progress: Progress, models: Bundle | None = None
+    folders: Sequence[Path], recipe: Recipe, report: ReportStep, bundle: Bundle | None = None
 ) -> PhotographedCoins:
-    """The coins of ready crops, in folders named as labels or in prepared data sets (but for their test splits); no diameters are known.
+    """The coins of ready crops, in folders named as labels or in data sets without their test split.
 
-    Raises InputError where folders and labels do not agree.
+    Their diameters are not known. bundle: as for `read_frames`. Raises InputError where folders and
+    labels do not agree.
     """
-    pictures = [picture for folder in folders for picture in _ready(folder, recipe)]
-    _check_labels(folders, recipe, {picture.label for picture in pictures})
+    ready_crops = [crop for folder in folders for crop in _list_ready_crops(folder, recipe)]
+    _check_labels(folders, recipe, {crop.label for crop in ready_crops})
     left_out: dict[str, str] = {}
-    found, groups = [], []
-    for number, picture in enumerate(pictures):
-        pixels = read_image(picture.path)
+    coins: list[_LocatedCoin] = []
+    groups: list[str] = []
+    for number, crop in enumerate(ready_crops):
+        pixels = read_image(crop.path)
         if pixels is None:
-            left_out[str(picture.path)] = "unreadable"
+            left_out[str(crop.path)] = "unreadable"
         else:
-            circle = picture.circle or quality.locate_in_crop(pixels)
-            found.append(_Seen(picture.label, picture.path, circle, circle))
-            groups.append(picture.group)
-        progress(number + 1)
-    _check_found(found, recipe)
-    spec = (
-        models.crop
-        if models
-        else recipe.make_crop_spec(_typical_surround(tuple(seen.circle for seen in found)), 0.0)
-    )
-    crops = _cut(found, np.zeros(len(found)), spec)
-    numbers = np.unique(groups, return_inverse=True)[1]
+            circle = crop.circle or quality.locate_in_crop(pixels)
+            coins.append(_LocatedCoin(crop.label, crop.path, circle, circle))
+            groups.append(crop.group)
+        report(number + 1)
+    _check_located(coins, recipe)
+    circles = tuple(coin.circle for coin in coins)
+    spec = bundle.crop if bundle else recipe.make_crop_spec(_measure_surround(circles), 0.0)
     samples = Samples(
-        crops,
-        _numbers(found, recipe),
-        tuple(seen.circle for seen in found),
-        np.full(len(found), np.nan),
-        numbers,
+        crops=_cut_crops(coins, np.zeros(len(coins)), spec),
+        labels=_number_labels(coins, recipe),
+        circles=circles,
+        diameters_mm=np.full(len(coins), np.nan),
+        groups=np.unique(groups, return_inverse=True)[1],
     )
-    return PhotographedCoins(
-        samples,
-        ScalePlane(recipe.px_per_mm, 0.0, 0.0, OPTICS.width_px, OPTICS.height_px),
-        spec,
-        left_out,
-    )
+    plane = ScalePlane(recipe.px_per_mm, 0.0, 0.0, OPTICS.width_px, OPTICS.height_px)
+    return PhotographedCoins(samples, plane, spec, left_out)
 
 
 def read_anomalies(
-    folder: Path, recipe: Recipe, found: PhotographedCoins, progress: Progress
+    folder: Path, recipe: Recipe, coins: PhotographedCoins, report: ReportStep
 ) -> Samples:
-    """Strange things, one in each picture of a folder, whatever its folders are named; pictures without exactly one are passed over.
+    """Objects to reject, one in each image of a folder, whatever its folders are named.
 
-    found: the coins, whose make of crops and scale these get. Raises InputError where not a single one is found.
+    Images without exactly one are passed over. coins: whose crops and scale these get. Raises
+    InputError where there is not a single one.
     """
-    circles, crops = [], CropStore(found.spec.size_px)
+    circles: list[Circle] = []
+    store = CropStore(coins.spec.size_px)
     for number, path in enumerate(list_images(folder)):
         pixels = read_image(path)
-        if pixels is not None:
-            circle = (
-                quality.locate_in_crop(pixels, found.spec.surround)
-                if recipe.source == "crops"
-                else _only_circle(pixels, recipe)
-            )
-            if isinstance(circle, Circle):
-                circles.append(circle)
-                crops.add(
-                    crop.cut_crop(
-                        pixels, circle, found.plane.measure_diameter_mm(circle), found.spec
-                    )
-                )
-        progress(number + 1)
+        circle = None if pixels is None else _locate_anomaly(pixels, recipe, coins.spec)
+        if pixels is not None and isinstance(circle, Circle):
+            diameter_mm = coins.plane.measure_diameter_mm(circle)
+            circles.append(circle)
+            store.add(cut_crop(pixels, circle, diameter_mm, coins.spec))
+        report(number + 1)
     if not circles:
         raise InputError(
-            f"{folder}: nothing round was found in any of its pictures; --anomalies are pictures like the coins', of what must be rejected"
+            f"{folder}: nothing round is in any of its images; --anomalies are images like the "
+            "coins', of what must be rejected"
         )
     count = len(circles)
     return Samples(
-        crops.finish(),
-        np.full(count, FOREIGN_LABEL),
-        tuple(circles),
-        np.full(count, np.nan),
-        np.arange(count),
+        crops=store.finish(),
+        labels=np.full(count, FOREIGN_LABEL),
+        circles=tuple(circles),
+        diameters_mm=np.full(count, np.nan),
+        groups=np.arange(count),
     )
 
 
+def _locate_anomaly(pixels: np.ndarray, recipe: Recipe, spec: CropSpec) -> Circle | str:
+    if recipe.source == "crops":
+        return quality.locate_in_crop(pixels, spec.surround)
+    return _locate_in_frame(pixels, recipe)
+
+
 @dataclass(frozen=True)
-class _Ready:
-    """A ready crop to be read. group: equal for crops that are not to be on two sides of a split."""
+class _ReadyCrop:
+    """A ready crop to be read. group: equal for crops that must be on one side of a split."""
 
     path: Path
     label: str
@@ -210,137 +203,177 @@ class _Ready:
     circle: Circle | None = None
 
 
-def _ready(folder: Path, recipe: Recipe) -> list[_Ready]:
+def _list_ready_crops(folder: Path, recipe: Recipe) -> list[_ReadyCrop]:
     if not (folder / MANIFEST).exists():
         return [
-            _Ready(path, label, f"{folder} {_together(path, recipe)}")
+            _ReadyCrop(path, label, f"{folder} {_name_group(path, recipe)}")
             for path, label in list_labelled_images(folder, recipe).items()
         ]
-    data = Dataset.load(folder)
-    if not data.manifest["crops"]:
+    dataset = Dataset.load(folder)
+    if not dataset.manifest["crops"]:
         raise InputError(
-            f"{folder}: holds frames, the recipe's source is crops; set `source: frames`, or name a data set made with --crops"
+            f"{folder}: holds frames, the recipe's source is crops; set `source: frames`, or name "
+            "a data set made with --crops"
         )
     return [
-        _Ready(folder / row.image_file, row.label, f"{folder} {row.group}", data.circle_of(row))
-        for row in select_rows(data, recipe)
+        _ReadyCrop(
+            folder / row.image_file, row.label, f"{folder} {row.group}", dataset.circle_of(row)
+        )
+        for row in select_rows(dataset, recipe)
     ]
 
 
-def _together(path: Path, recipe: Recipe) -> str:
-    """What crops of the same coins, or of one photograph, share: by the recipe's patterns; where none finds anything, each is of its own."""
-    sitting = next(
-        (pattern for pattern in recipe.same_coins if re.search(pattern, path.stem)), None
-    )
-    found = (
-        re.search(recipe.group_pattern, path.stem) if recipe.group_pattern and not sitting else None
-    )
-    return sitting or (found.group(found.lastindex or 0) if found else str(path))
+def _name_group(path: Path, recipe: Recipe) -> str:
+    """What crops of the same coins, or of one photograph, have in common by the recipe's patterns.
+
+    Where no pattern matches, each crop is its own group.
+    """
+    for pattern in recipe.same_coins:
+        if re.search(pattern, path.stem):
+            return pattern
+    match = re.search(recipe.group_pattern, path.stem) if recipe.group_pattern else None
+    if match is None:
+        return str(path)
+    return str(match.group(match.lastindex or 0))
 
 
-def select_rows(data: Dataset, recipe: Recipe) -> list[Row]:
-    """The rows of a data set that a recipe trains on, with the recipe's labels, in the order taken."""
-    names = {name: label.name for label in recipe.labels for name in (label.name, *label.aliases)}
+def select_rows(dataset: Dataset, recipe: Recipe) -> list[Row]:
+    """The rows that a recipe trains on, with the recipe's labels, in the order taken.
+
+    That order is by the last number in the names of their sources.
+    """
+    names = recipe.find_names()
     rows = [
         replace(row, label=names[row.label])
-        for row in data.kept_rows()
+        for row in dataset.kept_rows()
         if row.label in names and row.split != TEST
     ]
     return sorted(rows, key=lambda row: (last_number(Path(row.source).stem), row.source))
 
 
-def _check_labels(folders: Sequence[Path], recipe: Recipe, there: set[str]) -> None:
-    missing = sorted({label.name for label in recipe.labels} - there)
+def _check_labels(folders: Sequence[Path], recipe: Recipe, present: set[str]) -> None:
+    missing = sorted({label.name for label in recipe.labels} - present)
     if missing:
-        where = ", ".join(map(str, folders))
         raise InputError(
-            f"{where}: no pictures in folders named {', '.join(missing)}; the recipe's labels are the names of the folders"
+            f"{', '.join(map(str, folders))}: no images in folders named {', '.join(missing)}; "
+            "the recipe's labels are the names of the folders"
         )
 
 
-def _measured(pixels: np.ndarray, circle: Circle, recipe: Recipe) -> Circle:
-    """A prepared coin's circle as the recipe wants it measured; as it was prepared, where no outline is found now."""
+def _locate_in_row(dataset: Dataset, row: Row, recipe: Recipe) -> _LocatedCoin:
+    pixels = dataset.read_image(row)
+    circle = _measure_again(pixels, dataset.circle_of(row), recipe)
+    frame_circle = replace(
+        circle,
+        x_px=row.frame_x_px + circle.x_px - row.x_px,
+        y_px=row.frame_y_px + circle.y_px - row.y_px,
+    )
+    return _LocatedCoin(row.label, dataset.folder / row.image_file, circle, frame_circle)
+
+
+def _measure_again(pixels: np.ndarray, circle: Circle, recipe: Recipe) -> Circle:
+    """A prepared coin's circle as the recipe wants it measured; unchanged without an outline."""
     candidate = np.array([(circle.x_px, circle.y_px, circle.radius_px)], np.float32)
-    found = contour.measure_outlines(pixels, candidate, recipe.by_extent)
-    return replace(found[0], off_patch=circle.off_patch) if found else circle
+    outlines = contour.measure_outlines(pixels, candidate, recipe.by_extent)
+    return replace(outlines[0], off_patch=circle.off_patch) if outlines else circle
 
 
-def _cut_out(
-    found: list[_Seen],
+def _locate_in_frame(pixels: np.ndarray, recipe: Recipe) -> Circle | str:
+    """The only coin in a frame, or how many there are."""
+    diameters_mm = [label.diameter_mm for label in recipe.labels]
+    scale_range = (recipe.px_per_mm, recipe.px_per_mm)
+    low_px, high_px = compute_search_radii(diameters_mm, scale_range)
+    search = Search(low_px, high_px, **LENIENT_SEARCH, by_extent=recipe.by_extent)
+    return find_only_coin(pixels, search)
+
+
+def _cut_from_frames(
+    coins: list[_LocatedCoin],
     size: tuple[int, int],
     groups: np.ndarray,
     recipe: Recipe,
     left_out: dict[str, str],
-    models: Bundle | None,
+    bundle: Bundle | None,
 ) -> PhotographedCoins:
-    if models and size != (models.view.width_px, models.view.height_px):
-        raise InputError(
-            f"its pictures are {size[0]}x{size[1]}, the view of bundle {models.path} is {models.view.width_px}x{models.view.height_px}"
-        )
-    _check_found(found, recipe)
-    labels = _numbers(found, recipe)
-    nominal = np.array([label.diameter_mm for label in recipe.labels])
-    circles = tuple(seen.in_frame for seen in found)
-    plane = models.view if models else scale.fit_plane(circles, nominal[labels], *size)
-    spec = (
-        models.crop
-        if models
-        else recipe.make_crop_spec(_typical_surround(circles), float(nominal.max()))
+    if bundle:
+        _check_size(size, bundle)
+    _check_located(coins, recipe)
+    labels = _number_labels(coins, recipe)
+    label_diameters_mm = np.array([label.diameter_mm for label in recipe.labels])
+    nominal_mm = label_diameters_mm[labels]
+    circles = tuple(coin.frame_circle for coin in coins)
+    if bundle:
+        plane, spec = bundle.view, bundle.crop
+    else:
+        plane = scale.fit_plane(circles, nominal_mm, *size)
+        spec = recipe.make_crop_spec(_measure_surround(circles), float(label_diameters_mm.max()))
+    diameters_mm = _follow_diameters(circles, nominal_mm, plane)
+    samples = Samples(
+        crops=_cut_crops(coins, diameters_mm, spec),
+        labels=labels,
+        circles=circles,
+        diameters_mm=diameters_mm,
+        groups=groups,
     )
-    diameters = _followed(circles, nominal[labels], plane)
-    return PhotographedCoins(
-        Samples(_cut(found, diameters, spec), labels, circles, diameters, groups),
-        plane,
-        spec,
-        left_out,
-    )
+    return PhotographedCoins(samples, plane, spec, left_out)
 
 
-def _cut(found: list[_Seen], diameters_mm: np.ndarray, spec: CropSpec) -> Crops:
-    """The coins' crops; their pictures are read once more, since only now it is known how crops are made."""
-    shelf = CropStore(spec.size_px)
-    for seen, diameter in zip(found, diameters_mm):
-        pixels = read_image(seen.path)
-        if pixels is None:
-            raise InputError(
-                f"{seen.path}: could be read a moment ago, and now it cannot; do not change the pictures while they are trained on"
-            )
-        shelf.add(crop.cut_crop(pixels, seen.circle, float(diameter), spec))
-    return shelf.finish()
-
-
-def _check_found(found: list[_Seen], recipe: Recipe) -> None:
-    unseen = sorted({label.name for label in recipe.labels} - {seen.label for seen in found})
-    if unseen:
+def _check_size(size: tuple[int, int], bundle: Bundle) -> None:
+    view = bundle.view
+    if size != (view.width_px, view.height_px):
         raise InputError(
-            f"label {', '.join(unseen)}: no coin was found in any of its pictures; look at px_per_mm ({recipe.px_per_mm:g}) and at the pictures"
+            f"its images are {size[0]}x{size[1]}, the view of bundle {bundle.path} is "
+            f"{view.width_px}x{view.height_px}"
         )
 
 
-def _numbers(found: list[_Seen], recipe: Recipe) -> np.ndarray:
+def _check_located(coins: list[_LocatedCoin], recipe: Recipe) -> None:
+    missing = sorted({label.name for label in recipe.labels} - {coin.label for coin in coins})
+    if missing:
+        raise InputError(
+            f"label {', '.join(missing)}: no coin was found in any of its images; look at "
+            f"px_per_mm ({recipe.px_per_mm:g}) and at the images"
+        )
+
+
+def _number_labels(coins: list[_LocatedCoin], recipe: Recipe) -> np.ndarray:
     """The places of the coins' labels in the recipe: int (n,)."""
     names = [label.name for label in recipe.labels]
-    return np.array([names.index(seen.label) for seen in found])
+    return np.array([names.index(coin.label) for coin in coins])
 
 
-def _followed(circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScalePlane) -> np.ndarray:
-    """Diameters in mm, float (n,), with the view's scale followed from coin to coin in the order taken, each coin's label known."""
+def _measure_surround(circles: tuple[Circle, ...]) -> tuple[float, float, float]:
+    """The belt around the typical coin, in one grey 0..255: all crops are brought to it."""
+    grey = round(float(np.median([circle.surround for circle in circles])), 1)
+    return (grey, grey, grey)
+
+
+def _follow_diameters(
+    circles: tuple[Circle, ...], nominal_mm: np.ndarray, plane: ScalePlane
+) -> np.ndarray:
+    """Diameters in mm, float (n,), of coins of known label.
+
+    The view's scale is followed from coin to coin, in the order taken.
+    """
     measured_mm = np.array([plane.measure_diameter_mm(circle) for circle in circles])
-    scatter = mad_std(measured_mm / nominal_mm, center=1.0)
-    follower, diameters = ScaleFollower(plane, max(scatter, MIN_SCATTER)), []
-    for circle, nominal in zip(circles, nominal_mm):
-        diameters.append(follower.plane.measure_diameter_mm(circle))
-        follower.follow(circle, [nominal], [1.0])
-    return np.array(diameters)
+    diameter_std = mad_std(measured_mm / nominal_mm, center=1.0)
+    follower = ScaleFollower(plane, max(diameter_std, MIN_DIAMETER_STD))
+    diameters_mm = []
+    for circle, diameter_mm in zip(circles, nominal_mm):
+        diameters_mm.append(follower.plane.measure_diameter_mm(circle))
+        follower.follow(circle, [diameter_mm], [1.0])
+    return np.array(diameters_mm)
 
 
-def _only_circle(pixels: np.ndarray, recipe: Recipe) -> Circle | str:
-    diameters_mm = [label.diameter_mm for label in recipe.labels]
-    low, high = compute_search_radii(diameters_mm, (recipe.px_per_mm, recipe.px_per_mm))
-    search = Search(low, high, **LENIENT_SEARCH, by_extent=recipe.by_extent)
-    return find_only_coin(pixels, search)
-
-
-def _typical_surround(circles: tuple[Circle, ...]) -> tuple[float, float, float]:
-    """What the belt looks like around the typical coin, in one grey: all crops are brought to it."""
-    return (round(float(np.median([circle.surround for circle in circles])), 1),) * 3
+def _cut_crops(coins: list[_LocatedCoin], diameters_mm: np.ndarray, spec: CropSpec) -> Crops:
+    """The coins' crops. Their images are read again: how to cut follows from all coins."""
+    store = CropStore(spec.size_px)
+    for coin, diameter_mm in zip(coins, diameters_mm):
+        pixels = read_image(coin.path)
+        if pixels is None:
+            raise InputError(
+                f"{coin.path}: could be read a moment ago, and now it cannot; do not change the "
+                "images while they are trained on"
+            )
+        store.add(cut_crop(pixels, coin.circle, float(diameter_mm), spec))
+    return store.finish()

@@ -1,6 +1,6 @@
-"""Crops with their truth, and how they are dealt to training and to judging: by whole groups."""
+"""Crops with their truth, and how whole groups of them are held out."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -12,18 +12,18 @@ from coinsorter.training.samples.crop_store import Crops
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
-FOREIGN_LABEL = -1  # the label of things that are none of the bundle's coins
-
-Progress = Callable[[int], None]
+#: The label of objects that are none of the bundle's coins.
+FOREIGN_LABEL = -1
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Coins, each with its crop and its truth.
 
-    crops: n of uint8 (size, size, 3) RGB, on the disk; an array of them may be given too. labels: int (n,), NONE for things that are no coins of the bundle. circles: their outlines.
-    diameters_mm: float (n,), as the machine measures them. groups: int (n,), equal for pictures of one coin taken together. surround is
-    corrected for in the crops already.
+    crops: n of uint8 (size, size, 3) RGB, on the disk; an array of them is accepted too.
+    labels: int (n,), FOREIGN_LABEL for objects that are none of the bundle's coins.
+    circles: their outlines. diameters_mm: float (n,), as the machine measures them.
+    groups: int (n,), equal for images of one coin taken together.
     """
 
     crops: Crops
@@ -38,91 +38,94 @@ class Samples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def select(self, chosen: np.ndarray) -> Self:
-        """Those at which a boolean array is True."""
-        index = np.flatnonzero(chosen)
-        circles = tuple(self.circles[i] for i in index)
+    @property
+    def is_genuine(self) -> np.ndarray:
+        """Which samples are coins of the bundle: bool (n,)."""
+        return self.labels != FOREIGN_LABEL
+
+    def select(self, mask: np.ndarray) -> Self:
+        """The samples at which a boolean array is True."""
+        index = np.flatnonzero(mask)
         return type(self)(
-            self.crops.take(index),
-            self.labels[index],
-            circles,
-            self.diameters_mm[index],
-            self.groups[index],
+            crops=self.crops.take(index),
+            labels=self.labels[index],
+            circles=tuple(self.circles[place] for place in index),
+            diameters_mm=self.diameters_mm[index],
+            groups=self.groups[index],
         )
 
     def with_diameters(self, plane: ScalePlane) -> Self:
-        """The same, with diameters by a calibrated view."""
-        return replace(
-            self,
-            diameters_mm=np.array([plane.measure_diameter_mm(circle) for circle in self.circles]),
-        )
+        """The same samples with diameters measured by a calibrated view."""
+        diameters_mm = [plane.measure_diameter_mm(circle) for circle in self.circles]
+        return replace(self, diameters_mm=np.array(diameters_mm))
 
     @classmethod
-    def concatenate(cls, parts: list[Self]) -> Self:
-        labels, diameters, groups = (
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("labels", "diameters_mm", "groups")
-        )
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """All samples of several parts, in that order."""
         return cls(
-            Crops.concatenate(part.crops for part in parts),
-            labels,
-            tuple(circle for part in parts for circle in part.circles),
-            diameters,
-            groups,
+            crops=Crops.concatenate(part.crops for part in parts),
+            labels=np.concatenate([part.labels for part in parts]),
+            circles=tuple(circle for part in parts for circle in part.circles),
+            diameters_mm=np.concatenate([part.diameters_mm for part in parts]),
+            groups=np.concatenate([part.groups for part in parts]),
         )
 
 
 def make_empty_samples(spec: CropSpec) -> Samples:
-    """No coin at all."""
-    return Samples(
-        np.empty((0, spec.size_px, spec.size_px, 3), np.uint8),
-        np.empty(0, int),
-        (),
-        np.empty(0),
-        np.empty(0, int),
-    )
+    """No samples, of crops of the right size."""
+    crops = np.empty((0, spec.size_px, spec.size_px, 3), np.uint8)
+    return Samples(Crops.wrap(crops), np.empty(0, int), (), np.empty(0), np.empty(0, int))
 
 
 def deal_folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Deals every sample a fold, int (n,) of 0..count-1: of each label whole groups, the largest first, to the fold with fewest of it."""
-    dealt = np.zeros(len(samples), int)
+    """The cross-validation fold of every sample: int (n,) of 0..count-1.
+
+    Whole groups of each label go to the fold with the fewest of it, the largest groups first.
+    Raises InputError where a label has one group only.
+    """
+    folds = np.zeros(len(samples), int)
     for label in np.unique(samples.labels):
-        groups, counts = _groups(samples, label)
+        groups, counts = _count_groups(samples, label)
         order = np.lexsort((rng.random(len(groups)), -counts))
-        load = rng.random(count)  # of two equally filled folds, any
+        loads = rng.random(count)  # a fraction each: of two equally filled folds, either
         for group, size in zip(groups[order], counts[order]):
-            fold = int(load.argmin())
-            load[fold] += size
-            dealt[samples.groups == group] = fold
-    return dealt
+            fold = int(loads.argmin())
+            loads[fold] += size
+            folds[samples.groups == group] = fold
+    return folds
 
 
-def _groups(samples: Samples, label: int) -> tuple[np.ndarray, np.ndarray]:
+def _count_groups(samples: Samples, label: int) -> tuple[np.ndarray, np.ndarray]:
     groups, counts = np.unique(samples.groups[samples.labels == label], return_counts=True)
     if len(groups) < 2:
         raise InputError(
-            f"label {label}: all its pictures are one burst; at least two are needed, to train on one and judge on another"
+            f"label {label}: all its images are one burst; at least two are needed, to train on "
+            "one and evaluate on another"
         )
     return groups, counts
 
 
 def hold_out(samples: Samples, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Which samples no network may see, as a boolean array: of each label whole groups, about the given share of its samples."""
-    held = np.zeros(len(samples), bool)
+    """Which samples no network may see, as a boolean array.
+
+    Of each label whole groups, about the given share of its samples. Raises InputError where a
+    label has one group only.
+    """
+    is_held_out = np.zeros(len(samples), bool)
     for label in np.unique(samples.labels):
-        groups, counts = _groups(samples, label)
-        held |= np.isin(samples.groups, groups[_near_share(counts, share, rng)])
-    return held
+        groups, counts = _count_groups(samples, label)
+        chosen = groups[_choose_share(counts, share, rng)]
+        is_held_out |= np.isin(samples.groups, chosen)
+    return is_held_out
 
 
-def _near_share(counts: np.ndarray, share: float, rng: np.random.Generator) -> list[int]:
-    """Which of some groups, taken in a random order, come near a share of all their samples: at least one, and never all."""
-    wanted, taken = share * counts.sum(), []
+def _choose_share(counts: np.ndarray, share: float, rng: np.random.Generator) -> list[int]:
+    """Groups, taken in a random order, that come near a share of all samples: not none, not all."""
+    wanted = share * counts.sum()
+    chosen: list[int] = []
     for group in rng.permutation(len(counts)).tolist():
-        so_far = counts[taken].sum()
-        if (
-            abs(so_far + counts[group] - wanted) < abs(so_far - wanted)
-            and len(taken) < len(counts) - 1
-        ):
-            taken.append(group)
-    return taken or [int(counts.argmin())]
+        total = counts[chosen].sum()
+        is_nearer = abs(total + counts[group] - wanted) < abs(total - wanted)
+        if is_nearer and len(chosen) < len(counts) - 1:
+            chosen.append(group)
+    return chosen or [int(counts.argmin())]
