@@ -220,9 +220,7 @@ class Recipe(_Settings):
     budget: Budget = Budget()
     margin: Margin = Field(Margin(), alias="slack")
 
-    def make_crop_spec(
-        self, surround: tuple[float, float, float], largest_mm: float
-    ) -> CropSpec:
+    def make_crop_spec(self, surround: tuple[float, float, float], largest_mm: float) -> CropSpec:
         """How the bundle's crops are cut.
 
         surround: RGB 0..255 of the belt around a typical coin. largest_mm: diameter of the largest

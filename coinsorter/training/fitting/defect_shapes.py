@@ -18,9 +18,7 @@ LINE_POINTS = 14
 PATCH_SHARES = (0.015, 0.4)
 
 
-def make_disc(
-    size_px: int, radius_px: float, rng: np.random.Generator | None = None
-) -> np.ndarray:
+def make_disc(size_px: int, radius_px: float, rng: np.random.Generator | None = None) -> np.ndarray:
     """1 on the coin and 0 off it; with a generator its edge is up to half a pixel off."""
     shift_px = rng.uniform(-0.5, 0.5) if rng else 0.0
     return np.clip(radius_px - np.hypot(*_offsets_px(size_px)) + shift_px, 0, 1)

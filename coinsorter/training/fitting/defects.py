@@ -83,9 +83,7 @@ def make_examples(
     for place in range(1, len(examples), 2):
         other = others[rng.integers(len(others))]
         examples[place], cover = draw_defects(examples[place], other, spec, rng)
-        truth[place, :, :, 0] = cv2.resize(
-            cover, (half_px, half_px), interpolation=cv2.INTER_AREA
-        )
+        truth[place, :, :, 0] = cv2.resize(cover, (half_px, half_px), interpolation=cv2.INTER_AREA)
     for example in examples:
         _blur_and_add_noise(example, settings, rng)
         example[is_outside] = FILL

@@ -147,7 +147,11 @@ def _assemble_simulated(recipe: Recipe, open_progress: OpenProgress) -> Assemble
         recipe, spec, recipe.images.genuine, GENUINE_STREAM, "drawing coins", open_progress
     )
     held_out = _simulate_genuine(
-        recipe, spec, recipe.images.held_out, HELD_OUT_STREAM, "drawing held-out coins",
+        recipe,
+        spec,
+        recipe.images.held_out,
+        HELD_OUT_STREAM,
+        "drawing held-out coins",
         open_progress,
     )
     foreign = simulate_foreign(recipe, spec, recipe.images.foreign, FOREIGN_STREAM, open_progress)
@@ -310,9 +314,7 @@ def _describe_split(photographed: PhotographedCoins, split: _Split) -> dict[str,
     }
 
 
-def _fit_view(
-    labels: list[Label], training: Samples, width_px: int, height_px: int
-) -> ScalePlane:
+def _fit_view(labels: list[Label], training: Samples, width_px: int, height_px: int) -> ScalePlane:
     genuine = training.select(training.is_genuine)
     diameters_mm = [labels[number].diameter_mm for number in genuine.labels]
     return scale.fit_plane(genuine.circles, diameters_mm, width_px, height_px)

@@ -121,9 +121,9 @@ def read_dataset(
 def read_crops(
     folders: Sequence[Path], recipe: Recipe, report: ReportStep, bundle: Bundle | None = None
 ) -> PhotographedCoins:
-    """The coins of ready crops, in folders named as labels or in data sets without their test split.
+    """The coins of ready crops, in folders named as labels or in data sets.
 
-    Their diameters are not known. bundle: as for `read_frames`. Raises InputError where folders and
+    Test splits are left out. Their diameters are not known. bundle: as for `read_frames`. Raises InputError where folders and
     labels do not agree.
     """
     ready_crops = [crop for folder in folders for crop in _list_ready_crops(folder, recipe)]
