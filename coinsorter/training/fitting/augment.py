@@ -20,7 +20,8 @@ JPEG_QUALITIES = (30, 95)
 #: A corrupted crop has fewer patches than this.
 PATCHES = 4
 
-#: What hides a patch: a colour below the first number, another crop below the second, else its mean.
+#: What hides a patch: a colour below the first number, another crop below the second; else its
+#: mean colour.
 COVER_SHARES = (0.4, 0.7)
 
 
@@ -58,7 +59,8 @@ def _move(crop: np.ndarray, settings: AugmentSettings, rng: np.random.Generator)
     middle_px = (size_px - 1) / 2
     angle_deg = rng.uniform(0, 360)
     zoom = rng.uniform(1 - settings.zoom, 1 + settings.zoom)
-    matrix = cv2.getRotationMatrix2D((middle_px, middle_px), angle_deg, zoom)
+    middle = (middle_px, middle_px)
+    matrix: np.ndarray = cv2.getRotationMatrix2D(middle, angle_deg, zoom)
     matrix[:, 2] += rng.normal(0, settings.shift_px, 2)
     return cv2.warpAffine(
         crop,
@@ -89,7 +91,8 @@ def _cut_out(crop: np.ndarray, rng: np.random.Generator) -> None:
 def _compress(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     quality = int(rng.integers(*JPEG_QUALITIES))
     _, content = cv2.imencode(".jpg", crop, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return cv2.imdecode(content, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    return crop if decoded is None else decoded
 
 
 def _take_noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -18,7 +18,7 @@ NetworkSettings = ClassifierSettings | AutoencoderSettings | DefectDetectorSetti
 #: Crops of one batch where nothing is trained.
 PREDICT_BATCH = 256
 
-#: Makes a batch from the places of its crops, int (k,): float32 inputs, targets, and weights if any.
+#: Makes a batch from the places of its crops, int (k,): inputs, targets, and weights if any.
 MakeBatch = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, ...]]
 
 
@@ -41,7 +41,7 @@ class BatchPlan:
         return -(-self.count * self.repeat // self.size)
 
 
-class TrainingBatches(keras.utils.PyDataset):
+class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
     """Batches whose order and changes follow from seed, epoch and place alone.
 
     So a training that goes on after a kill sees the same ones. epoch: the first that is trained.
@@ -71,7 +71,7 @@ class TrainingBatches(keras.utils.PyDataset):
         return np.concatenate(orders)
 
 
-class ValidationBatches(keras.utils.PyDataset):
+class ValidationBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
     """Crops as they are, with their labels, int (n,)."""
 
     def __init__(self, samples: Samples, labels: np.ndarray) -> None:

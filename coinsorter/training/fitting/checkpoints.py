@@ -10,7 +10,7 @@ from coinsorter.atomic import replace_file
 from coinsorter.training.progress import ReportEpoch
 
 
-class EpochLog(keras.callbacks.Callback):
+class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Reports every epoch and logs it beside the checkpoint.
 
     history: each epoch's figures by name, those of an earlier run included. path: of the log; None:
@@ -46,7 +46,7 @@ def _read_log(path: Path | None) -> list[dict[str, float]]:
     return history
 
 
-class DropoutSeeds(keras.callbacks.Callback):
+class DropoutSeeds(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Lets a resumed training drop out what it would have, had it not been killed.
 
     Checkpoints do not hold how far the counters of Keras' random seeds were.

@@ -21,7 +21,9 @@ PATCH_SHARES = (0.015, 0.4)
 def make_disc(size_px: int, radius_px: float, rng: np.random.Generator | None = None) -> np.ndarray:
     """1 on the coin and 0 off it; with a generator its edge is up to half a pixel off."""
     shift_px = rng.uniform(-0.5, 0.5) if rng else 0.0
-    return np.clip(radius_px - np.hypot(*_offsets_px(size_px)) + shift_px, 0, 1)
+    distance_px = np.hypot(*_offsets_px(size_px))
+    disc: np.ndarray = np.clip(radius_px - distance_px + shift_px, 0, 1)
+    return disc
 
 
 def make_lines(size_px: int, rng: np.random.Generator) -> np.ndarray:
@@ -34,7 +36,8 @@ def make_lines(size_px: int, rng: np.random.Generator) -> np.ndarray:
         points = np.round(arc * OVERSAMPLING * (1 << LINE_SHIFT)).astype(np.int32)
         cv2.polylines(large, [points], False, 255, width_px, cv2.LINE_AA, shift=LINE_SHIFT)
     lines = cv2.resize(large, (size_px, size_px), interpolation=cv2.INTER_AREA)
-    return lines.astype(np.float32) / 255
+    cover: np.ndarray = lines.astype(np.float32) / 255
+    return cover
 
 
 def _make_arc(size_px: int, rng: np.random.Generator) -> np.ndarray:
@@ -42,7 +45,8 @@ def _make_arc(size_px: int, rng: np.random.Generator) -> np.ndarray:
     t = np.linspace(0, 1, LINE_POINTS)[:, None]
     ends = size_px / 2 + 0.47 * size_px * rng.uniform(-1, 1, (2, 2))
     bend = ends.mean(axis=0) + rng.normal(0, 0.06 * size_px, 2)
-    return (1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * bend + t * t * ends[1]
+    arc: np.ndarray = (1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * bend + t * t * ends[1]
+    return arc
 
 
 def make_patch(size_px: int, radius_px: float, rng: np.random.Generator) -> np.ndarray:
@@ -54,7 +58,9 @@ def make_patch(size_px: int, radius_px: float, rng: np.random.Generator) -> np.n
     smallest, largest = PATCH_SHARES
     share = np.exp(rng.uniform(np.log(smallest), np.log(largest)))
     level = np.quantile(height[np.hypot(x, y) <= radius_px], 1 - share)
-    return np.clip((height - level) * rng.uniform(8, 40) + 0.5, 0, 1)
+    steepness = rng.uniform(8, 40)
+    patch: np.ndarray = np.clip((height - level) * steepness + 0.5, 0, 1)
+    return patch
 
 
 def make_spot(size_px: int, radius_px: float, rng: np.random.Generator) -> np.ndarray:
@@ -63,7 +69,8 @@ def make_spot(size_px: int, radius_px: float, rng: np.random.Generator) -> np.nd
     x_px, y_px = _choose_point(radius_px, rng)
     spot_px = rng.uniform(0.06, 0.3) * radius_px
     distance_px = np.hypot(x - x_px, (y - y_px) * rng.uniform(0.8, 1.25))
-    return np.clip(spot_px - distance_px + 0.5, 0, 1)
+    spot: np.ndarray = np.clip(spot_px - distance_px + 0.5, 0, 1)
+    return spot
 
 
 def make_bite(size_px: int, radius_px: float, rng: np.random.Generator) -> np.ndarray:
@@ -78,7 +85,8 @@ def make_bite(size_px: int, radius_px: float, rng: np.random.Generator) -> np.nd
         middle_px = radius_px + round_px * rng.uniform(0.2, 0.8)
         x_px, y_px = middle_px * np.cos(angle), middle_px * np.sin(angle)
         depth_px = round_px - np.hypot(x - x_px, y - y_px)
-    return np.clip(depth_px + 0.5, 0, 1) * make_disc(size_px, RIM * radius_px)
+    cover: np.ndarray = np.clip(depth_px + 0.5, 0, 1)
+    return cover * make_disc(size_px, RIM * radius_px)
 
 
 def make_clouds(size_px: int, cells: int, rng: np.random.Generator) -> np.ndarray:

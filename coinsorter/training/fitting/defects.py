@@ -160,9 +160,10 @@ def _choose_stroke_colour(coin: np.ndarray, rng: np.random.Generator) -> np.ndar
     kind = rng.random()
     if kind < 0.7:
         bright = np.percentile(coin, rng.uniform(80, 99), axis=0)
-        return bright * rng.uniform(1, 1.6) + rng.uniform(0, 40)
+        metal: np.ndarray = bright * rng.uniform(1, 1.6) + rng.uniform(0, 40)
+        return metal
     if kind < 0.85:
-        dark = np.percentile(coin, rng.uniform(2, 20), axis=0)
+        dark: np.ndarray = np.percentile(coin, rng.uniform(2, 20), axis=0)
         return dark * rng.uniform(0.2, 0.8)
     return rng.uniform(0, 255, 3)
 
@@ -229,7 +230,8 @@ def _make_belt(spec: CropSpec, light: float, rng: np.random.Generator) -> np.nda
 
 
 def _blend(under: np.ndarray, over: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    return np.clip(under + cover[..., None] * (over - under), 0, 255)
+    blended: np.ndarray = np.clip(under + cover[..., None] * (over - under), 0, 255)
+    return blended
 
 
 #: The kinds of defects.

@@ -108,8 +108,9 @@ def _choose_validation(samples: Samples, settings: ClassifierSettings, seed: int
 def _balance_classes(labels: np.ndarray, training: np.ndarray, classes: int) -> np.ndarray:
     """Weights of all crops, float32 (n,), that make the training crops' classes weigh alike."""
     counts = np.bincount(labels[training], minlength=classes)
-    class_weights = len(training) / classes / np.maximum(counts, 1)
-    return class_weights[labels].astype(np.float32)
+    class_weights: np.ndarray = len(training) / classes / np.maximum(counts, 1)
+    weights: np.ndarray = class_weights[labels].astype(np.float32)
+    return weights
 
 
 def fit_autoencoder(
@@ -119,7 +120,7 @@ def fit_autoencoder(
     report: ReportEpoch,
     work: Path | None = None,
 ) -> FittedNetwork:
-    """A network trained to give back genuine coins, intact and at half the size, from corrupted ones.
+    """A network trained to give back genuine coins, at half the size, from corrupted crops.
 
     work: as for the classifier.
     """

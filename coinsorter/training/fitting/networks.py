@@ -97,7 +97,7 @@ def _scale_input(crops: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("coinsorter")
-class Relu6(layers.Layer):
+class Relu6(layers.Layer):  # type: ignore[misc]  # Keras ships no types
     """ReLU6 that rounds to the 256 levels of int8 while it is trained.
 
     So the network learns to work with them (Jacob et al., 2018).

@@ -27,8 +27,8 @@ from coinsorter.vision.scale import ScalePlane
 #: The belt as the simulated camera shows it: RGB 0..255, one grey.
 SIMULATED_SURROUND = (95.0, 95.0, 95.0)
 
-#: Streams of random numbers, beside the recipe's seed. Each use has its own, so that a change of one
-#: does not change the others.
+#: Streams of random numbers, beside the recipe's seed. Each use has its own, so that a change of
+#: one does not change the others.
 SPLIT_STREAM = 3
 GENUINE_STREAM = 10
 HELD_OUT_STREAM = 11

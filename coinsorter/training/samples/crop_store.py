@@ -79,7 +79,8 @@ class Crops:
         parts: list[CropStore | np.ndarray] = []
         places = []
         for crops in several:
-            places.append(crops._places + (len(parts), 0))
+            offset = (len(parts), 0)
+            places.append(crops._places + offset)
             parts += crops._parts
         return cls(tuple(parts), np.concatenate(places))
 
@@ -101,7 +102,8 @@ class Crops:
 
     def _read(self, place: np.ndarray) -> np.ndarray:
         part, number = place
-        return self._parts[part][number]
+        crop: np.ndarray = self._parts[part][number]
+        return crop
 
     def take(self, index: np.ndarray) -> Self:
         """The crops at some places, still on the disk."""

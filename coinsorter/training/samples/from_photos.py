@@ -123,8 +123,8 @@ def read_crops(
 ) -> PhotographedCoins:
     """The coins of ready crops, in folders named as labels or in data sets.
 
-    Test splits are left out. Their diameters are not known. bundle: as for `read_frames`. Raises InputError where folders and
-    labels do not agree.
+    Test splits are left out. Their diameters are not known. bundle: as for `read_frames`. Raises
+    InputError where folders and labels do not agree.
     """
     ready_crops = [crop for folder in folders for crop in _list_ready_crops(folder, recipe)]
     _check_labels(folders, recipe, {crop.label for crop in ready_crops})

@@ -41,7 +41,8 @@ class Samples:
     @property
     def is_genuine(self) -> np.ndarray:
         """Which samples are coins of the bundle: bool (n,)."""
-        return self.labels != FOREIGN_LABEL
+        is_genuine: np.ndarray = self.labels != FOREIGN_LABEL
+        return is_genuine
 
     def select(self, mask: np.ndarray) -> Self:
         """The samples at which a boolean array is True."""
