@@ -1,4 +1,8 @@
-"""A recipe and its pictures -> a bundle on disk: find, split, fit, quantise, set limits on what no network saw, and write it whole."""
+"""The whole training of a bundle, from top to bottom: a recipe and images -> a bundle on disk.
+
+Coins are cut out and split, networks are trained and quantised to int8, thresholds are set on coins
+that no network saw, and the bundle is written whole.
+"""
 
 import hashlib
 import importlib.metadata
@@ -10,281 +14,398 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.recognition import bundle, runtime
-from coinsorter.recognition.bundle import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR, Manifest
+from coinsorter.recognition.bundle import (
+    AUTOENCODER,
+    CLASSIFIER,
+    DEFECT_DETECTOR,
+    FORMAT,
+    Manifest,
+)
 from coinsorter.recognition.classifier import Classifier
-from coinsorter.training.export import embedding_stats, quantize, relief_gallery, runtime_parity
+from coinsorter.recognition.relief import Reliefs
+from coinsorter.recognition.runtime import pick_runtime
+from coinsorter.training.export import quantize
 from coinsorter.training.export.bundle_writer import (
     BundleContents,
     make_provisional_bundle,
     write_bundle,
 )
+from coinsorter.training.export.embedding_stats import fit_embedding_stats
+from coinsorter.training.export.relief_gallery import build_gallery
+from coinsorter.training.export.runtime_parity import TURNS, classify_in_runtimes
 from coinsorter.training.fitting import fit, networks
+from coinsorter.training.fitting.batches import PREDICT_BATCH
+from coinsorter.training.fitting.fit import FittedNetwork
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
-from coinsorter.training.samples import assemble
-from coinsorter.training.samples.assemble import AssembledSamples
-from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
-from coinsorter.training.thresholds import recalibrate
+from coinsorter.training.samples.assemble import AssembledSamples, assemble_samples
+from coinsorter.training.samples.samples import Samples
 from coinsorter.training.thresholds.heldout import (
     HeldOutSets,
     collect_evidence,
     join_in_order,
     make_golden,
 )
+from coinsorter.training.thresholds.recalibrate import set_thresholds
+from coinsorter.vision.scale import ScalePlane
 
-REPRESENTATIVE = 400  # crops that int8 ranges are taken from
+#: Crops that the ranges of int8 are taken from.
+REPRESENTATIVE_CROPS = 400
+
+#: Held-out crops that float and int8 are compared on.
+COMPARED_CROPS = 4000
+
+#: Crops in a bundle that every start checks its networks with.
 GOLDEN_CROPS = 8
-COMPARED = 4000  # held-out crops that float and int8 are compared on
 
+#: The stream of random numbers, beside the recipe's seed, by which some crops are chosen.
+CHOICE_STREAM = 4
 
-@dataclass(frozen=True, eq=False)
-class TrainedBundle:
-    """Networks as they were trained and as int8 models, both by file name, and as the machine runs them; its bundle holds what else they know."""
-
-    fitted: dict[str, fit.FittedNetwork]
-    models: dict[str, bytes]
-    judge: Classifier
+#: What the trained networks depend on, apart from the images.
+NETWORK_FIELDS = {
+    "seed",
+    "classifier",
+    "autoencoder",
+    "defect_detector",
+    "augment",
+    "hold_out",
+    "folds",
+    "max_folds",
+}
 
 
 def train_bundle(
     recipe: Recipe,
     data: Sequence[Path],
     out: Path,
-    bar: OpenProgress,
+    open_progress: OpenProgress,
     anomalies: Path | None = None,
 ) -> Manifest:
-    """Trains the recipe's bundle and writes it to `out`, replacing what is there only once it is complete.
+    """Trains the recipe's bundle and writes it to `out`, in place of what is there.
 
-    anomalies: pictures of strange things that the anomaly limits are to keep out; no network is trained on them.
-
-    What was trained so far is kept beside `out` until then: killed and started again, it goes on from there.
+    data: folders of images, or data sets. anomalies: images of objects to reject, which the anomaly
+    thresholds are set to separate; no network is trained on them. Finished epochs are kept beside
+    `out` until the bundle is written: started again after a kill, training goes on from there.
     """
-    import keras
-
     networks.check_weights(recipe.classifier)
-    found = assemble.assemble_samples(recipe, data, anomalies, bar)
-    work = _work(out, recipe, found)
-    keras.utils.clear_session()  # layers are numbered from 0 whatever was trained before: their names are in the bundle's files
-    inspector = _inspector(found, recipe, bar, work)
-    asked = [
-        _ask(found, n, recipe, inspector if n == _inspected(found) else {}, bar, work)
-        for n in range(len(found.folds))
+    assembled = assemble_samples(recipe, data, anomalies, open_progress)
+    work = _name_work_folder(out, recipe, assembled)
+    networks.reset_layer_names()
+    detector = _train_defect_detector(assembled, recipe, open_progress, work)
+    folds = [
+        _evaluate_fold(assembled, number, recipe, detector, open_progress, work)
+        for number in range(len(assembled.folds))
     ]
-    own = _train(found, found.training, recipe, inspector, bar, work / "own")
-    answers, rights = zip(
-        *(
-            asked
-            or [
-                (
-                    collect_evidence(own.judge, found.held_out, found.anomalies, bar),
-                    _named(own, found.held_out),
-                )
-            ]
-        )
+    trained = train_networks(
+        assembled, assembled.training, recipe, detector, open_progress, work / "own"
     )
-    told = join_in_order(answers, found.held_out_order)
-    right = {name: np.concatenate([one[name] for one in rights]) for name in rights[0]}
-    typical = found.held_out.select(
-        _some(found.held_out.labels != FOREIGN_LABEL, REPRESENTATIVE, recipe.seed)
-    ).crops[:]
+    if not folds:
+        folds = [_evaluate(trained, assembled.held_out, assembled.anomalies, open_progress)]
+    evidence = join_in_order([fold.evidence for fold in folds], assembled.held_out_order)
+    is_right = _join_comparisons([fold.is_right for fold in folds])
     quantize.check_accuracy_loss(
-        right, lambda: quantize.find_worst_layer(own.fitted[CLASSIFIER].model, typical)
+        is_right, lambda: _find_worst_layer(trained, assembled.held_out, recipe)
     )
-    facts = _facts(recipe, found, told, own.models)
-    facts["training"] |= found.notes | _made_with(right)
-    simulated = (
-        found.held_out
-        if recipe.source == "simulated"
-        else found.training.select(found.training.labels == FOREIGN_LABEL)
-    )
-    asked_about = (
-        None if recipe.source == "simulated" else (found.held_out, told)
-    )  # `calibrate` is for photographs
-    contents = BundleContents(
-        models=own.models,
-        golden=make_golden(own.judge, _spread(simulated), facts["fusion"]["relief_weight"]),
-        reliefs=own.judge.bundle.reliefs,
-        embedding_stats=own.judge.bundle.embedding_stats,
-        histories={Path(name).stem: fitted.history for name, fitted in own.fitted.items()},
-        heldout=asked_about,
-    )
-    manifest = write_bundle(out, facts, contents)
+    content = _describe_bundle(recipe, assembled, evidence, trained.models)
+    content["training"] |= assembled.notes | _describe_accuracy(is_right)
+    contents = _collect_contents(recipe, assembled, trained, evidence, content)
+    manifest = write_bundle(out, content, contents)
     shutil.rmtree(work.parent, ignore_errors=True)
     return manifest
 
 
-def _work(out: Path, recipe: Recipe, material: AssembledSamples) -> Path:
-    """Where a training is kept while it runs: beside the bundle, and another one for all that networks depend on, recipe and pictures."""
-    digest = hashlib.sha256(
-        recipe.model_dump_json(
-            by_alias=True,
-            include={
-                "seed",
-                "classifier",
-                "autoencoder",
-                "defect_detector",
-                "augment",
-                "hold_out",
-                "folds",
-                "max_folds",
-            },
-        ).encode()
-    )
-    for part in (material.training, material.held_out):
-        for picture in part.crops:
-            digest.update(picture.tobytes())
-        digest.update(part.labels.tobytes())
-        digest.update(part.groups.tobytes())
+def _name_work_folder(out: Path, recipe: Recipe, assembled: AssembledSamples) -> Path:
+    """Where a training is kept while it runs: beside the bundle.
+
+    It is another folder for all that networks depend on, recipe and images.
+    """
+    settings = recipe.model_dump_json(by_alias=True, include=NETWORK_FIELDS)
+    digest = hashlib.sha256(settings.encode())
+    for samples in (assembled.training, assembled.held_out):
+        for crop in samples.crops:
+            digest.update(crop.tobytes())
+        digest.update(samples.labels.tobytes())
+        digest.update(samples.groups.tobytes())
     return out.parent / f".{out.name}-training" / digest.hexdigest()[:16]
 
 
-def _numbered(bar: OpenProgress, prefix: str) -> OpenProgress:
-    return lambda what, steps: bar(prefix + what, steps)
+def _train_defect_detector(
+    assembled: AssembledSamples, recipe: Recipe, open_progress: OpenProgress, work: Path
+) -> FittedNetwork | None:
+    """One defect detector for all folds, if the recipe has one.
+
+    It is trained without the coins of one fold, which is the one that it is evaluated on.
+    """
+    settings = recipe.defect_detector
+    if settings is None:
+        return None
+    training = assembled.training
+    if assembled.folds:
+        training, _ = assembled.folds[_choose_detector_fold(assembled)]
+    with open_progress("defect detector", settings.epochs) as report:
+        return fit.fit_defect_detector(training, assembled.spec, recipe, settings, report, work)
 
 
-def _inspector(
-    material: AssembledSamples, recipe: Recipe, bar: OpenProgress, work: Path
-) -> dict[str, fit.FittedNetwork]:
-    """The inspector, where the recipe has one: one for all, trained without the coins that one of the sisters is asked about."""
-    if not recipe.defect_detector:
-        return {}
-    seen = material.folds[_inspected(material)][0] if material.folds else material.training
-    with bar("inspector", recipe.defect_detector.epochs) as tell:
-        return {
-            DEFECT_DETECTOR: fit.fit_defect_detector(
-                seen, material.spec, recipe, recipe.defect_detector, tell, work
-            )
-        }
+def _choose_detector_fold(assembled: AssembledSamples) -> int:
+    """The first fold whose held-out coins are of as many labels as can be."""
+    counts = [len(np.unique(held_out.labels)) for _, held_out in assembled.folds]
+    return counts.index(max(counts))
 
 
-def _inspected(material: AssembledSamples) -> int:
-    """The sister whose coins the inspector is asked about: one that has coins of as many labels as can be."""
-    counts = [len(np.unique(held.labels)) for _, held in material.folds]
-    return counts.index(max(counts)) if counts else 0
+@dataclass(frozen=True, eq=False)
+class TrainedNetworks:
+    """What one training gave.
+
+    fitted: the networks as they were trained, and models: the same as int8 .tflite; both by file
+    name. classifier: runs the models as the machine does; its bundle holds what else they know.
+    """
+
+    fitted: dict[str, FittedNetwork]
+    models: dict[str, bytes]
+    classifier: Classifier
 
 
-def _ask(
-    material: AssembledSamples,
+@dataclass(frozen=True, eq=False)
+class _Evaluation:
+    """What networks make of coins that they did not see.
+
+    is_right: which of the coins the classifier names rightly, bool (n,), as floats and as int8 in
+    each runtime.
+    """
+
+    evidence: HeldOutSets
+    is_right: dict[str, np.ndarray]
+
+
+def _evaluate_fold(
+    assembled: AssembledSamples,
     number: int,
     recipe: Recipe,
-    inspector: dict[str, fit.FittedNetwork],
-    bar: OpenProgress,
+    detector: FittedNetwork | None,
+    open_progress: OpenProgress,
     work: Path,
-) -> tuple[HeldOutSets, dict[str, np.ndarray]]:
-    """Trains a sister and returns its answers, and which of its coins it names rightly."""
-    (seen, held), bar = material.folds[number], _numbered(bar, f"sister {number + 1}: ")
-    trained = _train(material, seen, recipe, inspector, bar, work / f"sister-{number + 1}")
-    told = collect_evidence(trained.judge, held, material.anomalies, bar)
-    return told if inspector or not recipe.defect_detector else told.without_defects(), _named(
-        trained, held
+) -> _Evaluation:
+    """Trains the networks of a cross-validation fold and evaluates them on its held-out coins."""
+    training, held_out = assembled.folds[number]
+    has_detector = number == _choose_detector_fold(assembled)
+    name = f"fold {number + 1}"
+    open_named = _prefix_titles(open_progress, f"{name}: ")
+    trained = train_networks(
+        assembled,
+        training,
+        recipe,
+        detector if has_detector else None,
+        open_named,
+        work / name.replace(" ", "-"),
     )
+    evaluation = _evaluate(trained, held_out, assembled.anomalies, open_named)
+    if detector is None or has_detector:
+        return evaluation
+    return replace(evaluation, evidence=evaluation.evidence.without_defects())
 
 
-def _train(
-    material: AssembledSamples,
-    seen: Samples,
+def _prefix_titles(open_progress: OpenProgress, prefix: str) -> OpenProgress:
+    return lambda title, steps: open_progress(prefix + title, steps)
+
+
+def train_networks(
+    assembled: AssembledSamples,
+    training: Samples,
     recipe: Recipe,
-    inspector: dict[str, fit.FittedNetwork],
-    bar: OpenProgress,
+    detector: FittedNetwork | None,
+    open_progress: OpenProgress,
     work: Path,
-) -> TrainedBundle:
-    """Networks trained on what is seen, and a trained inspector if there is one."""
-    fitted = {}
-    with bar("classifier", recipe.classifier.epochs) as tell:
-        fitted[CLASSIFIER] = fit.fit_classifier(
-            seen, len(material.labels), material.spec, recipe, tell, work
+) -> TrainedNetworks:
+    """Networks trained on some of the assembled samples.
+
+    detector: a trained defect detector to put beside them. work: folder where the training is kept
+    from epoch to epoch.
+    """
+    fitted = _fit_networks(assembled, training, recipe, open_progress, work)
+    if detector:
+        fitted[DEFECT_DETECTOR] = detector
+    models = _quantize(fitted, _choose_crops(training, REPRESENTATIVE_CROPS, recipe.seed))
+    reliefs = _build_reliefs(assembled, training, recipe)
+    bundle = make_provisional_bundle(
+        assembled.labels, assembled.spec, assembled.view, models, reliefs
+    )
+    runtime = pick_runtime("auto")
+    embed = Classifier(bundle, runtime).embed
+    stats = fit_embedding_stats(training, len(assembled.labels), embed, assembled.spec, recipe)
+    classifier = Classifier(replace(bundle, embedding_stats=stats), runtime)
+    return TrainedNetworks(fitted, models, classifier)
+
+
+def _fit_networks(
+    assembled: AssembledSamples,
+    training: Samples,
+    recipe: Recipe,
+    open_progress: OpenProgress,
+    work: Path,
+) -> dict[str, FittedNetwork]:
+    """Classifier and autoencoder, by file name."""
+    spec = assembled.spec
+    with open_progress("classifier", recipe.classifier.epochs) as report:
+        classifier = fit.fit_classifier(
+            training, len(assembled.labels), spec, recipe, report, work
         )
-    with bar("autoencoder", recipe.autoencoder.epochs) as tell:
-        fitted[AUTOENCODER] = fit.fit_autoencoder(seen, material.spec, recipe, tell, work)
-    fitted |= inspector
-    typical = seen.select(_some(seen.labels != FOREIGN_LABEL, REPRESENTATIVE, recipe.seed)).crops[:]
-    telling = {
-        name: networks.add_embedding_output(own.model) if name == CLASSIFIER else own.model
-        for name, own in fitted.items()
-    }
-    models = {name: quantize.quantize_int8(model, typical) for name, model in telling.items()}
-    known = (
-        relief_gallery.build_gallery(seen, material.spec, recipe.relief.per_label, recipe.seed)
-        if recipe.relief
-        else None
-    )
-    provisional = make_provisional_bundle(
-        material.labels, material.spec, material.view, models, known
-    )
-    picked = runtime.pick_runtime("auto")
-    embedding = embedding_stats.fit_embedding_stats(
-        seen, len(material.labels), Classifier(provisional, picked).embed, material.spec, recipe
-    )
-    return TrainedBundle(
-        fitted, models, Classifier(replace(provisional, embedding_stats=embedding), picked)
-    )
+    with open_progress("autoencoder", recipe.autoencoder.epochs) as report:
+        autoencoder = fit.fit_autoencoder(training, spec, recipe, report, work)
+    return {CLASSIFIER: classifier, AUTOENCODER: autoencoder}
 
 
-def _some(of: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """A boolean array that is True at up to `count` of the places where `of` is."""
-    chosen = np.random.default_rng([seed, 4]).permutation(np.flatnonzero(of))[:count]
-    return np.isin(np.arange(len(of)), chosen)
+def _choose_crops(samples: Samples, count: int, seed: int) -> np.ndarray:
+    """Up to `count` crops of genuine coins: uint8 (k, size, size, 3)."""
+    return samples.select(_choose_genuine(samples, count, seed)).crops[:]
 
 
-def _named(trained: TrainedBundle, held: Samples) -> dict[str, np.ndarray]:
-    """Which of some held-out coins the classifier names rightly, as floats and as int8 in each runtime: bool (n,)."""
-    some = held.select(_some(held.labels != FOREIGN_LABEL, COMPARED, 0))
-    crops = some.crops[:]
-    found = runtime_parity.classify_in_runtimes(trained.models[CLASSIFIER], crops)
-    turned = (
-        np.rot90(crops, turn, (1, 2)).astype(np.float32) for turn in range(runtime_parity.TURNS)
-    )
-    floats = sum(
-        trained.fitted[CLASSIFIER].model.predict(
-            some_turned, batch_size=fit.PREDICT_BATCH, verbose=0
-        )
-        for some_turned in turned
-    )
-    found[quantize.FLOAT] = floats[:, :-1].argmax(axis=1)
-    return {name: answer == some.labels for name, answer in found.items()}
+def _choose_genuine(samples: Samples, count: int, seed: int) -> np.ndarray:
+    """A boolean array, True at up to `count` genuine coins."""
+    rng = np.random.default_rng([seed, CHOICE_STREAM])
+    chosen = rng.permutation(np.flatnonzero(samples.is_genuine))[:count]
+    return np.isin(np.arange(len(samples)), chosen)
 
 
-def _facts(
-    recipe: Recipe, material: AssembledSamples, told: HeldOutSets, models: dict[str, bytes]
+def _quantize(fitted: dict[str, FittedNetwork], representative: np.ndarray) -> dict[str, bytes]:
+    """The networks as int8 .tflite, by file name; the classifier gives its embedding, too."""
+    models = {}
+    for name, network in fitted.items():
+        model = network.model
+        if name == CLASSIFIER:
+            model = networks.add_embedding_output(model)
+        models[name] = quantize.quantize_int8(model, representative)
+    return models
+
+
+def _build_reliefs(
+    assembled: AssembledSamples, training: Samples, recipe: Recipe
+) -> Reliefs | None:
+    if recipe.relief is None:
+        return None
+    return build_gallery(training, assembled.spec, recipe.relief.per_label, recipe.seed)
+
+
+def _evaluate(
+    trained: TrainedNetworks,
+    held_out: Samples,
+    anomalies: Samples,
+    open_progress: OpenProgress,
+) -> _Evaluation:
+    evidence = collect_evidence(trained.classifier, held_out, anomalies, open_progress)
+    return _Evaluation(evidence, _compare_runtimes(trained, held_out))
+
+
+def _compare_runtimes(trained: TrainedNetworks, held_out: Samples) -> dict[str, np.ndarray]:
+    """Which of some held-out coins the classifier names rightly: see `_Evaluation.is_right`."""
+    compared = held_out.select(_choose_genuine(held_out, COMPARED_CROPS, seed=0))
+    crops = compared.crops[:]
+    numbers = classify_in_runtimes(trained.models[CLASSIFIER], crops)
+    numbers[quantize.FLOAT] = _classify_as_floats(trained.fitted[CLASSIFIER], crops)
+    return {name: answers == compared.labels for name, answers in numbers.items()}
+
+
+def _classify_as_floats(network: FittedNetwork, crops: np.ndarray) -> np.ndarray:
+    """The likeliest label of each crop in its four turns together: int (n,)."""
+    logits = np.float32(0)
+    for turn in range(TURNS):
+        turned = np.rot90(crops, turn, (1, 2)).astype(np.float32)
+        logits = logits + network.model.predict(turned, batch_size=PREDICT_BATCH, verbose=0)
+    genuine_logits = np.asarray(logits)[:, :-1]
+    return genuine_logits.argmax(axis=1)
+
+
+def _join_comparisons(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _find_worst_layer(trained: TrainedNetworks, held_out: Samples, recipe: Recipe) -> str:
+    crops = _choose_crops(held_out, REPRESENTATIVE_CROPS, recipe.seed)
+    return quantize.find_worst_layer(trained.fitted[CLASSIFIER].model, crops)
+
+
+def _describe_bundle(
+    recipe: Recipe, assembled: AssembledSamples, evidence: HeldOutSets, models: dict[str, bytes]
 ) -> dict[str, Any]:
-    labels, plane, spec = material.labels, material.view, material.spec
+    """What bundle.yaml says, by its keys, in their order."""
+    spec = assembled.spec
+    thresholds = set_thresholds(
+        recipe,
+        assembled.labels,
+        assembled.held_out,
+        evidence,
+        assembled.view,
+        assembled.scale_drifts,
+    )
     return {
-        "format": bundle.FORMAT,
+        "format": FORMAT,
         "name": recipe.name,
-        "labels": [label.model_dump(by_alias=True) for label in labels],
+        "labels": [label.model_dump(by_alias=True) for label in assembled.labels],
         "crop": asdict(spec) | {"surround": list(spec.surround)},
-        "view": {
-            "px_per_mm": round(plane.px_per_mm, 5),
-            "tilt_along": round(plane.tilt_along, 5),
-            "tilt_across": round(plane.tilt_across, 5),
-            "width_px": plane.width_px,
-            "height_px": plane.height_px,
-            "barrel": round(plane.barrel, 5),
-        },
-        **recalibrate.set_thresholds(
-            recipe, labels, material.held_out, told, plane, material.scale_drifts
-        ),
+        "view": _describe_view(assembled.view),
+        **thresholds,
         "files": {},
         "recipe": recipe.to_dict(),
         "training": {
-            "runtime": runtime.pick_runtime("auto"),
+            "runtime": pick_runtime("auto"),
             "bytes": {name: len(content) for name, content in models.items()},
         },
     }
 
 
-def _made_with(right: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Top-1 accuracy on held-out coins from pictures alone, as floats and as int8 in each runtime; and what made the networks."""
-    shares = {name: own.mean() for name, own in right.items()}
+def _describe_view(view: ScalePlane) -> dict[str, Any]:
     return {
-        "held_out_accuracy": {name: round(float(share), 5) for name, share in shares.items()},
-        "made_with": {
-            name: importlib.metadata.version(name) for name in ("coinsorter", "keras", "numpy")
-        },
+        "px_per_mm": round(view.px_per_mm, 5),
+        "tilt_along": round(view.tilt_along, 5),
+        "tilt_across": round(view.tilt_across, 5),
+        "width_px": view.width_px,
+        "height_px": view.height_px,
+        "barrel": round(view.barrel, 5),
     }
 
 
-def _spread(of: Samples) -> np.ndarray:
-    """Some crops, evenly spread: uint8 (m, size, size, 3)."""
-    return of.crops[np.linspace(0, len(of) - 1, min(GOLDEN_CROPS, len(of))).astype(int)]
+def _describe_accuracy(is_right: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Top-1 accuracy on held-out coins by image alone, and the versions that trained."""
+    packages = ("coinsorter", "keras", "numpy")
+    return {
+        "held_out_accuracy": {
+            name: round(float(right.mean()), 5) for name, right in is_right.items()
+        },
+        "made_with": {name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def _collect_contents(
+    recipe: Recipe,
+    assembled: AssembledSamples,
+    trained: TrainedNetworks,
+    evidence: HeldOutSets,
+    content: dict[str, Any],
+) -> BundleContents:
+    """What the bundle's folder holds beside bundle.yaml.
+
+    Golden crops are simulated, so that a bundle holds no photograph; the evidence on held-out coins
+    is for recalibration, which is for photographs.
+    """
+    if recipe.source == "simulated":
+        simulated = assembled.held_out
+        heldout = None
+    else:
+        simulated = assembled.training.select(~assembled.training.is_genuine)
+        heldout = (assembled.held_out, evidence)
+    relief_weight = content["fusion"]["relief_weight"]
+    golden = make_golden(trained.classifier, _choose_golden_crops(simulated), relief_weight)
+    bundle = trained.classifier.bundle
+    return BundleContents(
+        models=trained.models,
+        golden=golden,
+        reliefs=bundle.reliefs,
+        embedding_stats=bundle.embedding_stats,
+        histories={Path(name).stem: network.history for name, network in trained.fitted.items()},
+        heldout=heldout,
+    )
+
+
+def _choose_golden_crops(samples: Samples) -> np.ndarray:
+    """Some crops, evenly spaced: uint8 (m, size, size, 3)."""
+    count = min(GOLDEN_CROPS, len(samples))
+    return samples.crops[np.linspace(0, len(samples) - 1, count).astype(int)]

@@ -166,7 +166,7 @@ def fit_defect_detector(
     model = _build_seeded(seed, lambda: networks.build_defect_detector(spec.size_px, settings))
     plan = BatchPlan(len(samples), settings.repeat, settings.batch, seed, make_batch)
     _compile(model, _measure_defect_loss, plan, settings, metrics=[])
-    run = _Run(report, work / "inspector" if work else None)
+    run = _Run(report, work / "defect-detector" if work else None)
     return run.fit(model, plan, settings.epochs)
 
 

@@ -46,6 +46,14 @@ def check_weights(settings: ClassifierSettings) -> None:
         _find_weights(settings)
 
 
+def reset_layer_names() -> None:
+    """Numbers the layers that follow from 0, whatever was trained before.
+
+    Their names are in the bundle's files.
+    """
+    keras.utils.clear_session()
+
+
 def build_classifier(size_px: int, classes: int, settings: ClassifierSettings) -> keras.Model:
     """A network (n, size, size, 3) 0..255 -> logits (n, classes).
 
