@@ -246,9 +246,7 @@ def _fit_networks(
     """Classifier and autoencoder, by file name."""
     spec = assembled.spec
     with open_progress("classifier", recipe.classifier.epochs) as report:
-        classifier = fit.fit_classifier(
-            training, len(assembled.labels), spec, recipe, report, work
-        )
+        classifier = fit.fit_classifier(training, len(assembled.labels), spec, recipe, report, work)
     with open_progress("autoencoder", recipe.autoencoder.epochs) as report:
         autoencoder = fit.fit_autoencoder(training, spec, recipe, report, work)
     return {CLASSIFIER: classifier, AUTOENCODER: autoencoder}

@@ -171,12 +171,16 @@ def fit_defect_detector(
 
 
 def _measure_defect_loss(truth: Any, logits: Any) -> Any:
-    """Cross-entropy of every place, plus that of the coin's score as the machine computes it."""
+    """Cross-entropy of every place, plus that of the coin's score as the machine computes it.
+
+    Another order of operations rounds gradients differently: the same recipe gives another bundle.
+    """
     places = truth.shape[1] * truth.shape[2]
     truth = keras.ops.reshape(truth, (-1, places))
     logits = keras.ops.reshape(logits, (-1, places))
+    weights = 1 + DEFECT_WEIGHT * truth
     losses = keras.ops.softplus(logits) - truth * logits
-    places_loss = keras.ops.mean((1 + DEFECT_WEIGHT * truth) * losses)
+    places_loss = keras.ops.mean(weights * losses)
     worst_logits = keras.ops.top_k(logits, count_worst_pixels(places))[0]
     score = keras.ops.mean(worst_logits, axis=1)
     is_defective = keras.ops.cast(keras.ops.max(truth, axis=1) > MIN_DEFECT, "float32")
