@@ -64,9 +64,9 @@ def train_on_part(recipe: Recipe, samples: AssembledSamples, fraction: float, se
     part = select_bursts(training, fraction, seed)
     shortened = keep_step_count(recipe, len(training), len(part), seed)
     work = Path("learning") / f"{fraction:.2f}-{seed}"
-    trained = train._train(samples, part, shortened, {}, hide_progress, work)
+    trained = train.train_networks(samples, part, shortened, None, hide_progress, work)
     no_anomalies = make_empty_samples(samples.spec)
-    evidence = collect_evidence(trained.judge, held_out, no_anomalies, hide_progress).held
+    evidence = collect_evidence(trained.classifier, held_out, no_anomalies, hide_progress).held
     fusion = fit_fusion(evidence, samples.labels)
     weighted = evidence.with_relief(fusion.relief_weight)
     image_labels = weighted.logits[:, :-1].argmax(axis=1)

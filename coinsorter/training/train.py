@@ -308,8 +308,8 @@ def _classify_as_floats(network: FittedNetwork, crops: np.ndarray) -> np.ndarray
     for turn in range(TURNS):
         turned = np.rot90(crops, turn, (1, 2)).astype(np.float32)
         logits = logits + network.model.predict(turned, batch_size=PREDICT_BATCH, verbose=0)
-    genuine_logits = np.asarray(logits)[:, :-1]
-    return genuine_logits.argmax(axis=1)
+    numbers: np.ndarray = np.asarray(logits)[:, :-1].argmax(axis=1)
+    return numbers
 
 
 def _join_comparisons(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -85,8 +85,9 @@ def make_bite(size_px: int, radius_px: float, rng: np.random.Generator) -> np.nd
         middle_px = radius_px + round_px * rng.uniform(0.2, 0.8)
         x_px, y_px = middle_px * np.cos(angle), middle_px * np.sin(angle)
         depth_px = round_px - np.hypot(x - x_px, y - y_px)
-    cover: np.ndarray = np.clip(depth_px + 0.5, 0, 1)
-    return cover * make_disc(size_px, RIM * radius_px)
+    is_beyond = np.clip(depth_px + 0.5, 0, 1)
+    bite: np.ndarray = is_beyond * make_disc(size_px, RIM * radius_px)
+    return bite
 
 
 def make_clouds(size_px: int, cells: int, rng: np.random.Generator) -> np.ndarray:
