@@ -25,7 +25,6 @@ from coinsorter.training.dataset import (
     dataset_report,
     duplicates,
     pairs,
-    quality,
     splits,
     statistics,
 )
@@ -82,7 +81,7 @@ class PrepareSettings:
     group_by: str = BURST
     group_pattern: str = ""
     burst_gap_s: float = 40.0
-    near_bits: int = quality.NEAR_BITS
+    near_bits: int = duplicates.NEAR_BITS
 
     def to_plain(self) -> dict[str, Any]:
         """The settings as dataset.yaml has them."""

@@ -70,10 +70,6 @@ MIN_SHARPNESS = 0.4
 HASH_EDGE = 16
 #: Pixels; the width of the face that is hashed.
 HASH_FACE_PX = 96
-#: Bits. Copies that were saved again, made smaller or brighter differ by 2 to 24 bits; the nearest
-#: images of different labels by 36 in brl-frames/day1, 34 in euro-crops, 28 in krw-crops. A hash of
-#: 64 bits had 2 to 6.
-NEAR_BITS = 20
 
 
 @dataclass(frozen=True)
