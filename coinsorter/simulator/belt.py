@@ -54,7 +54,11 @@ class BeltDrive:
     Its speed follows an Ornstein-Uhlenbeck process about speed_mm_s.
     """
 
-    def __init__(self, speed_mm_s: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        speed_mm_s: float,
+        rng: np.random.Generator,
+    ) -> None:
         self._speed_mm_s = speed_mm_s
         self._rng = rng
         self._positions_mm = np.zeros(1)
@@ -127,7 +131,11 @@ class SimulatedBelt:
     servos: dict[str, SimulatedServo]
     rng: np.random.Generator
 
-    def list_visible(self, time_s: float, half_view_mm: float) -> list[tuple[Rider, float]]:
+    def list_visible(
+        self,
+        time_s: float,
+        half_view_mm: float,
+    ) -> list[tuple[Rider, float]]:
         """The riders that may be seen, with where they are (mm from the view's centre)."""
         position_mm = self.drive.compute_position_mm(time_s)
         reach_mm = half_view_mm + VIEW_MARGIN_MM
@@ -159,7 +167,11 @@ class SimulatedBelt:
                 return bin_.name
         return self.config.reject_bin
 
-    def _is_turned(self, rider: Rider, bin_: BinSettings) -> bool:
+    def _is_turned(
+        self,
+        rider: Rider,
+        bin_: BinSettings,
+    ) -> bool:
         """Whether a bin's flap turns the rider; by chance where it strikes it while moving."""
         reach_mm = bin_.flap.length_mm / 2 + rider.item.half_length_mm
         flap_mm = rider.offset_mm + bin_.flap.distance_mm
@@ -196,7 +208,10 @@ def feed_items(
     return riders
 
 
-def _shuffle_kinds(count: int, rng: np.random.Generator) -> list[str]:
+def _shuffle_kinds(
+    count: int,
+    rng: np.random.Generator,
+) -> list[str]:
     kinds = []
     for number in range(round(count * FOREIGN_FRACTION)):
         kind = coins.FOREIGN_KINDS[number % len(coins.FOREIGN_KINDS)]
@@ -216,7 +231,10 @@ def _make_item(
     return coins.make_foreign_object(rng, kind, motifs)
 
 
-def _choose_spacing_mm(item: coins.Item, rng: np.random.Generator) -> float:
+def _choose_spacing_mm(
+    item: coins.Item,
+    rng: np.random.Generator,
+) -> float:
     """Distance of an item's middle from that of the item before it."""
     surplus_mm = max(0.0, item.half_length_mm - SPACED_HALF_LENGTH_MM)
     gap_mm = rng.exponential(MEAN_GAP_MM)

@@ -76,7 +76,10 @@ class Item:
         return max(abs(x) + disc.diameter_mm / 2 for disc, (x, _) in self.discs)
 
 
-def make_genuine_coin(rng: np.random.Generator, label: str | None = None) -> Item:
+def make_genuine_coin(
+    rng: np.random.Generator,
+    label: str | None = None,
+) -> Item:
     """A genuine coin lying alone; of any denomination, unless `label` names one."""
     if not label:
         label = _choose_label(rng)
@@ -97,7 +100,11 @@ def make_foreign_object(
     return _make_item(kind, None, disc)
 
 
-def _make_item(kind: str, label: str | None, disc: Disc) -> Item:
+def _make_item(
+    kind: str,
+    label: str | None,
+    disc: Disc,
+) -> Item:
     """An item of one disc."""
     placed = (disc, (0.0, 0.0))
     return Item(kind, label, (placed,))
@@ -154,7 +161,10 @@ def _choose_label(rng: np.random.Generator) -> str:
     return str(rng.choice(labels))
 
 
-def _make_washer(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
+def _make_washer(
+    rng: np.random.Generator,
+    motifs: tuple[str, ...],
+) -> Disc:
     hole_radius = float(rng.uniform(0.3, 0.6))
     alloy = str(rng.choice(["steel", "zinc", "brass"]))
     diameter_mm = float(rng.uniform(*FOREIGN_DIAMETERS_MM))
@@ -168,7 +178,10 @@ def _make_washer(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
     )
 
 
-def _make_button(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
+def _make_button(
+    rng: np.random.Generator,
+    motifs: tuple[str, ...],
+) -> Disc:
     """A plastic button of any colour, with two or four holes."""
     reflectance = np.empty((RELIEF_PX, RELIEF_PX, 3), np.float32)
     reflectance[:] = rng.uniform(0.08, 0.8, 3)
@@ -193,7 +206,10 @@ def _choose_button_holes(rng: np.random.Generator) -> tuple[tuple[float, float, 
     return tuple((x * distance, y * distance, radius) for x, y in corners)
 
 
-def _make_blank(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
+def _make_blank(
+    rng: np.random.Generator,
+    motifs: tuple[str, ...],
+) -> Disc:
     """A blank of a known coin's size and metal."""
     has_rim = rng.random() < 0.6
     relief = currency.draw_blank() if has_rim else currency.draw_plain_disc()
@@ -201,21 +217,30 @@ def _make_blank(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
     return _make_coin_disc(rng, label, relief=relief)
 
 
-def _make_token(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
+def _make_token(
+    rng: np.random.Generator,
+    motifs: tuple[str, ...],
+) -> Disc:
     """A token of a known coin's size and metal, with a design of its own."""
     label = _choose_label(rng)
     relief = currency.draw_token(rng, motifs)
     return _make_coin_disc(rng, label, relief=relief)
 
 
-def _make_bent_coin(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
+def _make_bent_coin(
+    rng: np.random.Generator,
+    motifs: tuple[str, ...],
+) -> Disc:
     label = _choose_label(rng)
     stretch = float(rng.uniform(0.78, 0.92))
     bend_deg = float(rng.uniform(0, 180))
     return _make_coin_disc(rng, label, stretch=stretch, bend_deg=bend_deg)
 
 
-def _make_clipped_coin(rng: np.random.Generator, motifs: tuple[str, ...]) -> Disc:
+def _make_clipped_coin(
+    rng: np.random.Generator,
+    motifs: tuple[str, ...],
+) -> Disc:
     label = _choose_label(rng)
     clip_depth = float(rng.uniform(0.16, 0.5))
     bend_deg = float(rng.uniform(0, 360))
@@ -232,7 +257,10 @@ _MAKERS: dict[str, Callable[[np.random.Generator, tuple[str, ...]], Disc]] = {
 }
 
 
-def _make_pair(rng: np.random.Generator, overlap: bool) -> tuple[PlacedDisc, PlacedDisc]:
+def _make_pair(
+    rng: np.random.Generator,
+    overlap: bool,
+) -> tuple[PlacedDisc, PlacedDisc]:
     """Two coins that touch, or of which the second lies partly on the first."""
     first = _make_coin_disc(rng, _choose_label(rng))
     second = _make_coin_disc(rng, _choose_label(rng))

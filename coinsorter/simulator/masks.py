@@ -114,7 +114,10 @@ def list_star_points(
     return list_polar_points(radii, angles)
 
 
-def list_polar_points(radii: Sequence[float], angles: np.ndarray) -> list[Point]:
+def list_polar_points(
+    radii: Sequence[float],
+    angles: np.ndarray,
+) -> list[Point]:
     """Points at these radii and angles (radians, 0 to the right, clockwise)."""
     points = []
     for radius, angle in zip(radii, angles):
@@ -124,7 +127,10 @@ def list_polar_points(radii: Sequence[float], angles: np.ndarray) -> list[Point]
     return points
 
 
-def draw_numeral(text: str, height: float) -> np.ndarray:
+def draw_numeral(
+    text: str,
+    height: float,
+) -> np.ndarray:
     """A mask with a short text in its middle, about `height` coin radii high."""
     mask = empty_mask()
     font = cv2.FONT_HERSHEY_SIMPLEX

@@ -25,7 +25,12 @@ from coinsorter.simulator.masks import (
 )
 
 
-def _draw_rays(count: int, inner: float, outer: float, half_width: float) -> np.ndarray:
+def _draw_rays(
+    count: int,
+    inner: float,
+    outer: float,
+    half_width: float,
+) -> np.ndarray:
     """Pointed rays all around, `half_width` wide at their feet."""
     mask = empty_mask()
     for angle in np.arange(count) * 2 * np.pi / count:
@@ -306,7 +311,12 @@ def _draw_diamond(rng: np.random.Generator) -> np.ndarray:
     return mask
 
 
-def _fill_diamond(mask: np.ndarray, wide: float, tall: float, value: int) -> None:
+def _fill_diamond(
+    mask: np.ndarray,
+    wide: float,
+    tall: float,
+    value: int,
+) -> None:
     corners = [
         (0, -tall),
         (wide, 0),

@@ -31,13 +31,21 @@ class SimulatedServo:
     pulses: list[tuple[float, float]] = field(default_factory=list)
     _knots: list[tuple[float, float]] = field(default_factory=list)
 
-    def set_duty(self, time_s: float, duty: float) -> None:
+    def set_duty(
+        self,
+        time_s: float,
+        duty: float,
+    ) -> None:
         """From this time on the pin carries pulses of this duty cycle; 0 is none."""
         pulse_us = duty * PULSE_PERIOD_S * 1e6
         self.pulses.append((time_s, pulse_us))
         self._knots = []
 
-    def find_openness_range(self, start_s: float, end_s: float) -> tuple[float, float]:
+    def find_openness_range(
+        self,
+        start_s: float,
+        end_s: float,
+    ) -> tuple[float, float]:
         """The least and the most open the flap was over a time: 0 is at rest, 1 is open."""
         if not self._knots:
             self._knots = self._find_trajectory()
@@ -108,12 +116,20 @@ class SimulatedPin(MockPWMPin):
 class SimulatedPins(MockFactory):
     """gpiozero's mock pins on the simulated clock: every change of a pin reaches its servo."""
 
-    def __init__(self, clock: ManualClock, servos: dict[int, SimulatedServo]) -> None:
+    def __init__(
+        self,
+        clock: ManualClock,
+        servos: dict[int, SimulatedServo],
+    ) -> None:
         super().__init__(pin_class=SimulatedPin)
         self._clock = clock
         self._servos = {f"GPIO{pin}": servo for pin, servo in servos.items()}
 
-    def record_duty(self, pin: str, duty: float) -> None:
+    def record_duty(
+        self,
+        pin: str,
+        duty: float,
+    ) -> None:
         """Hand a pin's new duty cycle to its servo, if there is one."""
         servo = self._servos.get(pin)
         if servo is not None:

@@ -48,17 +48,27 @@ class Optics:
     px_per_mm: float
     motion_blur_mm: float
 
-    def to_pixel(self, x_mm: float, y_mm: float) -> tuple[float, float]:
+    def to_pixel(
+        self,
+        x_mm: float,
+        y_mm: float,
+    ) -> tuple[float, float]:
         """A place in mm from the view's centre as a place (x, y) in px of the frame."""
-        x_px = (self.width_px - 1) / 2 + x_mm * self.px_per_mm
-        y_px = (self.height_px - 1) / 2 + y_mm * self.px_per_mm
+        middle_x_px = (self.width_px - 1) / 2
+        middle_y_px = (self.height_px - 1) / 2
+        x_px = middle_x_px + x_mm * self.px_per_mm
+        y_px = middle_y_px + y_mm * self.px_per_mm
         return x_px, y_px
 
 
 class SimulatedCamera:
     """Draws frames; every random number comes from the generator that it gets."""
 
-    def __init__(self, optics: Optics, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        optics: Optics,
+        rng: np.random.Generator,
+    ) -> None:
         self.optics = optics
         self._rng = rng
         self._light = _draw_light(optics, rng)
@@ -71,7 +81,11 @@ class SimulatedCamera:
         """The item as this camera sees it pass."""
         return sprites.draw_item(item, self.optics.px_per_mm, self.optics.motion_blur_mm)
 
-    def render_frame(self, placed: Iterable[PlacedSprite], belt_mm: float) -> np.ndarray:
+    def render_frame(
+        self,
+        placed: Iterable[PlacedSprite],
+        belt_mm: float,
+    ) -> np.ndarray:
         """One frame, uint8 (h, w, 3) RGB, with these sprites on it, the belt having run belt_mm."""
         canvas = self._cut_belt(belt_mm)
         for sprite, x_mm, y_mm in placed:
@@ -142,7 +156,11 @@ def _scale_down(
     middle = (sprite.shadow.shape[0] - ratio) / 2
     shift_x = middle - ratio * x
     shift_y = middle - ratio * y
-    placement = np.array([[ratio, 0, shift_x], [0, ratio, shift_y]])
+    rows = [
+        [ratio, 0, shift_x],
+        [0, ratio, shift_y],
+    ]
+    placement = np.array(rows)
     layers = _warp(sprite.layers, placement, size)
     shadow = _warp(sprite.shadow, placement, size)
     return layers, shadow
@@ -162,7 +180,10 @@ def _warp(
     )
 
 
-def _draw_light(optics: Optics, rng: np.random.Generator) -> np.ndarray:
+def _draw_light(
+    optics: Optics,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """How bright the lamp is over the view, float32 (h, w, 3) around 1.
 
     A bright spot off the middle, and falling corners.
@@ -178,13 +199,20 @@ def _draw_light(optics: Optics, rng: np.random.Generator) -> np.ndarray:
     return np.repeat(light[..., None], 3, axis=2)
 
 
-def _draw_noise(optics: Optics, rng: np.random.Generator) -> np.ndarray:
+def _draw_noise(
+    optics: Optics,
+    rng: np.random.Generator,
+) -> np.ndarray:
     height = optics.height_px + NOISE_MARGIN_PX
     width = optics.width_px + NOISE_MARGIN_PX
-    return NOISE_LEVELS * rng.standard_normal((height, width, 3), np.float32)
+    shape = (height, width, 3)
+    return NOISE_LEVELS * rng.standard_normal(shape, np.float32)
 
 
-def _draw_belt(optics: Optics, rng: np.random.Generator) -> np.ndarray:
+def _draw_belt(
+    optics: Optics,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """One endless turn of belt, float32 (h, length + width, 3), its start repeated at its end.
 
     It bears a fine weave, cloudy wear and a few stains.
@@ -197,21 +225,35 @@ def _draw_belt(optics: Optics, rng: np.random.Generator) -> np.ndarray:
     pattern = weave + clouds + stains
     start = pattern[:, : optics.width_px]
     pattern = np.concatenate([pattern, start], axis=1)
-    return np.array(BELT_RGB, np.float32) + pattern[..., None]
+    rubber = np.array(BELT_RGB, np.float32)
+    belt: np.ndarray = rubber + pattern[..., None]
+    return belt
 
 
-def _draw_weave(height: int, length: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_weave(
+    height: int,
+    length: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
     threads = rng.normal(0, 5, (height, length)).astype(np.float32)
     return cv2.GaussianBlur(threads, (0, 0), 0.8)
 
 
-def _draw_clouds(height: int, length: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_clouds(
+    height: int,
+    length: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
     coarse_shape = (height // 60, length // 60)
     coarse = rng.normal(0, 2.5, coarse_shape).astype(np.float32)
     return cv2.resize(coarse, (length, height), interpolation=cv2.INTER_CUBIC)
 
 
-def _draw_stains(height: int, length: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_stains(
+    height: int,
+    length: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
     stains = np.zeros((height, length), np.float32)
     for _ in range(STAINS):
         x = int(rng.integers(0, length))

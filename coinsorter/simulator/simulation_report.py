@@ -56,7 +56,10 @@ def print_result(
         console.print(f"contact sheet of the last coins: {sheet_path}")
 
 
-def _build_table(result: SimulationResult, reject_bin: str) -> Table:
+def _build_table(
+    result: SimulationResult,
+    reject_bin: str,
+) -> Table:
     """Per bin: what landed there, and how much of it was wrong."""
     table = Table()
     table.add_column("bin")
@@ -68,7 +71,10 @@ def _build_table(result: SimulationResult, reject_bin: str) -> Table:
     return table
 
 
-def _mark_wrong(wrong: int, is_reject_bin: bool) -> str:
+def _mark_wrong(
+    wrong: int,
+    is_reject_bin: bool,
+) -> str:
     """A count in colour; in the reject bin it counts good coins, which does less harm."""
     if not wrong:
         return "[green]0[/green]"
@@ -108,7 +114,10 @@ def _describe_ledger(result: SimulationResult) -> str:
     return "[red]not the same[/red]"
 
 
-def _describe_speed(result: SimulationResult, interpreter: str) -> str:
+def _describe_speed(
+    result: SimulationResult,
+    interpreter: str,
+) -> str:
     speed = f"{result.belt_coins_per_s:.2f} a second of belt time ({result.belt_s:.0f} s)"
     if result.cpu_ms_per_coin:
         per_s = 1000 / result.cpu_ms_per_coin
@@ -119,11 +128,16 @@ def _describe_speed(result: SimulationResult, interpreter: str) -> str:
 class ContactSheet:
     """Remembers the last coins and draws them with their verdicts. Call it with every coin."""
 
-    def __init__(self, title: str, coins: int = MAX_COINS) -> None:
+    def __init__(
+        self,
+        title: str,
+        coins: int = MAX_COINS,
+    ) -> None:
         self._title = title
         self._last: deque[SortedCoin] = deque(maxlen=coins)
 
     def __call__(self, coin: SortedCoin) -> None:
+        """Remember a coin; the oldest is forgotten where there are too many."""
         self._last.append(coin)
 
     def write(self, path: Path) -> bool:
@@ -166,7 +180,10 @@ def _draw_tile(coin: SortedCoin) -> np.ndarray:
     return tile
 
 
-def _lay_crop(tile: np.ndarray, crop: np.ndarray) -> None:
+def _lay_crop(
+    tile: np.ndarray,
+    crop: np.ndarray,
+) -> None:
     size = TILE_PX - 2 * BORDER_PX
     end = BORDER_PX + size
     cleaned = crop.copy()

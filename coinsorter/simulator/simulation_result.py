@@ -89,18 +89,27 @@ def _count_by_bin(belt: SimulatedBelt) -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _count_misplaced(riders: Iterable[Rider], config: Config) -> int:
+def _count_misplaced(
+    riders: Iterable[Rider],
+    config: Config,
+) -> int:
     return sum(_is_misplaced(rider, config) for rider in riders)
 
 
-def _is_misplaced(rider: Rider, config: Config) -> bool:
+def _is_misplaced(
+    rider: Rider,
+    config: Config,
+) -> bool:
     """Whether it lies in a bin it does not belong to, or is a good coin among the rejects."""
     if rider.landed == config.reject_bin:
         return rider.item.label is not None
     return not _is_in_own_bin(rider, config)
 
 
-def _is_in_own_bin(rider: Rider, config: Config) -> bool:
+def _is_in_own_bin(
+    rider: Rider,
+    config: Config,
+) -> bool:
     own_bins = [bin_.name for bin_ in config.bins if rider.item.label in bin_.labels]
     return rider.landed in own_bins
 
@@ -110,7 +119,10 @@ def _count_kinds(riders: Iterable[Rider]) -> dict[str, int]:
     return dict(kinds)
 
 
-def _matches_ledger(riders: list[Rider], totals: dict[str, Any]) -> bool:
+def _matches_ledger(
+    riders: list[Rider],
+    totals: dict[str, Any],
+) -> bool:
     landed = Counter(rider.landed for rider in riders)
     has_same_bins: bool = totals["bins"] == dict(landed)
     has_same_count: bool = totals["seen"] == len(riders)
