@@ -186,7 +186,7 @@ class Event:
 
     coin: its number in the run. diameter_mm, speed_mm_s: as measured.
     seen_s: when the coin was decided on, seconds on the monotonic clock; the ledger adds wall time.
-    verdict, thresholds: None where the coin was rejected before anything looked at it.
+    verdict, thresholds: None where the coin was rejected before it was looked at.
     decision: where it went and why.
     value, currency: of the recognised label.
     """

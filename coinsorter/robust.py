@@ -8,13 +8,17 @@ MAD_TO_STD = 1.4826
 
 
 def mad_std(values: np.ndarray, center: float | None = None) -> float:
-    """Standard deviation estimated as 1.4826 median absolute deviations, which outliers hardly move.
+    """Standard deviation estimated by the median absolute deviation, which outliers hardly move.
 
-    values: float (n,). center: what the deviations are from; None takes the median of the values. Where
-    the true value is known (0 for errors, 1 for ratios), give it, or a common error is not counted.
+    values: float (n,). center: what the deviations are from; None takes the median of the values.
+    Where the true value is known (0 for errors, 1 for ratios), give it, or a common error is not
+    counted.
     """
-    middle = float(np.median(values)) if center is None else center
-    return MAD_TO_STD * float(np.median(np.abs(values - middle)))
+    if center is None:
+        center = float(np.median(values))
+    deviations = np.abs(values - center)
+    median_deviation = float(np.median(deviations))
+    return MAD_TO_STD * median_deviation
 
 
 def clopper_pearson_upper(count: int, total: int, level: float) -> float:
@@ -24,4 +28,7 @@ def clopper_pearson_upper(count: int, total: int, level: float) -> float:
     """
     from scipy.stats import beta  # only training has SciPy
 
-    return float(beta.ppf(level, count + 1, total - count)) if count < total else 1.0
+    if count >= total:
+        return 1.0
+    bound = beta.ppf(level, count + 1, total - count)
+    return float(bound)

@@ -119,6 +119,10 @@ class _Edges:
     threshold: float
 
 
+#: What values are limited to.
+Limit = float | np.ndarray
+
+
 class _Fit(NamedTuple):
     """An outline, its harmonics (5,), each ray's edge strength, and which rays' edges lie on it."""
 
@@ -154,7 +158,8 @@ def _measure_each(
 ) -> list[Circle | None]:
     circles = []
     for candidate, samples in zip(candidates.tolist(), _sample_rays(pixels, candidates)):
-        circle = _measure_outline(*candidate, samples, by_extent)
+        x, y, radius = candidate
+        circle = _measure_outline(x, y, radius, samples, by_extent)
         circles.append(circle)
     return circles
 
@@ -252,7 +257,9 @@ def _find_outermost_edges(edges: _Edges) -> np.ndarray:
     before = edges.strength[:, :-2]
     after = edges.strength[:, 2:]
     is_peak = (middle >= edges.threshold) & (middle >= before) & (middle >= after)
-    return _EDGES - 2 - is_peak[:, ::-1].argmax(axis=1)
+    inwards = is_peak[:, ::-1]
+    outermost: np.ndarray = _EDGES - 2 - inwards.argmax(axis=1)
+    return outermost
 
 
 def _find_undisputed_outline(strongest: np.ndarray, is_outermost: np.ndarray) -> np.ndarray | None:
@@ -269,7 +276,8 @@ def _find_undisputed_outline(strongest: np.ndarray, is_outermost: np.ndarray) ->
 
 
 def _is_on_outline(reach: np.ndarray, outline: np.ndarray) -> np.ndarray:
-    return np.abs(reach - outline) < _ON_OUTLINE_STEPS * _STEP
+    near: np.ndarray = np.abs(reach - outline) < _ON_OUTLINE_STEPS * _STEP
+    return near
 
 
 def _find_best_circle(edges: _Edges, reach: np.ndarray) -> np.ndarray | None:
@@ -287,14 +295,16 @@ def _find_best_circle(edges: _Edges, reach: np.ndarray) -> np.ndarray | None:
     support = _measure_support(edges, outlines)
     equals = np.flatnonzero(support >= EQUAL_SUPPORT * support.max())
     largest = equals[radius[equals].argmax()]
-    return outlines[largest]
+    best: np.ndarray = outlines[largest]
+    return best
 
 
 def _trace_circles(centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """The outlines of circles: (n, RAYS)."""
     offset = centre * _RAY_BACK  # as seen from each ray: how far along it, and how far aside
     chord = np.maximum(radius[:, None] ** 2 - offset.imag**2, 0)
-    return offset.real + np.sqrt(chord)
+    outlines: np.ndarray = offset.real + np.sqrt(chord)
+    return outlines
 
 
 def _measure_support(edges: _Edges, outlines: np.ndarray) -> np.ndarray:
@@ -302,13 +312,22 @@ def _measure_support(edges: _Edges, outlines: np.ndarray) -> np.ndarray:
     nearby = cv2.dilate(edges.strength, _NEIGHBOURS)
     weight = np.minimum(nearby * (1 / (STRONG_EDGE * edges.threshold)), 1)
     squared = (weight * weight).ravel()
-    return squared.take(_RAY_STARTS + _find_steps(outlines)).sum(axis=1)
+    places = _RAY_STARTS + _find_steps(outlines)
+    support: np.ndarray = squared.take(places).sum(axis=1)
+    return support
 
 
 def _find_steps(reach: np.ndarray) -> np.ndarray:
     """The nearest step of each distance from the rays' centre."""
-    steps = ((reach - (_FIRST_EDGE - _STEP / 2)) * (1 / _STEP)).astype(np.intp)
-    return np.minimum(np.maximum(steps, 0), _EDGES - 1)
+    offset = reach - (_FIRST_EDGE - _STEP / 2)
+    steps = (offset * (1 / _STEP)).astype(np.intp)
+    return _limit(steps, 0, _EDGES - 1)
+
+
+def _limit(values: np.ndarray, low: Limit, high: Limit) -> np.ndarray:
+    """The values, none below `low` and none above `high`; faster than np.clip."""
+    limited: np.ndarray = np.minimum(np.maximum(values, low), high)
+    return limited
 
 
 def _fit_triples(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -353,7 +372,8 @@ def _fit_harmonics(reach: np.ndarray, weight: np.ndarray) -> np.ndarray:
     normal = weighted.T @ _HARMONICS + _RIDGE
     target = weighted.T @ reach
     _, solution = cv2.solve(normal, target, flags=cv2.DECOMP_CHOLESKY)
-    return solution[:, 0]
+    harmonics: np.ndarray = solution[:, 0]
+    return harmonics
 
 
 def _find_nearest_edges(
@@ -365,7 +385,8 @@ def _find_nearest_edges(
     """
     flat = strength.ravel()
     reach = (len(band) - 1) // 2
-    first = np.minimum(np.maximum(_find_steps(outline) - reach, 1), _EDGES - 2 - 2 * reach)
+    steps = _find_steps(outline)
+    first = _limit(steps - reach, 1, _EDGES - 2 - 2 * reach)
     within = flat.take((_RAY_STARTS + first)[:, None] + band)
     peak = first + within.argmax(axis=1)
     at_peak = _RAY_STARTS + peak
@@ -374,7 +395,7 @@ def _find_nearest_edges(
     after = flat.take(at_peak + 1)
     curvature = np.maximum(2 * at - before - after, _MIN_DIFFERENCE)
     shift = 0.5 * (after - before) / curvature
-    return peak + np.minimum(np.maximum(shift, -0.5), 0.5), at
+    return peak + _limit(shift, -0.5, 0.5), at
 
 
 def _find_centroid(outline: np.ndarray) -> tuple[complex, float]:
@@ -397,7 +418,8 @@ def _measure_extent(
 
     Right to a fraction of a step, by interpolation.
     """
-    difference = cv2.absdiff(samples, (*surround, 0.0))
+    colour = (*surround, 0.0)
+    difference = cv2.absdiff(samples, colour)  # type: ignore[call-overload]  # no colours in stubs
     contrast = _reduce_channels(difference).reshape(RAYS, -1).astype(np.float32)
     search_from = EXTENT_FROM * outline[:, None]
     threshold = _choose_contrast_threshold(contrast, search_from)
@@ -408,8 +430,9 @@ def _measure_extent(
     last = contrast[rays, first - 1]
     beyond = contrast[rays, first]
     drop = np.maximum(last - beyond, _MIN_DIFFERENCE)
-    share = np.minimum(np.maximum((last - threshold) / drop, 0), 1)
-    return _cut_outliers(_REACH[first - 1] + _STEP * share)
+    share = _limit((last - threshold) / drop, 0, 1)
+    extent = _REACH[first - 1] + _STEP * share
+    return _cut_outliers(extent)
 
 
 def _choose_contrast_threshold(contrast: np.ndarray, search_from: np.ndarray) -> float:
@@ -423,7 +446,7 @@ def _choose_contrast_threshold(contrast: np.ndarray, search_from: np.ndarray) ->
 def _cut_outliers(extent: np.ndarray) -> np.ndarray:
     median = float(_compute_median(extent))
     low, high = EXTENT_RANGE
-    return np.minimum(np.maximum(extent, low * median), high * median)
+    return _limit(extent, low * median, high * median)
 
 
 def _measure_surround(samples: np.ndarray) -> tuple[float, float, float]:
@@ -436,4 +459,6 @@ def _measure_surround(samples: np.ndarray) -> tuple[float, float, float]:
 def _compute_median(values: np.ndarray) -> np.ndarray:
     """Of each column (the upper one of the middle two): np.median takes several times as long."""
     middle = len(values) // 2
-    return np.partition(values, middle, axis=0)[middle]
+    partitioned = np.partition(values, middle, axis=0)
+    median: np.ndarray = partitioned[middle]
+    return median

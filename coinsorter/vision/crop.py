@@ -56,7 +56,8 @@ def cut_crop(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropS
     """
     share = spec.compute_share(diameter_mm)
     crop = _warp(pixels, circle, share, spec)
-    lit = cv2.multiply(crop, _compute_gains(circle, spec))
+    gains = _compute_gains(circle, spec)
+    lit = cv2.multiply(crop, gains)  # type: ignore[call-overload]  # no colours in stubs
     if spec.gamma != 1:
         lit = cv2.LUT(lit, gamma_lut(spec.gamma))
     grey = np.full((spec.size_px, spec.size_px, 3), FILL, np.uint8)
@@ -107,14 +108,16 @@ def _compute_radii(spec: CropSpec) -> np.ndarray:
     radius_px = spec.size_px / 2 / spec.margin
     offsets = offsets_px / radius_px
     x, y = np.meshgrid(offsets, offsets)
-    return np.hypot(x, y).astype(np.float32)
+    radii: np.ndarray = np.hypot(x, y)
+    return radii.astype(np.float32)
 
 
 @cache
 def gamma_lut(gamma: float) -> np.ndarray:
     """Each grey level raised to a gamma, as a look-up table for OpenCV: uint8 (256,)."""
     shares = np.arange(MAX_LEVEL + 1) / MAX_LEVEL
-    return np.round(MAX_LEVEL * shares**gamma).astype(np.uint8)
+    levels: np.ndarray = np.round(MAX_LEVEL * shares**gamma)
+    return levels.astype(np.uint8)
 
 
 @cache

@@ -145,7 +145,7 @@ def compute_search_radii(
     return min_radius_px, max_radius_px
 
 
-def check_pixels(pixels: np.ndarray) -> None:
+def check_pixels(pixels: object) -> None:
     """Raises FrameError unless `pixels` is uint8 (h, w, 3)."""
     if not isinstance(pixels, np.ndarray):
         kind = type(pixels).__name__
@@ -187,7 +187,7 @@ def _find_candidates(image: _Reduced, search: Search) -> np.ndarray:
     """
     grey = cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY)
     small = _reduce(_Reduced(grey, image.scale), search.min_radius_px, HOUGH_RADIUS_PX)
-    found = cv2.HoughCircles(
+    circles = cv2.HoughCircles(
         cv2.medianBlur(small.pixels, HOUGH_BLUR_PX),
         cv2.HOUGH_GRADIENT,
         1,
@@ -197,12 +197,12 @@ def _find_candidates(image: _Reduced, search: Search) -> np.ndarray:
         minRadius=int(search.min_radius_px * small.scale),
         maxRadius=int(np.ceil(search.max_radius_px * small.scale)),
     )
-    if found is None:
+    if circles is None:
         return np.empty((0, 3), np.float32)
-    circles = found[0, :MAX_CANDIDATES, :3] / np.float32(small.scale)
+    candidates: np.ndarray = circles[0, :MAX_CANDIDATES, :3] / np.float32(small.scale)
     # Pixel centres are whole numbers in both images.
-    circles[:, :2] += np.float32(0.5 / small.scale - 0.5)
-    return circles
+    candidates[:, :2] += np.float32(0.5 / small.scale - 0.5)
+    return candidates
 
 
 def _select_circles(

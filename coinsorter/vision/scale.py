@@ -110,7 +110,8 @@ class ScalePlane:
 
     def _integrate_along(self, u: float, across: float) -> float:
         if abs(self.tilt_along) > MIN_TILT:
-            return np.log1p(self.tilt_along * u / across) / self.tilt_along
+            slope = self.tilt_along * u / across
+            return float(np.log1p(slope) / self.tilt_along)
         return u / across
 
     def compute_px_per_mm_range(self) -> tuple[float, float]:
@@ -148,7 +149,7 @@ def _fit_terms(design: np.ndarray, scales: np.ndarray) -> np.ndarray:
         errors = np.abs(scales / (design @ terms) - 1)
         limit = max(mad_std(errors, center=0.0), MIN_FIT_STD) * HUBER_LIMIT
         weights = np.minimum(1, limit / np.maximum(errors, 1e-9))
-    return terms
+    return np.asarray(terms)
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ class FollowedPlane(ScalePlane):
     def scale_sem_at(self, x_px: float, y_px: float) -> float:
         """Relative standard error of the scale itself at one point."""
         terms = _compute_followed_terms(self, x_px, y_px)
-        sem = float(terms @ self.covariance @ terms) ** 0.5
+        variance = float(terms @ self.covariance @ terms)
+        sem: float = variance**0.5
         return sem * self.px_per_mm / self.px_per_mm_at(x_px, y_px)
 
 
@@ -237,11 +239,12 @@ class ScaleFollower:
         self._covariance = self._wander(self._covariance - certain + disagreement)
         self.plane = self._build_plane()
 
-    def _weigh_outliers(self, errors: np.ndarray, expected: float) -> np.ndarray:
+    def _weigh_outliers(self, errors: np.ndarray, expected: np.ndarray) -> np.ndarray:
         """The standard deviation of each diameter's measurement, larger for outliers."""
         outlier = OUTLIER * self._diameter_std * expected
         excess = np.maximum(1.0, np.abs(errors) / outlier)
-        return self._diameter_std * expected * excess
+        stds: np.ndarray = self._diameter_std * expected * excess
+        return stds
 
     @property
     def drift(self) -> float:
@@ -264,7 +267,8 @@ class ScaleFollower:
         grown = covariance + np.diag(wander**2)
         ratios = np.diag(self._first_covariance) / np.diag(grown)
         factors = np.sqrt(np.minimum(1.0, ratios))
-        return grown * np.outer(factors, factors)
+        limited: np.ndarray = grown * np.outer(factors, factors)
+        return limited
 
     def _build_plane(self) -> FollowedPlane:
         px_per_mm, along, across = self._state
@@ -285,7 +289,9 @@ def _compute_disagreement(
     """Covariance of the state's moves over the diameters, the unmoved state included."""
     apart = moves - move[:, None]
     unmoved = 1 - probabilities.sum()
-    return (apart * probabilities) @ apart.T + unmoved * np.outer(move, move)
+    covariance: np.ndarray = (apart * probabilities) @ apart.T
+    covariance += unmoved * np.outer(move, move)
+    return covariance
 
 
 def informs_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresholds]) -> bool:

@@ -1,4 +1,4 @@
-"""The imports point one way, as the design's table says; what exists only on the Pi or a trainer's desktop is imported late."""
+"""Imports point one way; what exists only on the Pi or where networks are trained comes late."""
 
 import ast
 import subprocess
@@ -112,13 +112,13 @@ TRAINING_ROOMS = [
 def test_of_trainings_rooms_a_former_one_imports_nothing_from_a_later_one(name):
     later = TRAINING_ROOMS[TRAINING_ROOMS.index(name) + 1 :]
     forbidden = tuple(f"coinsorter.training.{room}." for room in later)
-    found = [
+    wrong = [
         f"{path.name}: {module}"
         for path in (PACKAGE / "training" / name).glob("*.py")
         for module in imported(ast.parse(path.read_text()))
         if f"{module}.".startswith(forbidden)
     ]
-    assert not found
+    assert not wrong
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,11 @@ def test_what_is_not_everywhere_is_imported_inside_the_function_that_needs_it(pa
 
 
 def test_only_training_itself_loads_tensorflow():
-    """tflite-runtime breaks beside it in one process, and who only prepares or judges should not wait for it."""
+    """tflite-runtime breaks beside it in one process, and preparing or evaluating need not wait."""
     needs_training()
-    code = "import sys, coinsorter.training.dataset.prepare, coinsorter.training.evaluation.evaluate, coinsorter.training.features.feature_report; print('tensorflow' in sys.modules)"
+    rooms = ("dataset.prepare", "evaluation.evaluate", "features.feature_report")
+    modules = ", ".join(f"coinsorter.training.{room}" for room in rooms)
+    code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
     assert (
         subprocess.run(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True

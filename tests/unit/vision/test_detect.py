@@ -1,4 +1,4 @@
-"""segment and outline: circles to sub-pixel, alone or not, and nothing on the belt unseen."""
+"""detect: circles to sub-pixel, alone or not, and nothing on the belt unseen."""
 
 import cv2
 import numpy as np
@@ -33,8 +33,8 @@ def test_noise_alone_is_no_coin():
 
 
 def test_things_are_listed_from_left_to_right():
-    picture = np.maximum(draw_disc(240, 120, 40), draw_disc(80, 120, 35))
-    left, right = find_circles(picture, SEARCH)
+    pixels = np.maximum(draw_disc(240, 120, 40), draw_disc(80, 120, 35))
+    left, right = find_circles(pixels, SEARCH)
     assert left.x_px < right.x_px and left.alone and right.alone
 
 
@@ -42,8 +42,8 @@ def test_things_are_listed_from_left_to_right():
     "gap_px, alone", [(-20, False), (0, False), (1, False), (3, False), (6, True)]
 )
 def test_things_are_alone_only_with_a_gap_between_them(gap_px, alone):
-    picture = np.maximum(draw_disc(100, 120, 40), draw_disc(180 + gap_px, 120, 40))
-    circles = [c for c in find_circles(picture, SEARCH) if c.quality]
+    pixels = np.maximum(draw_disc(100, 120, 40), draw_disc(180 + gap_px, 120, 40))
+    circles = [c for c in find_circles(pixels, SEARCH) if c.quality]
     assert len(circles) == 2
     assert [c.alone for c in circles] == [alone, alone]
 
@@ -55,26 +55,26 @@ def test_a_bent_coin_is_not_called_alone(ratio, alone):
 
 
 def test_a_coin_with_a_piece_missing_is_not_called_alone():
-    picture = draw_disc(160, 120, 45)
-    picture[:, 186:] = 90
-    (thing,) = find_circles(picture, SEARCH)
+    pixels = draw_disc(160, 120, 45)
+    pixels[:, 186:] = 90
+    (thing,) = find_circles(pixels, SEARCH)
     assert not thing.alone
 
 
 @pytest.mark.parametrize("shape", ["square", "bar"])
 def test_what_is_no_circle_is_seen_with_quality_nought(shape):
-    picture = np.full((240, 320, 3), 90, np.uint8)
+    pixels = np.full((240, 320, 3), 90, np.uint8)
     height = 60 if shape == "square" else 24
-    picture[90 : 90 + height, 120:200] = (200, 180, 60)
-    (thing,) = find_circles(picture, SEARCH)
+    pixels[90 : 90 + height, 120:200] = (200, 180, 60)
+    (thing,) = find_circles(pixels, SEARCH)
     assert not thing.alone
     assert abs(thing.x_px - 160) < 4 and abs(thing.y_px - (90 + height / 2)) < 4
 
 
 def test_something_that_lies_against_a_coin_makes_it_not_alone():
-    picture = draw_disc(130, 120, 40)
-    picture[100:150, 165:250] = 200
-    circles = [c for c in find_circles(picture, SEARCH) if c.quality]
+    pixels = draw_disc(130, 120, 40)
+    pixels[100:150, 165:250] = 200
+    circles = [c for c in find_circles(pixels, SEARCH) if c.quality]
     assert circles and not any(c.alone for c in circles)
 
 
@@ -82,9 +82,9 @@ def test_something_that_lies_against_a_coin_makes_it_not_alone():
 def test_a_coin_that_another_peeps_out_from_beneath_is_not_alone(distance):
     """The upper one's outline is whole and round, and the lower one's is hardly seen."""
     lower = draw_disc(150 + distance * 0.8, 120 - distance * 0.6, 29, coin=140)
-    picture = np.maximum(lower, draw_disc(150, 120, 45))
+    pixels = np.maximum(lower, draw_disc(150, 120, 45))
     whole = max(
-        find_circles(picture, Search(24, 60, max_off_patch=0.13)), key=lambda thing: thing.quality
+        find_circles(pixels, Search(24, 60, max_off_patch=0.13)), key=lambda thing: thing.quality
     )
     assert whole.quality > 0.9 and whole.radius_px == pytest.approx(45, abs=1) and not whole.alone
 
@@ -101,9 +101,9 @@ def test_circles_of_another_size_are_not_coins(radius):
 
 
 def test_an_inner_ring_is_not_taken_for_the_outline():
-    picture = draw_disc(160, 120, 50)
-    cv2.circle(picture, (160, 120), 36, (90, 60, 40), 4)
-    (circle,) = find_circles(cv2.GaussianBlur(picture, (0, 0), 0.7), SEARCH)
+    pixels = draw_disc(160, 120, 50)
+    cv2.circle(pixels, (160, 120), 36, (90, 60, 40), 4)
+    (circle,) = find_circles(cv2.GaussianBlur(pixels, (0, 0), 0.7), SEARCH)
     assert abs(circle.radius_px - 50) < 0.5
 
 
@@ -119,19 +119,25 @@ def test_by_extent_a_disc_is_measured_to_a_pixel(x, y, radius):
 
 
 def test_by_extent_a_shadow_counts_half_and_an_inner_edge_that_is_stronger_does_not():
-    """A coin of 40 px on white paper, its shadow 4 px to one side: a crescent, and 1 px for the blur."""
-    picture = np.full((240, 320, 3), 150, np.uint8)
-    cv2.circle(picture, (156 * 16, 120 * 16), 40 * 16, (115, 115, 115), -1, cv2.LINE_AA, 4)
-    cv2.circle(picture, (160 * 16, 120 * 16), 40 * 16, (120, 100, 60), -1, cv2.LINE_AA, 4)
-    cv2.circle(picture, (160 * 16, 120 * 16), 31 * 16, (20, 20, 20), -1, cv2.LINE_AA, 4)
-    (circle,) = find_circles(cv2.GaussianBlur(picture, (0, 0), 0.7), BY_EXTENT)
+    """A coin of 40 px on white paper, its shadow 4 px to one side.
+
+    It is a crescent, and 1 px for the blur.
+    """
+    pixels = np.full((240, 320, 3), 150, np.uint8)
+    cv2.circle(pixels, (156 * 16, 120 * 16), 40 * 16, (115, 115, 115), -1, cv2.LINE_AA, 4)
+    cv2.circle(pixels, (160 * 16, 120 * 16), 40 * 16, (120, 100, 60), -1, cv2.LINE_AA, 4)
+    cv2.circle(pixels, (160 * 16, 120 * 16), 31 * 16, (20, 20, 20), -1, cv2.LINE_AA, 4)
+    (circle,) = find_circles(cv2.GaussianBlur(pixels, (0, 0), 0.7), BY_EXTENT)
     area = np.pi * 40**2 + 2 * 40 * 4
     assert circle.radius_px == pytest.approx((40 * ((area / np.pi) ** 0.5 + 1)) ** 0.5, abs=0.5)
 
 
 @pytest.mark.parametrize("guess", [0.7, 1.0, 1.6])
 def test_by_extent_a_candidate_may_be_far_off(guess):
-    """Right to a third is what Hough promises; a coin of which no ray sees the inside is measured again from nearer."""
+    """Right to a third is what Hough promises.
+
+    A coin of which no ray sees the inside is measured again from nearer.
+    """
     (circle,) = contour.measure_outlines(
         draw_disc(160, 120, 30), np.array([(160, 120, 30 * guess)], np.float32), by_extent=True
     )

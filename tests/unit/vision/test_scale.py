@@ -38,7 +38,10 @@ BARREL = ScalePlane(3.2, -0.07, 0.02, 640, 480, barrel=-0.06)
 
 @given(st.floats(0, 2 * np.pi), st.floats(0.05, 1.2))
 def test_a_lens_that_presses_the_corners_together_is_straightened(angle, reach):
-    """Brown's radial distortion with c = -0.03: distances shrink by 1 + c r^2, and areas at r by (1 + c r^2)(1 + 3 c r^2)."""
+    """Brown's radial distortion with c = -0.03.
+
+    Distances shrink by 1 + c r^2, and areas at r by (1 + c r^2)(1 + 3 c r^2).
+    """
     lens, c = ScalePlane(4.0, 0.0, 0.0, 640, 480, barrel=-0.06), -0.03
     distance, area = reach * (1 + c * reach**2), (1 + c * reach**2) * (1 + 3 * c * reach**2)
     x, y = (320 + 320 * distance * np.cos(angle), 240 + 320 * distance * np.sin(angle))
@@ -175,7 +178,10 @@ def test_a_coin_that_tells_nothing_leaves_the_plane_where_it_was_and_only_time_p
 
 
 def test_a_doubtful_label_makes_the_scale_doubtful_instead_of_wrong():
-    """A 22 mm coin that is taken for a 20 mm one, surely or with 0.7: the scale seems a tenth larger, or the other chance is true."""
+    """A 22 mm coin that is taken for a 20 mm one, surely or with 0.7.
+
+    The scale seems a tenth larger, or the other chance is true.
+    """
     sure, doubtful = ScaleFollower(TILTED, 0.02), ScaleFollower(TILTED, 0.02)
     for follower, probabilities in ((sure, [1.0, 0.0]), (doubtful, [0.7, 0.3])):
         for seen, diameter in coins_under(TILTED, 50):
@@ -205,7 +211,7 @@ class Sure:
 
 
 def test_a_replay_does_not_follow_the_scale_to_where_no_camera_was_moved(crowns):
-    """Coins of 22 mm that are taken for those of 27.5 mm, one after the other, would pull the scale 20 % off."""
+    """Coins of 22 mm that are taken for those of 27.5 mm would pull the scale 20 % off."""
     replay, seen = Replay(crowns, Sure()), []
     for number in range(60):
         pixels = draw_disc(320 + 3 * (number % 7), 240, 44, 640, 480)

@@ -1,4 +1,4 @@
-"""track: each physical thing counted once, with its speed, its best pictures and whether it is alone."""
+"""track: each coin counted once, with its speed, its best crops and whether it is alone."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,11 @@ def ride(
     seen=lambda number, thing: True,
     noise: float = 0.0,
 ) -> list[Coin]:
-    """things: (start x_mm, y_mm, radius_mm, alone); each moves at `speed`, and is seen in frame `number` if `seen` says so."""
+    """The coins counted of things that ride by.
+
+    things: (start x_mm, y_mm, radius_mm, alone); each moves at `speed`, and is in frame `number` if
+    `seen` says so.
+    """
     rng = np.random.default_rng(1)
     belt, coins = tracker(), []
     for number in range(int(seconds / FRAME_S)):

@@ -1,0 +1,60 @@
+"""contour: outlines to sub-pixel, from candidates that are only roughly right."""
+
+import numpy as np
+import pytest
+
+from coinsorter.vision.contour import measure_outlines
+from tests.conftest import draw_disc
+
+
+def measure_one(pixels, *candidate, by_extent=False):
+    candidates = np.array([candidate], np.float32)
+    circles = measure_outlines(pixels, candidates, by_extent)
+    return circles[0] if circles else None
+
+
+@pytest.mark.parametrize("by_extent", [False, True])
+@pytest.mark.parametrize("off_px, factor", [(0, 1.0), (9, 1.0), (0, 0.8), (0, 1.3), (6, 1.2)])
+def test_a_candidate_right_to_a_third_finds_the_outline(off_px, factor, by_extent):
+    pixels = draw_disc(160.3, 119.6, 40.4)
+    circle = measure_one(pixels, 160 + off_px, 120, 40 * factor, by_extent=by_extent)
+    assert (circle.x_px, circle.y_px) == pytest.approx((160.3, 119.6), abs=0.3)
+    blur_px = 1.0 if by_extent else 0.6  # what is blurred reaches further than the edge
+    assert circle.radius_px == pytest.approx(40.4, abs=blur_px)
+
+
+def test_a_whole_coin_has_all_of_its_outline_and_is_round():
+    circle = measure_one(draw_disc(160, 120, 40), 160, 120, 40)
+    assert circle.quality > 0.95 and circle.roundness > 0.98 and circle.alone
+
+
+def test_half_a_coin_has_half_of_its_outline():
+    pixels = draw_disc(160, 120, 40)
+    pixels[:, 160:] = pixels[0, 0]
+    circle = measure_one(pixels, 160, 120, 40)
+    assert circle is None or circle.quality < 0.8
+
+
+def test_an_ellipse_is_less_round():
+    circle = measure_one(draw_disc(160, 120, 40, ratio=0.85), 160, 120, 38)
+    assert circle.roundness == pytest.approx(0.85, abs=0.04)
+
+
+def test_the_belt_around_a_coin_is_its_surround():
+    circle = measure_one(draw_disc(160, 120, 40, belt=70), 160, 120, 40)
+    assert circle.surround == pytest.approx((70, 70, 70), abs=3)
+
+
+def test_an_empty_belt_has_no_outline():
+    assert measure_one(np.full((240, 320, 3), 90, np.uint8), 160, 120, 40) is None
+
+
+def test_without_candidates_nothing_is_measured():
+    assert measure_outlines(draw_disc(160, 120, 40), np.empty((0, 3), np.float32)) == []
+
+
+def test_candidates_are_measured_in_their_order():
+    pixels = np.maximum(draw_disc(80, 120, 30), draw_disc(240, 120, 36))
+    candidates = np.array([(240, 120, 36), (80, 120, 30)], np.float32)
+    circles = measure_outlines(pixels, candidates)
+    assert [round(circle.x_px) for circle in circles] == [240, 80]
