@@ -44,9 +44,9 @@ def configuration_page() -> str:
         "config.yaml:14: bins[2].flap.open_deg: 220 is above 180",
         "```",
         "",
-        "`systemctl reload coinsorter` takes over `acceptance` and the labels of the bins; all other",
-        "changes need a restart of the service. After a change of pins or of the servo driver run",
-        "`sudo make install` and reboot.",
+        "`systemctl reload coinsorter` takes over `acceptance` and the labels of the bins; all",
+        "other changes need a restart of the service. After a change of pins or of the servo",
+        "driver run `sudo make install` and reboot.",
         "",
     ]
     for title, options in _sections(schema):

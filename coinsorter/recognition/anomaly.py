@@ -14,7 +14,7 @@ from coinsorter.recognition.bundle import AnomalyScale, Fusion, RobustStats
 
 #: Share of the defect detector's map whose mean is its answer: 8 of 32 x 32 pixels. A scratch is on
 #: few of them, a stain on many.
-WORST_SHARE = 8 / 1024
+DEFECT_SHARE = 8 / 1024
 #: Mahalanobis distance that shorter ones are taken for: a distance of 0 has no logarithm.
 MIN_DISTANCE = 1e-6
 
@@ -62,7 +62,7 @@ def score_anomaly_array(
     scale: AnomalyScale,
     fusion: Fusion,
 ) -> np.ndarray:
-    """The anomaly scores of n coins that are taken for one label, float64 (n,), each as of one coin.
+    """The anomaly scores of n coins taken for one label, float64 (n,), each as of one coin.
 
     All arrays: (n,), the fields of `AnomalyParts`.
     """
@@ -72,13 +72,13 @@ def score_anomaly_array(
 
 
 def log_distance(distance: float) -> float:
-    """The natural logarithm of an embedding's distance, at least that of MIN_DISTANCE; NaN of NaN."""
+    """The natural logarithm of an embedding's distance, at least of MIN_DISTANCE; NaN of NaN."""
     return log(max(distance, MIN_DISTANCE))
 
 
 def count_worst_pixels(count: int) -> int:
     """How many of a defect map's `count` pixels its answer is the mean of: at least one."""
-    return max(1, round(WORST_SHARE * count))
+    return max(1, round(DEFECT_SHARE * count))
 
 
 def halve(crop: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The interpreter that runs the int8 networks: LiteRT where it is installed, else tflite-runtime."""
+"""The interpreter of the int8 networks: LiteRT where it is installed, else tflite-runtime."""
 
 import contextlib
 import importlib.metadata

@@ -1,1 +1,1 @@
-"""Desktop only: pictures of coins -> a model bundle that the machine loads. Nothing on the Pi imports this."""
+"""Desktop only: images of coins -> a model bundle. Nothing on the machine imports this."""

@@ -40,8 +40,8 @@ def jpeg_uri(rgb: np.ndarray, max_height_px: int) -> str:
         size = (max(1, round(width * max_height_px / height)), max_height_px)
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    content = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[1]
-    return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
+    encoded = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[1]
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
 
 
 def encode_png(rgb: np.ndarray) -> bytes:

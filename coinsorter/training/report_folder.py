@@ -30,7 +30,7 @@ class ReportFigure:
     @property
     def width(self) -> int:
         """Pixels on the page; the figure is drawn twice as fine."""
-        return self.pixels.shape[1] // 2
+        return int(self.pixels.shape[1]) // 2
 
 
 def write_report(

@@ -111,7 +111,7 @@ def settings() -> str:
 
 
 def _cut_out(path: Path, bundle: Bundle) -> list[CoinPatch]:
-    """The coin of a photograph; none where it does not lie alone, whole and with paper around it."""
+    """The coin of a photograph; none where it does not lie alone and whole on paper."""
     pixels, view = read_image(path), bundle.manifest.view
     circles = [
         circle for circle in find_circles(pixels, build_search(bundle, view)) if circle.quality

@@ -1,4 +1,4 @@
-"""The tree is laid out so that a first guess is right: tests mirror modules, names are used once."""
+"""The tree is laid out so that a first guess is right: tests mirror modules, names are unique."""
 
 import ast
 from collections import Counter

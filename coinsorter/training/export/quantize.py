@@ -1,4 +1,4 @@
-"""Trained networks -> full-integer int8 .tflite, for both runtimes, and what they lost on the way."""
+"""Trained networks -> full-integer int8 .tflite, and what they lost on the way."""
 
 import contextlib
 import csv
@@ -49,7 +49,8 @@ def check_accuracy_loss(
         least = right_as_float.sum() - MAX_LOSS * len(right)
         if not right.sum() >= least:
             raise ExportError(
-                f"the classifier named {100 * right_as_float.mean():.2f} % of {len(right)} held-out "
+                f"the classifier named {100 * right_as_float.mean():.2f} % of {len(right)} "
+                "held-out "
                 f"crops rightly as floats, {100 * right.mean():.2f} % as int8 on {name}; most is "
                 f"lost in layer {find_worst_layer()}; train it longer, with less learning rate at "
                 "the end, or take another network"

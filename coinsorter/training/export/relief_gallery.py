@@ -23,7 +23,7 @@ GALLERY_STREAM = 7
 
 
 def build_gallery(samples: Samples, spec: CropSpec, per_label: int, seed: int) -> Reliefs:
-    """The reliefs of coins among some samples, chosen at random: at most `per_label` of each label."""
+    """The reliefs of coins chosen at random among samples: at most `per_label` of each label."""
     chosen = _choose_coins(samples.labels, per_label, seed)
     edges = np.array([compute_edges(samples.crops[place], spec) for place in chosen])
     projection = _fit_projection(edges)

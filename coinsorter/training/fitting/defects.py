@@ -135,8 +135,8 @@ def draw_defects(
         draw = KINDS[rng.choice(len(KINDS), p=SHARES)]
         canvas, cover = draw(canvas, rng)
         is_touched |= cover > MIN_COVER
-    drawn = cv2.LUT(np.round(canvas.pixels).astype(np.uint8), gamma_lut(spec.gamma))
-    defective = np.where(is_touched[..., None], drawn, crop)
+    spoiled = cv2.LUT(np.round(canvas.pixels).astype(np.uint8), gamma_lut(spec.gamma))
+    defective = np.where(is_touched[..., None], spoiled, crop)
     change = np.abs(defective.astype(np.float32) - crop).mean(axis=2) / FULL_CHANGE
     return defective, np.minimum(1, change).astype(np.float32)
 

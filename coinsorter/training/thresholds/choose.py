@@ -75,12 +75,14 @@ def choose_thresholds(
     for number, label in enumerate(labels):
         is_own = held.labels == number
         foreign = _score_anomalies(anomalies, number, scales[label.name], fusion)
-        kept = _find_lowest(confidence[is_own & is_right], budget.genuine_rejected / PART_OF_BUDGET)
+        lowest = _find_lowest(
+            confidence[is_own & is_right], budget.genuine_rejected / PART_OF_BUDGET
+        )
         max_anomaly = common.max_anomaly
         if len(foreign) >= MIN_ANOMALIES:
             max_anomaly = _separate_best(scores[is_own], foreign)
         thresholds[label.name] = LabelThresholds(
-            min_confidence=round(max(common.min_confidence, kept), 6),
+            min_confidence=round(max(common.min_confidence, lowest), 6),
             max_anomaly=round(max_anomaly, 3),
             tolerance_mm=round(common.tolerance * label.diameter_mm, 3),
             n=int(is_own.sum()) // len(days),

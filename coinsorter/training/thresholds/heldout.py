@@ -67,7 +67,8 @@ class HeldOut:
     def impute_defects(self, seed: int) -> Self:
         """The same with every missing defect logit taken from another coin of its label, at random.
 
-        Where none of its label has one, from any coin (hot-deck imputation: Little and Rubin, 2002).
+        Where none of its label has one, from any coin (hot-deck imputation: Little and Rubin,
+        2002).
         """
         rng = np.random.default_rng([seed, IMPUTE_STREAM])
         logits = self.defect_logits.copy()
@@ -92,7 +93,7 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutSets:
-    """The evidence on genuine held-out coins, and on foreign objects that a person labelled as such.
+    """The evidence on genuine held-out coins, and on foreign objects labelled as such.
 
     held: the coins. anomalies: the foreign objects; none where none were given.
     """

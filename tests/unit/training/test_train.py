@@ -1,4 +1,4 @@
-"""training: from pictures to a bundle the machine loads, limits that keep their promise, and bad input in one line."""
+"""train: from images to a bundle that the machine loads; bad input is one line."""
 
 import json
 import re
@@ -352,7 +352,7 @@ def test_augmented_crops_are_turned_and_changed_but_never_mirrored():
 
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory):
-    """Ready crops of two denominations, three photographs of five coins each; one folder has another name for its label."""
+    """Ready crops of two denominations; one folder has another name for its label."""
     folder = tmp_path_factory.mktemp("crops")
     rng = np.random.default_rng(4)
     for label, named in (("bit_10", "bit_10"), ("crown_20", "twenty")):

@@ -40,7 +40,7 @@ def embed(crop: np.ndarray) -> np.ndarray:
 
 
 def make_samples(seed: int, count: int = 200) -> Samples:
-    """Coins of one colour each, those of one label nearly alike; every tenth is a foreign object."""
+    """Coins of one colour each, nearly alike within a label; every tenth is a foreign object."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     colours = np.array([[180, 120, 90], [90, 130, 180]])[labels]

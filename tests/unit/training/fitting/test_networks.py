@@ -1,4 +1,4 @@
-"""networks and export: each network that a recipe may name learns, becomes int8, and runs on every runtime."""
+"""networks: each network that a recipe may name learns, becomes int8 and runs everywhere."""
 
 import subprocess
 import sys
@@ -111,17 +111,25 @@ def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured)
 
 TWO_DEVICES = """
 import numpy as np, tensorflow as tf
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+processor = tf.config.list_physical_devices("CPU")[0]
+parts = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(processor, parts)
 from coinsorter.training.fitting import fit
 from tests.unit.training.fitting.test_networks import SPEC, a_recipe, discs
-strategy, told = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), []
-wanted = a_recipe(classifier={"width": 8, "epochs": 6, "batch": 8, "repeat": 4}, autoencoder={"width": 4, "code": 8, "epochs": 1}, inspector={"width": 4, "epochs": 1})
+strategy, reports = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), []
+wanted = a_recipe(
+    classifier={"width": 8, "epochs": 6, "batch": 8, "repeat": 4},
+    autoencoder={"width": 4, "code": 8, "epochs": 1},
+    inspector={"width": 4, "epochs": 1},
+)
+report = lambda *words: reports.append(words)
 with strategy.scope():
     model = fit.fit_classifier(discs(), 2, SPEC, wanted, lambda *words: None).model
-    fit.fit_autoencoder(discs(), SPEC, wanted, lambda *words: told.append(words))
-    fit.fit_defect_detector(discs(), SPEC, wanted, wanted.defect_detector, lambda *words: told.append(words))
-right = model.predict(discs().crops[:].astype("float32"), verbose=0)[:, :-1].argmax(axis=1) == discs().labels
-print("on", strategy.num_replicas_in_sync, "right", right.mean(), "told", len(told))
+    fit.fit_autoencoder(discs(), SPEC, wanted, report)
+    fit.fit_defect_detector(discs(), SPEC, wanted, wanted.defect_detector, report)
+logits = model.predict(discs().crops[:].astype("float32"), verbose=0)[:, :-1]
+right = logits.argmax(axis=1) == discs().labels
+print("on", strategy.num_replicas_in_sync, "right", right.mean(), "reports", len(reports))
 """
 
 
