@@ -3,12 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from tests.conftest import needs_training, runner_of
-from tests.unit.training.tiny import RECIPE
+from tests.unit.training.tiny import PREPARE_OPTIONS, RECIPE, write_recipe
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def command(capsys):
 
 @pytest.fixture(scope="session")
 def frames(tmp_path_factory):
-    """Two denominations, two bursts of six pictures each, some ten seconds apart within a burst."""
+    """Two denominations, two bursts of six images each, some ten seconds apart within a burst."""
     folder = tmp_path_factory.mktemp("frames")
     rng = np.random.default_rng(1)
     for label in ("bit_10", "crown_20"):
@@ -32,32 +31,47 @@ def frames(tmp_path_factory):
             for number in range(6):
                 sprite = camera.draw_item(coins.make_genuine_coin(rng, label))
                 pixels = camera.render_frame([(sprite, *rng.uniform(-40, 40, 2))], 30.0 * number)
-                cv2.imwrite(
-                    str(folder / label / f"x_{1000 + 500 * burst + 10 * number}.png"),
-                    pixels[..., ::-1],
-                )
+                name = f"x_{1000 + 500 * burst + 10 * number}.png"
+                cv2.imwrite(str(folder / label / name), pixels[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def crops(tmp_path_factory):
+    """Ready crops of two denominations, three photographs of five coins each."""
+    folder = tmp_path_factory.mktemp("crops")
+    rng = np.random.default_rng(4)
+    for label, folder_name in (("bit_10", "bit_10"), ("crown_20", "twenty")):
+        (folder / folder_name).mkdir()
+        for photograph in range(3):
+            for number in range(5):
+                camera = SimulatedCamera(Optics(160, 160, 4.0, 0.375), rng)
+                sprite = camera.draw_item(coins.make_genuine_coin(rng, label))
+                pixels = camera.render_frame([(sprite, 0.0, 0.0)], 30.0 * number)
+                path = folder / folder_name / f"shot{photograph}_{number}.png"
+                cv2.imwrite(str(path), pixels[..., ::-1])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(frames, tmp_path_factory):
+    """A data set made of the frames."""
+    needs_training()
+    from coinsorter.training import train_cli
+
+    folder = tmp_path_factory.mktemp("prepared") / "coins"
+    assert train_cli.main(["prepare", str(frames), "--out", str(folder), *PREPARE_OPTIONS]) == 0
     return folder
 
 
 @pytest.fixture(scope="session")
 def tiny(frames, tmp_path_factory):
-    """A bundle trained on next to nothing, by the command."""
+    """A bundle trained on next to nothing, by the command; its recipe lies beside it."""
     needs_training()
     from coinsorter.training import train_cli
 
     folder = tmp_path_factory.mktemp("tiny")
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
-    assert (
-        train_cli.main(
-            [
-                "bundle",
-                str(frames),
-                "--recipe",
-                str(folder / "recipe.yaml"),
-                "--out",
-                str(folder / "bundle"),
-            ]
-        )
-        == 0
-    )
-    return folder / "bundle"
+    recipe = str(write_recipe(folder, RECIPE))
+    out = folder / "bundle"
+    assert train_cli.main(["bundle", str(frames), "--recipe", recipe, "--out", str(out)]) == 0
+    return out
