@@ -49,7 +49,7 @@ def measure_performance(bundle: Bundle, runtime_name: str, turns: int) -> dict[s
 
     There is one frame of each coin, and its crop is classified in `turns` quarter turns.
     """
-    with _use_one_core() as core, _make_folder() as folder:
+    with use_one_core() as core, _make_folder() as folder:
         frames = render_frames(bundle)
         pipeline = Pipeline(bundle, runtime_name, turns)
         stages = _time_stages(pipeline, frames, folder)
@@ -210,7 +210,7 @@ def _record_kernels(pipeline: Pipeline, frame: Frame) -> KernelRecorder:
 
 
 @contextlib.contextmanager
-def _use_one_core() -> Iterator[int | None]:
+def use_one_core() -> Iterator[int | None]:
     """Keep this process, and what it starts, on one core: yields which; None if it cannot be."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
