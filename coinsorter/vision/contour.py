@@ -133,7 +133,9 @@ class _Fit(NamedTuple):
 
 
 def measure_outlines(
-    pixels: np.ndarray, candidates: np.ndarray, by_extent: bool = False
+    pixels: np.ndarray,
+    candidates: np.ndarray,
+    by_extent: bool = False,
 ) -> list[Circle]:
     """The outline of each candidate in an RGB image that has one, all still called alone.
 
@@ -154,7 +156,9 @@ def measure_outlines(
 
 
 def _measure_each(
-    pixels: np.ndarray, candidates: np.ndarray, by_extent: bool
+    pixels: np.ndarray,
+    candidates: np.ndarray,
+    by_extent: bool,
 ) -> list[Circle | None]:
     circles = []
     for candidate, samples in zip(candidates.tolist(), _sample_rays(pixels, candidates)):
@@ -187,14 +191,23 @@ def _sample_rays(pixels: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     return cv2.blur(rays, (3, 1)).reshape(len(candidates), RAYS, steps, 3)
 
 
-def _is_settled(circle: Circle, x: float, y: float, radius: float) -> bool:
+def _is_settled(
+    circle: Circle,
+    x: float,
+    y: float,
+    radius: float,
+) -> bool:
     shift = hypot(circle.x_px - x, circle.y_px - y)
     ratio = circle.radius_px / radius
     return shift < SETTLED_SHIFT * radius and 1 / SETTLED_RATIO < ratio < SETTLED_RATIO
 
 
 def _measure_outline(
-    x: float, y: float, radius: float, samples: np.ndarray, by_extent: bool
+    x: float,
+    y: float,
+    radius: float,
+    samples: np.ndarray,
+    by_extent: bool,
 ) -> Circle | None:
     """The outline of one candidate, or None where no circle fits its edges."""
     edges = _find_edges(samples)
@@ -324,7 +337,11 @@ def _find_steps(reach: np.ndarray) -> np.ndarray:
     return _limit(steps, 0, _EDGES - 1)
 
 
-def _limit(values: np.ndarray, low: Limit, high: Limit) -> np.ndarray:
+def _limit(
+    values: np.ndarray,
+    low: Limit,
+    high: Limit,
+) -> np.ndarray:
     """The values, none below `low` and none above `high`; faster than np.clip."""
     limited: np.ndarray = np.minimum(np.maximum(values, low), high)
     return limited
@@ -377,7 +394,9 @@ def _fit_harmonics(reach: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _find_nearest_edges(
-    strength: np.ndarray, outline: np.ndarray, band: np.ndarray
+    strength: np.ndarray,
+    outline: np.ndarray,
+    band: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each ray's strongest edge within the steps of `band` from the outline: step and strength.
 
@@ -412,7 +431,9 @@ def _find_centroid(outline: np.ndarray) -> tuple[complex, float]:
 
 
 def _measure_extent(
-    samples: np.ndarray, outline: np.ndarray, surround: tuple[float, float, float]
+    samples: np.ndarray,
+    outline: np.ndarray,
+    surround: tuple[float, float, float],
 ) -> np.ndarray:
     """How far along each ray what stands out from the belt reaches without a gap, as an outline.
 

@@ -49,7 +49,12 @@ class CropSpec:
         return min(1.0, diameter_mm / self.full_mm)
 
 
-def cut_crop(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropSpec) -> np.ndarray:
+def cut_crop(
+    pixels: np.ndarray,
+    circle: Circle,
+    diameter_mm: float,
+    spec: CropSpec,
+) -> np.ndarray:
     """The coin alone: centred, to scale, with corrected light, all outside of it grey.
 
     pixels: uint8 (h, w, 3) RGB. Returns uint8 (size_px, size_px, 3) RGB.
@@ -64,7 +69,12 @@ def cut_crop(pixels: np.ndarray, circle: Circle, diameter_mm: float, spec: CropS
     return cv2.copyTo(lit, _mask_disc(spec, share), grey)
 
 
-def _warp(pixels: np.ndarray, circle: Circle, share: float, spec: CropSpec) -> np.ndarray:
+def _warp(
+    pixels: np.ndarray,
+    circle: Circle,
+    share: float,
+    spec: CropSpec,
+) -> np.ndarray:
     scale = share * spec.size_px / 2 / (spec.margin * circle.radius_px)
     middle = (spec.size_px - 1) / 2
     left = middle - scale * circle.x_px

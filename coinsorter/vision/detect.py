@@ -171,7 +171,11 @@ def _halve(pixels: np.ndarray, search: Search) -> _Reduced:
     return _Reduced(half, half.shape[1] / width)
 
 
-def _reduce(image: _Reduced, from_radius_px: float, to_radius_px: float) -> _Reduced:
+def _reduce(
+    image: _Reduced,
+    from_radius_px: float,
+    to_radius_px: float,
+) -> _Reduced:
     """The image made smaller until a coin of the one radius has the other."""
     factor = to_radius_px / (from_radius_px * image.scale)
     if not factor < 1:
@@ -206,7 +210,10 @@ def _find_candidates(image: _Reduced, search: Search) -> np.ndarray:
 
 
 def _select_circles(
-    circles: list[Circle], search: Search, patches: list[Circle], shape: tuple[int, ...]
+    circles: list[Circle],
+    search: Search,
+    patches: list[Circle],
+    shape: tuple[int, ...],
 ) -> list[Circle]:
     """Those that may be coins and lie in the image as a whole, each coin once."""
     height, width = shape[:2]
@@ -215,7 +222,11 @@ def _select_circles(
     return _drop_repeats(uncut)
 
 
-def _is_plausible(circle: Circle, search: Search, patches: list[Circle]) -> bool:
+def _is_plausible(
+    circle: Circle,
+    search: Search,
+    patches: list[Circle],
+) -> bool:
     """Of the right size, and with enough of its outline seen."""
     if not search.min_radius_px <= circle.radius_px <= search.max_radius_px:
         return False
@@ -232,7 +243,12 @@ def _is_same_patch(circle: Circle, patch: Circle) -> bool:
     return distance < SAME_CIRCLE * circle.radius_px and SAME_PATCH < area_ratio < LONE_PATCH
 
 
-def _is_uncut(circle: Circle, search: Search, width: int, height: int) -> bool:
+def _is_uncut(
+    circle: Circle,
+    search: Search,
+    width: int,
+    height: int,
+) -> bool:
     """Not cut by the image's border, or by next to nothing."""
     extent = EXTENT_FACTOR if search.by_extent else 1
     reach = (1 - MAX_CUT) * circle.radius_px / extent
@@ -317,13 +333,22 @@ def _mask_patches(pixels: np.ndarray, belt: np.ndarray) -> np.ndarray:
     return mask
 
 
-def _is_inside(box: list[int], height: int, width: int) -> bool:
+def _is_inside(
+    box: list[int],
+    height: int,
+    width: int,
+) -> bool:
     left, top, box_width, box_height, _ = box
     is_in_width = left > 0 and left + box_width < width
     return is_in_width and top > 0 and top + box_height < height
 
 
-def _as_circle(box: list[int], centre: list[float], belt: np.ndarray, scale: float) -> Circle:
+def _as_circle(
+    box: list[int],
+    centre: list[float],
+    belt: np.ndarray,
+    scale: float,
+) -> Circle:
     _, _, width, height, area = box
     x_px, y_px = ((place + 0.5) / scale - 0.5 for place in centre)
     column, row = int(centre[0]), int(centre[1])

@@ -123,7 +123,10 @@ class ScalePlane:
 
 
 def fit_plane(
-    circles: Iterable[Circle], diameters_mm: Iterable[float], width_px: int, height_px: int
+    circles: Iterable[Circle],
+    diameters_mm: Iterable[float],
+    width_px: int,
+    height_px: int,
 ) -> ScalePlane:
     """The plane that best explains circles of coins whose diameters are known.
 
@@ -208,7 +211,10 @@ class ScaleFollower:
         return self.plane
 
     def follow(
-        self, circle: Circle, diameters_mm: Sequence[float], probabilities: Sequence[float]
+        self,
+        circle: Circle,
+        diameters_mm: Sequence[float],
+        probabilities: Sequence[float],
     ) -> ScalePlane:
         """Takes in the circle of one coin; returns the plane from now on.
 
@@ -223,7 +229,12 @@ class ScaleFollower:
             self.plane = self._first_plane
         return self.plane
 
-    def _update(self, circle: Circle, diameters_mm: np.ndarray, probabilities: np.ndarray) -> None:
+    def _update(
+        self,
+        circle: Circle,
+        diameters_mm: np.ndarray,
+        probabilities: np.ndarray,
+    ) -> None:
         """One step of the filter, with every diameter's correction by its probability."""
         terms = _compute_followed_terms(self.plane, circle.x_px, circle.y_px)
         expected = terms @ self._state
@@ -284,7 +295,9 @@ class ScaleFollower:
 
 
 def _compute_disagreement(
-    moves: np.ndarray, move: np.ndarray, probabilities: np.ndarray
+    moves: np.ndarray,
+    move: np.ndarray,
+    probabilities: np.ndarray,
 ) -> np.ndarray:
     """Covariance of the state's moves over the diameters, the unmoved state included."""
     apart = moves - move[:, None]
@@ -294,7 +307,11 @@ def _compute_disagreement(
     return covariance
 
 
-def informs_scale(coin: Coin, verdict: Verdict, thresholds: Mapping[str, Thresholds]) -> bool:
+def informs_scale(
+    coin: Coin,
+    verdict: Verdict,
+    thresholds: Mapping[str, Thresholds],
+) -> bool:
     """Whether the view's scale may be followed by a coin.
 
     It may if the coin lies alone, was measured, looks genuine, and its images alone say which coin
@@ -314,7 +331,10 @@ def names_coin(image_confidence: float) -> bool:
 
 
 def compute_terms(
-    x_px: float, y_px: float, width_px: int, height_px: int
+    x_px: float,
+    y_px: float,
+    width_px: int,
+    height_px: int,
 ) -> tuple[float, float, float, float]:
     """What centre, tilt along, tilt across and barrel count for at one point."""
     u = 2 * x_px / width_px - 1
@@ -323,7 +343,11 @@ def compute_terms(
     return 1.0, u, v, outward
 
 
-def _compute_followed_terms(plane: ScalePlane, x_px: float, y_px: float) -> np.ndarray:
+def _compute_followed_terms(
+    plane: ScalePlane,
+    x_px: float,
+    y_px: float,
+) -> np.ndarray:
     """What a followed plane's three terms count for at one point.
 
     The lens stays as it is, so its share goes with the centre's.

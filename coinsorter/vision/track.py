@@ -68,7 +68,12 @@ class _Track:
         self._belt_mm_s = belt_mm_s
         self._sum_t = self._sum_tt = self._sum_x = self._sum_tx = 0.0
 
-    def add(self, sighting: _Sighting, pixels: np.ndarray, max_views: int) -> None:
+    def add(
+        self,
+        sighting: _Sighting,
+        pixels: np.ndarray,
+        max_views: int,
+    ) -> None:
         self.sightings.append(sighting)
         t = sighting.taken_s - self.sightings[0].taken_s
         self._sum_t += t
@@ -78,7 +83,12 @@ class _Track:
         if sighting.circle.quality and not self.done:
             self._keep_best(sighting.circle, pixels, max_views)
 
-    def _keep_best(self, circle: Circle, pixels: np.ndarray, max_views: int) -> None:
+    def _keep_best(
+        self,
+        circle: Circle,
+        pixels: np.ndarray,
+        max_views: int,
+    ) -> None:
         view = _View(circle.sharpness * circle.quality, pixels, circle)
         best_first = sorted([*self.best, view], key=lambda view: -view.worth)
         self.best = best_first[:max_views]
@@ -271,14 +281,21 @@ def _measure_behind_mm(first: _Track) -> float:
     return max(0.0, first.tail_mm_at(now_s) - tail_mm)
 
 
-def _is_touching(a: _Track, b: _Track, now_s: float) -> bool:
+def _is_touching(
+    a: _Track,
+    b: _Track,
+    now_s: float,
+) -> bool:
     distance = hypot(a.x_mm_at(now_s) - b.x_mm_at(now_s), a.last.y_mm - b.last.y_mm)
     gap_mm = distance - a.last.radius_mm - b.last.radius_mm
     return gap_mm < TOUCHING_GAP * min(a.last.radius_mm, b.last.radius_mm)
 
 
 def measure_still_coin(
-    frame: Frame, circles: list[Circle], scale: ScalePlane, cut: CutCrop
+    frame: Frame,
+    circles: list[Circle],
+    scale: ScalePlane,
+    cut: CutCrop,
 ) -> Coin | None:
     """The coin in an image that shows one at rest, or None where no circle was found.
 
