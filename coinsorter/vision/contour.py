@@ -44,10 +44,25 @@ _FIRST_SURROUND = int(np.searchsorted(_REACH, 1.3))
 
 #: Three rays a third of a turn apart: the circles that RANSAC tries. More triples found no more
 #: coins on euro-trays/train (`python -m benchmarks.trays`).
-_TRIPLES = np.array([(i, (i + 21) % RAYS, (i + 42) % RAYS) for i in range(0, RAYS, 4)]).T.copy()
+_TRIPLE_STARTS = np.arange(0, RAYS, 4)
+_THIRD_OF_TURN = 21
+_TRIPLES = np.array(
+    [
+        _TRIPLE_STARTS,
+        (_TRIPLE_STARTS + _THIRD_OF_TURN) % RAYS,
+        (_TRIPLE_STARTS + 2 * _THIRD_OF_TURN) % RAYS,
+    ]
+)
 #: Terms of an outline: a circle, off the rays' centre, pressed to an ellipse; float (RAYS, 5).
 _HARMONICS = np.stack(
-    [np.ones(RAYS), np.cos(_ANGLES), np.sin(_ANGLES), np.cos(2 * _ANGLES), np.sin(2 * _ANGLES)], 1
+    [
+        np.ones(RAYS),
+        np.cos(_ANGLES),
+        np.sin(_ANGLES),
+        np.cos(2 * _ANGLES),
+        np.sin(2 * _ANGLES),
+    ],
+    axis=1,
 ).astype(np.float32)
 #: Ridge of the least squares, in edges: it holds the ellipse back where edges are missing.
 _RIDGE = np.diag([1e-3, 1e-3, 1e-3, 0.3, 0.3]).astype(np.float32)
@@ -77,6 +92,8 @@ MIN_EDGE = 12.0
 EDGE_SHARE = 0.25
 #: Times the weakest edge: what counts in full.
 STRONG_EDGE = 2.5
+#: Times the weakest edge: in the fit, stronger ones count no more.
+MAX_EDGE_WEIGHT = 2
 #: Share of the best circle's support: the largest circle with as much is taken.
 EQUAL_SUPPORT = 0.94
 #: Shares of the rays. Where so many edges lie on one outline ...
@@ -148,7 +165,8 @@ def measure_outlines(
     circles = _measure_each(pixels, candidates, by_extent)
     far_off = _list_far_off(circles, candidates)
     if far_off:
-        nearer = np.array([_as_candidate(circle) for _, circle in far_off], np.float32)
+        places = [_as_candidate(circle) for _, circle in far_off]
+        nearer = np.array(places, np.float32)
         measured_again = _measure_each(pixels, nearer, by_extent)
         for (index, circle), again in zip(far_off, measured_again):
             circles[index] = again or circle
@@ -161,7 +179,8 @@ def _measure_each(
     by_extent: bool,
 ) -> list[Circle | None]:
     circles = []
-    for candidate, samples in zip(candidates.tolist(), _sample_rays(pixels, candidates)):
+    rays = _sample_rays(pixels, candidates)
+    for candidate, samples in zip(candidates.tolist(), rays):
         x, y, radius = candidate
         circle = _measure_outline(x, y, radius, samples, by_extent)
         circles.append(circle)
@@ -188,7 +207,8 @@ def _sample_rays(pixels: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     map_x = (x + radius * _RAY_X).reshape(-1, steps)
     map_y = (y + radius * _RAY_Y).reshape(-1, steps)
     rays = cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.blur(rays, (3, 1)).reshape(len(candidates), RAYS, steps, 3)
+    shape = (len(candidates), RAYS, steps, 3)
+    return cv2.blur(rays, (3, 1)).reshape(shape)
 
 
 def _is_settled(
@@ -199,7 +219,8 @@ def _is_settled(
 ) -> bool:
     shift = hypot(circle.x_px - x, circle.y_px - y)
     ratio = circle.radius_px / radius
-    return shift < SETTLED_SHIFT * radius and 1 / SETTLED_RATIO < ratio < SETTLED_RATIO
+    is_near = shift < SETTLED_SHIFT * radius
+    return is_near and 1 / SETTLED_RATIO < ratio < SETTLED_RATIO
 
 
 def _measure_outline(
@@ -229,10 +250,16 @@ def _measure_outline(
         radius_px=outline_radius * radius,
         quality=int(np.count_nonzero(fit.hits)) / RAYS,
         roundness=_compute_roundness(fit.harmonics),
-        sharpness=float(fit.strength.sum()) / (RAYS * 2 * _STEP * radius),
+        sharpness=_compute_sharpness(fit.strength, radius),
         surround=surround,
         alone=True,
     )
+
+
+def _compute_sharpness(strength: np.ndarray, radius: float) -> float:
+    """Grey levels per pixel, over the two steps that an edge was measured on."""
+    total = float(strength.sum())
+    return total / (RAYS * 2 * _STEP * radius)
 
 
 def _compute_roundness(harmonics: np.ndarray) -> float:
@@ -241,8 +268,11 @@ def _compute_roundness(harmonics: np.ndarray) -> float:
 
 
 def _find_edges(samples: np.ndarray) -> _Edges:
-    difference = cv2.absdiff(samples[:, 2:], samples[:, :-2])
-    strength = _reduce_channels(difference).reshape(RAYS, _EDGES).astype(np.float32)
+    before = samples[:, :-2]
+    after = samples[:, 2:]
+    difference = cv2.absdiff(after, before)
+    contrast = _reduce_channels(difference)
+    strength = contrast.reshape(RAYS, _EDGES).astype(np.float32)
     strongest = strength.max(axis=1)
     threshold = max(MIN_EDGE, EDGE_SHARE * float(_compute_median(strongest)))
     return _Edges(strength, threshold)
@@ -269,7 +299,8 @@ def _find_outermost_edges(edges: _Edges) -> np.ndarray:
     middle = edges.strength[:, 1:-1]
     before = edges.strength[:, :-2]
     after = edges.strength[:, 2:]
-    is_peak = (middle >= edges.threshold) & (middle >= before) & (middle >= after)
+    is_edge = middle >= edges.threshold
+    is_peak = is_edge & (middle >= before) & (middle >= after)
     inwards = is_peak[:, ::-1]
     outermost: np.ndarray = _EDGES - 2 - inwards.argmax(axis=1)
     return outermost
@@ -299,7 +330,9 @@ def _find_best_circle(edges: _Edges, reach: np.ndarray) -> np.ndarray | None:
     reach: float32 (2, RAYS), of each ray's outermost and strongest edge.
     """
     centre, radius = _fit_triples(reach * _RAY)
-    is_sane = (radius > _MIN_RADIUS) & (radius < _MAX_RADIUS) & (np.abs(centre) < _MAX_OFFSET)
+    is_near = np.abs(centre) < _MAX_OFFSET
+    is_of_size = (radius > _MIN_RADIUS) & (radius < _MAX_RADIUS)
+    is_sane = is_near & is_of_size
     centre = centre[is_sane, None]
     radius = radius[is_sane]
     if not len(radius):
@@ -315,7 +348,8 @@ def _find_best_circle(edges: _Edges, reach: np.ndarray) -> np.ndarray | None:
 def _trace_circles(centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """The outlines of circles: (n, RAYS)."""
     offset = centre * _RAY_BACK  # as seen from each ray: how far along it, and how far aside
-    chord = np.maximum(radius[:, None] ** 2 - offset.imag**2, 0)
+    squared = radius[:, None] ** 2
+    chord = np.maximum(squared - offset.imag**2, 0)
     outlines: np.ndarray = offset.real + np.sqrt(chord)
     return outlines
 
@@ -323,7 +357,8 @@ def _trace_circles(centre: np.ndarray, radius: np.ndarray) -> np.ndarray:
 def _measure_support(edges: _Edges, outlines: np.ndarray) -> np.ndarray:
     """How well each outline is supported by the edges on it and beside it."""
     nearby = cv2.dilate(edges.strength, _NEIGHBOURS)
-    weight = np.minimum(nearby * (1 / (STRONG_EDGE * edges.threshold)), 1)
+    strong = STRONG_EDGE * edges.threshold
+    weight = np.minimum(nearby * (1 / strong), 1)
     squared = (weight * weight).ravel()
     places = _RAY_STARTS + _find_steps(outlines)
     support: np.ndarray = squared.take(places).sum(axis=1)
@@ -352,7 +387,8 @@ def _fit_triples(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     points: complex (sets, RAYS).
     """
-    first, second, third = points[:, _TRIPLES].swapaxes(0, 1).reshape(3, -1)
+    triples = points[:, _TRIPLES]
+    first, second, third = triples.swapaxes(0, 1).reshape(3, -1)
     u = second - first
     v = third - first
     twice_area = 2 * (u.conj() * v).imag
@@ -370,7 +406,9 @@ def _refine(edges: _Edges, outline: np.ndarray) -> _Fit:
         reach = _FIRST_EDGE + _STEP * step
         miss = (reach - outline) / _STEP
         is_edge = strength >= edges.threshold
-        weight = np.minimum(strength * (1 / edges.threshold), 2) * is_edge / (1 + miss * miss)
+        full = strength * (1 / edges.threshold)
+        capped = np.minimum(full, MAX_EDGE_WEIGHT)
+        weight = capped * is_edge / (1 + miss * miss)
         harmonics = _fit_harmonics(reach, weight)
         before = outline
         outline = _HARMONICS @ harmonics
@@ -406,7 +444,8 @@ def _find_nearest_edges(
     reach = (len(band) - 1) // 2
     steps = _find_steps(outline)
     first = _limit(steps - reach, 1, _EDGES - 2 - 2 * reach)
-    within = flat.take((_RAY_STARTS + first)[:, None] + band)
+    starts = _RAY_STARTS + first
+    within = flat.take(starts[:, None] + band)
     peak = first + within.argmax(axis=1)
     at_peak = _RAY_STARTS + peak
     before = flat.take(at_peak - 1)
@@ -426,7 +465,8 @@ def _find_centroid(outline: np.ndarray) -> tuple[complex, float]:
     following = corners[_NEXT_RAY]
     cross = (corners.conj() * following).imag
     area = float(cross.sum()) / 2
-    centre = complex(((corners + following) * cross).sum()) / (6 * area)
+    moments = (corners + following) * cross
+    centre = complex(moments.sum()) / (6 * area)
     return centre, area**0.5 / _POLYGON_FACTOR
 
 
@@ -441,7 +481,8 @@ def _measure_extent(
     """
     colour = (*surround, 0.0)
     difference = cv2.absdiff(samples, colour)  # type: ignore[call-overload]  # no colours in stubs
-    contrast = _reduce_channels(difference).reshape(RAYS, -1).astype(np.float32)
+    strongest = _reduce_channels(difference)
+    contrast = strongest.reshape(RAYS, -1).astype(np.float32)
     search_from = EXTENT_FROM * outline[:, None]
     threshold = _choose_contrast_threshold(contrast, search_from)
     is_belt = (contrast <= threshold) & (search_from <= _REACH)
@@ -472,8 +513,10 @@ def _cut_outliers(extent: np.ndarray) -> np.ndarray:
 
 def _measure_surround(samples: np.ndarray) -> tuple[float, float, float]:
     """Median colour of the outer ends of the rays."""
-    outer_ends = samples[::2, _FIRST_SURROUND:].reshape(-1, 3)
-    red, green, blue = _compute_median(outer_ends).tolist()
+    every_other_ray = samples[::2]
+    outer_ends = every_other_ray[:, _FIRST_SURROUND:]
+    colours = outer_ends.reshape(-1, 3)
+    red, green, blue = _compute_median(colours).tolist()
     return red, green, blue
 
 

@@ -127,7 +127,9 @@ def find_coins(pixels: np.ndarray, search: Search) -> list[Circle]:
 def find_only_coin(pixels: np.ndarray, search: Search) -> Circle | str:
     """The only circle in an image; "2 coins" and the like where there is not exactly one."""
     circles = find_coins(pixels, search)
-    return circles[0] if len(circles) == 1 else f"{len(circles)} coins"
+    if len(circles) != 1:
+        return f"{len(circles)} coins"
+    return circles[0]
 
 
 def compute_search_radii(
@@ -150,7 +152,8 @@ def check_pixels(pixels: object) -> None:
     if not isinstance(pixels, np.ndarray):
         kind = type(pixels).__name__
         raise FrameError(f"frame is a {kind}, not an array; check the camera")
-    is_rgb = pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
+    has_colours = pixels.ndim == 3 and pixels.shape[2] == 3
+    is_rgb = has_colours and pixels.dtype == np.uint8
     if not is_rgb or min(pixels.shape[:2]) < MIN_SIDE_PX:
         raise FrameError(
             f"frame is {pixels.dtype} {pixels.shape}, not uint8 (height, width, 3); "
@@ -181,7 +184,9 @@ def _reduce(
     if not factor < 1:
         return image
     small = cv2.resize(image.pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return _Reduced(small, image.scale * (small.shape[1] / image.pixels.shape[1]))
+    width = image.pixels.shape[1]
+    scale = image.scale * (small.shape[1] / width)
+    return _Reduced(small, scale)
 
 
 def _find_candidates(image: _Reduced, search: Search) -> np.ndarray:
@@ -203,9 +208,11 @@ def _find_candidates(image: _Reduced, search: Search) -> np.ndarray:
     )
     if circles is None:
         return np.empty((0, 3), np.float32)
-    candidates: np.ndarray = circles[0, :MAX_CANDIDATES, :3] / np.float32(small.scale)
+    best = circles[0, :MAX_CANDIDATES, :3]
+    candidates: np.ndarray = best / np.float32(small.scale)
     # Pixel centres are whole numbers in both images.
-    candidates[:, :2] += np.float32(0.5 / small.scale - 0.5)
+    half_pixel = 0.5 / small.scale - 0.5
+    candidates[:, :2] += np.float32(half_pixel)
     return candidates
 
 
@@ -240,7 +247,8 @@ def _is_plausible(
 def _is_same_patch(circle: Circle, patch: Circle) -> bool:
     distance = _measure_distance(circle, patch)
     area_ratio = (patch.radius_px / circle.radius_px) ** 2
-    return distance < SAME_CIRCLE * circle.radius_px and SAME_PATCH < area_ratio < LONE_PATCH
+    is_near = distance < SAME_CIRCLE * circle.radius_px
+    return is_near and SAME_PATCH < area_ratio < LONE_PATCH
 
 
 def _is_uncut(
@@ -268,12 +276,15 @@ def _drop_repeats(circles: list[Circle]) -> list[Circle]:
 
 
 def _is_same_circle(a: Circle, b: Circle) -> bool:
-    return _measure_distance(a, b) < SAME_CIRCLE * (a.radius_px + b.radius_px)
+    both_radii_px = a.radius_px + b.radius_px
+    return _measure_distance(a, b) < SAME_CIRCLE * both_radii_px
 
 
 def _mark_unsound(circle: Circle, search: Search) -> Circle:
     """The circle, no more alone where its outline is not that of a lone round coin."""
-    return circle if _is_sound(circle, search) else replace(circle, alone=False)
+    if _is_sound(circle, search):
+        return circle
+    return replace(circle, alone=False)
 
 
 def _is_sound(circle: Circle, search: Search) -> bool:
@@ -314,12 +325,16 @@ def _find_patches(image: _Reduced, search: Search) -> list[Circle]:
     """
     tiny = _reduce(image, search.min_radius_px, PATCH_RADIUS_PX)
     height, width = tiny.pixels.shape[:2]
-    belt = cv2.medianBlur(tiny.pixels, int(PATCH_SURROUND * PATCH_RADIUS_PX) | 1)
+    blur_px = int(PATCH_SURROUND * PATCH_RADIUS_PX) | 1  # odd, as OpenCV wants it
+    belt = cv2.medianBlur(tiny.pixels, blur_px)
     mask = _mask_patches(tiny.pixels, belt)
     _, _, boxes, centres = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    min_area = MIN_PATCH * np.pi * (search.min_radius_px * tiny.scale) ** 2
+    min_radius_px = search.min_radius_px * tiny.scale
+    min_area = MIN_PATCH * np.pi * min_radius_px**2
     patches = []
-    for box, centre in zip(boxes[1:].tolist(), centres[1:].tolist()):  # the first is the belt
+    areas = zip(boxes.tolist(), centres.tolist())
+    next(areas)  # the belt
+    for box, centre in areas:
         if box[4] >= min_area and _is_inside(box, height, width):
             patches.append(_as_circle(box, centre, belt, tiny.scale))
     return patches
@@ -328,7 +343,8 @@ def _find_patches(image: _Reduced, search: Search) -> list[Circle]:
 def _mask_patches(pixels: np.ndarray, belt: np.ndarray) -> np.ndarray:
     """Where an image differs from the belt: uint8 (h, w), 255 where it does."""
     difference = cv2.absdiff(pixels, belt).reshape(-1, 3)
-    contrast = cv2.reduce(difference, 1, cv2.REDUCE_MAX).reshape(pixels.shape[:2])
+    strongest = cv2.reduce(difference, 1, cv2.REDUCE_MAX)
+    contrast = strongest.reshape(pixels.shape[:2])
     _, mask = cv2.threshold(contrast, PATCH_CONTRAST, 255, cv2.THRESH_BINARY)
     return mask
 
@@ -351,7 +367,8 @@ def _as_circle(
 ) -> Circle:
     _, _, width, height, area = box
     x_px, y_px = ((place + 0.5) / scale - 0.5 for place in centre)
-    column, row = int(centre[0]), int(centre[1])
+    column = int(centre[0])
+    row = int(centre[1])
     red, green, blue = belt[row, column].tolist()
     return Circle(
         x_px=x_px,

@@ -44,6 +44,8 @@ PRIOR_PRECISION = np.diag([1e-6, 1e-6, 1e-6, 0.09])
 HUBER_LIMIT = 1.5
 #: Smallest standard deviation of the fit's errors, relative: simulated coins have none.
 MIN_FIT_STD = 1e-4
+#: Errors below are taken for this, so that weights stay finite.
+MIN_ERROR = 1e-9
 #: Rounds of reweighting in a fit; the weights settle within ten.
 FIT_ROUNDS = 20
 #: Tilts below are taken for none, relative.
@@ -74,7 +76,8 @@ class ScalePlane:
     barrel: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (self.px_per_mm > 0 and self.width_px > 0 and self.height_px > 0):
+        has_size = self.width_px > 0 and self.height_px > 0
+        if not (has_size and self.px_per_mm > 0):
             size = f"{self.width_px}x{self.height_px}"
             raise ValueError(f"a view of {size} pixels at {self.px_per_mm:g} px per mm cannot be")
 
@@ -105,7 +108,8 @@ class ScalePlane:
         across = 1 + self.tilt_across * v
         along = self._integrate_along(u, across)
         x_mm = float(along) * self.width_px / 2 / self.px_per_mm
-        y_mm = v * self.height_px / 2 / (self.px_per_mm * (across + self.tilt_along * u))
+        px_per_mm = self.px_per_mm * (across + self.tilt_along * u)
+        y_mm = v * self.height_px / 2 / px_per_mm
         return x_mm, y_mm
 
     def _integrate_along(self, u: float, across: float) -> float:
@@ -149,9 +153,11 @@ def _fit_terms(design: np.ndarray, scales: np.ndarray) -> np.ndarray:
         weighted = design * weights[:, None]
         precision = weighted.T @ design + PRIOR_PRECISION
         terms = np.linalg.solve(precision, weighted.T @ scales)
-        errors = np.abs(scales / (design @ terms) - 1)
-        limit = max(mad_std(errors, center=0.0), MIN_FIT_STD) * HUBER_LIMIT
-        weights = np.minimum(1, limit / np.maximum(errors, 1e-9))
+        fitted = design @ terms
+        errors = np.abs(scales / fitted - 1)
+        error_std = max(mad_std(errors, center=0.0), MIN_FIT_STD)
+        limit = error_std * HUBER_LIMIT
+        weights = np.minimum(1, limit / np.maximum(errors, MIN_ERROR))
     return np.asarray(terms)
 
 
@@ -241,13 +247,15 @@ class ScaleFollower:
         reach = self._covariance @ terms
         errors = 2 * circle.radius_px / diameters_mm - expected
         stds = self._weigh_outliers(errors, expected)
-        gains = reach[:, None] / (terms @ reach + stds**2)  # of the state, for each diameter
+        variances = terms @ reach + stds**2
+        gains = reach[:, None] / variances  # of the state, for each diameter
         moves = gains * errors
         move = moves @ probabilities
         certain = np.outer(gains @ probabilities, reach)
         disagreement = _compute_disagreement(moves, move, probabilities)
         self._state = self._state + move
-        self._covariance = self._wander(self._covariance - certain + disagreement)
+        covariance = self._covariance - certain + disagreement
+        self._covariance = self._wander(covariance)
         self.plane = self._build_plane()
 
     def _weigh_outliers(self, errors: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -266,8 +274,10 @@ class ScaleFollower:
         """
         x_px = self.plane.width_px / 2
         y_px = self.plane.height_px / 2
-        ratio = self.plane.px_per_mm_at(x_px, y_px) / self.calibrated.px_per_mm_at(x_px, y_px)
-        return max(0.0, abs(ratio - 1) - DOUBT * self.plane.scale_sem_at(x_px, y_px))
+        before = self.calibrated.px_per_mm_at(x_px, y_px)
+        ratio = self.plane.px_per_mm_at(x_px, y_px) / before
+        doubt = DOUBT * self.plane.scale_sem_at(x_px, y_px)
+        return max(0.0, abs(ratio - 1) - doubt)
 
     def _wander(self, covariance: np.ndarray) -> np.ndarray:
         """The covariance at the next coin: the plane may have moved meanwhile.
