@@ -37,6 +37,7 @@ from coinsorter.training.fitting import fit, networks
 from coinsorter.training.fitting.batches import PREDICT_BATCH
 from coinsorter.training.fitting.fit import FittedNetwork
 from coinsorter.training.progress import OpenProgress
+from coinsorter.training.recalibrate import set_thresholds
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples.assemble import AssembledSamples, assemble_samples
 from coinsorter.training.samples.samples import Samples
@@ -46,7 +47,6 @@ from coinsorter.training.thresholds.heldout import (
     join_in_order,
     make_golden,
 )
-from coinsorter.training.thresholds.recalibrate import set_thresholds
 from coinsorter.vision.scale import ScalePlane
 
 #: Crops that the ranges of int8 are taken from.

@@ -101,10 +101,10 @@ TRAINING_ROOMS = [
     "dataset",
     "samples",
     "fitting",
-    "export",
     "thresholds",
     "evaluation",
     "features",
+    "export",
 ]
 
 

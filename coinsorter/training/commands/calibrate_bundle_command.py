@@ -75,7 +75,7 @@ def _add_budget_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_calibrate(options: argparse.Namespace) -> None:
-    from coinsorter.training.thresholds.recalibrate import recalibrate_bundle
+    from coinsorter.training.recalibrate import recalibrate_bundle
 
     out = options.out or options.bundle
     inputs = [*options.data, options.anomalies]
