@@ -4,6 +4,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from coinsorter.training.recipe import AugmentSettings
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
@@ -26,7 +27,7 @@ COVER_SHARES = (0.4, 0.7)
 
 
 def augment_crops(
-    crops: np.ndarray, spec: CropSpec, settings: AugmentSettings, rng: np.random.Generator
+    crops: np.ndarray, spec: CropSpec, settings: AugmentSettings, rng: Generator
 ) -> np.ndarray:
     """Each crop rotated by any angle and changed within the settings: uint8, same shape.
 
@@ -40,20 +41,22 @@ def augment_crops(
     return augmented
 
 
-def _augment(crop: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
+def _augment(crop: np.ndarray, settings: AugmentSettings, rng: Generator) -> np.ndarray:
     moved = _move(crop, settings, rng)
     lit = cv2.LUT(moved, _make_light_lut(settings, rng))
     if settings.blur_px and rng.random() < BLURRED_SHARE:
-        lit = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.2, 1) * settings.blur_px)
+        blur_px = rng.uniform(0.2, 1) * settings.blur_px
+        lit = cv2.GaussianBlur(lit, (0, 0), blur_px)
     if rng.random() < settings.cut_out:
         _cut_out(lit, rng)
     if rng.random() < settings.jpeg:
         lit = _compress(lit, rng)
-    noise = _take_noise(lit.shape, rng) * np.float32(rng.uniform(0, settings.noise))
-    return cv2.add(lit, noise, dtype=cv2.CV_8U)
+    noise = _take_noise(lit.shape, rng)
+    noise_std = rng.uniform(0, settings.noise)
+    return cv2.add(lit, noise * np.float32(noise_std), dtype=cv2.CV_8U)
 
 
-def _move(crop: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
+def _move(crop: np.ndarray, settings: AugmentSettings, rng: Generator) -> np.ndarray:
     """A crop rotated about its middle, zoomed and shifted."""
     size_px = len(crop)
     middle_px = (size_px - 1) / 2
@@ -71,31 +74,41 @@ def _move(crop: np.ndarray, settings: AugmentSettings, rng: np.random.Generator)
     )
 
 
-def _make_light_lut(settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
+def _make_light_lut(settings: AugmentSettings, rng: Generator) -> np.ndarray:
     """Contrast, brightness and white balance as a look-up table: uint8 (1, 256, 3)."""
     contrast = rng.uniform(1 - settings.contrast, 1 + settings.contrast)
     brightness = rng.uniform(1 - settings.brightness, 1 + settings.brightness)
-    gains = brightness * rng.uniform(1 - settings.colour, 1 + settings.colour, 3)
-    contrasted = (np.arange(256)[:, None] - FILL) * contrast + FILL
-    return np.clip(contrasted * gains, 0, 255).astype(np.uint8)[None]
+    colours = rng.uniform(1 - settings.colour, 1 + settings.colour, 3)
+    gains = brightness * colours
+    levels = np.arange(256)[:, None]
+    contrasted = (levels - FILL) * contrast + FILL
+    lut = np.clip(contrasted * gains, 0, 255)
+    return lut.astype(np.uint8)[None]
 
 
-def _cut_out(crop: np.ndarray, rng: np.random.Generator) -> None:
+def _cut_out(crop: np.ndarray, rng: Generator) -> None:
     """Paints a patch of a crop in one grey (Cutout: DeVries and Taylor, 2017)."""
     size_px = len(crop)
-    height, width = rng.integers(size_px // 10, size_px // 3, 2)
-    top, left = rng.integers(0, size_px - height), rng.integers(0, size_px - width)
-    crop[top : top + height, left : left + width] = rng.integers(0, 256)
+    patch = _choose_patch(size_px, size_px // 10, size_px // 3, rng)
+    crop[patch] = rng.integers(0, 256)
 
 
-def _compress(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _choose_patch(size_px: int, low_px: int, high_px: int, rng: Generator) -> tuple[slice, slice]:
+    """A rectangle anywhere in a crop, its edges from low_px and below high_px."""
+    height, width = rng.integers(low_px, high_px, 2)
+    top = rng.integers(0, size_px - height)
+    left = rng.integers(0, size_px - width)
+    return slice(top, top + height), slice(left, left + width)
+
+
+def _compress(crop: np.ndarray, rng: Generator) -> np.ndarray:
     quality = int(rng.integers(*JPEG_QUALITIES))
     _, content = cv2.imencode(".jpg", crop, (cv2.IMWRITE_JPEG_QUALITY, quality))
     decoded = cv2.imdecode(content, cv2.IMREAD_COLOR)
     return crop if decoded is None else decoded
 
 
-def _take_noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def _take_noise(shape: tuple[int, ...], rng: Generator) -> np.ndarray:
     """Unit noise, float32: a random stretch of a fixed field.
 
     Drawing as much noise for every crop takes longer than all the rest.
@@ -111,7 +124,7 @@ def _make_noise_field() -> np.ndarray:
     return np.random.default_rng(0).standard_normal(NOISE_FIELD, np.float32)
 
 
-def corrupt_crops(crops: np.ndarray, spec: CropSpec, rng: np.random.Generator) -> np.ndarray:
+def corrupt_crops(crops: np.ndarray, spec: CropSpec, rng: Generator) -> np.ndarray:
     """Each crop with up to three patches hidden: uint8, same shape.
 
     A patch is painted over, taken from another crop, or smoothed to its mean colour.
@@ -125,18 +138,19 @@ def corrupt_crops(crops: np.ndarray, spec: CropSpec, rng: np.random.Generator) -
     return corrupted
 
 
-def _hide_patch(crop: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> None:
+def _hide_patch(crop: np.ndarray, others: np.ndarray, rng: Generator) -> None:
     size_px = len(crop)
-    height, width = rng.integers(size_px // 16, size_px // 4, 2)
-    top, left = rng.integers(0, size_px - height), rng.integers(0, size_px - width)
-    patch = crop[top : top + height, left : left + width]
+    patch = _choose_patch(size_px, size_px // 16, size_px // 4, rng)
     other = others[rng.integers(len(others))]
-    patch[:] = _choose_cover(patch, other[top : top + height, left : left + width], rng)
+    crop[patch] = _choose_cover(crop[patch], other[patch], rng)
 
 
-def _choose_cover(patch: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _choose_cover(patch: np.ndarray, other: np.ndarray, rng: Generator) -> np.ndarray:
     choice = rng.random()
     painted_share, other_share = COVER_SHARES
     if choice < painted_share:
         return rng.integers(0, 256, 3).astype(np.uint8)
-    return other if choice < other_share else patch.mean((0, 1)).astype(np.uint8)
+    if choice < other_share:
+        return other
+    mean_colour: np.ndarray = patch.mean((0, 1))
+    return mean_colour.astype(np.uint8)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+from numpy.random import Generator
 
 from coinsorter.training.recipe import (
     AutoencoderSettings,
@@ -19,7 +20,7 @@ NetworkSettings = ClassifierSettings | AutoencoderSettings | DefectDetectorSetti
 PREDICT_BATCH = 256
 
 #: Makes a batch from the places of its crops, int (k,): inputs, targets, and weights if any.
-MakeBatch = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, ...]]
+MakeBatch = Callable[[np.ndarray, Generator], tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from coinsorter.training.fitting.augment import augment_crops
 from coinsorter.training.fitting.defect_shapes import (
@@ -40,7 +41,7 @@ BLURRED_SHARE = 0.4
 MIN_BLUR_PX = 0.3
 
 #: Makes a mask, float (n, n) of 0..1, for a crop of n pixels and a coin of a radius in pixels.
-MakeShape = Callable[[int, float, np.random.Generator], np.ndarray]
+MakeShape = Callable[[int, float, Generator], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class _Canvas:
     spec: CropSpec
     radius_px: float
 
-    def make_disc(self, rng: np.random.Generator | None = None) -> np.ndarray:
+    def make_disc(self, rng: Generator | None = None) -> np.ndarray:
         return make_disc(self.spec.size_px, self.radius_px, rng)
 
     def blend(self, colour: np.ndarray, cover: np.ndarray) -> "_Canvas":
@@ -64,11 +65,11 @@ class _Canvas:
 
 
 #: Draws a defect: the canvas with it, and where it is, float (n, n) of 0..1.
-_DrawDefect = Callable[[_Canvas, np.random.Generator], tuple[_Canvas, np.ndarray]]
+_DrawDefect = Callable[[_Canvas, Generator], tuple[_Canvas, np.ndarray]]
 
 
 def make_examples(
-    crops: np.ndarray, spec: CropSpec, settings: AugmentSettings, rng: np.random.Generator
+    crops: np.ndarray, spec: CropSpec, settings: AugmentSettings, rng: Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Augmented crops, every other one with defects, and where these are.
 
@@ -104,9 +105,7 @@ def _soften(settings: AugmentSettings) -> AugmentSettings:
     )
 
 
-def _blur_and_add_noise(
-    example: np.ndarray, settings: AugmentSettings, rng: np.random.Generator
-) -> None:
+def _blur_and_add_noise(example: np.ndarray, settings: AugmentSettings, rng: Generator) -> None:
     if rng.random() < BLURRED_SHARE:
         blur_px = rng.uniform(0.2, 1) * max(settings.blur_px, MIN_BLUR_PX)
         example[:] = cv2.GaussianBlur(example, (0, 0), blur_px)
@@ -116,7 +115,7 @@ def _blur_and_add_noise(
 
 
 def draw_defects(
-    crop: np.ndarray, other: np.ndarray, spec: CropSpec, rng: np.random.Generator
+    crop: np.ndarray, other: np.ndarray, spec: CropSpec, rng: Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """A crop with a defect or two, uint8 (n, n, 3), and how defective each pixel is.
 
@@ -135,33 +134,47 @@ def draw_defects(
         draw = KINDS[rng.choice(len(KINDS), p=SHARES)]
         canvas, cover = draw(canvas, rng)
         is_touched |= cover > MIN_COVER
-    spoiled = cv2.LUT(np.round(canvas.pixels).astype(np.uint8), gamma_lut(spec.gamma))
+    rounded = np.round(canvas.pixels).astype(np.uint8)
+    spoiled = cv2.LUT(rounded, gamma_lut(spec.gamma))
     defective = np.where(is_touched[..., None], spoiled, crop)
-    change = np.abs(defective.astype(np.float32) - crop).mean(axis=2) / FULL_CHANGE
-    return defective, np.minimum(1, change).astype(np.float32)
+    return defective, _measure_change(crop, defective)
 
 
-def _draw_strokes(canvas: _Canvas, rng: np.random.Generator) -> tuple[_Canvas, np.ndarray]:
+def _measure_change(crop: np.ndarray, defective: np.ndarray) -> np.ndarray:
+    """How defective each pixel is: float32 (n, n) of 0..1."""
+    difference = defective.astype(np.float32) - crop
+    change = np.abs(difference).mean(axis=2) / FULL_CHANGE
+    clipped: np.ndarray = np.minimum(1, change)
+    return clipped.astype(np.float32)
+
+
+def _draw_strokes(canvas: _Canvas, rng: Generator) -> tuple[_Canvas, np.ndarray]:
     """Bent lines, mostly bright as bare metal, some dark or coloured; many with a dark flank."""
-    disc = canvas.make_disc()
+    is_coin = canvas.make_disc() > 0.5
     lines = make_lines(canvas.spec.size_px, rng)
     cover = lines * canvas.make_disc(rng)
-    colour = _choose_stroke_colour(canvas.pixels[disc > 0.5], rng)
+    colour = _choose_stroke_colour(canvas.pixels[is_coin], rng)
     if rng.random() < 0.6:
-        flank = np.roll(cover, rng.integers(-1, 2, 2), (0, 1)) * disc
-        shade = flank[..., None] * rng.uniform(0.3, 0.9) * rng.uniform(0.3, 0.9)
-        canvas = replace(canvas, pixels=canvas.pixels * (1 - shade))
+        canvas = _draw_flank(canvas, cover, rng)
     density = rng.uniform(0.6, 1)
     return canvas.blend(np.clip(colour, 0, 255), density * cover), cover
 
 
-def _choose_stroke_colour(coin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw_flank(canvas: _Canvas, cover: np.ndarray, rng: Generator) -> _Canvas:
+    offset_px = rng.integers(-1, 2, 2)
+    flank = np.roll(cover, offset_px, (0, 1)) * canvas.make_disc()
+    shade = flank[..., None] * rng.uniform(0.3, 0.9)
+    shade = shade * rng.uniform(0.3, 0.9)
+    return replace(canvas, pixels=canvas.pixels * (1 - shade))
+
+
+def _choose_stroke_colour(coin: np.ndarray, rng: Generator) -> np.ndarray:
     """RGB, float (3,). coin: the coin's pixels, (k, 3)."""
     kind = rng.random()
     if kind < 0.7:
-        bright = np.percentile(coin, rng.uniform(80, 99), axis=0)
-        metal: np.ndarray = bright * rng.uniform(1, 1.6) + rng.uniform(0, 40)
-        return metal
+        bright: np.ndarray = np.percentile(coin, rng.uniform(80, 99), axis=0)
+        brighter = bright * rng.uniform(1, 1.6)
+        return brighter + rng.uniform(0, 40)
     if kind < 0.85:
         dark: np.ndarray = np.percentile(coin, rng.uniform(2, 20), axis=0)
         return dark * rng.uniform(0.2, 0.8)
@@ -174,7 +187,7 @@ def _cover_with(make_shape: MakeShape) -> _DrawDefect:
     Some have a shadow or a burr around.
     """
 
-    def draw(canvas: _Canvas, rng: np.random.Generator) -> tuple[_Canvas, np.ndarray]:
+    def draw(canvas: _Canvas, rng: Generator) -> tuple[_Canvas, np.ndarray]:
         shape = make_shape(canvas.spec.size_px, canvas.radius_px, rng)
         cover = shape * canvas.make_disc(rng)
         colour, density = _choose_covering(canvas, rng)
@@ -185,52 +198,67 @@ def _cover_with(make_shape: MakeShape) -> _DrawDefect:
     return draw
 
 
-def _choose_covering(canvas: _Canvas, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+def _choose_covering(canvas: _Canvas, rng: Generator) -> tuple[np.ndarray, float]:
     """What covers a shape, float (n, n, 3), and how densely, 0..1."""
     kind, density = rng.random(), rng.uniform(0.5, 1)
     if kind < 0.4:
-        paint = rng.uniform(0, 255, 3) + rng.normal(0, 3, canvas.pixels.shape)
-        return paint, density
+        paint = rng.uniform(0, 255, 3)
+        grain = rng.normal(0, 3, canvas.pixels.shape)
+        return paint + grain, density
     if kind < 0.6:
         return canvas.other, density
     if kind < 0.8:
-        return _make_belt(canvas.spec, rng.uniform(0.4, 1.1), rng), 1.0
-    dirt = cv2.GaussianBlur(canvas.pixels, (0, 0), 3) * rng.uniform(0.5, 1.5)
+        light = rng.uniform(0.4, 1.1)
+        return _make_belt(canvas.spec, light, rng), 1.0
+    blurred = cv2.GaussianBlur(canvas.pixels, (0, 0), 3)
+    dirt = blurred * rng.uniform(0.5, 1.5)
     return dirt, density
 
 
-def _draw_rim(canvas: _Canvas, cover: np.ndarray, rng: np.random.Generator) -> _Canvas:
-    rim = np.clip(cv2.GaussianBlur(cover, (0, 0), 1.2) * 4 * (1 - cover), 0, 1)
-    return canvas.blend(canvas.pixels * rng.uniform(0.4, 1.6), rim)
+def _draw_rim(canvas: _Canvas, cover: np.ndarray, rng: Generator) -> _Canvas:
+    blurred = cv2.GaussianBlur(cover, (0, 0), 1.2)
+    rim = np.clip(blurred * 4 * (1 - cover), 0, 1)
+    light = rng.uniform(0.4, 1.6)
+    return canvas.blend(canvas.pixels * light, rim)
 
 
-def _draw_bite(canvas: _Canvas, rng: np.random.Generator) -> tuple[_Canvas, np.ndarray]:
+def _draw_bite(canvas: _Canvas, rng: Generator) -> tuple[_Canvas, np.ndarray]:
     """A piece that is missing at the edge; the belt is where it was."""
     cover = make_bite(canvas.spec.size_px, canvas.radius_px, rng)
-    belt = _make_belt(canvas.spec, rng.uniform(0.7, 1.1), rng)
+    light = rng.uniform(0.7, 1.1)
+    belt = _make_belt(canvas.spec, light, rng)
     return canvas.blend(belt, cover), cover
 
 
-def _draw_stain(canvas: _Canvas, rng: np.random.Generator) -> tuple[_Canvas, np.ndarray]:
+def _draw_stain(canvas: _Canvas, rng: Generator) -> tuple[_Canvas, np.ndarray]:
     """Dull and dark, of some tint, unevenly over much or all of the coin."""
-    clouds = make_clouds(canvas.spec.size_px, int(rng.integers(2, 6)), rng)
-    clouds = (clouds - clouds.min()) / max(float(np.ptp(clouds)), 1e-6)
-    density = rng.uniform(0.1, 0.9) + (clouds - 0.3) * rng.uniform(0.3, 1.2)
+    cells = int(rng.integers(2, 6))
+    clouds = make_clouds(canvas.spec.size_px, cells, rng)
+    height = max(float(np.ptp(clouds)), 1e-6)
+    clouds = (clouds - clouds.min()) / height
+    mean_density = rng.uniform(0.1, 0.9)
+    unevenness = rng.uniform(0.3, 1.2)
+    density = mean_density + (clouds - 0.3) * unevenness
     cover = np.clip(density, 0, 1) * canvas.make_disc(rng)
     darkness = rng.uniform(0.25, 0.65)
-    tint = np.clip(darkness * (1 + rng.normal(0, 0.2, 3)), 0.1, 1)
-    dull = cv2.GaussianBlur(canvas.pixels, (0, 0), rng.uniform(0.3, 1.2))
+    tint = darkness * (1 + rng.normal(0, 0.2, 3))
+    tint = np.clip(tint, 0.1, 1)
+    blur_px = rng.uniform(0.3, 1.2)
+    dull = cv2.GaussianBlur(canvas.pixels, (0, 0), blur_px)
     return canvas.blend(dull * tint, cover), cover
 
 
-def _make_belt(spec: CropSpec, light: float, rng: np.random.Generator) -> np.ndarray:
+def _make_belt(spec: CropSpec, light: float, rng: Generator) -> np.ndarray:
     """The belt in some light, with its grain: float (n, n, 3)."""
-    grain = rng.normal(0, 8, (spec.size_px, spec.size_px, 3)).astype(np.float32)
-    return np.array(spec.surround) * light + cv2.GaussianBlur(grain, (0, 0), 0.8)
+    shape = (spec.size_px, spec.size_px, 3)
+    noise = rng.normal(0, 8, shape).astype(np.float32)
+    grain = cv2.GaussianBlur(noise, (0, 0), 0.8)
+    return np.array(spec.surround) * light + grain
 
 
 def _blend(under: np.ndarray, over: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    blended: np.ndarray = np.clip(under + cover[..., None] * (over - under), 0, 255)
+    change = cover[..., None] * (over - under)
+    blended: np.ndarray = np.clip(under + change, 0, 255)
     return blended
 
 

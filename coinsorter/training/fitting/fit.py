@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.random import Generator
 
 from coinsorter.recognition.anomaly import count_worst_pixels, halve
 from coinsorter.training.fitting import defects, networks
@@ -77,7 +78,7 @@ def fit_classifier(
     training = np.flatnonzero(~is_validation)
     weights = _balance_classes(labels, training, classes + 1)
 
-    def make_batch(places: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    def make_batch(places: np.ndarray, rng: Generator) -> tuple[np.ndarray, ...]:
         index = training[places]
         crops = augment_crops(samples.crops[index], spec, recipe.augment, rng)
         return crops.astype(np.float32), labels[index], weights[index]
@@ -127,7 +128,7 @@ def fit_autoencoder(
     settings = recipe.autoencoder
     genuine = np.flatnonzero(samples.is_genuine)
 
-    def make_batch(places: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    def make_batch(places: np.ndarray, rng: Generator) -> tuple[np.ndarray, ...]:
         intact = augment_crops(samples.crops[genuine[places]], spec, recipe.augment, rng)
         corrupted = corrupt_crops(intact, spec, rng).astype(np.float32)
         halves = np.stack([halve(crop) for crop in intact])
@@ -159,7 +160,7 @@ def fit_defect_detector(
     work: as for the classifier.
     """
 
-    def make_batch(places: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    def make_batch(places: np.ndarray, rng: Generator) -> tuple[np.ndarray, ...]:
         return defects.make_examples(samples.crops[places], spec, recipe.augment, rng)
 
     seed = [recipe.seed, DEFECT_DETECTOR_STREAM]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from coinsorter.errors import InputError
 from coinsorter.images import list_images
@@ -254,7 +255,7 @@ def _assemble_photographs(
 
 
 def _split_into_folds(
-    recipe: Recipe, count: int, genuine: Samples, foreign: Samples, rng: np.random.Generator
+    recipe: Recipe, count: int, genuine: Samples, foreign: Samples, rng: Generator
 ) -> _Split:
     fold_of = samples.deal_folds(genuine, count, rng)
     filled = len(np.unique(fold_of))
@@ -278,7 +279,7 @@ def _split_into_folds(
     )
 
 
-def _split_once(recipe: Recipe, genuine: Samples, rng: np.random.Generator) -> _Split:
+def _split_once(recipe: Recipe, genuine: Samples, rng: Generator) -> _Split:
     is_held_out = samples.hold_out(genuine, recipe.hold_out, rng)
     held_out = genuine.select(is_held_out)
     return _Split(

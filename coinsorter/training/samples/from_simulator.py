@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.random import Generator
 
 from coinsorter.records import Circle
 from coinsorter.simulator import coins, currency
@@ -108,7 +109,7 @@ def _simulate_chunk(chunk: _Chunk) -> Samples:
     )
 
 
-def _make_items(chunk: _Chunk, rng: np.random.Generator) -> Iterator[coins.Item]:
+def _make_items(chunk: _Chunk, rng: Generator) -> Iterator[coins.Item]:
     for number in range(chunk.count):
         if chunk.kind == coins.GENUINE:
             denomination = currency.DENOMINATIONS[number % len(currency.DENOMINATIONS)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from numpy.random import Generator
 
 from coinsorter.errors import InputError
 from coinsorter.records import Circle
@@ -78,7 +79,7 @@ def make_empty_samples(spec: CropSpec) -> Samples:
     return Samples(Crops.wrap(crops), np.empty(0, int), (), np.empty(0), np.empty(0, int))
 
 
-def deal_folds(samples: Samples, count: int, rng: np.random.Generator) -> np.ndarray:
+def deal_folds(samples: Samples, count: int, rng: Generator) -> np.ndarray:
     """The cross-validation fold of every sample: int (n,) of 0..count-1.
 
     Whole groups of each label go to the fold with the fewest of it, the largest groups first.
@@ -106,7 +107,7 @@ def _count_groups(samples: Samples, label: int) -> tuple[np.ndarray, np.ndarray]
     return groups, counts
 
 
-def hold_out(samples: Samples, share: float, rng: np.random.Generator) -> np.ndarray:
+def hold_out(samples: Samples, share: float, rng: Generator) -> np.ndarray:
     """Which samples no network may see, as a boolean array.
 
     Of each label whole groups, about the given share of its samples. Raises InputError where a
@@ -120,7 +121,7 @@ def hold_out(samples: Samples, share: float, rng: np.random.Generator) -> np.nda
     return is_held_out
 
 
-def _choose_share(counts: np.ndarray, share: float, rng: np.random.Generator) -> list[int]:
+def _choose_share(counts: np.ndarray, share: float, rng: Generator) -> list[int]:
     """Groups, taken in a random order, that come near a share of all samples: not none, not all."""
     wanted = share * counts.sum()
     chosen: list[int] = []

@@ -1,141 +1,91 @@
-"""networks: each network that a recipe may name learns, becomes int8 and runs everywhere."""
-
-import subprocess
-import sys
+"""networks: each that a recipe may name learns, becomes int8, and runs on every runtime."""
 
 import numpy as np
 import pytest
 
+from coinsorter.errors import InputError
 from coinsorter.recognition import runtime
-from coinsorter.recognition.bundle import Label
+from coinsorter.recognition.anomaly import halve
 from coinsorter.recognition.runtime import Network
-from coinsorter.records import Circle
-from coinsorter.training.recipe import Recipe
-from coinsorter.training.samples.samples import Samples
-from coinsorter.vision.crop import FILL, CropSpec, mask_coin
-from tests.conftest import ROOT, needs_training
+from coinsorter.training.recipe import ClassifierSettings
+from coinsorter.vision.crop import FILL
+from tests.conftest import needs_training
+from tests.unit.training.fitting.coloured import SPEC, make_coloured_samples, make_recipe
 
 needs_training()
 
-SPEC = CropSpec(64, 1.06, (95.0, 95.0, 95.0))
-COLOURS = np.array([(190, 90, 60), (80, 120, 190)])  # of two labels
+import keras
 
+from coinsorter.training.export.quantize import quantize_int8
+from coinsorter.training.export.runtime_parity import classify_in_runtimes
+from coinsorter.training.fitting import fit, networks
 
-def discs() -> Samples:
-    """Of two colours, as bright or dark as each other."""
-    rng = np.random.default_rng(1)
-    labels = np.arange(48) % 2
-    crops = np.clip(
-        COLOURS[labels][:, None, None] * rng.uniform(0.8, 1.2, (48, 1, 1, 1))
-        + rng.normal(0, 8, (48, 64, 64, 3)),
-        0,
-        255,
-    ).astype(np.uint8)
-    crops[:, mask_coin(SPEC) == 0] = FILL
-    circle = Circle(320, 240, 40, 1, 1, 20, (95, 95, 95), True)
-    return Samples(crops, labels, (circle,) * 48, np.full(48, 20.0), np.arange(48))
+CLASSIFIER = {"width": 8, "epochs": 9, "batch": 8, "repeat": 4, "learning_rate": 0.001}
+AUTOENCODER = {"width": 4, "code": 8, "epochs": 8, "batch": 8, "repeat": 4}
+MAX_WEIGHTS = {"three-conv": 3_000_000}
 
 
 @pytest.fixture(scope="module")
-def coloured() -> Samples:
-    return discs()
+def coloured():
+    return make_coloured_samples()
 
 
-def a_recipe(**knobs) -> Recipe:
-    labels = [Label(name=name, value=1, currency="X", diameter_mm=20.0) for name in "ab"]
-    return Recipe.model_validate(
-        {"name": "coloured", "source": "frames", "labels": labels, **knobs}
-    )
-
-
-@pytest.mark.parametrize(
-    "network", ["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"]
-)
+@pytest.mark.parametrize("network", networks.CLASSIFIERS)
 def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(network, coloured):
-    import keras
-
-    from coinsorter.training.export import quantize, runtime_parity
-    from coinsorter.training.fitting import fit
-
-    keras.utils.set_random_seed(1)
-    wanted = a_recipe(
-        classifier={
-            "network": network,
-            "width": 8,
-            "epochs": 9,
-            "batch": 8,
-            "repeat": 4,
-            "learning_rate": 0.001,
-        },
-        augment={"colour": 0.0},
-    )
-    model = fit.fit_classifier(coloured, 2, SPEC, wanted, lambda *told: None).model
-    assert model.count_params() < (3_000_000 if network == "three-conv" else 1_000_000)
-    floats = model.predict(coloured.crops[:].astype(np.float32), verbose=0)[:, :-1].argmax(axis=1)
-    found = runtime_parity.classify_in_runtimes(
-        quantize.quantize_int8(model, coloured.crops[:]), coloured.crops[:]
-    )
-    assert (floats == coloured.labels).mean() >= 0.95 and list(found) == runtime.list_runtimes()
-    for answers in found.values():
-        assert (answers == coloured.labels).mean() >= 0.95
+    recipe = make_recipe(classifier=CLASSIFIER | {"network": network}, augment={"colour": 0.0})
+    model = fit.fit_classifier(coloured, 2, SPEC, recipe, lambda *_: None).model
+    crops = coloured.crops[:]
+    logits = model.predict(crops.astype(np.float32), verbose=0)
+    answers = classify_in_runtimes(quantize_int8(model, crops), crops)
+    assert model.count_params() < MAX_WEIGHTS.get(network, 1_000_000)
+    assert (logits[:, :-1].argmax(axis=1) == coloured.labels).mean() >= 0.95
+    assert list(answers) == runtime.list_runtimes()
+    for numbers in answers.values():
+        assert (numbers == coloured.labels).mean() >= 0.95
 
 
-@pytest.mark.parametrize("network", ["squeezing", "conv-128"])
+@pytest.mark.parametrize("network", networks.AUTOENCODERS)
 def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured):
-    import keras
-
-    from coinsorter.recognition.anomaly import halve
-    from coinsorter.training.export import quantize
-    from coinsorter.training.fitting import fit
-
-    keras.utils.set_random_seed(1)
-    wanted = a_recipe(
-        autoencoder={
-            "network": network,
-            "width": 4,
-            "code": 8,
-            "epochs": 8,
-            "batch": 8,
-            "repeat": 4,
-        }
-    )
-    model = fit.fit_autoencoder(coloured, SPEC, wanted, lambda *told: None).model
-    network_ = Network(quantize.quantize_int8(model, coloured.crops[:]), 1, runtime.LITERT)
-    wanted_copies = np.array([halve(crop) for crop in coloured.crops[:8]]).astype(float)
-    copies = np.array(
-        [network_.dequantize(0, network_(crop[None])[0][0]) for crop in coloured.crops[:8]]
-    )
-    assert copies.shape == wanted_copies.shape == (8, 32, 32, 3)
-    assert np.square(copies - wanted_copies).mean() < 0.5 * np.square(FILL - wanted_copies).mean()
+    recipe = make_recipe(autoencoder=AUTOENCODER | {"network": network})
+    model = fit.fit_autoencoder(coloured, SPEC, recipe, lambda *_: None).model
+    crops = coloured.crops[:8]
+    int8 = Network(quantize_int8(model, coloured.crops[:]), 1, runtime.LITERT)
+    copies = np.array([int8.dequantize(0, int8(crop[None])[0][0]) for crop in crops])
+    halves = np.array([halve(crop) for crop in crops]).astype(float)
+    assert copies.shape == halves.shape == (8, 32, 32, 3)
+    assert np.square(copies - halves).mean() < 0.5 * np.square(FILL - halves).mean()
 
 
-TWO_DEVICES = """
-import numpy as np, tensorflow as tf
-processor = tf.config.list_physical_devices("CPU")[0]
-parts = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(processor, parts)
-from coinsorter.training.fitting import fit
-from tests.unit.training.fitting.test_networks import SPEC, a_recipe, discs
-strategy, reports = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), []
-wanted = a_recipe(
-    classifier={"width": 8, "epochs": 6, "batch": 8, "repeat": 4},
-    autoencoder={"width": 4, "code": 8, "epochs": 1},
-    inspector={"width": 4, "epochs": 1},
-)
-report = lambda *words: reports.append(words)
-with strategy.scope():
-    model = fit.fit_classifier(discs(), 2, SPEC, wanted, lambda *words: None).model
-    fit.fit_autoencoder(discs(), SPEC, wanted, report)
-    fit.fit_defect_detector(discs(), SPEC, wanted, wanted.defect_detector, report)
-logits = model.predict(discs().crops[:].astype("float32"), verbose=0)[:, :-1]
-right = logits.argmax(axis=1) == discs().labels
-print("on", strategy.num_replicas_in_sync, "right", right.mean(), "reports", len(reports))
-"""
+def test_a_classifier_gives_its_embedding_beside_its_logits():
+    model = networks.build_classifier(64, 3, ClassifierSettings(width=8))
+    crops = np.random.default_rng(1).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    logits, embeddings = networks.add_embedding_output(model).predict(crops, verbose=0)
+    weights, bias = model.get_layer("logits").get_weights()
+    assert logits == pytest.approx(model.predict(crops, verbose=0), abs=1e-5)
+    assert logits == pytest.approx(embeddings @ weights + bias, abs=1e-4)
 
 
-def test_networks_are_trained_unchanged_under_a_distribution_strategy():
-    """In a process of its own: devices are divided before anything is computed."""
-    done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout.split()
-    assert done[1] == "2" and float(done[3]) >= 0.95 and done[5] == "2"
+def test_layers_are_numbered_from_0_again():
+    names = []
+    for _ in range(2):
+        networks.reset_layer_names()
+        model = networks.build_classifier(64, 3, ClassifierSettings(width=8))
+        names.append([layer.name for layer in model.layers])
+    assert names[0] == names[1]
+
+
+def test_activations_are_rounded_to_256_levels_while_training():
+    values = keras.ops.convert_to_tensor(np.linspace(-1, 8, 2000, dtype=np.float32))
+    trained = np.array(networks.Relu6()(values, training=True))
+    used = np.array(networks.Relu6()(values, training=False))
+    assert (trained.min(), trained.max()) == (0, 6)
+    assert len(np.unique(trained)) == 256
+    assert len(np.unique(used)) > 1000
+    assert np.abs(trained - used).max() <= 6 / 255 / 2 + 1e-6
+
+
+def test_weights_that_are_not_there_are_named():
+    settings = ClassifierSettings(network="mobilenet-v2", weights="nowhere.h5")
+    with pytest.raises(InputError, match=r"nowhere\.h5 is no file"):
+        networks.check_weights(settings)
+    networks.check_weights(ClassifierSettings(weights="nowhere.h5"))  # separable takes none

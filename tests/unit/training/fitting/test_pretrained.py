@@ -1,4 +1,4 @@
-"""published: weights are fetched whole or not at all, and only once."""
+"""pretrained: weights are fetched whole or not at all, and only once."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

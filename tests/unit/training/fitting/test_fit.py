@@ -1,0 +1,85 @@
+"""fit: classes weigh alike, training stops in time, and finished work is not done again."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from coinsorter.training.samples.samples import FOREIGN_LABEL
+from tests.conftest import ROOT, needs_training
+from tests.unit.training.fitting.coloured import SPEC, make_coloured_samples, make_recipe
+
+needs_training()
+
+from coinsorter.training.fitting import fit
+
+QUICK = {"width": 4, "epochs": 2, "batch": 16}
+
+
+@pytest.fixture(scope="module")
+def coloured():
+    return make_coloured_samples()
+
+
+def test_classes_weigh_alike_however_many_crops_they_have():
+    labels = np.array([0] * 30 + [1] * 6 + [2] * 12)
+    weights = fit._balance_classes(labels, np.arange(48), 3)
+    assert [weights[labels == label].sum() for label in range(3)] == pytest.approx([16] * 3)
+
+
+def test_a_class_without_crops_is_no_error():
+    assert np.isfinite(fit._balance_classes(np.array([0, 0, 1]), np.arange(3), 3)).all()
+
+
+def test_foreign_objects_become_the_last_class(coloured):
+    labels = np.where(coloured.labels == 1, FOREIGN_LABEL, 0)
+    samples = coloured.select(coloured.labels >= 0)
+    object.__setattr__(samples, "labels", labels)
+    recipe = make_recipe(classifier={"width": 8, "epochs": 8, "batch": 8, "repeat": 4})
+    model = fit.fit_classifier(samples, 1, SPEC, recipe, lambda *_: None).model
+    logits = model.predict(samples.crops[:].astype(np.float32), verbose=0)
+    assert logits.shape == (48, 2)
+    assert ((logits.argmax(axis=1) == 1) == (labels == FOREIGN_LABEL)).mean() > 0.9
+
+
+def test_training_with_patience_is_judged_on_crops_that_it_does_not_see(coloured):
+    settings = QUICK | {"epochs": 40, "patience": 2, "held_back": 0.25, "learning_rate": 0.02}
+    reports = []
+    network = fit.fit_classifier(
+        coloured, 2, SPEC, make_recipe(classifier=settings), lambda *report: reports.append(report)
+    )
+    assert len(network.history) == len(reports) < 40  # it stops in time
+    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(network.history[0])
+
+
+def test_without_patience_all_crops_are_trained_on(coloured):
+    recipe = make_recipe(classifier=QUICK)
+    assert not fit._choose_validation(coloured, recipe.classifier, seed=1).any()
+    assert (
+        "val_loss" not in fit.fit_classifier(coloured, 2, SPEC, recipe, lambda *_: None).history[0]
+    )
+
+
+def test_what_was_trained_is_taken_from_the_disk(coloured, tmp_path):
+    recipe = make_recipe(autoencoder=QUICK | {"code": 8})
+    reports = []
+    first, again = (
+        fit.fit_autoencoder(
+            coloured, SPEC, recipe, lambda *report: reports.append(report), tmp_path
+        )
+        for _ in range(2)
+    )
+    assert len(reports) == 2  # the first time only
+    assert again.history == first.history
+    for one, other in zip(first.model.get_weights(), again.model.get_weights()):
+        assert (one == other).all()
+
+
+def test_networks_are_trained_unchanged_under_a_distribution_strategy():
+    program = "tests.unit.training.fitting.train_on_two_devices"
+    command = [sys.executable, "-m", program]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    replicas, accuracy, reports = done.stdout.split()
+    assert (replicas, reports) == ("2", "2")
+    assert float(accuracy) >= 0.95
