@@ -91,7 +91,7 @@ def test_without_photographs_and_without_kept_answers_nothing_is_calibrated(
     status, _, err = command("calibrate", out)
     assert (
         status == 66
-        and "name photographs to set its limits on" in only_line(err)
+        and "name photographs to set its thresholds on" in only_line(err)
         and (out / "bundle.yaml").read_bytes() == before
     )
 
