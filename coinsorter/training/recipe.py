@@ -26,8 +26,24 @@ class _Settings(BaseModel):
     )
 
 
+def _check_expression(expression: str) -> str:
+    try:
+        re.compile(expression)
+    except re.error as error:
+        raise ValueError(f"{expression!r} is no regular expression: {error}") from error
+    return expression
+
+
 Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
+Natural = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareBelow1 = Annotated[float, Field(ge=0, lt=1)]
+ShareBetween = Annotated[float, Field(gt=0, lt=1)]
+ShareToHalf = Annotated[float, Field(ge=0, le=0.5)]
+Channels = Annotated[int, Field(ge=4, le=128, multiple_of=4)]
+Expression = Annotated[str, AfterValidator(_check_expression)]
 
 
 class ImageCounts(_Settings):
@@ -38,9 +54,9 @@ class ImageCounts(_Settings):
     are none of the labels.
     """
 
-    genuine: Annotated[int, Field(ge=0)] = 0
-    foreign: Annotated[int, Field(ge=0)] = 300
-    held_out: Annotated[int, Field(ge=0)] = 0
+    genuine: Natural = 0
+    foreign: Natural = 300
+    held_out: Natural = 0
 
 
 class CropSettings(_Settings):
@@ -73,12 +89,12 @@ class ClassifierSettings(_Settings):
         "separable"
     )
     weights: str = "none"
-    width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 24
+    width: Channels = 24
     epochs: Count = 30
     batch: Count = 128
-    learning_rate: Rate = 0.002
+    learning_rate: Positive = 0.002
     repeat: Count = 1
-    patience: Annotated[int, Field(ge=0)] = 0
+    patience: Natural = 0
     validation_share: Annotated[float, Field(gt=0, lt=0.5, alias="held_back")] = 0.15
 
 
@@ -90,11 +106,11 @@ class AutoencoderSettings(_Settings):
     """
 
     network: Literal["squeezing", "conv-128"] = "squeezing"
-    width: Annotated[int, Field(ge=4, le=128, multiple_of=4)] = 16
+    width: Channels = 16
     code: Count = 64
     epochs: Count = 12
     batch: Count = 64
-    learning_rate: Rate = 0.002
+    learning_rate: Positive = 0.002
     repeat: Count = 1
 
 
@@ -116,7 +132,7 @@ class DefectDetectorSettings(_Settings):
     width: Annotated[int, Field(ge=4, le=64, multiple_of=4)] = 16
     epochs: Count = 20
     batch: Count = 64
-    learning_rate: Rate = 0.003
+    learning_rate: Positive = 0.003
     repeat: Count = 8
 
 
@@ -128,14 +144,14 @@ class AugmentSettings(_Settings):
     """
 
     zoom: Annotated[float, Field(ge=0, lt=0.5)] = 0.06
-    shift_px: Annotated[float, Field(ge=0)] = 0.8
-    brightness: Annotated[float, Field(ge=0, lt=1)] = 0.15
-    colour: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    blur_px: Annotated[float, Field(ge=0)] = 0.8
-    noise: Annotated[float, Field(ge=0)] = 4.0
-    cut_out: Annotated[float, Field(ge=0, le=1)] = 0.0
-    jpeg: Annotated[float, Field(ge=0, le=1)] = 0.0
+    shift_px: NotNegative = 0.8
+    brightness: ShareBelow1 = 0.15
+    colour: ShareBelow1 = 0.05
+    contrast: ShareBelow1 = 0.1
+    blur_px: NotNegative = 0.8
+    noise: NotNegative = 4.0
+    cut_out: Share = 0.0
+    jpeg: Share = 0.0
 
 
 class Budget(_Settings):
@@ -145,8 +161,8 @@ class Budget(_Settings):
     thresholds may reject.
     """
 
-    wrong: Annotated[float, Field(gt=0, lt=1)] = 1e-4
-    genuine_rejected: Annotated[float, Field(gt=0, lt=1)] = 0.005
+    wrong: ShareBetween = 1e-4
+    genuine_rejected: ShareBetween = 0.005
 
 
 class Margin(_Settings):
@@ -155,17 +171,9 @@ class Margin(_Settings):
     The light of another day moves shadows and glints. In the units of `records.Circle`.
     """
 
-    roundness: Annotated[float, Field(ge=0, le=0.5)] = 0.02
-    quality: Annotated[float, Field(ge=0, le=0.5)] = 0.03
-    off_patch: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-
-
-def _check_expression(expression: str) -> str:
-    try:
-        re.compile(expression)
-    except re.error as error:
-        raise ValueError(f"{expression!r} is no regular expression: {error}") from error
-    return expression
+    roundness: ShareToHalf = 0.02
+    quality: ShareToHalf = 0.03
+    off_patch: ShareToHalf = 0.05
 
 
 def _check_names(labels: list[Label]) -> list[Label]:
@@ -197,16 +205,16 @@ class Recipe(_Settings):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Natural = 1
     source: Literal["simulated", "frames", "crops"]
     labels: Annotated[list[Label], AfterValidator(_check_names)] = []
-    px_per_mm: Annotated[float, Field(gt=0)] = 4.0
+    px_per_mm: Positive = 4.0
     by_extent: bool = False
-    group_gap_s: Annotated[float, Field(gt=0)] = 40.0
-    same_coins: list[Annotated[str, AfterValidator(_check_expression)]] = []
-    group_pattern: Annotated[str, AfterValidator(_check_expression)] = ""
+    group_gap_s: Positive = 40.0
+    same_coins: list[Expression] = []
+    group_pattern: Expression = ""
     diameter_std: Annotated[float, Field(gt=0, lt=0.1, alias="diameter_spread")] = 0.012
-    hold_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    hold_out: ShareBetween = 0.25
     folds: Annotated[int, Field(ge=2, le=10)] | None = None
     max_folds: Count | None = Field(None, alias="asked")
     images: ImageCounts = Field(ImageCounts(), alias="pictures")

@@ -5,6 +5,7 @@ so that the machine need not. A classifier's outputs are logits.
 """
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def build_classifier(size_px: int, classes: int, settings: ClassifierSettings) -
     Raises InputError where its weights are missing.
     """
     crops = layers.Input((size_px, size_px, 3))
-    features = CLASSIFIERS[settings.network](_scale_input(crops), settings)
+    build = CLASSIFIERS[settings.network]
+    features = build(_scale_input(crops), settings)
     logits = layers.Dense(classes, name="logits")(features)
     return keras.Model(crops, logits, name="classifier")
 
@@ -77,8 +79,10 @@ def build_autoencoder(size_px: int, settings: AutoencoderSettings) -> keras.Mode
     What it knows of them passes through a code of a few numbers.
     """
     crops = layers.Input((size_px, size_px, 3))
-    copy = AUTOENCODERS[settings.network](_scale_input(crops), size_px, settings)
-    return keras.Model(crops, layers.Rescaling(HALF_RANGE, HALF_RANGE)(copy), name="autoencoder")
+    build = AUTOENCODERS[settings.network]
+    copy = build(_scale_input(crops), size_px, settings)
+    copy = layers.Rescaling(HALF_RANGE, HALF_RANGE)(copy)
+    return keras.Model(crops, copy, name="autoencoder")
 
 
 def build_defect_detector(size_px: int, settings: DefectDetectorSettings) -> keras.Model:
@@ -94,10 +98,11 @@ def build_defect_detector(size_px: int, settings: DefectDetectorSettings) -> ker
     eighths = _downsample(quarters, 3 * width)
     x = _downsample(eighths, 4 * width)
     for finer, channels in ((eighths, 3), (quarters, 2), (halves, 1)):
-        joined = layers.Concatenate()([layers.UpSampling2D(2)(x), finer])
-        x = _convolve(joined, channels * width, 3, 1)
-    # The name is in the bundle's file.
-    return keras.Model(crops, layers.Conv2D(1, 1)(x), name="inspector")
+        x = layers.UpSampling2D(2)(x)
+        x = layers.Concatenate()([x, finer])
+        x = _convolve(x, channels * width, 3, 1)
+    logits = layers.Conv2D(1, 1)(x)
+    return keras.Model(crops, logits, name="inspector")  # the name is in the bundle's file
 
 
 def _scale_input(crops: Tensor) -> Tensor:
@@ -122,7 +127,7 @@ def _build_separable(x: Tensor, settings: ClassifierSettings) -> Tensor:
     x = _convolve(x, settings.width, 3, 2)
     for channels, stride in SEPARABLE_LAYERS:
         x = _convolve_separably(x, int(channels * settings.width), stride)
-    return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    return _pool_features(x)
 
 
 def _build_two_conv(x: Tensor, settings: ClassifierSettings) -> Tensor:
@@ -130,7 +135,8 @@ def _build_two_conv(x: Tensor, settings: ClassifierSettings) -> Tensor:
     for channels in (32, 64):
         x = layers.Conv2D(channels, 4, activation="relu")(x)
         x = layers.MaxPooling2D(3)(x)
-    return layers.Dense(128, activation="relu")(layers.Flatten()(x))
+    x = layers.Flatten()(x)
+    return layers.Dense(128, activation="relu")(x)
 
 
 def _build_three_conv(x: Tensor, settings: ClassifierSettings) -> Tensor:
@@ -139,7 +145,9 @@ def _build_three_conv(x: Tensor, settings: ClassifierSettings) -> Tensor:
         x = layers.Conv2D(channels, 3, activation="relu")(x)
         x = layers.MaxPooling2D(2)(x)
     dropout = layers.Dropout(0.5)  # made before the dense layer: each draws a seed
-    return dropout(layers.Dense(256, activation="relu")(layers.Flatten()(x)))
+    x = layers.Flatten()(x)
+    x = layers.Dense(256, activation="relu")(x)
+    return dropout(x)
 
 
 def _build_mobilenet_v1(x: Tensor, settings: ClassifierSettings) -> Tensor:
@@ -150,7 +158,8 @@ def _build_mobilenet_v1(x: Tensor, settings: ClassifierSettings) -> Tensor:
             x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
         )
 
-    return _pool_features(_build_pretrained(settings, build)(x))
+    base = _build_pretrained(settings, build)
+    return _pool_features(base(x))
 
 
 def _build_mobilenet_v2(x: Tensor, settings: ClassifierSettings) -> Tensor:
@@ -161,11 +170,13 @@ def _build_mobilenet_v2(x: Tensor, settings: ClassifierSettings) -> Tensor:
             x.shape[1:], alpha=MOBILENET_V2_ALPHA, include_top=False, weights=weights
         )
 
-    return _pool_features(_build_pretrained(settings, build)(x))
+    base = _build_pretrained(settings, build)
+    return _pool_features(base(x))
 
 
 def _pool_features(x: Tensor) -> Tensor:
-    return layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    return layers.Dropout(0.2)(x)
 
 
 def _build_pretrained(
@@ -212,9 +223,10 @@ def _build_squeezing(x: Tensor, size_px: int, settings: AutoencoderSettings) -> 
     for channels in (1, 2, 3, 4):
         x = _convolve(x, channels * width, 4, 2)
     x = layers.Conv2D(settings.code, smallest)(x)
-    x = layers.Conv2D(smallest * smallest * 4 * width, 1)(x)
+    shape = (smallest, smallest, 4 * width)
+    x = layers.Conv2D(prod(shape), 1)(x)
     x = Relu6()(x)
-    x = layers.Reshape((smallest, smallest, 4 * width))(x)
+    x = layers.Reshape(shape)(x)
     for channels in (3, 2, 1):
         x = layers.UpSampling2D(2)(x)
         x = _convolve(x, channels * width, 3, 1)
@@ -229,8 +241,9 @@ def _build_conv_128(x: Tensor, size_px: int, settings: AutoencoderSettings) -> T
     for channels in (32, 64, 128):
         x = _convolve(x, channels, 3, 2)
     shape = x.shape[1:]
-    x = layers.Dense(256, activation="relu")(layers.Flatten()(x))
-    x = layers.Dense(shape[0] * shape[1] * shape[2], activation="relu")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(256, activation="relu")(x)
+    x = layers.Dense(prod(shape), activation="relu")(x)
     x = layers.Reshape(shape)(x)
     for channels in (64, 32):
         x = layers.Conv2DTranspose(channels, 3, strides=2, padding="same", use_bias=False)(x)
@@ -239,7 +252,8 @@ def _build_conv_128(x: Tensor, size_px: int, settings: AutoencoderSettings) -> T
 
 
 def _downsample(x: Tensor, channels: int) -> Tensor:
-    return _convolve(_convolve(x, channels, 3, 2), channels, 3, 1)
+    x = _convolve(x, channels, 3, 2)
+    return _convolve(x, channels, 3, 1)
 
 
 def _convolve(x: Tensor, channels: int, size: int, stride: int) -> Tensor:
@@ -253,7 +267,8 @@ def _convolve_separably(x: Tensor, channels: int, stride: int) -> Tensor:
 
 
 def _normalize(x: Tensor) -> Tensor:
-    return Relu6()(layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x))
+    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x)
+    return Relu6()(x)
 
 
 #: By `ClassifierSettings.network`: scaled crops -> what the last layer decides by.
