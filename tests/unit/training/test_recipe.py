@@ -1,4 +1,4 @@
-"""recipe: what is written is read with its bounds, kept by its keys, and changed by settings."""
+"""recipe: what is written is read within its bounds, dumped by its keys and changed by settings."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,8 +41,8 @@ def test_every_recipe_can_be_read(path):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_a_shipped_bundle_was_made_with_the_recipe_beside_it(path):
-    kept = bundle.load_bundle(path.with_suffix("")).manifest.recipe
-    assert Recipe.model_validate(kept) == load_recipe(path)
+    content = bundle.load_bundle(path.with_suffix("")).manifest.recipe
+    assert Recipe.model_validate(content) == load_recipe(path)
 
 
 def test_a_recipe_is_kept_by_the_keys_of_its_file():
@@ -64,14 +64,14 @@ def test_a_recipe_is_kept_by_the_keys_of_its_file():
     assert recipe.margin.quality == 0.2
     assert recipe.diameter_std == 0.02
     assert recipe.classifier.validation_share == 0.3
-    kept = recipe.to_dict()
-    assert kept["asked"] == 2
-    assert kept["pictures"]["foreign"] == 5
-    assert kept["inspector"]["epochs"] == 4
-    assert kept["slack"]["quality"] == 0.2
-    assert kept["diameter_spread"] == 0.02
-    assert kept["classifier"]["held_back"] == 0.3
-    assert Recipe.model_validate(kept) == recipe
+    content = recipe.to_dict()
+    assert content["asked"] == 2
+    assert content["pictures"]["foreign"] == 5
+    assert content["inspector"]["epochs"] == 4
+    assert content["slack"]["quality"] == 0.2
+    assert content["diameter_spread"] == 0.02
+    assert content["classifier"]["held_back"] == 0.3
+    assert Recipe.model_validate(content) == recipe
 
 
 def test_fields_may_be_written_by_their_names_too(write):

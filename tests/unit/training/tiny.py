@@ -44,4 +44,4 @@ def write_recipe(folder: Path, recipe: dict[str, Any]) -> Path:
 
 
 def ignore_steps(*_: Any) -> None:
-    """A progress report that nobody reads."""
+    """A progress report that does nothing."""

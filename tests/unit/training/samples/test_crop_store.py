@@ -1,4 +1,4 @@
-"""shelf: crops on the disk are the same as in memory, whatever is done with them."""
+"""crop_store: crops on the disk are the same as in memory, whatever is done with them."""
 
 import resource
 import tempfile
@@ -11,33 +11,32 @@ from hypothesis import strategies as st
 from coinsorter.errors import InputError
 from coinsorter.training.samples.crop_store import Crops, CropStore
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+CROPS = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
 
 
-def shelved(pictures: np.ndarray) -> Crops:
-    shelf = CropStore(8)
-    for picture in pictures:
-        shelf.add(picture)
-    return shelf.finish()
+def store_crops(arrays: np.ndarray) -> Crops:
+    store = CropStore(8)
+    for crop in arrays:
+        store.add(crop)
+    return store.finish()
 
 
 @given(st.lists(st.integers(0, 11), max_size=20), st.integers(0, 12))
 def test_crops_are_indexed_as_an_array_of_them_is(places, split):
-    crops = Crops.concatenate([shelved(PICTURES[:split]), Crops.wrap(PICTURES[split:])])
+    crops = Crops.concatenate([store_crops(CROPS[:split]), Crops.wrap(CROPS[split:])])
     index = np.array(places, int)
-    assert (
-        len(crops) == 12
-        and (crops[:] == PICTURES).all()
-        and (np.stack(list(crops)) == PICTURES).all()
-    )
-    assert (crops[index] == PICTURES[index]).all() and crops[index].shape == (len(places), 8, 8, 3)
-    assert (crops.take(index)[::-1] == PICTURES[index][::-1]).all()
-    assert all((crops[place] == PICTURES[place]).all() for place in places)
+    assert len(crops) == 12
+    assert (crops[:] == CROPS).all()
+    assert (np.stack(list(crops)) == CROPS).all()
+    assert (crops[index] == CROPS[index]).all()
+    assert crops[index].shape == (len(places), 8, 8, 3)
+    assert (crops.take(index)[::-1] == CROPS[index][::-1]).all()
+    assert all((crops[place] == CROPS[place]).all() for place in places)
 
 
 def test_a_place_beyond_the_last_is_an_error():
     with pytest.raises(IndexError):
-        shelved(PICTURES)[12]
+        store_crops(CROPS)[12]
 
 
 def test_a_disk_without_room_for_crops_is_named(monkeypatch):
@@ -51,7 +50,7 @@ def test_a_disk_without_room_for_crops_is_named(monkeypatch):
             InputError,
             match="/somewhere: cannot hold the coins' crops: File too large; free some space there",
         ):
-            shelved(np.repeat(PICTURES, 10, axis=0))
+            store_crops(np.repeat(CROPS, 10, axis=0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
