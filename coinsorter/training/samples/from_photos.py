@@ -76,7 +76,8 @@ def read_frames(
     InputError where folders and labels do not agree.
     """
     paths = list_labelled_images(folder, recipe)
-    _check_labels([folder], recipe, set(paths.values()))
+    labels_present = set(paths.values())
+    _check_labels([folder], recipe, labels_present)
     coins: list[_LocatedCoin] = []
     left_out: dict[str, str] = {}
     size = (0, 0)
@@ -84,13 +85,14 @@ def read_frames(
         pixels = read_image(path)
         circle = "unreadable" if pixels is None else _locate_in_frame(pixels, recipe)
         if pixels is not None and isinstance(circle, Circle):
+            height_px, width_px, _ = pixels.shape
+            size = (width_px, height_px)
             coins.append(_LocatedCoin(label, path, circle, circle))
-            size = (pixels.shape[1], pixels.shape[0])
         else:
             left_out[str(path)] = str(circle)
         report(number + 1)
-    bursts = np.array(number_bursts([coin.path for coin in coins], recipe.group_gap_s))
-    return _cut_from_frames(coins, size, bursts, recipe, left_out, bundle)
+    bursts = number_bursts([coin.path for coin in coins], recipe.group_gap_s)
+    return _cut_from_frames(coins, size, np.array(bursts), recipe, left_out, bundle)
 
 
 def read_dataset(
@@ -142,7 +144,10 @@ def read_crops(
         report(number + 1)
     _check_located(coins, recipe)
     circles = tuple(coin.circle for coin in coins)
-    spec = bundle.crop if bundle else recipe.make_crop_spec(_measure_surround(circles), 0.0)
+    if bundle:
+        spec = bundle.crop
+    else:
+        spec = recipe.make_crop_spec(_measure_surround(circles), largest_mm=0.0)
     samples = Samples(
         crops=_cut_crops(coins, np.zeros(len(coins)), spec),
         labels=_number_labels(coins, recipe),
@@ -166,12 +171,14 @@ def read_anomalies(
     store = CropStore(coins.spec.size_px)
     for number, path in enumerate(list_images(folder)):
         pixels = read_image(path)
-        circle = None if pixels is None else _locate_anomaly(pixels, recipe, coins.spec)
-        if pixels is not None and isinstance(circle, Circle):
+        report(number + 1)
+        if pixels is None:
+            continue
+        circle = _locate_anomaly(pixels, recipe, coins.spec)
+        if isinstance(circle, Circle):
             diameter_mm = coins.plane.measure_diameter_mm(circle)
             circles.append(circle)
             store.add(cut_crop(pixels, circle, diameter_mm, coins.spec))
-        report(number + 1)
     if not circles:
         raise InputError(
             f"{folder}: nothing round is in any of its images; --anomalies are images like the "
@@ -252,7 +259,8 @@ def select_rows(dataset: Dataset, recipe: Recipe) -> list[Row]:
 
 
 def _check_labels(folders: Sequence[Path], recipe: Recipe, present: set[str]) -> None:
-    missing = sorted({label.name for label in recipe.labels} - present)
+    expected = {label.name for label in recipe.labels}
+    missing = sorted(expected - present)
     if missing:
         raise InputError(
             f"{', '.join(map(str, folders))}: no images in folders named {', '.join(missing)}; "
@@ -328,7 +336,9 @@ def _check_size(size: tuple[int, int], bundle: Bundle) -> None:
 
 
 def _check_located(coins: list[_LocatedCoin], recipe: Recipe) -> None:
-    missing = sorted({label.name for label in recipe.labels} - {coin.label for coin in coins})
+    expected = {label.name for label in recipe.labels}
+    located = {coin.label for coin in coins}
+    missing = sorted(expected - located)
     if missing:
         raise InputError(
             f"label {', '.join(missing)}: no coin was found in any of its images; look at "
@@ -344,7 +354,8 @@ def _number_labels(coins: list[_LocatedCoin], recipe: Recipe) -> np.ndarray:
 
 def _measure_surround(circles: tuple[Circle, ...]) -> tuple[float, float, float]:
     """The belt around the typical coin, in one grey 0..255: all crops are brought to it."""
-    grey = round(float(np.median([circle.surround for circle in circles])), 1)
+    surrounds = [circle.surround for circle in circles]
+    grey = round(float(np.median(surrounds)), 1)
     return (grey, grey, grey)
 
 
@@ -355,8 +366,9 @@ def _follow_diameters(
 
     The view's scale is followed from coin to coin, in the order taken.
     """
-    measured_mm = np.array([plane.measure_diameter_mm(circle) for circle in circles])
-    diameter_std = mad_std(measured_mm / nominal_mm, center=1.0)
+    measured_mm = [plane.measure_diameter_mm(circle) for circle in circles]
+    ratios = np.array(measured_mm) / nominal_mm
+    diameter_std = mad_std(ratios, center=1.0)
     follower = ScaleFollower(plane, max(diameter_std, MIN_DIAMETER_STD))
     diameters_mm = []
     for circle, diameter_mm in zip(circles, nominal_mm):

@@ -76,7 +76,8 @@ class Samples:
 def make_empty_samples(spec: CropSpec) -> Samples:
     """No samples, of crops of the right size."""
     crops = np.empty((0, spec.size_px, spec.size_px, 3), np.uint8)
-    return Samples(Crops.wrap(crops), np.empty(0, int), (), np.empty(0), np.empty(0, int))
+    nothing = np.empty(0, int)
+    return Samples(Crops.wrap(crops), nothing, (), np.empty(0), nothing)
 
 
 def deal_folds(samples: Samples, count: int, rng: Generator) -> np.ndarray:
@@ -88,7 +89,8 @@ def deal_folds(samples: Samples, count: int, rng: Generator) -> np.ndarray:
     folds = np.zeros(len(samples), int)
     for label in np.unique(samples.labels):
         groups, counts = _count_groups(samples, label)
-        order = np.lexsort((rng.random(len(groups)), -counts))
+        ties = rng.random(len(groups))
+        order = np.lexsort((ties, -counts))
         loads = rng.random(count)  # a fraction each: of two equally filled folds, either
         for group, size in zip(groups[order], counts[order]):
             fold = int(loads.argmin())
@@ -98,7 +100,8 @@ def deal_folds(samples: Samples, count: int, rng: Generator) -> np.ndarray:
 
 
 def _count_groups(samples: Samples, label: int) -> tuple[np.ndarray, np.ndarray]:
-    groups, counts = np.unique(samples.groups[samples.labels == label], return_counts=True)
+    is_of_label = samples.labels == label
+    groups, counts = np.unique(samples.groups[is_of_label], return_counts=True)
     if len(groups) < 2:
         raise InputError(
             f"label {label}: all its images are one burst; at least two are needed, to train on "
@@ -127,7 +130,9 @@ def _choose_share(counts: np.ndarray, share: float, rng: Generator) -> list[int]
     chosen: list[int] = []
     for group in rng.permutation(len(counts)).tolist():
         total = counts[chosen].sum()
-        is_nearer = abs(total + counts[group] - wanted) < abs(total - wanted)
-        if is_nearer and len(chosen) < len(counts) - 1:
+        error_without = abs(total - wanted)
+        error_with = abs(total + counts[group] - wanted)
+        leaves_one = len(chosen) < len(counts) - 1
+        if leaves_one and error_with < error_without:
             chosen.append(group)
     return chosen or [int(counts.argmin())]
