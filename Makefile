@@ -9,12 +9,13 @@ SEEDS ?= 1 2 3 4 5
 APT ?= yes
 TESTS ?= tests benchmarks
 
-.PHONY: help demo train test test-core lint format coverage docs arm64 bars crowns clean install rollback uninstall
+.PHONY: help demo train test unit test-core lint format coverage docs arm64 bars crowns clean install rollback uninstall
 
 help:
 	@echo "make demo [COINS=300 SEED=1]   a simulated machine sorts, from a fresh checkout to a picture"
 	@echo "make train                     adds what training needs (some 2 GB); then use coinsorter-train"
 	@echo "make test                      every test; those that need what is not here say so"
+	@echo "make unit                      the machine's unit tests alone, on two cores: in two minutes"
 	@echo "make test-core                 the machine's tests without training's packages: on Python 3.11 with tflite-runtime alone"
 	@echo "make lint                      ruff, its formatting, and mypy: prints nothing where all is well"
 	@echo "make format                    formats the code and mends what can be mended by machine"
@@ -35,6 +36,9 @@ train: $(VENV)/.train
 
 test: $(VENV)/.test
 	$(VENV)/bin/python -m pytest $(TESTS)
+
+unit: $(VENV)/.lint
+	$(VENV)/bin/python -m pytest --quiet -n 2 --dist loadfile --ignore tests/unit/training tests/unit
 
 test-core: $(CORE)/.test
 	$(CORE)/bin/python -m pytest $(TESTS)

@@ -66,7 +66,7 @@ def decode_image(content: bytes) -> np.ndarray | None:
 def encode_image(pixels: np.ndarray, suffix: str, options: Sequence[int] = ()) -> bytes:
     """The content of an image file of the kind that `suffix` names, such as ".png".
 
-    pixels: uint8 (h, w, 3) RGB. options: OpenCV's IMWRITE_ numbers and their values, in turn.
+    pixels: uint8 (h, w, 3) RGB. options: OpenCV's `IMWRITE_` numbers and their values, in turn.
     Raises InputError where OpenCV writes no such files.
     """
     bgr = np.ascontiguousarray(pixels[..., ::-1])

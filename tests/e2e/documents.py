@@ -60,6 +60,7 @@ ELSEWHERE = {
     r"make help$": ("Makefile", "help:"),
     r"make train$": ("Makefile", "$(VENV)/.test: $(VENV)/.train"),
     r"make test-core$": (".ci/run", "make test-core"),
+    r"make unit$": ("Makefile", "tests/unit"),
     r"make coverage$": ("Makefile", "--cov"),
     r"make format$": ("Makefile", "ruff format"),
     r"make bars$": ("Makefile", "benchmarks.bars"),

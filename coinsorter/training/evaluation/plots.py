@@ -494,7 +494,7 @@ def plot_damage_examples(examples: Mapping[str, tuple[np.ndarray, np.ndarray]]) 
 def plot_training_curves(histories: Mapping[str, list[dict[str, float]]]) -> Figure:
     """Loss and accuracy of each network, epoch by epoch.
 
-    histories: by network, the figures of each epoch by name; a name that begins with "val_" is
+    histories: by network, the figures of each epoch by name; a name that begins with `val_` is
     that of held-out crops.
     """
     panels = [

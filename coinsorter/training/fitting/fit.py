@@ -52,7 +52,7 @@ DEFECT_DETECTOR_STREAM = 8
 class FittedNetwork:
     """A trained network and its figures after each epoch.
 
-    history: the loss, and of a classifier the accuracy; of validation crops under val_... names.
+    history: the loss, and of a classifier the accuracy; of validation crops under `val_` names.
     """
 
     model: keras.Model
