@@ -7,6 +7,7 @@ import jinja2
 import numpy as np
 
 from coinsorter import __version__
+from coinsorter.images import encode_image
 
 JPEG_QUALITY = 88
 
@@ -39,12 +40,10 @@ def jpeg_uri(rgb: np.ndarray, max_height_px: int) -> str:
     if height > max_height_px:
         size = (max(1, round(width * max_height_px / height)), max_height_px)
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    encoded = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
+    encoded = encode_image(rgb, ".jpg", (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
 
 
 def encode_png(rgb: np.ndarray) -> bytes:
     """An image, uint8 (h, w, 3) RGB, as a PNG file's content."""
-    bgr = np.ascontiguousarray(rgb[..., ::-1])
-    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
+    return encode_image(rgb, ".png", (cv2.IMWRITE_PNG_COMPRESSION, 9))

@@ -6,9 +6,11 @@ that no network saw, and the bundle is written whole.
 
 import hashlib
 import importlib.metadata
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from coinsorter.recognition.bundle import (
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.relief import Reliefs
 from coinsorter.recognition.runtime import pick_runtime
+from coinsorter.training import html_report
+from coinsorter.training.evaluation import plots
 from coinsorter.training.export import quantize
 from coinsorter.training.export.bundle_writer import (
     BundleContents,
@@ -47,6 +51,7 @@ from coinsorter.training.thresholds.heldout import (
     join_in_order,
     make_golden,
 )
+from coinsorter.training.thresholds.heldout_store import save_heldout
 from coinsorter.vision.scale import ScalePlane
 
 #: Crops that the ranges of int8 are taken from.
@@ -393,14 +398,29 @@ def _collect_contents(
     relief_weight = content["fusion"]["relief_weight"]
     golden = make_golden(trained.classifier, _choose_golden_crops(simulated), relief_weight)
     bundle = trained.classifier.bundle
+    histories = {Path(name).stem: network.history for name, network in trained.fitted.items()}
     return BundleContents(
         models=trained.models,
         golden=golden,
         reliefs=bundle.reliefs,
         embedding_stats=bundle.embedding_stats,
-        histories={Path(name).stem: network.history for name, network in trained.fitted.items()},
-        heldout=heldout,
+        write_more=partial(_write_for_people, histories=histories, heldout=heldout),
     )
+
+
+def _write_for_people(
+    folder: Path,
+    histories: dict[str, Any],
+    heldout: tuple[Samples, HeldOutSets] | None,
+) -> None:
+    """Writes how the training went, and the evidence on held-out coins; no machine reads them."""
+    training = folder / "training"
+    training.mkdir()
+    (training / "history.json").write_text(json.dumps(histories, indent=1))
+    curves = html_report.encode_png(plots.plot_training_curves(histories))
+    (training / "curves.png").write_bytes(curves)
+    if heldout:
+        save_heldout(folder, *heldout)
 
 
 def _choose_golden_crops(samples: Samples) -> np.ndarray:

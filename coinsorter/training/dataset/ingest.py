@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import cv2
 import numpy as np
 
+from coinsorter.images import encode_image
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import IMAGES, Row, circle_fields, hash_file
 from coinsorter.training.dataset.quality import CoinImage, ExpectedCoins, Rejection
@@ -158,7 +158,6 @@ def hash_bytes(content: bytes | None) -> str:
 def write_png(path: Path, pixels: np.ndarray) -> str:
     """Writes uint8 (h, w, 3) RGB as a PNG; returns the file's SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    content = cv2.imencode(".png", bgr)[1].tobytes()
+    content = encode_image(pixels, ".png")
     path.write_bytes(content)
     return hash_bytes(content)

@@ -1,7 +1,7 @@
 """Networks, and what else a bundle knows -> its folder, whole or not at all."""
 
 import hashlib
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,6 @@ from coinsorter.recognition.bundle import (
 )
 from coinsorter.recognition.embedding import EmbeddingStats
 from coinsorter.recognition.relief import Reliefs
-from coinsorter.training import html_report
-from coinsorter.training.evaluation import plots
-from coinsorter.training.samples.samples import Samples
-from coinsorter.training.thresholds.heldout import HeldOutSets
-from coinsorter.training.thresholds.heldout_store import save_heldout
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
@@ -48,16 +43,15 @@ class BundleContents:
 
     models: contents of the .tflite files, by file name.
     reliefs, embedding_stats: None where the bundle has none.
-    histories: how the training went, epoch by epoch, by network; for people only.
-    heldout: the held-out coins and the evidence on them; None for simulated coins.
+    write_more: writes what no machine reads into the folder: how the training went, and the
+    evidence on held-out coins.
     """
 
     models: dict[str, bytes]
     golden: Golden
     reliefs: Reliefs | None
     embedding_stats: EmbeddingStats | None
-    histories: dict[str, Any]
-    heldout: tuple[Samples, HeldOutSets] | None = None
+    write_more: Callable[[Path], None]
 
 
 def write_bundle(out: Path, manifest: dict[str, Any], contents: BundleContents) -> Manifest:
@@ -78,9 +72,7 @@ def write_bundle(out: Path, manifest: dict[str, Any], contents: BundleContents) 
         if contents.embedding_stats:
             digests[EMBEDDING] = _write_arrays(folder / EMBEDDING, vars(contents.embedding_stats))
         manifest["files"] = digests
-        _write_histories(folder / "training", contents.histories)
-        if contents.heldout:
-            save_heldout(folder, *contents.heldout)
+        contents.write_more(folder)
         return write_manifest(folder, manifest)
 
 
@@ -146,11 +138,3 @@ def _write_arrays(path: Path, arrays: dict[str, Any]) -> str:
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _write_histories(folder: Path, histories: dict[str, Any]) -> None:
-    """How the training went, as numbers and as a drawing: no machine reads it."""
-    folder.mkdir()
-    (folder / "history.json").write_text(json.dumps(histories, indent=1))
-    curves = html_report.encode_png(plots.plot_training_curves(histories))
-    (folder / "curves.png").write_bytes(curves)

@@ -1,11 +1,11 @@
 """Weights trained on ImageNet and published with Keras: fetched once, kept where Keras does."""
 
 import shutil
-import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+from coinsorter.atomic import replace_file
 from coinsorter.errors import InputError
 
 #: Where Keras publishes them.
@@ -45,12 +45,10 @@ def fetch_weights(network: str, base_url: str = BASE_URL) -> Path:
 def _download(url: str, path: Path) -> None:
     """Saves a file beside its place first: a broken transfer leaves no half file there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent) as spare:
-        part = Path(spare) / path.name
+    with replace_file(path) as part:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
             shutil.copyfileobj(answer, file)
             expected_bytes = int(answer.headers.get("Content-Length", file.tell()))
         saved_bytes = part.stat().st_size
         if saved_bytes != expected_bytes:
             raise OSError(f"broke off after {saved_bytes} of {expected_bytes} bytes")
-        part.replace(path)
