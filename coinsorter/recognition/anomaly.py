@@ -39,7 +39,8 @@ def score_anomaly(parts: AnomalyParts, scale: AnomalyScale, fusion: Fusion) -> f
     """
     if not parts.reconstruction_error > 0:
         return inf
-    z_error = _standardise(log(parts.reconstruction_error), scale)
+    log_error = log(parts.reconstruction_error)
+    z_error = _standardise(log_error, scale)
     total = fusion.reconstruction_weight * abs(z_error)
     if fusion.similarity_weight and scale.similarity:
         z_similarity = _standardise(parts.similarity, scale.similarity)
@@ -62,17 +63,19 @@ def score_anomaly_array(
     scale: AnomalyScale,
     fusion: Fusion,
 ) -> np.ndarray:
-    """The anomaly scores of n coins taken for one label, float64 (n,), each as of one coin.
+    """The anomaly scores of n coins that are all taken for one label: float64 (n,).
 
     All arrays: (n,), the fields of `AnomalyParts`.
     """
     columns = (reconstruction_errors, similarities, defect_logits, distances)
-    coins = zip(*(column.tolist() for column in columns))
-    return np.array([score_anomaly(AnomalyParts(*coin), scale, fusion) for coin in coins])
+    rows = zip(*(column.tolist() for column in columns))
+    coins = (AnomalyParts(*row) for row in rows)
+    scores = [score_anomaly(coin, scale, fusion) for coin in coins]
+    return np.array(scores)
 
 
 def log_distance(distance: float) -> float:
-    """The natural logarithm of an embedding's distance, at least of MIN_DISTANCE; NaN of NaN."""
+    """The logarithm of an embedding's distance, at least that of MIN_DISTANCE; NaN of NaN."""
     return log(max(distance, MIN_DISTANCE))
 
 

@@ -80,9 +80,7 @@ class Classifier:
         self._names = [label.name for label in labels]
         self._nominal_mm = [label.diameter_mm for label in labels]
         self._no_evidence = np.zeros(len(labels), np.float32)
-        self._half_mask = cv2.resize(
-            mask_coin(bundle.crop), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST
-        )
+        self._half_mask = _halve_mask(mask_coin(bundle.crop))
 
     def classify(self, coin: Coin, time_left: Callable[[], bool] = lambda: True) -> Verdict:
         """What the coin is, from as many of its crops as there is time for.
@@ -102,10 +100,17 @@ class Classifier:
 
     def gather_evidence(self, crop: np.ndarray) -> Evidence:
         """What networks and relief say of one crop, uint8 (n, n, 3) RGB."""
-        similarity = self._matcher.compare(crop) if self._matcher else self._no_evidence
+        similarity = self._no_evidence
+        if self._matcher:
+            similarity = self._matcher.compare(crop)
         logits, distances = self._run_classifier(crop)
-        error = self._measure_reconstruction(crop)
-        return Evidence(logits, similarity, error, self._measure_defects(crop), distances)
+        return Evidence(
+            logits=logits,
+            similarity=similarity,
+            reconstruction_error=self._measure_reconstruction(crop),
+            defect_logit=self._measure_defects(crop),
+            distances=distances,
+        )
 
     def combine_logits(self, evidence: Evidence) -> np.ndarray:
         """Classifier and relief together: float32 (labels + 1,)."""
@@ -120,7 +125,8 @@ class Classifier:
         diameter_mm: NaN where it is unknown. scale_sem: relative standard error of the view's
         scale where the coin lay.
         """
-        posteriors = self.compute_posteriors(self.combine_logits(evidence), diameter_mm, scale_sem)
+        logits = self.combine_logits(evidence)
+        posteriors = self.compute_posteriors(logits, diameter_mm, scale_sem)
         probabilities = tuple(exp(log_p) for log_p in posteriors.fused[:-1])
         best, second = _rank_two(probabilities)
         return Verdict(
@@ -147,7 +153,9 @@ class Classifier:
 
         Only for bundles whose classifier has an embedding as its second output.
         """
-        return self._average_turns(1, self._classifier(rotate_quarters(crop, self._turns)))
+        turns = rotate_quarters(crop, self._turns)
+        outputs = self._classifier(turns)
+        return self._average_turns(1, outputs)
 
     @property
     def parts(self) -> dict[str, Callable[[np.ndarray], Any]]:
@@ -178,11 +186,14 @@ class Classifier:
 
     def _check_golden_crop(self, number: int, evidence: Evidence) -> None:
         golden = self.bundle.golden
-        logits = np.abs(self.combine_logits(evidence) - golden.logits[number]).max()
-        error = abs(evidence.reconstruction_error / golden.reconstruction_errors[number] - 1)
+        combined = self.combine_logits(evidence)
+        logits = np.abs(combined - golden.logits[number]).max()
+        error_ratio = evidence.reconstruction_error / golden.reconstruction_errors[number]
+        error = abs(error_ratio - 1)
         defect = abs(evidence.defect_logit - golden.defect_logits[number])
-        nearest = max(golden.distances[number].min(), MIN_GOLDEN_DISTANCE)
-        distance = np.abs(evidence.distances - golden.distances[number]).max() / nearest
+        distances = golden.distances[number]
+        nearest = max(distances.min(), MIN_GOLDEN_DISTANCE)
+        distance = np.abs(evidence.distances - distances).max() / nearest
         is_same = (
             logits <= MAX_GOLDEN_LOGIT_DIFFERENCE
             and error <= MAX_GOLDEN_ERROR_CHANGE
@@ -198,11 +209,13 @@ class Classifier:
 
     def _run_classifier(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits and distances of a crop, averaged over the turns."""
-        outputs = self._classifier(rotate_quarters(crop, self._turns))
+        turns = rotate_quarters(crop, self._turns)
+        outputs = self._classifier(turns)
         logits = self._average_turns(0, outputs)
         if self._distances is None:
             return logits, self._no_evidence
-        return logits, self._distances.measure(self._average_turns(1, outputs))
+        embedding = self._average_turns(1, outputs)
+        return logits, self._distances.measure(embedding)
 
     def _average_turns(self, number: int, outputs: list[np.ndarray]) -> np.ndarray:
         mean = outputs[number].mean(axis=0, dtype=np.float32)
@@ -210,19 +223,23 @@ class Classifier:
 
     def _measure_reconstruction(self, crop: np.ndarray) -> float:
         """The autoencoder's mean squared error over the coin's pixels."""
-        copy = self._autoencoder.dequantize(0, self._autoencoder(crop[None])[0][0])
+        (outputs,) = self._autoencoder(crop[None])
+        copy = self._autoencoder.dequantize(0, outputs[0])
         original = halve(crop).astype(np.float32)
         squares = cv2.norm(original, copy, cv2.NORM_L2SQR, self._half_mask)
-        return squares / (3 * cv2.countNonZero(self._half_mask))
+        pixels = cv2.countNonZero(self._half_mask)
+        return squares / (3 * pixels)
 
     def _measure_defects(self, crop: np.ndarray) -> float:
         """The mean of the defect map's highest logits; 0 without a defect detector."""
         if self._defect_detector is None:
             return 0.0
-        defect_map = self._defect_detector(crop[None])[0].reshape(-1)
+        (outputs,) = self._defect_detector(crop[None])
+        defect_map = outputs.reshape(-1)
         count = count_worst_pixels(len(defect_map))
         worst = np.partition(defect_map, -count)[-count:]
-        return float(self._defect_detector.dequantize(0, worst.mean(dtype=np.float32)))
+        mean = worst.mean(dtype=np.float32)
+        return float(self._defect_detector.dequantize(0, mean))
 
     def _score_anomaly(self, evidence: Evidence, label: int) -> float:
         parts = AnomalyParts(
@@ -232,7 +249,8 @@ class Classifier:
             float(evidence.distances[label]),
         )
         manifest = self.bundle.manifest
-        return score_anomaly(parts, manifest.anomaly[self._names[label]], manifest.fusion)
+        scale = manifest.anomaly[self._names[label]]
+        return score_anomaly(parts, scale, manifest.fusion)
 
     def _load_network(self, name: str, model: bytes, batch: int, threads: int) -> Network:
         try:
@@ -271,6 +289,11 @@ def average_evidence(evidence: Sequence[Evidence]) -> Evidence:
         return sum(getattr(one, name) for one in evidence) / len(evidence)
 
     return Evidence(*(average(field.name) for field in fields(Evidence)))
+
+
+def _halve_mask(mask: np.ndarray) -> np.ndarray:
+    """A mask at the size that the autoencoder works at, without values in between."""
+    return cv2.resize(mask, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_NEAREST)
 
 
 def _rank_two(probabilities: Sequence[float]) -> tuple[int, int]:

@@ -77,10 +77,10 @@ def compute_log_posterior_array(
     logits: (n, labels + 1). diameters_mm, scale_sems: (n,). See `compute_log_posteriors`.
     """
     coins = zip(logits.tolist(), diameters_mm.tolist(), scale_sems.tolist())
-    rows = [
-        compute_log_posteriors(own_logits, diameter_mm, sem, nominal_mm, fusion).fused
-        for own_logits, diameter_mm, sem in coins
-    ]
+    rows = []
+    for own_logits, diameter_mm, sem in coins:
+        posteriors = compute_log_posteriors(own_logits, diameter_mm, sem, nominal_mm, fusion)
+        rows.append(posteriors.fused)
     return np.array(rows).reshape(logits.shape)
 
 
@@ -94,12 +94,15 @@ def compute_diameter_log_likelihoods(
     """
     scale = hypot(fusion.diameter_std, scale_sem)
     freedom = fusion.degrees_of_freedom
-    peak = lgamma((freedom + 1) / 2) - lgamma(freedom / 2) - 0.5 * log(freedom * pi) - log(scale)
+    power = (freedom + 1) / 2
+    peak = lgamma(power) - lgamma(freedom / 2) - 0.5 * log(freedom * pi) - log(scale)
     likelihoods = []
     for nominal in nominal_mm:
-        z = (diameter_mm / nominal - 1) / scale
-        likelihoods.append(peak - (freedom + 1) / 2 * log1p(z * z / freedom))
-    return [*likelihoods, -log(FOREIGN_DIAMETER_RANGE)]
+        error = diameter_mm / nominal - 1
+        z = error / scale
+        likelihoods.append(peak - power * log1p(z * z / freedom))
+    none_of_these = -log(FOREIGN_DIAMETER_RANGE)
+    return [*likelihoods, none_of_these]
 
 
 def log_softmax(values: Sequence[float]) -> list[float]:
@@ -108,5 +111,6 @@ def log_softmax(values: Sequence[float]) -> list[float]:
     In plain Python: for the few numbers of a coin it takes a third of NumPy's time.
     """
     top = max(values)
-    total = top + log(sum(exp(value - top) for value in values))
+    shares = (exp(value - top) for value in values)
+    total = top + log(sum(shares))
     return [value - total for value in values]

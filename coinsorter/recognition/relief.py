@@ -51,8 +51,10 @@ MATCHED_ANGLES = 64
 
 #: Columns that the grid goes on for beyond a full turn on both sides, for the filters.
 _WRAP = 8
+_MIN_STRENGTH_SQUARED = np.float32(MIN_STRENGTH**2)
 #: Added to squared gradients, so that none is 0.
 _MIN_SQUARE = np.float32(1e-9)
+_MAX_STRENGTH = np.float32(MAX_GRADIENT)
 #: Norm that smaller ones are taken for: a blank crop has no edges.
 _MIN_NORM = 1e-9
 
@@ -83,34 +85,45 @@ class ReliefMatcher:
         self._projection = known.projection
         self._spec = spec
         order = np.argsort(known.labels, kind="stable")
-        self._ends = np.searchsorted(known.labels[order], np.arange(labels + 1))
-        spectra = known.step * known.spectra[order].astype(np.float32)
+        ordered_labels = known.labels[order]
+        self._ends = np.searchsorted(ordered_labels, np.arange(labels + 1))
+        steps = known.spectra[order].astype(np.float32)
+        spectra = known.step * steps
         # (coin, dimension, frequency, part) -> (frequency, part and dimension, coin)
         by_frequency = spectra.transpose(2, 3, 1, 0)
         shape = (FREQUENCIES, 2 * DIMENSIONS, len(order))
-        self._known = np.ascontiguousarray(by_frequency.reshape(shape))
+        by_frequency = by_frequency.reshape(shape)
+        self._known = np.ascontiguousarray(by_frequency)
 
     def compare(self, crop: np.ndarray) -> np.ndarray:
         """How similar a crop is to each label's nearest known coins: cosines, float32 (labels,).
 
         crop: uint8 (n, n, 3). Labels without known coins get 0.
         """
-        similarity = self._compare_known(crop)
-        own = zip(self._ends[:-1], self._ends[1:])
-        return np.array([_average_nearest(similarity[i:j]) for i, j in own], np.float32)
+        cosines = self._compare_known(crop)
+        starts = self._ends[:-1]
+        ends = self._ends[1:]
+        nearest = []
+        for start, end in zip(starts, ends):
+            own = cosines[start:end]
+            nearest.append(_average_nearest(own))
+        return np.array(nearest, np.float32)
 
     def _compare_known(self, crop: np.ndarray) -> np.ndarray:
         """The greatest cosine over all rotations, for each known coin: float32 (n,)."""
-        spectrum = compute_spectra(compute_edges(crop, self._spec), self._projection).T
+        edges = compute_edges(crop, self._spec)
+        spectrum = compute_spectra(edges, self._projection).T
         real = spectrum.real
         imaginary = spectrum.imag
         # Products with the conjugate of each known coin's: (frequency, part, coin).
         real_row = np.concatenate((real, imaginary), 1)
         imaginary_row = np.concatenate((imaginary, -real), 1)
         rows = np.stack((real_row, imaginary_row), 1)
-        products = np.matmul(rows, self._known).reshape(2 * FREQUENCIES, -1)
-        cosines: np.ndarray = (_ROTATIONS @ products).max(axis=0)
-        return cosines
+        products = np.matmul(rows, self._known)
+        products = products.reshape(2 * FREQUENCIES, -1)
+        cosines: np.ndarray = _ROTATIONS @ products
+        best: np.ndarray = cosines.max(axis=0)
+        return best
 
 
 def compute_relief_logits(similarities: np.ndarray) -> np.ndarray:
@@ -119,8 +132,10 @@ def compute_relief_logits(similarities: np.ndarray) -> np.ndarray:
     similarities: (..., labels). Their mean is taken off: a coin that is equally similar to all
     labels says nothing.
     """
-    centred = similarities - similarities.mean(axis=-1, keepdims=True)
-    return np.concatenate([centred, np.zeros_like(centred[..., :1])], axis=-1)
+    mean = similarities.mean(axis=-1, keepdims=True)
+    centred = similarities - mean
+    none_of_these = np.zeros_like(mean)
+    return np.concatenate([centred, none_of_these], axis=-1)
 
 
 def compute_edges(crop: np.ndarray, spec: CropSpec) -> np.ndarray:
@@ -128,20 +143,14 @@ def compute_edges(crop: np.ndarray, spec: CropSpec) -> np.ndarray:
 
     crop: uint8 (n, n, 3).
     """
-    along, outward = _compute_gradients(_unwrap(crop, spec))
-    squares = along * along + outward * outward + _MIN_SQUARE
-    strength = cv2.sqrt(squares)
-    share = np.minimum(strength, np.float32(MAX_GRADIENT)) / squares
-    channels = (
-        share * squares,
-        share * (along * along - outward * outward),
-        share * (2 * along * outward),
-    )
-    edges = np.stack(channels)
-    edges = (edges - edges.mean(axis=(1, 2), keepdims=True)) * _ROOT_AREAS
-    norm = max(float(np.linalg.norm(edges)), _MIN_NORM)
-    flat: np.ndarray = (edges / norm).reshape(-1, ANGLES)
-    return flat
+    unwrapped = _unwrap(crop, spec)
+    along, outward = _compute_gradients(unwrapped)
+    channels = _double_angles(along, outward)
+    mean = channels.mean(axis=(1, 2), keepdims=True)
+    weighed = (channels - mean) * _ROOT_AREAS
+    norm = float(np.linalg.norm(weighed))
+    edges: np.ndarray = weighed / max(norm, _MIN_NORM)
+    return edges.reshape(-1, ANGLES)
 
 
 def compute_spectra(edges: np.ndarray, projection: np.ndarray) -> np.ndarray:
@@ -152,19 +161,35 @@ def compute_spectra(edges: np.ndarray, projection: np.ndarray) -> np.ndarray:
 
 def _unwrap(crop: np.ndarray, spec: CropSpec) -> np.ndarray:
     """The crop's log grey levels on the polar grid: float32 (RADII, ANGLES + 2 * _WRAP)."""
-    grey = cv2.transform(cv2.LUT(crop, _make_log_lut(spec.gamma)), _MEAN_OF_RGB)
+    log_lut = _make_log_lut(spec.gamma)
+    log_rgb = cv2.LUT(crop, log_lut)
+    grey = cv2.transform(log_rgb, _MEAN_OF_RGB)
     x, y = _make_grid(spec.size_px, spec.margin)
     return cv2.remap(grey, x, y, cv2.INTER_LINEAR)
 
 
 def _compute_gradients(unwrapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of equal strength along the angle and outward: float32 (RADII, ANGLES) each."""
-    relief: np.ndarray = unwrapped - cv2.GaussianBlur(unwrapped, (0, 0), RELIEF_SIGMA)
-    strength = cv2.GaussianBlur(relief * relief, (0, 0), STRENGTH_SIGMA)
-    relief = relief / cv2.sqrt(strength + np.float32(MIN_STRENGTH**2))
+    smooth = cv2.GaussianBlur(unwrapped, (0, 0), RELIEF_SIGMA)
+    relief: np.ndarray = unwrapped - smooth
+    squares = relief * relief
+    strength = cv2.GaussianBlur(squares, (0, 0), STRENGTH_SIGMA)
+    relief = relief / cv2.sqrt(strength + _MIN_STRENGTH_SQUARED)
     along = cv2.Sobel(relief, cv2.CV_32F, 1, 0)
     outward = cv2.Sobel(relief, cv2.CV_32F, 0, 1)
     return along[:, _WRAP:-_WRAP], outward[:, _WRAP:-_WRAP]
+
+
+def _double_angles(along: np.ndarray, outward: np.ndarray) -> np.ndarray:
+    """Strength, and that by cosine and sine of twice the angle: (CHANNELS, RADII, ANGLES)."""
+    along_squared = along * along
+    outward_squared = outward * outward
+    squares = along_squared + outward_squared + _MIN_SQUARE
+    strength = np.minimum(cv2.sqrt(squares), _MAX_STRENGTH)
+    share = strength / squares
+    cosine = along_squared - outward_squared
+    sine = 2 * along * outward
+    return np.stack((share * squares, share * cosine, share * sine))
 
 
 def _average_nearest(similarity: np.ndarray) -> float:
@@ -172,7 +197,8 @@ def _average_nearest(similarity: np.ndarray) -> float:
     count = min(NEAREST, len(similarity))
     if not count:
         return 0.0
-    return float(np.partition(similarity, -count)[-count:].mean())
+    nearest = np.partition(similarity, -count)[-count:]
+    return float(nearest.mean())
 
 
 @cache
@@ -180,18 +206,22 @@ def _make_grid(size_px: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """Where the points of the polar grid are in a crop, as cv2.remap takes it."""
     centre_px = (size_px - 1) / 2
     radius_px = size_px / 2 / margin
-    angles = np.arange(-_WRAP, ANGLES + _WRAP) * (2 * np.pi / ANGLES)
-    reach_px = np.linspace(MIN_REACH, MAX_REACH, RADII)[:, None] * radius_px
-    x = (centre_px + reach_px * np.cos(angles)).astype(np.float32)
-    y = (centre_px + reach_px * np.sin(angles)).astype(np.float32)
-    return cv2.convertMaps(x, y, cv2.CV_16SC2)
+    columns = np.arange(-_WRAP, ANGLES + _WRAP)
+    angles = columns * (2 * np.pi / ANGLES)
+    reaches = np.linspace(MIN_REACH, MAX_REACH, RADII)
+    reaches_px = reaches[:, None] * radius_px
+    x = centre_px + reaches_px * np.cos(angles)
+    y = centre_px + reaches_px * np.sin(angles)
+    return cv2.convertMaps(x.astype(np.float32), y.astype(np.float32), cv2.CV_16SC2)
 
 
 @cache
 def _make_log_lut(gamma: float) -> np.ndarray:
     """For each grey level, the logarithm of what it was before the gamma: float32 (256,)."""
-    linear = 255 * (np.arange(256) / 255) ** (1 / gamma)
-    return np.log(linear + DARK_GREY).astype(np.float32)
+    shares = np.arange(256) / 255
+    linear = 255 * shares ** (1 / gamma)
+    logarithms = np.log(linear + DARK_GREY)
+    return logarithms.astype(np.float32)
 
 
 def _make_rotations() -> np.ndarray:
@@ -199,14 +229,19 @@ def _make_rotations() -> np.ndarray:
 
     float32 (MATCHED_ANGLES, 2 * FREQUENCIES).
     """
-    turns = np.outer(np.arange(MATCHED_ANGLES), np.arange(FREQUENCIES))
+    rotations = np.arange(MATCHED_ANGLES)
+    frequencies = np.arange(FREQUENCIES)
+    turns = np.outer(rotations, frequencies)
     phase = 2 * np.pi * turns / MATCHED_ANGLES
-    parts = np.stack((np.cos(phase), -np.sin(phase)), 2) * (2 / ANGLES)
+    parts = np.stack((np.cos(phase), -np.sin(phase)), 2)
+    parts = parts * (2 / ANGLES)
     parts[:, 0] /= 2  # frequency 0 has no mirrored twin
-    return parts.reshape(MATCHED_ANGLES, 2 * FREQUENCIES).astype(np.float32)
+    matrix = parts.reshape(MATCHED_ANGLES, 2 * FREQUENCIES)
+    return matrix.astype(np.float32)
 
 
 _ROTATIONS = _make_rotations()
 _MEAN_OF_RGB = np.full((1, 3), 1 / 3, np.float32)
 #: Roots of the rows' share of the coin's area: outer samples stand for more of it.
-_ROOT_AREAS = np.sqrt(np.linspace(MIN_REACH, MAX_REACH, RADII, dtype=np.float32))[None, :, None]
+_ROW_REACHES = np.linspace(MIN_REACH, MAX_REACH, RADII, dtype=np.float32)
+_ROOT_AREAS = np.sqrt(_ROW_REACHES)[None, :, None]

@@ -103,7 +103,20 @@ def make_provisional_bundle(
 
     models: contents of the .tflite files, by file name.
     """
-    manifest = Manifest(
+    return Bundle(
+        path=Path("provisional"),
+        manifest=_make_provisional_manifest(labels, crop, view),
+        classifier=models[CLASSIFIER],
+        autoencoder=models[AUTOENCODER],
+        golden=Golden(*[np.empty(0)] * 5),
+        digest="",
+        reliefs=reliefs,
+        defect_detector=models.get(DEFECT_DETECTOR),
+    )
+
+
+def _make_provisional_manifest(labels: list[Label], crop: CropSpec, view: ScalePlane) -> Manifest:
+    return Manifest(
         format=FORMAT,
         name="provisional",
         labels=labels,
@@ -117,16 +130,6 @@ def make_provisional_bundle(
         thresholds={label.name: _reject_all() for label in labels},
         recipe={},
         training={},
-    )
-    return Bundle(
-        path=Path("provisional"),
-        manifest=manifest,
-        classifier=models[CLASSIFIER],
-        autoencoder=models[AUTOENCODER],
-        golden=Golden(*[np.empty(0)] * 5),
-        digest="",
-        reliefs=reliefs,
-        defect_detector=models.get(DEFECT_DETECTOR),
     )
 
 

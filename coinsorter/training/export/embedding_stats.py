@@ -35,20 +35,28 @@ def fit_embedding_stats(
     machine's int8 network has it.
     """
     rng = np.random.default_rng([recipe.seed, EMBEDDING_STREAM])
-    genuine = rng.permutation(np.flatnonzero(samples.labels != FOREIGN_LABEL))[:MAX_COINS]
-    places = np.sort(np.tile(genuine, CROPS_PER_COIN))
+    genuine = np.flatnonzero(samples.labels != FOREIGN_LABEL)
+    chosen = rng.permutation(genuine)[:MAX_COINS]
+    places = np.sort(np.tile(chosen, CROPS_PER_COIN))
 
     def embed_augmented(place: int) -> np.ndarray:
-        return embed(augment_crops(samples.crops[[place]], spec, recipe.augment, rng)[0])
+        crops = samples.crops[[place]]
+        augmented = augment_crops(crops, spec, recipe.augment, rng)
+        return embed(augmented[0])
 
     embeddings = np.array([embed_augmented(place) for place in places], np.float64)
     own = samples.labels[places]
-    means = np.array([embeddings[own == label].mean(axis=0) for label in range(labels)])
-    return EmbeddingStats(means.astype(np.float32), _fit_whitening(embeddings - means[own]))
+    by_label = (embeddings[own == label] for label in range(labels))
+    means = np.array([group.mean(axis=0) for group in by_label])
+    whitening = _fit_whitening(embeddings - means[own])
+    return EmbeddingStats(means.astype(np.float32), whitening)
 
 
 def _fit_whitening(offsets: np.ndarray) -> np.ndarray:
     """A root of the inverse covariance of offsets from their means, (m, n): float16 (n, n)."""
-    covariance = LedoitWolf(assume_centered=True).fit(offsets).covariance_
-    precision = np.linalg.inv(covariance + MIN_VARIANCE * np.eye(len(covariance)))
-    return np.linalg.cholesky(precision).astype(np.float16)
+    shrunk = LedoitWolf(assume_centered=True).fit(offsets)
+    covariance = shrunk.covariance_
+    ridge = MIN_VARIANCE * np.eye(len(covariance))
+    precision = np.linalg.inv(covariance + ridge)
+    root = np.linalg.cholesky(precision)
+    return root.astype(np.float16)

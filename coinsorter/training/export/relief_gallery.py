@@ -23,13 +23,17 @@ GALLERY_STREAM = 7
 
 
 def build_gallery(samples: Samples, spec: CropSpec, per_label: int, seed: int) -> Reliefs:
-    """The reliefs of coins chosen at random among samples: at most `per_label` of each label."""
+    """The reliefs of coins chosen at random from samples, at most `per_label` of each label."""
     chosen = _choose_coins(samples.labels, per_label, seed)
-    edges = np.array([compute_edges(samples.crops[place], spec) for place in chosen])
+    crops = (samples.crops[place] for place in chosen)
+    edges = np.array([compute_edges(crop, spec) for crop in crops])
     projection = _fit_projection(edges)
-    spectra = np.array([compute_spectra(one, projection) for one in edges]).view(np.float32)
-    step = MAX_COEFFICIENT * float(np.abs(spectra).max()) / INT8_MAX
-    rounded = np.clip(np.round(spectra / step), -INT8_MAX, INT8_MAX).astype(np.int8)
+    complex_spectra = [compute_spectra(one, projection) for one in edges]
+    spectra = np.array(complex_spectra).view(np.float32)
+    largest = float(np.abs(spectra).max())
+    step = MAX_COEFFICIENT * largest / INT8_MAX
+    steps = np.round(spectra / step)
+    rounded = np.clip(steps, -INT8_MAX, INT8_MAX).astype(np.int8)
     return Reliefs(
         rounded.reshape(len(edges), DIMENSIONS, FREQUENCIES, 2),
         samples.labels[chosen],
@@ -41,10 +45,12 @@ def build_gallery(samples: Samples, spec: CropSpec, per_label: int, seed: int) -
 def _choose_coins(labels: np.ndarray, per_label: int, seed: int) -> np.ndarray:
     """The places of the chosen coins, label by label: int (n,)."""
     rng = np.random.default_rng([seed, GALLERY_STREAM])
-    genuine = np.unique(labels[labels != FOREIGN_LABEL])
-    return np.concatenate(
-        [rng.permutation(np.flatnonzero(labels == label))[:per_label] for label in genuine]
-    )
+    chosen = []
+    for label in np.unique(labels[labels != FOREIGN_LABEL]):
+        places = np.flatnonzero(labels == label)
+        shuffled = rng.permutation(places)
+        chosen.append(shuffled[:per_label])
+    return np.concatenate(chosen)
 
 
 def _fit_projection(edges: np.ndarray) -> np.ndarray:
@@ -53,8 +59,11 @@ def _fit_projection(edges: np.ndarray) -> np.ndarray:
     edges: float32 (n, CHANNELS * RADII, ANGLES). The lowest frequency is left out: it stays the
     same in any rotation.
     """
-    spectra = np.fft.rfft(edges, axis=2)[:, :, 1:FREQUENCIES] / ANGLES
-    covariance = np.einsum("nrf,nsf->rs", spectra, spectra.conj(), optimize=True).real
-    _, components = np.linalg.eigh(covariance)
-    largest = components[:, ::-1][:, :DIMENSIONS]
+    spectra = np.fft.rfft(edges, axis=2)
+    spectra = spectra[:, :, 1:FREQUENCIES] / ANGLES
+    conjugate = spectra.conj()
+    products = np.einsum("nrf,nsf->rs", spectra, conjugate, optimize=True)
+    _, components = np.linalg.eigh(products.real)
+    descending = components[:, ::-1]
+    largest = descending[:, :DIMENSIONS]
     return np.ascontiguousarray(largest.T.astype(np.float32))

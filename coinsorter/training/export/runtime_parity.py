@@ -30,10 +30,14 @@ def classify_in_runtimes(model: bytes, crops: np.ndarray) -> dict[str, np.ndarra
 
 def _classify(model: bytes, crops: np.ndarray, runtime: str) -> np.ndarray:
     network = Network(model, 1, runtime)
-    return np.array([_classify_crop(network, crop) for crop in crops], int)
+    labels = [_classify_crop(network, crop) for crop in crops]
+    return np.array(labels, int)
 
 
 def _classify_crop(network: Network, crop: np.ndarray) -> int:
-    turns = rotate_quarters(crop, TURNS)
-    logits = sum(network(turned[None])[0][0].astype(int) for turned in turns)
-    return int(np.argmax(logits[:-1]))
+    total: np.ndarray | int = 0
+    for turned in rotate_quarters(crop, TURNS):
+        logits = network(turned[None])[0]
+        total = total + logits[0].astype(int)
+    labels = np.asarray(total)[:-1]
+    return int(labels.argmax())

@@ -80,8 +80,10 @@ def score_taken_for(
     """
     scores = np.empty(len(held))
     for number, label in enumerate(labels):
+        scale = scales[label.name]
         places = np.flatnonzero(taken_for == number)
-        scores[places] = score_label(held.select(places), number, scales[label.name], fusion)
+        own = held.select(places)
+        scores[places] = score_label(own, number, scale, fusion)
     return scores
 
 
@@ -94,11 +96,13 @@ def _measure_parts(own: HeldOut, label: int) -> AnomalyScale:
     errors = _measure(np.log(own.reconstruction_errors))
     similarity = defect = distance = None
     if own.similarities.any():
-        similarity = _measure(own.similarities[:, label])
+        similarities = own.similarities[:, label]
+        similarity = _measure(similarities)
     if own.defect_logits.any():
         defect = _measure(own.defect_logits)
     if own.distances.any():
-        distance = _measure(np.log(np.maximum(own.distances[:, label], MIN_DISTANCE)))
+        distances = np.maximum(own.distances[:, label], MIN_DISTANCE)
+        distance = _measure(np.log(distances))
     return AnomalyScale(
         median=errors.median,
         mad_std=errors.mad_std,
@@ -109,10 +113,9 @@ def _measure_parts(own: HeldOut, label: int) -> AnomalyScale:
 
 
 def _measure(values: np.ndarray) -> RobustStats:
-    return RobustStats(
-        median=round(float(np.median(values)), 5),
-        mad_std=max(MIN_STD, round(mad_std(values), 5)),
-    )
+    median = float(np.median(values))
+    std = round(mad_std(values), 5)
+    return RobustStats(median=round(median, 5), mad_std=max(MIN_STD, std))
 
 
 def _fit_weights(

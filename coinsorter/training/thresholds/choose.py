@@ -71,13 +71,13 @@ def choose_thresholds(
     scores = score_taken_for(held, held.labels, labels, scales, fusion)
     is_right = best == held.labels
     common = _choose_common(held, labels, fusion, budget, confidence, scores, is_right)
+    share = budget.genuine_rejected / PART_OF_BUDGET
     thresholds = {}
     for number, label in enumerate(labels):
         is_own = held.labels == number
-        foreign = _score_anomalies(anomalies, number, scales[label.name], fusion)
-        lowest = _find_lowest(
-            confidence[is_own & is_right], budget.genuine_rejected / PART_OF_BUDGET
-        )
+        lowest = _find_lowest(confidence[is_own & is_right], share)
+        scale = scales[label.name]
+        foreign = _score_anomalies(anomalies, number, scale, fusion)
         max_anomaly = common.max_anomaly
         if len(foreign) >= MIN_ANOMALIES:
             max_anomaly = _separate_best(scores[is_own], foreign)
@@ -186,15 +186,21 @@ def _score_anomalies(
         return np.empty(0)
     own = anomalies.select_label(label)
     if fusion.defect_weight and scale.defect:
-        own = own.select(np.flatnonzero(~np.isnan(own.defect_logits)))
+        is_measured = ~np.isnan(own.defect_logits)
+        own = own.select(np.flatnonzero(is_measured))
     return score_label(own, label, scale, fusion)
 
 
 def _separate_best(genuine: np.ndarray, foreign: np.ndarray) -> float:
     """The anomaly threshold that separates two kinds of scores best, by Youden's index."""
     candidates = np.unique(np.concatenate([genuine, foreign]))
-    errors = [(genuine > at).mean() + (foreign <= at).mean() for at in candidates]
-    return float(candidates[int(np.argmin(errors))])
+    errors = []
+    for threshold in candidates:
+        rejected = (genuine > threshold).mean()
+        accepted = (foreign <= threshold).mean()
+        errors.append(rejected + accepted)
+    best = int(np.argmin(errors))
+    return float(candidates[best])
 
 
 def _find_lowest(confidence: np.ndarray, share: float) -> float:
@@ -211,7 +217,11 @@ def _keep_budget(confidence: np.ndarray, is_right: np.ndarray, budget: float) ->
     threshold keeps the budget.
     """
     order = np.argsort(-confidence, kind="stable")
-    counts = np.arange(1, len(order) + 1)
-    shares = (np.cumsum(~is_right[order]) + 0.5) / (counts + 1)
+    accepted = np.arange(1, len(order) + 1)
+    wrong = np.cumsum(~is_right[order])
+    shares = (wrong + 0.5) / (accepted + 1)
     within = np.flatnonzero(shares <= budget)
-    return float(confidence[order[within[-1]]]) if len(within) else 1.0
+    if not len(within):
+        return 1.0
+    last = order[within[-1]]
+    return float(confidence[last])

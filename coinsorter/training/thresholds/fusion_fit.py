@@ -53,7 +53,8 @@ def fit_fusion(
 
     starts = [start for start, _ in parameters.values()]
     bounds = [bound for _, bound in parameters.values()]
-    return build(minimize(loss, starts, bounds=bounds, method="Nelder-Mead").x)
+    best = minimize(loss, starts, bounds=bounds, method="Nelder-Mead")
+    return build(best.x)
 
 
 def _measure_diameter_std(held: HeldOut, labels: Sequence[Label]) -> float:
@@ -68,8 +69,9 @@ def _build_fusion(
     diameter_weight: float = 1.0,
     relief_weight: float = 0.0,
 ) -> Fusion:
+    temperature = float(np.exp(log_temperature))
     return Fusion(
-        temperature=round(float(np.exp(log_temperature)), 4),
+        temperature=round(temperature, 4),
         diameter_std=round(diameter_std, 5),
         degrees_of_freedom=DEGREES_OF_FREEDOM,
         diameter_weight=round(float(diameter_weight), 3),
@@ -79,5 +81,8 @@ def _build_fusion(
 
 def _compute_loss(held: HeldOut, labels: Sequence[Label], fusion: Fusion) -> float:
     """Mean negative log likelihood of the true labels."""
-    log_posteriors = fuse_heldout(held.with_relief(fusion.relief_weight), labels, fusion)
-    return -float(np.mean(log_posteriors[np.arange(len(held)), held.labels]))
+    weighed = held.with_relief(fusion.relief_weight)
+    log_posteriors = fuse_heldout(weighed, labels, fusion)
+    rows = np.arange(len(held))
+    log_likelihoods = log_posteriors[rows, held.labels]
+    return -float(np.mean(log_likelihoods))

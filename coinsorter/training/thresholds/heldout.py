@@ -67,7 +67,7 @@ class HeldOut:
     def impute_defects(self, seed: int) -> Self:
         """The same with every missing defect logit taken from another coin of its label, at random.
 
-        Where none of its label has one, from any coin (hot-deck imputation: Little and Rubin,
+        Where none of its label has one, from any coin (hot-deck imputation, Little and Rubin,
         2002).
         """
         rng = np.random.default_rng([seed, IMPUTE_STREAM])
@@ -75,9 +75,12 @@ class HeldOut:
         is_known = ~np.isnan(self.defect_logits)
         for label in np.unique(self.labels):
             is_own = self.labels == label
-            donors = is_known & is_own if (is_known & is_own).any() else is_known
+            donors = is_known & is_own
+            if not donors.any():
+                donors = is_known
             missing = is_own & ~is_known
-            logits[missing] = rng.choice(self.defect_logits[donors], int(missing.sum()))
+            count = int(missing.sum())
+            logits[missing] = rng.choice(self.defect_logits[donors], count)
         return replace(self, defect_logits=logits)
 
     @classmethod
@@ -93,9 +96,9 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutSets:
-    """The evidence on genuine held-out coins, and on foreign objects labelled as such.
+    """The evidence on held-out coins, and on foreign objects that a person labelled as such.
 
-    held: the coins. anomalies: the foreign objects; none where none were given.
+    anomalies: the foreign objects; there may be none.
     """
 
     held: HeldOut
@@ -120,12 +123,15 @@ def make_golden(classifier: Classifier, crops: np.ndarray, relief_weight: float)
     """Crops, uint8 (m, n, n, 3), and what networks and reliefs must say of them at every start."""
     evidence = [classifier.gather_evidence(crop) for crop in crops]
     logits = [add_relief_logits(one.logits, one.similarity, relief_weight) for one in evidence]
+    errors = [one.reconstruction_error for one in evidence]
+    defect_logits = [one.defect_logit for one in evidence]
+    distances = [one.distances for one in evidence]
     return Golden(
-        crops,
-        np.array(logits, np.float32).reshape(len(crops), -1),
-        np.array([one.reconstruction_error for one in evidence], np.float32),
-        np.array([one.defect_logit for one in evidence], np.float32),
-        np.array([one.distances for one in evidence], np.float32),
+        crops=crops,
+        logits=np.array(logits, np.float32).reshape(len(crops), -1),
+        reconstruction_errors=np.array(errors, np.float32),
+        defect_logits=np.array(defect_logits, np.float32),
+        distances=np.array(distances, np.float32),
     )
 
 
@@ -171,13 +177,18 @@ def _collect(classifier: Classifier, samples: Samples, report: Callable[[int], N
 
 
 def _tabulate(evidence: Sequence[Evidence], samples: Samples, labels: int) -> HeldOut:
+    logits = np.array([one.logits for one in evidence])
+    similarities = np.array([one.similarity for one in evidence])
+    errors = [one.reconstruction_error for one in evidence]
+    defect_logits = [one.defect_logit for one in evidence]
+    distances = np.array([one.distances for one in evidence])
     return HeldOut(
         labels=samples.labels,
-        logits=np.array([one.logits for one in evidence]).reshape(-1, labels + 1),
-        similarities=np.array([one.similarity for one in evidence]).reshape(-1, labels),
-        reconstruction_errors=np.array([one.reconstruction_error for one in evidence], float),
-        defect_logits=np.array([one.defect_logit for one in evidence], float),
-        distances=np.array([one.distances for one in evidence]).reshape(-1, labels),
+        logits=logits.reshape(-1, labels + 1),
+        similarities=similarities.reshape(-1, labels),
+        reconstruction_errors=np.array(errors, float),
+        defect_logits=np.array(defect_logits, float),
+        distances=distances.reshape(-1, labels),
         diameters_mm=samples.diameters_mm,
         scale_sems=np.zeros(len(samples)),
     )

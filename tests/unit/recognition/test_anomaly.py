@@ -1,6 +1,6 @@
 """anomaly: what looks unlike genuine coins scores high, for one coin or many; NaN is infinite."""
 
-from math import e, inf, log, nan
+from math import e, inf, isnan, log, nan
 
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ from coinsorter.recognition.anomaly import (
     score_anomaly_array,
 )
 from coinsorter.recognition.bundle import AnomalyScale, Fusion, RobustStats
+from coinsorter.records import ANOMALY, Thresholds
+from coinsorter.sorting.acceptance import find_failed_threshold
 
 SCALE = AnomalyScale(
     median=2.0,
@@ -100,3 +102,12 @@ def test_a_halved_crop_is_the_mean_of_four_pixels():
     crop = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3)
     means = crop.reshape(2, 2, 2, 2, 3).mean(axis=(1, 3))
     assert np.abs(halve(crop).astype(float) - means).max() <= 0.5
+
+
+@given(PARTS)
+def test_a_coin_of_which_any_part_is_nan_is_rejected(coin):
+    score = score_anomaly(coin, SCALE, FUSION)
+    assert not isnan(score)
+    if any(map(isnan, coin)):
+        tolerant = Thresholds(0.0, 1e9, 20.0, 0.5)
+        assert find_failed_threshold(1.0, score, 20.0, tolerant) == ANOMALY

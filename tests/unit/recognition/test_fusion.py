@@ -72,3 +72,12 @@ def test_reliefs_count_only_where_the_bundle_weighs_them():
     assert add_relief_logits(logits, similarities, 0.0) is logits
     weighed = add_relief_logits(logits, similarities, 30.0)
     assert weighed[0] > weighed[1]
+
+
+def test_relief_logits_are_added_to_one_coin_as_to_many():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 3, (5, 4)).astype(np.float32)
+    similarities = rng.uniform(0, 1, (5, 3)).astype(np.float32)
+    table = add_relief_logits(logits, similarities, 42.5)
+    for row in range(5):
+        assert (add_relief_logits(logits[row], similarities[row], 42.5) == table[row]).all()

@@ -54,3 +54,25 @@ def test_a_network_answers_for_each_image_of_a_batch(crowns, name, batch):
 def test_what_is_no_model_does_not_load(name):
     with pytest.raises((ValueError, RuntimeError)):
         Network(b"no model", 1, name)
+
+
+def test_raw_outputs_stand_for_real_numbers(crowns):
+    network = Network(crowns.classifier, 4, INSTALLED[0])
+    raw = network(crowns.golden.crops[:4])[0]
+    real = network.dequantize(0, raw)
+    assert raw.dtype == np.int8
+    assert real.dtype == np.float32
+    assert len(np.unique(real)) == len(np.unique(raw))
+    assert np.argsort(real.ravel(), kind="stable").tolist() == (
+        np.argsort(raw.ravel(), kind="stable").tolist()
+    )
+
+
+def test_a_network_says_nothing_on_stderr(crowns, capfd):
+    Network(crowns.classifier, 1, INSTALLED[0])
+    assert capfd.readouterr().err == ""
+
+
+def test_a_network_of_scaled_images_is_refused():
+    with pytest.raises(BundleError, match=r"scale 0\.5 and zero -128, not int8 with 1"):
+        runtime._check_input({"dtype": np.int8, "quantization": (0.5, -128)})

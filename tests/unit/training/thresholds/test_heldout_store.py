@@ -54,7 +54,7 @@ def test_a_damaged_file_is_named(saved, share):
     folder, _ = saved
     content = (folder / FILE).read_bytes()
     (folder / FILE).write_bytes(content[: int(share * len(content))] or b"torn")
-    with pytest.raises(BundleError, match="held-out.npz: holds no answers on held-out coins"):
+    with pytest.raises(BundleError, match=r"held-out\.npz: holds no answers on held-out coins"):
         load_heldout(folder)
 
 
