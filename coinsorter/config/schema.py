@@ -15,7 +15,7 @@ Tilt = Annotated[float, Field(ge=-40, le=40)]
 ColourGain = Annotated[float, Field(ge=0.1, le=32)]
 #: GPIO numbers on the Pi's header that are free for any use.
 Pin = Annotated[int, Field(ge=2, le=27)]
-#: A name that is safe in file names, in SQL and on a command line.
+# A name that is safe in file names, in SQL and on a command line.
 BinName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)]
 #: Text that is not empty, such as a path.
 Text = Annotated[str, Field(min_length=1)]
