@@ -13,6 +13,7 @@ import argparse
 import ast
 import io
 import json
+import signal
 import statistics
 import sys
 import tokenize
@@ -183,4 +184,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may stop early
     sys.exit(main())
