@@ -36,7 +36,7 @@ CHANGES: list[tuple[ModuleType, str, tuple[float, ...]]] = [
     (detect, "HOUGH_RADIUS_PX", (8.0, 12.0)),
     (detect, "HOUGH_VOTES", (14, 22)),
     (detect, "HOUGH_CANNY", (60, 150)),
-    (detect, "MIN_QUALITY", (0.6, 0.75)),
+    (contour, "MIN_QUALITY", (0.6, 0.75)),
     (detect, "PATCH_CONTRAST", (8, 25)),
 ]
 

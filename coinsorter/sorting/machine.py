@@ -12,8 +12,9 @@ from coinsorter.errors import CameraError, CoinsorterError, FlapError, FrameErro
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, UNCERTAIN, Coin, Decision, Event, Frame, Verdict
 from coinsorter.sorting.acceptance import Rules, decide, reject_late
+from coinsorter.sorting.camera_reopening import CameraLadder
 from coinsorter.sorting.ports import Camera, Clock, CoinLedger, FlapMover, NoPanel, Panel
-from coinsorter.sorting.safety import CameraLadder, Safety
+from coinsorter.sorting.safety import Safety
 from coinsorter.sorting.schedule import Passage, Schedule
 from coinsorter.sorting.sensor_checks import BeamCheck, DropResult, DropSensorCheck
 from coinsorter.vision.detect import Search, find_circles

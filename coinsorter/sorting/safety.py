@@ -2,7 +2,8 @@
 
 A flap may move only for a coin whose row is durable. Whatever breaks, the flaps go to rest, where
 coins run on to the reject bin, and the rows of coins that may lie anywhere are called uncertain.
-A camera that falls silent is opened again a few times; every other failure needs a person.
+A camera that falls silent is opened again a few times (`camera_reopening`); every other failure
+needs a person.
 """
 
 import logging
@@ -16,13 +17,6 @@ from coinsorter.sorting.schedule import Schedule
 from coinsorter.sorting.sensor_checks import DropSensorCheck
 
 log = logging.getLogger(__name__)
-
-#: How many silences in a row end with the camera opened again; after one more, only a new process
-#: may help. Rule of thumb.
-MAX_REOPENINGS = 3
-#: Frames after which a reopened camera counts as steady, so that the count starts again: 17 s at
-#: 60 frames per second. Rule of thumb.
-STEADY_FRAMES = 1000
 
 
 @dataclass
@@ -106,22 +100,3 @@ class Safety:
             self.ledger.report_incident(what, "flaps", remedy)
         except LedgerError as error:
             self.failure = error
-
-
-@dataclass
-class CameraLadder:
-    """Counts how often a silent camera was opened again, and says when to give up."""
-
-    _frames: int = 0
-    _reopenings: int = 0
-
-    def count_frame(self) -> None:
-        """Counts a frame since the camera was opened."""
-        self._frames += 1
-
-    def may_reopen(self) -> bool:
-        """Counts a silence; whether the camera may be opened once more."""
-        is_steady = self._frames >= STEADY_FRAMES
-        self._reopenings = 1 if is_steady else self._reopenings + 1
-        self._frames = 0
-        return self._reopenings <= MAX_REOPENINGS

@@ -86,6 +86,10 @@ _MIN_DIFFERENCE = 1e-3
 
 # Chosen on euro-trays/train and brl-frames/day1 (`python -m benchmarks.sweep_segment`):
 
+#: Share of the outline that must be seen, as edges. Below, it is a pattern and no circle ...
+MIN_QUALITY = 0.68
+#: ... or a doubtful circle, believed where a patch of about its size stands out from the belt.
+DOUBTFUL_QUALITY = 0.5
 #: Grey levels over two steps along a ray; below is noise.
 MIN_EDGE = 12.0
 #: Share of the median ray's strongest edge: what counts as an edge at all.

@@ -34,10 +34,6 @@ MIN_SIDE_PX = 16
 #: Candidates measured, those with most votes first; more are patterns, not coins.
 MAX_CANDIDATES = 24
 
-#: Share of the outline with an edge. Below, it is a pattern and no circle ...
-MIN_QUALITY = 0.68
-#: ... or a doubtful circle, believed where a patch of about its size stands out from the belt.
-DOUBTFUL_QUALITY = 0.5
 #: In radii: a circle that leaves the image further is not measured.
 MAX_CUT = 0.18
 #: What a coin measured by extent may be larger than by its edges, as a factor: nine in ten on
@@ -237,9 +233,9 @@ def _is_plausible(
     """Of the right size, and with enough of its outline seen."""
     if not search.min_radius_px <= circle.radius_px <= search.max_radius_px:
         return False
-    if circle.quality >= MIN_QUALITY:
+    if circle.quality >= contour.MIN_QUALITY:
         return True
-    if circle.quality >= DOUBTFUL_QUALITY:
+    if circle.quality >= contour.DOUBTFUL_QUALITY:
         return any(_is_same_patch(circle, patch) for patch in patches)
     return False
 

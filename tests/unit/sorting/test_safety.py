@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from coinsorter.errors import CameraError, FlapError, LedgerError
+from coinsorter.sorting.camera_reopening import MAX_REOPENINGS
 from coinsorter.sorting.ledger_queries import read_totals
-from coinsorter.sorting.safety import MAX_REOPENINGS, STEADY_FRAMES, CameraLadder
 from tests.unit.sorting.conftest import (
     REST_US,
     SilentCamera,
@@ -127,12 +127,3 @@ def test_a_camera_that_falls_silent_again_and_again_ends_the_run(build_true):
     with pytest.raises(CameraError, match="no frame for"):
         simulated.machine.run()
     assert camera.reopened == MAX_REOPENINGS
-
-
-@pytest.mark.parametrize("frames, may_reopen", [(STEADY_FRAMES - 1, False), (STEADY_FRAMES, True)])
-def test_a_camera_that_was_steady_in_between_may_be_reopened_as_often_again(frames, may_reopen):
-    ladder = CameraLadder()
-    assert [ladder.may_reopen() for _ in range(MAX_REOPENINGS)] == [True] * MAX_REOPENINGS
-    for _ in range(frames):
-        ladder.count_frame()
-    assert ladder.may_reopen() is may_reopen
