@@ -16,7 +16,7 @@ ABSENT = (
 )
 # One seed of the demonstration is enough: each takes a minute. The documents' commands need
 # training.
-DEMO = "tests/e2e/test_demo.py::test_the_demonstration_sorts_300_things_without_one_mistake[2]"
+DEMO = "tests/e2e/test_demo.py::test_the_demonstration_sorts_300_items_without_one_mistake[2]"
 LEFT_OUT = f"--deselect '{DEMO}' --ignore tests/e2e/test_documents.py"
 
 
