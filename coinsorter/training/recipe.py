@@ -252,8 +252,17 @@ class Recipe(_Settings):
         return {name: label.name for label in self.labels for name in (label.name, *label.aliases)}
 
 
-#: The settings of a recipe that nobody wrote: those of models/brl.yaml, which were chosen for a few
-#: hundred photographs of worn coins.
+#: The names that keys have now, and those that they had; a recipe may use either.
+OLD_KEYS = {
+    "max_folds": "asked",
+    "images": "pictures",
+    "defect_detector": "inspector",
+    "margin": "slack",
+    "diameter_std": "diameter_spread",
+    "validation_share": "held_back",
+}
+#: The recipe for a data set without one: the settings of models/brl.yaml, which were chosen for a
+#: few hundred photographs of worn coins.
 DEFAULT_RECIPE: dict[str, Any] = {
     "folds": 4,
     "classifier": {"width": 16, "epochs": 30, "batch": 64, "repeat": 4},
@@ -360,13 +369,22 @@ def _apply_setting(content: Any, setting: str) -> None:
             section = _open_section(section, part)
         if not (equals and last):
             raise TypeError
-        section[last] = parsed
+        section[_spell_as_in(section, last)] = parsed
     except (TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
         example = "classifier.epochs=40"
         raise InputError(f"--set {setting}: is not KEY=VALUE such as {example}") from error
 
 
 def _open_section(section: Any, part: str) -> Any:
-    if section.get(part) is None:
-        section[part] = {}
-    return section[part]
+    name = _spell_as_in(section, part)
+    if section.get(name) is None:
+        section[name] = {}
+    return section[name]
+
+
+def _spell_as_in(section: Any, part: str) -> str:
+    """A key by the name that a recipe has it by, the old or the new one."""
+    for names in OLD_KEYS.items():
+        if part in names:
+            return next((name for name in names if name in section), part)
+    return part

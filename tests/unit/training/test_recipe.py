@@ -207,3 +207,15 @@ def test_default_recipes_do_not_change_each_other():
 def test_every_label_and_no_other_has_a_diameter(diameters_mm, complaint):
     with pytest.raises(InputError, match=complaint):
         make_default_recipe(PreparedCoins(), diameters_mm, "mine")
+
+
+@pytest.mark.parametrize("name", ["asked", "max_folds"])
+def test_a_setting_takes_the_place_of_the_keys_other_name(name):
+    written = load_recipe(ROOT / "models" / "euro.yaml", [f"{name}=1"])
+    assert written.max_folds == 1
+
+
+@pytest.mark.parametrize("name", ["pictures", "images"])
+def test_a_setting_within_a_part_takes_either_name(name):
+    written = load_recipe(ROOT / "models" / "euro.yaml", [f"{name}.foreign=16"])
+    assert written.images.foreign == 16
