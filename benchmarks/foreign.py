@@ -21,7 +21,7 @@ from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Circle, Coin, Frame
 from coinsorter.robust import clopper_pearson_upper
-from coinsorter.simulator import coins
+from coinsorter.simulator import coins, foreign_objects
 from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
 from coinsorter.simulator.still_scenes import StillScene, render_stills
@@ -52,7 +52,7 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     path = Path(sys.argv[2]) if len(sys.argv) > 2 else CROWNS
     with multiprocessing.get_context("spawn").Pool() as pool:
-        for kind in (coins.GENUINE, *coins.FOREIGN_KINDS):
+        for kind in (coins.GENUINE, *foreign_objects.FOREIGN_KINDS):
             reasons = sum(pool.map(decide_on_objects, list_jobs(path, kind, count)), Counter())
             print(f"{kind:<12} {summarize(reasons)}", flush=True)
 
@@ -108,8 +108,8 @@ def measure_objects(bundle: Bundle, kind: str, count: int, chunk: int) -> list[C
 
 
 def render_objects(bundle: Bundle, kind: str, count: int, chunk: int) -> Iterator[StillScene]:
-    is_foreign = kind in coins.FOREIGN_KINDS
-    kind_seed = coins.FOREIGN_KINDS.index(kind) if is_foreign else GENUINE_SEED
+    is_foreign = kind in foreign_objects.FOREIGN_KINDS
+    kind_seed = foreign_objects.FOREIGN_KINDS.index(kind) if is_foreign else GENUINE_SEED
     rng = np.random.default_rng([SEED, kind_seed, chunk])
     optics = Optics(bundle.view.width_px, bundle.view.height_px, 4.0, 0.375)
     cell_mm = PAIR_CELL_MM if kind in PAIRS else CELL_MM
@@ -121,7 +121,7 @@ def render_objects(bundle: Bundle, kind: str, count: int, chunk: int) -> Iterato
 def choose_maker(kind: str) -> Callable[[np.random.Generator], coins.Item]:
     if kind == coins.GENUINE:
         return coins.make_genuine_coin
-    return lambda rng: coins.make_foreign_object(rng, kind, UNSEEN_MOTIFS)
+    return lambda rng: foreign_objects.make_foreign_object(rng, kind, UNSEEN_MOTIFS)
 
 
 def select_near(circles: list[Circle], x_px: float, y_px: float, reach_px: float) -> list[Circle]:

@@ -7,11 +7,12 @@ moving flap, it may go either way.
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 
 from coinsorter.config.schema import BinSettings, Config
-from coinsorter.simulator import coins
+from coinsorter.simulator import coins, foreign_objects
 from coinsorter.simulator.servo import SimulatedServo
 
 #: Relative standard deviation of the belt's speed: assumed, well within the configured tolerance.
@@ -51,7 +52,7 @@ MAX_ACROSS_MM = 18
 class BeltDrive:
     """How far the belt has run at any time.
 
-    Its speed follows an Ornstein-Uhlenbeck process about speed_mm_s.
+    Its speed follows an Ornstein-Uhlenbeck process about speed_mm_s. Several threads may ask.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class BeltDrive:
         self._rng = rng
         self._positions_mm = np.zeros(1)
         self._deviation = 0.0
+        self._extending = Lock()
 
     def compute_position_mm(self, time_s: float) -> float:
         """How far the belt has run by then; it stood still before the start."""
         time_s = max(0.0, time_s)
-        while time_s >= (len(self._positions_mm) - 1) * STEP_S:
-            self._extend()
+        with self._extending:
+            while time_s >= (len(self._positions_mm) - 1) * STEP_S:
+                self._extend()
         before = int(time_s / STEP_S)
         steps = [before, before + 1]
         positions_mm = self._positions_mm[before : before + 2]
@@ -76,8 +79,9 @@ class BeltDrive:
 
     def compute_time_s(self, position_mm: float) -> float:
         """The time at which the belt has run that far."""
-        while self._positions_mm[-1] < position_mm:
-            self._extend()
+        with self._extending:
+            while self._positions_mm[-1] < position_mm:
+                self._extend()
         after = int(np.searchsorted(self._positions_mm, position_mm))
         before = max(after - 1, 0)
         steps = [before, after]
@@ -214,7 +218,7 @@ def _shuffle_kinds(
 ) -> list[str]:
     kinds = []
     for number in range(round(count * FOREIGN_FRACTION)):
-        kind = coins.FOREIGN_KINDS[number % len(coins.FOREIGN_KINDS)]
+        kind = foreign_objects.FOREIGN_KINDS[number % len(foreign_objects.FOREIGN_KINDS)]
         kinds.append(kind)
     kinds += [coins.GENUINE] * (count - len(kinds))
     rng.shuffle(kinds)
@@ -228,7 +232,7 @@ def _make_item(
 ) -> coins.Item:
     if kind == coins.GENUINE:
         return coins.make_genuine_coin(rng)
-    return coins.make_foreign_object(rng, kind, motifs)
+    return foreign_objects.make_foreign_object(rng, kind, motifs)
 
 
 def _choose_spacing_mm(

@@ -1,26 +1,20 @@
-"""What lies on the belt: genuine coins, damaged ones, and objects that are no coins at all.
+"""What lies on the belt: items made of discs, and the genuine coins among them.
 
 An item is one connected object made of one disc, or of two that touch or overlap. How it looks is
 drawn by `sprites`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from coinsorter.simulator import currency
-from coinsorter.simulator.masks import RELIEF_PX
 
 #: The kind of an item that is a genuine coin lying alone.
 GENUINE = "coin"
-#: The kinds of items that have to be rejected.
-FOREIGN_KINDS = ("washer", "button", "blank", "token", "bent", "clipped", "touching", "overlapping")
 #: Relative standard deviation of a genuine coin's diameter: an assumed minting tolerance.
 MINTING_STD = 0.0015
-#: Washers and buttons have diameters between these, mm: those of coins.
-FOREIGN_DIAMETERS_MM = (17.5, 28.0)
 #: An item may have no more scratches than this.
 MAX_SCRATCHES = 9
 #: An item may have no more specks of dirt than this.
@@ -62,8 +56,9 @@ PlacedDisc = tuple[Disc, tuple[float, float]]
 class Item:
     """One connected object on the belt.
 
-    kind: GENUINE or one of FOREIGN_KINDS. label: what a genuine lone coin is; None for all else.
-    discs: each with its offset (x, y) in mm from the object's middle, the lowest first.
+    kind: GENUINE or one of `foreign_objects.FOREIGN_KINDS`. label: what a genuine lone coin is;
+    None for all else. discs: each with its offset (x, y) in mm from the object's middle, the lowest
+    first.
     """
 
     kind: str
@@ -82,25 +77,12 @@ def make_genuine_coin(
 ) -> Item:
     """A genuine coin lying alone; of any denomination, unless `label` names one."""
     if not label:
-        label = _choose_label(rng)
-    disc = _make_coin_disc(rng, label)
-    return _make_item(GENUINE, label, disc)
+        label = choose_label(rng)
+    disc = make_coin_disc(rng, label)
+    return make_item(GENUINE, label, disc)
 
 
-def make_foreign_object(
-    rng: np.random.Generator,
-    kind: str,
-    motifs: tuple[str, ...],
-) -> Item:
-    """An item to be rejected, of one of FOREIGN_KINDS; `motifs` is what tokens may bear."""
-    if kind in ("touching", "overlapping"):
-        discs = _make_pair(rng, overlap=kind == "overlapping")
-        return Item(kind, None, discs)
-    disc = _MAKERS[kind](rng, motifs)
-    return _make_item(kind, None, disc)
-
-
-def _make_item(
+def make_item(
     kind: str,
     label: str | None,
     disc: Disc,
@@ -110,7 +92,7 @@ def _make_item(
     return Item(kind, label, (placed,))
 
 
-def _make_coin_disc(rng: np.random.Generator, label: str, **changes: Any) -> Disc:
+def make_coin_disc(rng: np.random.Generator, label: str, **changes: Any) -> Disc:
     """A disc of a denomination, either face up; `changes` replace what makes it a genuine one."""
     coin = currency.DENOMINATION_BY_LABEL[label]
     face = str(rng.choice(["obverse", "reverse"]))
@@ -121,12 +103,12 @@ def _make_coin_disc(rng: np.random.Generator, label: str, **changes: Any) -> Dis
         "reflectance": currency.make_reflectance_map(coin.alloy, coin.core, coin.core_radius),
         "gloss": 0.5,
     }
-    fields.update(_choose_condition(rng))
+    fields.update(choose_condition(rng))
     fields.update(changes)
     return Disc(**fields)
 
 
-def _choose_condition(rng: np.random.Generator) -> dict[str, Any]:
+def choose_condition(rng: np.random.Generator) -> dict[str, Any]:
     """The fields of a disc that tell how it has lived: most are clean, some worn or dirty."""
     scratches = _choose_scratches(rng)
     dirt = _choose_dirt(rng)
@@ -156,118 +138,7 @@ def _choose_dirt(rng: np.random.Generator) -> np.ndarray:
     return np.column_stack([places, radii, depths])
 
 
-def _choose_label(rng: np.random.Generator) -> str:
+def choose_label(rng: np.random.Generator) -> str:
+    """Any denomination's label, each as often."""
     labels = [coin.label for coin in currency.DENOMINATIONS]
     return str(rng.choice(labels))
-
-
-def _make_washer(
-    rng: np.random.Generator,
-    motifs: tuple[str, ...],
-) -> Disc:
-    hole_radius = float(rng.uniform(0.3, 0.6))
-    alloy = str(rng.choice(["steel", "zinc", "brass"]))
-    diameter_mm = float(rng.uniform(*FOREIGN_DIAMETERS_MM))
-    return Disc(
-        diameter_mm=diameter_mm,
-        relief=currency.draw_plain_disc(),
-        reflectance=currency.make_reflectance_map(alloy),
-        gloss=0.5,
-        holes=((0.0, 0.0, hole_radius),),
-        **_choose_condition(rng),
-    )
-
-
-def _make_button(
-    rng: np.random.Generator,
-    motifs: tuple[str, ...],
-) -> Disc:
-    """A plastic button of any colour, with two or four holes."""
-    reflectance = np.empty((RELIEF_PX, RELIEF_PX, 3), np.float32)
-    reflectance[:] = rng.uniform(0.08, 0.8, 3)
-    holes = _choose_button_holes(rng)
-    diameter_mm = float(rng.uniform(*FOREIGN_DIAMETERS_MM))
-    return Disc(
-        diameter_mm=diameter_mm,
-        relief=currency.draw_blank(),
-        reflectance=reflectance,
-        gloss=0.15,
-        holes=holes,
-        **_choose_condition(rng),
-    )
-
-
-def _choose_button_holes(rng: np.random.Generator) -> tuple[tuple[float, float, float], ...]:
-    distance = rng.uniform(0.16, 0.26)
-    radius = rng.uniform(0.06, 0.1)
-    corners = [(1, 1), (-1, -1)]
-    if rng.random() < 0.7:
-        corners += [(1, -1), (-1, 1)]
-    return tuple((x * distance, y * distance, radius) for x, y in corners)
-
-
-def _make_blank(
-    rng: np.random.Generator,
-    motifs: tuple[str, ...],
-) -> Disc:
-    """A blank of a known coin's size and metal."""
-    has_rim = rng.random() < 0.6
-    relief = currency.draw_blank() if has_rim else currency.draw_plain_disc()
-    label = _choose_label(rng)
-    return _make_coin_disc(rng, label, relief=relief)
-
-
-def _make_token(
-    rng: np.random.Generator,
-    motifs: tuple[str, ...],
-) -> Disc:
-    """A token of a known coin's size and metal, with a design of its own."""
-    label = _choose_label(rng)
-    relief = currency.draw_token(rng, motifs)
-    return _make_coin_disc(rng, label, relief=relief)
-
-
-def _make_bent_coin(
-    rng: np.random.Generator,
-    motifs: tuple[str, ...],
-) -> Disc:
-    label = _choose_label(rng)
-    stretch = float(rng.uniform(0.78, 0.92))
-    bend_deg = float(rng.uniform(0, 180))
-    return _make_coin_disc(rng, label, stretch=stretch, bend_deg=bend_deg)
-
-
-def _make_clipped_coin(
-    rng: np.random.Generator,
-    motifs: tuple[str, ...],
-) -> Disc:
-    label = _choose_label(rng)
-    clip_depth = float(rng.uniform(0.16, 0.5))
-    bend_deg = float(rng.uniform(0, 360))
-    return _make_coin_disc(rng, label, clip_depth=clip_depth, bend_deg=bend_deg)
-
-
-_MAKERS: dict[str, Callable[[np.random.Generator, tuple[str, ...]], Disc]] = {
-    "washer": _make_washer,
-    "button": _make_button,
-    "blank": _make_blank,
-    "token": _make_token,
-    "bent": _make_bent_coin,
-    "clipped": _make_clipped_coin,
-}
-
-
-def _make_pair(
-    rng: np.random.Generator,
-    overlap: bool,
-) -> tuple[PlacedDisc, PlacedDisc]:
-    """Two coins that touch, or of which the second lies partly on the first."""
-    first = _make_coin_disc(rng, _choose_label(rng))
-    second = _make_coin_disc(rng, _choose_label(rng))
-    touching_mm = (first.diameter_mm + second.diameter_mm) / 2
-    closeness = rng.uniform(0.55, 0.92) if overlap else rng.uniform(1.0, 1.015)
-    distance_mm = touching_mm * closeness
-    angle = rng.uniform(0, 2 * np.pi)
-    x = distance_mm / 2 * float(np.cos(angle))
-    y = distance_mm / 2 * float(np.sin(angle))
-    return (first, (-x, -y)), (second, (x, y))

@@ -11,103 +11,21 @@ from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.mock import MockServos
 from coinsorter.recognition.bundle import Bundle
-from coinsorter.records import Frame
 from coinsorter.simulator.belt import BeltDrive, SimulatedBelt, feed_items
+from coinsorter.simulator.belt_camera import BeltCamera
 from coinsorter.simulator.servo import SimulatedPins, SimulatedServo
-from coinsorter.simulator.simulated_camera import Optics, PlacedSprite, SimulatedCamera
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulation_result import SimulationResult, compare_with_truth
-from coinsorter.simulator.sprites import Sprite
 from coinsorter.sorting.assembly import assemble_machine
 from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.ledger_queries import read_totals
 from coinsorter.sorting.machine import SortedCoin
 
-#: From a frame's exposure until its pixels are in memory and the machine has dealt with them, s:
-#: roughly what a Raspberry Pi 4 needs.
-READOUT_S = 0.012
-#: Items land this long after they have passed their flap, s. The flaps' history is complete up to
-#: now; a second more does no harm.
-LANDING_DELAY_S = 1.0
 #: Tokens on the belt bear motifs of these families. The shipped bundle's training set has none.
 UNSEEN_MOTIFS = ("bars", "head", "heart", "diamond")
 #: The part of its configured travel time that a servo needs lies between these: servos are
 #: somewhat faster, as a technician leaves them.
 TRAVEL_FRACTIONS = (0.7, 1.0)
-
-
-class BeltCamera:
-    """Frames of the simulated belt, one after the other, until everything has landed.
-
-    heartbeat_s: when the last frame came, seconds on the simulated clock. drawing_s: seconds of
-    processor time that drawing has taken.
-    """
-
-    def __init__(
-        self,
-        belt: SimulatedBelt,
-        camera: SimulatedCamera,
-        clock: ManualClock,
-        frame_s: float,
-    ) -> None:
-        self.heartbeat_s = 0.0
-        self.drawing_s = 0.0
-        self._belt = belt
-        self._camera = camera
-        self._clock = clock
-        self._frame_s = frame_s
-        self._number = 0
-        self._sprites: dict[int, Sprite] = {}
-        self._half_view_mm = camera.optics.width_px / 2 / camera.optics.px_per_mm
-
-    @property
-    def landed(self) -> int:
-        """How many items have landed."""
-        return sum(rider.landed is not None for rider in self._belt.riders)
-
-    def next_frame(self) -> Frame | None:
-        """The next frame; None once every item has landed."""
-        start_s = time.process_time()
-        frame = self._render_next()
-        self.drawing_s += time.process_time() - start_s
-        return frame
-
-    def reopen(self) -> None:
-        """Continue with the next frame."""
-
-    def close(self) -> None:
-        """Forget the drawn items."""
-        self._sprites = {}
-
-    def _render_next(self) -> Frame | None:
-        if self.landed == len(self._belt.riders):
-            return None
-        taken_s = self._number * self._frame_s
-        placed = self._place_sprites(taken_s)
-        belt_mm = self._belt.drive.compute_position_mm(taken_s)
-        pixels = self._camera.render_frame(placed, belt_mm)
-        frame = Frame(pixels, self._number, taken_s)
-        self._advance(taken_s)
-        return frame
-
-    def _advance(self, taken_s: float) -> None:
-        """Move clock and belt on to when a frame taken at `taken_s` has been read out."""
-        self._clock.advance_to(taken_s + READOUT_S)
-        self._belt.land_items(taken_s - LANDING_DELAY_S)
-        self._number += 1
-        self.heartbeat_s = self._clock.now_s()
-
-    def _place_sprites(self, now_s: float) -> list[PlacedSprite]:
-        """What is in view now; an item is drawn once for as long as it is in view."""
-        sprites = {}
-        placed = []
-        for rider, x_mm in self._belt.list_visible(now_s, self._half_view_mm):
-            sprite = self._sprites.get(rider.number)
-            if sprite is None:
-                sprite = self._camera.draw_item(rider.item)
-            sprites[rider.number] = sprite
-            placed.append((sprite, x_mm, rider.y_mm))
-        self._sprites = sprites
-        return placed
 
 
 class SimulatedMachine:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from coinsorter.records import Circle
-from coinsorter.simulator import coins, currency
+from coinsorter.simulator import coins, currency, foreign_objects
 from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.still_scenes import render_stills
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
@@ -115,7 +115,7 @@ def _make_items(chunk: _Chunk, rng: Generator) -> Iterator[coins.Item]:
             denomination = currency.DENOMINATIONS[number % len(currency.DENOMINATIONS)]
             yield coins.make_genuine_coin(rng, denomination.label)
         else:
-            yield coins.make_foreign_object(rng, chunk.kind, chunk.motifs)
+            yield foreign_objects.make_foreign_object(rng, chunk.kind, chunk.motifs)
 
 
 def _find_candidates(pixels: np.ndarray) -> list[Circle]:

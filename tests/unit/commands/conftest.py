@@ -14,7 +14,7 @@ import pytest
 
 from coinsorter import cli
 from coinsorter.config.load import read_config
-from coinsorter.simulator import coins
+from coinsorter.simulator import coins, foreign_objects
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from tests.conftest import CONFIG, CROWNS
 
@@ -51,7 +51,7 @@ def photographs(tmp_path_factory) -> Path:
             thing = (
                 coins.make_genuine_coin(rng, name)
                 if name != "token"
-                else coins.make_foreign_object(rng, "token", ("heart", "bars"))
+                else foreign_objects.make_foreign_object(rng, "token", ("heart", "bars"))
             )
             pixels = camera.render_frame(
                 [(camera.draw_item(thing), *rng.uniform(-30, 30, 2))], 10.0 * number

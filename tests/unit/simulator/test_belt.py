@@ -12,7 +12,8 @@ from coinsorter.simulator.belt import (
     SimulatedBelt,
     feed_items,
 )
-from coinsorter.simulator.coins import FOREIGN_KINDS, make_genuine_coin
+from coinsorter.simulator.coins import make_genuine_coin
+from coinsorter.simulator.foreign_objects import FOREIGN_KINDS
 from coinsorter.simulator.servo import SimulatedServo
 from tests.unit.simulator.conftest import MOTIFS, PERIOD_US, make_rng
 

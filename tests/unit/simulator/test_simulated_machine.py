@@ -22,17 +22,6 @@ def test_tokens_on_the_belt_bear_motifs_that_the_shipped_recipes_never_show():
         assert not set(recipe.load_recipe(path).motifs) & set(UNSEEN_MOTIFS)
 
 
-def test_the_camera_delivers_frames_until_everything_has_landed(simulated):
-    frames = []
-    while frame := simulated.camera.next_frame():
-        frames.append(frame)
-    assert [frame.number for frame in frames] == list(range(len(frames)))
-    assert frames[1].taken_s == pytest.approx(1 / simulated.config.camera.frames_per_s)
-    assert simulated.camera.landed == 6
-    assert {rider.landed for rider in simulated.belt.riders} == {"reject"}
-    assert simulated.clock.now_s() == simulated.camera.heartbeat_s > frames[-1].taken_s
-
-
 def test_servos_are_somewhat_faster_than_configured(simulated):
     fractions = [servo.travel_fraction for servo in simulated.belt.servos.values()]
     assert all(0.7 <= fraction <= 1 for fraction in fractions)

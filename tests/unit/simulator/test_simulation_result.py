@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from coinsorter.simulator.belt import Rider, SimulatedBelt
-from coinsorter.simulator.coins import make_foreign_object, make_genuine_coin
+from coinsorter.simulator.coins import make_genuine_coin
+from coinsorter.simulator.foreign_objects import make_foreign_object
 from coinsorter.simulator.simulation_result import SimulationResult, compare_with_truth
 from tests.unit.simulator.conftest import make_rng
 

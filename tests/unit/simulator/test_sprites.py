@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coinsorter.simulator.coins import GENUINE, Disc, Item, make_foreign_object, make_genuine_coin
+from coinsorter.simulator.coins import GENUINE, Disc, Item, make_genuine_coin
+from coinsorter.simulator.foreign_objects import make_foreign_object
 from coinsorter.simulator.sprites import SUPERSAMPLING, draw_item
 from tests.unit.simulator.conftest import make_rng
 

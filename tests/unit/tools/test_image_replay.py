@@ -10,7 +10,8 @@ import pytest
 from coinsorter.recognition import runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Frame
-from coinsorter.simulator.coins import make_foreign_object, make_genuine_coin
+from coinsorter.simulator.coins import make_genuine_coin
+from coinsorter.simulator.foreign_objects import make_foreign_object
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.tools.image_replay import NO_COIN, WRONG_SIZE, Replay, build_own_rules, resize_plane
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from coinsorter.simulator import coins
+from coinsorter.simulator import coins, foreign_objects
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from tests.conftest import needs_training
 
@@ -30,7 +30,7 @@ def photographs(tmp_path_factory) -> Path:
                 thing = (
                     coins.make_genuine_coin(rng, name)
                     if name != "token"
-                    else coins.make_foreign_object(rng, "token", ("heart", "bars"))
+                    else foreign_objects.make_foreign_object(rng, "token", ("heart", "bars"))
                 )
                 place_mm = rng.uniform(-30, 30, 2)
                 pixels = camera.render_frame([(camera.draw_item(thing), *place_mm)], 10.0 * number)
