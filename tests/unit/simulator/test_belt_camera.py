@@ -15,7 +15,15 @@ def build(config, crowns, tmp_path):
     """A function that builds the same simulated machine again and again."""
     ledgers = (tmp_path / f"{number}.db" for number in range(9))
     chosen = runtime.pick_runtime("auto")
-    return lambda: SimulatedMachine(config, crowns, next(ledgers), 3, 3, chosen)
+    built = []
+
+    def build_one():
+        built.append(SimulatedMachine(config, crowns, next(ledgers), 3, 3, chosen))
+        return built[-1]
+
+    yield build_one
+    for simulated in built:
+        simulated.machine.close()
 
 
 def test_the_camera_delivers_frames_until_everything_has_landed(build):
@@ -59,8 +67,10 @@ def test_what_fails_while_drawing_fails_in_the_machine(build, monkeypatch):
 
 
 def test_drawing_is_counted_and_its_thread_ends_with_the_camera(build):
+    before = set(threading.enumerate())
     camera = build().camera
     camera.next_frame()
     camera.close()
+    started = set(threading.enumerate()) - before
     assert camera.drawing_s > 0
-    assert not [thread for thread in threading.enumerate() if "painter" in thread.name]
+    assert not [thread for thread in started if "painter" in thread.name]
