@@ -120,7 +120,7 @@ def build_true(build, crowns):
 
     def build_machine(count: int = 12, seed: int = 1, **changes) -> SimulatedMachine:
         simulated = build(count, seed, **changes)
-        simulated.camera._camera = BlankCamera()
+        simulated.camera._painter._camera = BlankCamera()
         machine = simulated.machine
         machine.tracker = TrueTracker(simulated.belt)
         machine.classifier = TrueClassifier(crowns, simulated.belt.riders)
