@@ -5,9 +5,7 @@ uncertain ones (rows found open at start), plus those still on their way. Rows a
 the wall clock of a Pi without a battery is wrong after power-up.
 """
 
-import queue
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any
 
 from coinsorter.errors import LedgerError
 from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
+from coinsorter.sorting.receipts import Receipt
 
 #: The format of the file, kept in SQLite's `user_version`.
 SCHEMA_VERSION = 1
@@ -84,31 +83,6 @@ class RunRecord:
     bundle_hash: str
     runtime: str
     note: str = ""
-
-
-class Receipt:
-    """Says when a row is on the disk."""
-
-    def __init__(self) -> None:
-        self._written = threading.Event()
-        self.error: LedgerError | None = None
-
-    def settle(self, error: LedgerError | None = None) -> None:
-        """Marks the row as written; error: why it could not be."""
-        self.error = error
-        self._written.set()
-
-    @property
-    def durable(self) -> bool:
-        """Whether the row cannot be lost any more. Raises LedgerError if it was not written."""
-        if self.error:
-            raise self.error
-        return self._written.is_set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Waits until the row is durable, at most so long; whether it is. Raises LedgerError."""
-        self._written.wait(timeout_s)
-        return self.durable
 
 
 #: A change of the ledger. Its arguments: the connection, the run's id, the wall time.
@@ -230,96 +204,6 @@ def insert_incident(what: str, place: str, remedy: str) -> Change:
 
 def _end_run(connection: sqlite3.Connection, run: int, now: str) -> None:
     connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (now, run))
-
-
-class BackgroundLedger:
-    """A ledger written by its own thread, many changes at a time.
-
-    So the disk never holds up the camera. A fault of the disk is raised by the receipt and by the
-    next call of any kind; a fault of the last changes is raised by `close`. open_ledger runs in
-    that thread, because a connection of SQLite belongs to the thread that opened it.
-    """
-
-    def __init__(self, open_ledger: Callable[[], Ledger]) -> None:
-        self._changes: queue.Queue[tuple[Change, Receipt] | None] = queue.Queue()
-        self._fault: LedgerError | None = None
-        self._was_fault_raised = False
-        opened: queue.Queue[Ledger | LedgerError] = queue.Queue()
-        self._thread = threading.Thread(
-            target=self._write, args=(open_ledger, opened), name="ledger", daemon=True
-        )
-        self._thread.start()
-        ledger = opened.get()
-        if isinstance(ledger, LedgerError):
-            raise ledger
-        self.path = ledger.path
-        self.recovered = ledger.recovered
-
-    def record(self, event: Event) -> Receipt:
-        """Writes a coin's row, open; the receipt says when it is on the disk."""
-        return self._put(insert_coin(event))
-
-    def complete(self, coin: int, landed: str, late_to: str | None = None) -> None:
-        """Closes a coin's row; see `Ledger.complete`."""
-        self._put(close_coin(coin, landed, late_to))
-
-    def report_incident(self, what: str, place: str, remedy: str) -> None:
-        """Writes down what a person has to know."""
-        self._put(insert_incident(what, place, remedy))
-
-    def close(self) -> None:
-        """Writes what waits, and ends the run; safe to call twice.
-
-        Raises a fault that was not raised before.
-        """
-        self._changes.put(None)
-        self._thread.join()
-        if self._fault and not self._was_fault_raised:
-            self._was_fault_raised = True
-            raise self._fault
-
-    def _put(self, change: Change) -> Receipt:
-        if self._fault:
-            self._was_fault_raised = True
-            raise self._fault
-        receipt = Receipt()
-        self._changes.put((change, receipt))
-        return receipt
-
-    def _write(
-        self,
-        open_ledger: Callable[[], Ledger],
-        opened: queue.Queue[Ledger | LedgerError],
-    ) -> None:
-        """What the thread does: opens the ledger, then writes until None is in the queue."""
-        try:
-            ledger = open_ledger()
-        except LedgerError as error:
-            opened.put(error)
-            return
-        opened.put(ledger)
-        is_last = False
-        while not is_last:
-            waiting = self._take_waiting()
-            is_last = None in waiting
-            self._write_together(ledger, [entry for entry in waiting if entry])
-        ledger.close()
-
-    def _take_waiting(self) -> list[tuple[Change, Receipt] | None]:
-        """At least one change, and all others that wait; None is the last."""
-        waiting = [self._changes.get()]
-        while not self._changes.empty():
-            waiting.append(self._changes.get())
-        return waiting
-
-    def _write_together(self, ledger: Ledger, entries: list[tuple[Change, Receipt]]) -> None:
-        try:
-            if entries and not self._fault:
-                ledger.apply([change for change, _ in entries])
-        except LedgerError as error:
-            self._fault = error
-        for _, receipt in entries:
-            receipt.settle(self._fault)
 
 
 def _columns(event: Event) -> dict[str, Any]:

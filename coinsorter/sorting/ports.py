@@ -6,7 +6,7 @@ The protocols are structural: a part of `hardware` or of the simulator fits with
 from typing import Protocol
 
 from coinsorter.records import Event, Frame
-from coinsorter.sorting.ledger import Receipt
+from coinsorter.sorting.receipts import Receipt
 
 
 class Camera(Protocol):

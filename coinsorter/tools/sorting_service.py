@@ -12,6 +12,7 @@ from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.runtime import pick_runtime, read_version
 from coinsorter.sorting import ledger
 from coinsorter.sorting.assembly import assemble_machine, build_rules
+from coinsorter.sorting.background_ledger import BackgroundLedger
 from coinsorter.sorting.machine import Machine
 from coinsorter.sorting.ports import Camera
 
@@ -62,7 +63,7 @@ def _open_machine(
     panel = GpioPanel(settings)
     parts.callback(panel.close)
     ledger_path = base / settings.ledger.path
-    book = ledger.BackgroundLedger(lambda: ledger.Ledger(ledger_path, run))
+    book = BackgroundLedger(lambda: ledger.Ledger(ledger_path, run))
     parts.callback(book.close)
     camera = open_camera(settings.camera, base)
     parts.callback(camera.close)

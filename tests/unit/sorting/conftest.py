@@ -17,7 +17,8 @@ from coinsorter.records import Circle, Coin, Frame, Motion, Verdict
 from coinsorter.simulator.belt import Rider, SimulatedBelt
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.assembly import build_search
-from coinsorter.sorting.ledger import BackgroundLedger, Ledger
+from coinsorter.sorting.background_ledger import BackgroundLedger
+from coinsorter.sorting.ledger import Ledger
 from coinsorter.vision.scale import ScalePlane
 from tests.unit.sorting.ledger_rows import RUN
 

@@ -9,7 +9,8 @@ from coinsorter.hardware.clock import ManualClock, MonotonicClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.panel import GpioPanel
 from coinsorter.sorting import ports
-from coinsorter.sorting.ledger import BackgroundLedger, Ledger
+from coinsorter.sorting.background_ledger import BackgroundLedger
+from coinsorter.sorting.ledger import Ledger
 
 
 def list_methods(cls: type) -> dict[str, list[str]]:
