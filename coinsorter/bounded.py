@@ -1,4 +1,4 @@
-"""Files from strangers: only plain files are read, and no more of them than there may be."""
+"""Files of unknown origin: only plain files are read, and no more of them than there may be."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
 def open_plain(path: Path) -> BinaryIO:
     """A plain file, open for reading. Raises OSError where it is something else.
 
-    A pipe that nobody writes to is not waited for.
+    A pipe without a writer is not waited for.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
