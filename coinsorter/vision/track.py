@@ -52,19 +52,29 @@ class _View:
     circle: Circle
 
 
+@dataclass(eq=False)
+class _Lump:
+    """Things that touch; it names no tracks, so that tracks hold none of each other's frames.
+
+    things: how many they are, 1 of a thing that lies alone. done: it has been counted.
+    """
+
+    things: int = 1
+    done: bool = False
+
+
 class _Track:
     """One thing while it is in view: where it was when, and the frames it was sharpest in.
 
     Its motion is a line through its places, with the belt's own speed taken in as one more
     measurement, so that two near sightings do not make a wild speed.
-    lump: the tracks whose things touch, this one included. done: it has been counted.
+    lump: shared by the tracks whose things touch.
     """
 
     def __init__(self, belt_mm_s: float) -> None:
         self.sightings: list[_Sighting] = []
         self.best: list[_View] = []
-        self.lump: set[_Track] = {self}
-        self.done = False
+        self.lump = _Lump()
         self._belt_mm_s = belt_mm_s
         self._sum_t = self._sum_tt = self._sum_x = self._sum_tx = 0.0
 
@@ -92,6 +102,15 @@ class _Track:
         view = _View(circle.sharpness * circle.quality, pixels, circle)
         best_first = sorted([*self.best, view], key=lambda view: -view.worth)
         self.best = best_first[:max_views]
+
+    def release_frames(self) -> None:
+        """Forgets the frames it was sharpest in."""
+        self.best = []
+
+    @property
+    def done(self) -> bool:
+        """Whether its lump has been counted."""
+        return self.lump.done
 
     @property
     def last(self) -> _Sighting:
@@ -158,7 +177,13 @@ class BeltTracker:
         self._join_lumps(frame.taken_s)
         coins = [self._make_coin(track) for track in self._take_leaving(frame.taken_s)]
         self._tracks = [track for track in self._tracks if self._is_in_view(track, frame.taken_s)]
+        self._release_frames()
         return coins
+
+    def _release_frames(self) -> None:
+        for track in self._tracks:
+            if track.done:
+                track.release_frames()
 
     def list_undecided(self) -> list[Motion]:
         """The motions of all things in view that are not decided on yet.
@@ -213,8 +238,15 @@ class BeltTracker:
         settled = [track for track in self._tracks if track.is_settled]
         for index, a in enumerate(settled):
             for b in settled[index + 1 :]:
-                if b not in a.lump and _is_touching(a, b, now_s):
-                    _join(a, b)
+                if a.lump is not b.lump and _is_touching(a, b, now_s):
+                    self._join(a.lump, b.lump)
+
+    def _join(self, a: _Lump, b: _Lump) -> None:
+        """Makes one lump of two; it is done where one of them is."""
+        joined = _Lump(a.things + b.things, a.done or b.done)
+        for track in self._tracks:
+            if track.lump in (a, b):
+                track.lump = joined
 
     def _take_leaving(self, now_s: float) -> list[_Track]:
         """Tracks whose thing the border will cut in the next frame, marked as done.
@@ -228,7 +260,7 @@ class BeltTracker:
             ahead_mm = track.x_mm_at(now_s + self.frame_s) + track.last.radius_mm
             if ahead_mm > self._border_mm:
                 leaving.append(track)
-                _mark_done(track)
+                track.lump.done = True
         return leaving
 
     def _make_coin(self, track: _Track) -> Coin:
@@ -248,37 +280,23 @@ class BeltTracker:
             speed_sem_mm_s=motion.speed_sem_mm_s,
             sightings=len(track.sightings),
             alone=_is_alone(track),
-            behind_mm=_measure_behind_mm(track),
+            behind_mm=self._measure_behind_mm(track),
             scale_sem=self.scale.scale_sem_at(last.x_px, last.y_px),
         )
 
-
-def _join(a: _Track, b: _Track) -> None:
-    """Makes one lump of two; it is done where one of its things is."""
-    lump = a.lump | b.lump
-    is_done = any(track.done for track in lump)
-    for track in lump:
-        track.lump = lump
-        track.done = is_done
-
-
-def _mark_done(track: _Track) -> None:
-    for other in track.lump:
-        other.done = True
+    def _measure_behind_mm(self, first: _Track) -> float:
+        """How far the rest of a lump reaches back beyond its first thing."""
+        now_s = first.last.taken_s
+        lump = [track for track in self._tracks if track.lump is first.lump]
+        tail_mm = min(track.tail_mm_at(now_s) for track in lump)
+        return max(0.0, first.tail_mm_at(now_s) - tail_mm)
 
 
 def _is_alone(track: _Track) -> bool:
-    if len(track.lump) > 1 or not track.best:
+    if track.lump.things > 1 or not track.best:
         return False
     alone = sum(sighting.circle.alone for sighting in track.sightings)
     return alone >= ALONE_SHARE * len(track.sightings)
-
-
-def _measure_behind_mm(first: _Track) -> float:
-    """How far the rest of a lump reaches back beyond its first thing."""
-    now_s = first.last.taken_s
-    tail_mm = min(track.tail_mm_at(now_s) for track in first.lump)
-    return max(0.0, first.tail_mm_at(now_s) - tail_mm)
 
 
 def _is_touching(

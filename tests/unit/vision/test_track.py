@@ -1,5 +1,8 @@
 """track: each coin counted once, with its speed, its best crops and whether it is alone."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -170,6 +173,44 @@ def test_what_follows_a_leaving_coin_is_known():
     assert follower.x_mm == pytest.approx(
         coins[0].x_mm - 60, abs=0.2
     ) and follower.radius_mm == pytest.approx(12)
+
+
+@pytest.fixture
+def without_collector():
+    """Only reference counting frees anything."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("across_mm", [0.0, 24.0], ids=["alone", "touching"])
+@pytest.mark.parametrize("until_mm", [200.0, 0.0], ids=["rides-by", "vanishes"])
+def test_frames_are_freed_once_their_things_are_out_of_view(without_collector, across_mm, until_mm):
+    belt, frames = tracker(), []
+    for number in range(120):
+        x = -120 + 250 * number * FRAME_S
+        things = [circle(x), circle(x, across_mm)] if across_mm else [circle(x)]
+        pixels = PIXELS.copy()
+        frames.append(weakref.ref(pixels))
+        shown = things if visible(x) and x < until_mm else []
+        belt.update(Frame(pixels, number, number * FRAME_S), shown)
+        del pixels
+    assert len(belt.list_undecided()) == 0
+    assert [frame() is None for frame in frames] == [True] * 120
+
+
+def test_a_counted_coin_holds_no_frames_while_it_is_in_view(without_collector):
+    belt, frames, coins = tracker(), [], []
+    for number in range(120):
+        x = -120 + 250 * number * FRAME_S
+        pixels = PIXELS.copy()
+        frames.append(weakref.ref(pixels))
+        coins += belt.update(Frame(pixels, number, number * FRAME_S), [circle(x)] * visible(x))
+        del pixels
+        if coins:
+            break
+    assert len(coins) == 1 and [frame() for frame in frames if frame() is not None] == []
 
 
 def cut(pixels, circle, diameter_mm):
