@@ -116,10 +116,16 @@ class Rider:
     """
 
     number: int
-    item: coins.Item
+    item: coins.Item | coins.ItemOutline
     offset_mm: float
     y_mm: float
     landed: str | None = None
+
+    def make_item(self) -> coins.Item:
+        """The item to draw."""
+        if isinstance(self.item, coins.ItemOutline):
+            return self.item.remake()
+        return self.item
 
 
 @dataclass(eq=False)
@@ -203,7 +209,7 @@ def feed_items(
     for number, kind in enumerate(_shuffle_kinds(count, rng)):
         seed = int(rng.integers(2**32))
         own_rng = np.random.default_rng([number, seed])
-        item = _make_item(kind, motifs, own_rng)
+        item = _outline_item(_make_item(kind, motifs, own_rng), motifs, [number, seed])
         offset_mm += _choose_spacing_mm(item, own_rng)
         across_mm = own_rng.normal(0, ACROSS_STD_MM)
         y_mm = float(np.clip(across_mm, -MAX_ACROSS_MM, MAX_ACROSS_MM))
@@ -225,6 +231,20 @@ def _shuffle_kinds(
     return kinds
 
 
+def _outline_item(
+    item: coins.Item,
+    motifs: tuple[str, ...],
+    seed: list[int],
+) -> coins.ItemOutline:
+    """The outline of an item, which makes it again from the seed that it was made from."""
+
+    def remake() -> coins.Item:
+        return _make_item(item_kind, motifs, np.random.default_rng(seed))
+
+    item_kind = item.kind
+    return coins.ItemOutline(item_kind, item.label, item.half_length_mm, remake)
+
+
 def _make_item(
     kind: str,
     motifs: tuple[str, ...],
@@ -236,7 +256,7 @@ def _make_item(
 
 
 def _choose_spacing_mm(
-    item: coins.Item,
+    item: coins.ItemOutline,
     rng: np.random.Generator,
 ) -> float:
     """Distance of an item's middle from that of the item before it."""

@@ -129,7 +129,7 @@ class _FramePainter:
         for rider, x_mm in self._belt.list_visible(now_s, self._half_view_mm):
             sprite = self._sprites.get(rider.number)
             if sprite is None:
-                sprite = self._camera.draw_item(rider.item)
+                sprite = self._camera.draw_item(rider.make_item())
             sprites[rider.number] = sprite
             placed.append((sprite, x_mm, rider.y_mm))
         self._sprites = sprites

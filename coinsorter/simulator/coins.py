@@ -4,6 +4,7 @@ An item is one connected object made of one disc, or of two that touch or overla
 drawn by `sprites`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +70,19 @@ class Item:
     def half_length_mm(self) -> float:
         """Half of what it takes up along the belt."""
         return max(abs(x) + disc.diameter_mm / 2 for disc, (x, _) in self.discs)
+
+
+@dataclass(frozen=True, eq=False)
+class ItemOutline:
+    """What is kept of an item: its maps take a megabyte, and are made again when it is drawn.
+
+    kind, label, half_length_mm: as those of the item. remake: makes the same item again.
+    """
+
+    kind: str
+    label: str | None
+    half_length_mm: float
+    remake: Callable[[], Item] = field(repr=False)
 
 
 def make_genuine_coin(

@@ -1,5 +1,7 @@
 """The simulated belt: its drive, its feeder, and where items land."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,6 +66,24 @@ def test_no_item_follows_another_too_closely():
     riders = feed_items(100, MOTIFS, make_rng())
     assert np.diff([rider.offset_mm for rider in riders]).min() >= MIN_SPACING_MM
     assert all(-18 <= rider.y_mm <= 18 for rider in riders)
+
+
+def test_of_items_on_their_way_no_maps_are_held():
+    tracemalloc.start()
+    riders = feed_items(40, MOTIFS, make_rng())
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 40 * 20_000  # one map of reflectances is a megabyte
+    assert len(riders) == 40
+
+
+def test_an_item_is_the_same_each_time_it_is_made():
+    for rider in feed_items(40, MOTIFS, make_rng()):
+        first, second = rider.make_item(), rider.make_item()
+        assert first.half_length_mm == second.half_length_mm == rider.item.half_length_mm
+        for (disc, _), (again, _) in zip(first.discs, second.discs):
+            assert np.array_equal(disc.relief, again.relief)
+            assert np.array_equal(disc.reflectance, again.reflectance)
 
 
 def test_only_items_near_the_view_are_visible(config):
