@@ -64,6 +64,7 @@ exit status:
   66  input files that cannot be used
   69  camera or pins that cannot be used
   74  the ledger cannot be written
+  75  another process uses the machine or writes the ledger
   78  a mistake in config.yaml or in a bundle
  130  Ctrl-C
  143  SIGTERM

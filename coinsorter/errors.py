@@ -53,6 +53,18 @@ class LedgerError(CoinsorterError):
     exit_code = 74
 
 
+class LedgerInUseError(LedgerError):
+    """Another process writes the ledger; it is named in the message."""
+
+    exit_code = 75
+
+
+class MachineInUseError(CoinsorterError):
+    """Another process moves the machine's flaps or takes its camera; it is named in the message."""
+
+    exit_code = 75
+
+
 class ServiceError(CoinsorterError):
     """systemd started the machine and cannot be told how it is."""
 

@@ -20,6 +20,8 @@ from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import InputError
 from coinsorter.hardware.camera import open_camera as cameras
+from coinsorter.hardware.machine_lock import lock_camera, lock_machine
+from coinsorter.locks import CALIBRATING
 from coinsorter.records import Coin
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools.calibrate_belt import (
@@ -114,7 +116,12 @@ def _measure_coins(
     frame_s = 1 / settings.camera.frames_per_s
     tracker = make_frame_tracker(settings.scale, settings.belt.speed_mm_s, frame_s)
     search = build_search(bundle, settings.scale)
-    with closing(cameras.open_camera(settings.camera, options.config.parent)) as camera:
+    base = options.config.parent
+    lock = lock_machine if options.bins else lock_camera
+    with (
+        lock(settings, base, CALIBRATING),
+        closing(cameras.open_camera(settings.camera, base)) as camera,
+    ):
         view = BeltView(camera, tracker, search)
         if not options.bins:
             return _collect_coins(options, view), {}

@@ -10,7 +10,9 @@ from coinsorter.commands._options import Subparsers, add_command
 from coinsorter.config.load import load_config
 from coinsorter.config.yaml_lines import format_option
 from coinsorter.hardware.flaps import Flaps
+from coinsorter.hardware.machine_lock import lock_machine
 from coinsorter.hardware.servos.open_servos import open_servos
+from coinsorter.locks import CALIBRATING
 from coinsorter.tools.calibrate_flaps import HELP, try_flaps
 
 DETAILS = (
@@ -32,7 +34,10 @@ def _run_calibrate_flaps(options: argparse.Namespace) -> None:
     settings = load_config(options.config)
     bins = select_bins(settings, options.bins)
     show: Callable[[str], None] = _show_nothing if options.json else print
-    with closing(Flaps(settings, open_servos(settings))) as flaps:
+    with (
+        lock_machine(settings, options.config.parent, CALIBRATING),
+        closing(Flaps(settings, open_servos(settings))) as flaps,
+    ):
         flaps.park()
         show(HELP)
         numbers = try_flaps(settings, flaps, bins, _read_line, show)

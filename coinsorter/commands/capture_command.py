@@ -12,6 +12,8 @@ from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count
 from coinsorter.config.load import load_config
 from coinsorter.hardware.camera.open_camera import open_camera
+from coinsorter.hardware.machine_lock import lock_camera
+from coinsorter.locks import CAPTURING
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools.capture import BeltView, CoinCapture, make_frame_tracker
 
@@ -73,6 +75,7 @@ def _capture_coins(options: argparse.Namespace, folder: Path) -> tuple[int, int]
     tracker = make_frame_tracker(settings.scale, settings.belt.speed_mm_s, frame_s)
     saved = 0
     with (
+        lock_camera(settings, options.config.parent, CAPTURING),
         closing(open_camera(settings.camera, options.config.parent)) as camera,
         show_progress("capturing", options.coins, options.json) as advance,
     ):

@@ -9,7 +9,9 @@ from coinsorter.commands._options import Subparsers, add_command, add_config_opt
 from coinsorter.commands.option_values import read_number
 from coinsorter.config.load import load_config
 from coinsorter.hardware.flaps import Flaps
+from coinsorter.hardware.machine_lock import lock_machine
 from coinsorter.hardware.servos.open_servos import open_servos
+from coinsorter.locks import JOGGING
 
 DETAILS = (
     "Turns one flap to its open position, or to a pulse, holds it for a moment, and brings it back "
@@ -43,7 +45,10 @@ def add_parser(commands: Subparsers) -> None:
 def _run_jog(options: argparse.Namespace) -> None:
     settings = load_config(options.config)
     (name,) = select_bins(settings, [options.bin])
-    with closing(Flaps(settings, open_servos(settings))) as flaps:  # closing parks them
+    with (
+        lock_machine(settings, options.config.parent, JOGGING),
+        closing(Flaps(settings, open_servos(settings))) as flaps,  # closing parks them
+    ):
         if options.us is None:
             flaps.move(name, open=True)
         else:

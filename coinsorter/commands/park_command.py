@@ -5,7 +5,9 @@ import argparse
 from coinsorter.commands._options import Subparsers, add_command, add_config_option
 from coinsorter.config.load import load_config
 from coinsorter.hardware.flaps import Flaps
+from coinsorter.hardware.machine_lock import lock_machine
 from coinsorter.hardware.servos.open_servos import open_servos
+from coinsorter.locks import PARKING
 
 DETAILS = (
     "Brings every flap to rest, where coins run on to the reject bin, and stops all pulses. "
@@ -22,5 +24,6 @@ def add_parser(commands: Subparsers) -> None:
 
 def _run_park(options: argparse.Namespace) -> None:
     settings = load_config(options.config)
-    Flaps(settings, open_servos(settings)).close()  # closing parks them
+    with lock_machine(settings, options.config.parent, PARKING):
+        Flaps(settings, open_servos(settings)).close()  # closing parks them
     print("every flap is at rest")

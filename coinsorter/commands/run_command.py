@@ -16,8 +16,10 @@ from coinsorter.commands.option_values import read_count, read_seed
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import LedgerError
+from coinsorter.locks import SIMULATING
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.runtime import pick_runtime
+from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.tools.sorting_service import sort_until_stopped
 
 if TYPE_CHECKING:
@@ -120,8 +122,11 @@ def _run_to_end(
 
 def _remove_ledger(path: Path) -> None:
     try:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        if not path.exists():
+            return
+        with closing(lock_ledger(path, SIMULATING)):
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
     except OSError as error:
         raise LedgerError(
             f"ledger {path}: the old one cannot be removed: {error.strerror}; "

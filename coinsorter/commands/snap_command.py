@@ -11,7 +11,9 @@ from coinsorter.commands._options import Subparsers, add_command, add_config_opt
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import open_camera
+from coinsorter.hardware.machine_lock import lock_camera
 from coinsorter.images import write_image
+from coinsorter.locks import CAPTURING
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools import capture
@@ -53,7 +55,11 @@ def _run_snap(options: argparse.Namespace) -> None:
 def _take_snapshot(options: argparse.Namespace, settings: Config) -> capture.Snapshot:
     bundle = load_matching_bundle(settings, options.config)
     search = build_search(bundle, settings.scale)
-    with closing(open_camera(settings.camera, options.config.parent)) as camera:
+    base = options.config.parent
+    with (
+        lock_camera(settings, base, CAPTURING),
+        closing(open_camera(settings.camera, base)) as camera,
+    ):
         return capture.take_snapshot(camera, search, settings.scale)
 
 

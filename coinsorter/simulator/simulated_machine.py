@@ -10,6 +10,7 @@ from coinsorter.config.schema import Config, FlapSettings
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.mock import MockServos
+from coinsorter.locks import SIMULATING
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.simulator.belt import BeltDrive, SimulatedBelt, feed_items
 from coinsorter.simulator.belt_camera import BeltCamera
@@ -115,7 +116,7 @@ class SimulatedMachine:
     def _open_ledger(self, bundle: Bundle, runtime: str) -> Ledger:
         note = f"simulated, seed {self.seed}"
         run = RunRecord(str(bundle.path), bundle.digest, runtime, note)
-        return Ledger(self.ledger_path, run)
+        return Ledger(self.ledger_path, run, purpose=SIMULATING)
 
 
 def _spawn_rngs(seed: int) -> list[np.random.Generator]:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from coinsorter.errors import LedgerError
+from coinsorter.locks import SORTING
 from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
+from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.sorting.receipts import Receipt
 
 #: The format of the file, kept in SQLite's `user_version`.
@@ -98,7 +100,9 @@ class Ledger:
     """The ledger of one run; `record` returns when the row is on the disk.
 
     Opening it marks as uncertain what a crash left open. Raises LedgerError wherever the file
-    cannot be used; a row that could not be written whole is not there at all.
+    cannot be used, LedgerInUseError where another process writes it; a row that could not be
+    written whole is not there at all.
+    purpose: what it is held for, one of `locks.PURPOSES`.
     recovered: how many rows a crash had left open.
     """
 
@@ -107,11 +111,14 @@ class Ledger:
         path: Path,
         run: RunRecord,
         wall_clock: Callable[[], datetime] = now_utc,
+        purpose: str = SORTING,
     ) -> None:
         self.path = path
         self._wall_clock = wall_clock
         with explain_failures(path), ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = lock_ledger(path, purpose)
+            undo.callback(self._lock.close)
             self._connection = _connect(path)
             undo.callback(self._connection.close)
             _prepare(path, self._connection)
@@ -152,6 +159,7 @@ class Ledger:
             pass  # closed before, or a write before this one has already raised the same fault
         finally:
             self._connection.close()
+            self._lock.close()  # last: to close the file drops SQLite's own locks on it
 
     def _mark_open_rows_uncertain(self) -> int:
         with self._connection:

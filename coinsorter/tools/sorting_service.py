@@ -8,6 +8,7 @@ from pathlib import Path
 from coinsorter.config.load import format_mistakes, read_config
 from coinsorter.config.schema import Config
 from coinsorter.hardware import systemd
+from coinsorter.locks import SORTING
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.runtime import pick_runtime, read_version
 from coinsorter.sorting import ledger
@@ -54,9 +55,11 @@ def _open_machine(
     from coinsorter.hardware.camera.open_camera import open_camera
     from coinsorter.hardware.clock import MonotonicClock
     from coinsorter.hardware.flaps import Flaps
+    from coinsorter.hardware.machine_lock import lock_pins
     from coinsorter.hardware.panel import GpioPanel
     from coinsorter.hardware.servos.open_servos import open_servos
 
+    parts.enter_context(lock_pins(settings, SORTING))
     flaps = Flaps(settings, open_servos(settings))
     parts.callback(flaps.close)
     flaps.park()

@@ -59,6 +59,7 @@ def test_rows_that_a_crash_left_open_are_uncertain_after_the_next_start(tmp_path
     crashed.record(event(1))
     crashed.record(event(2))
     crashed.complete(2, "crown_2")
+    del crashed  # and with it the lock that a crash would have let go of
     assert Ledger(path, RUN).recovered == 1
     totals = read_totals(path)
     assert (totals["seen"], totals["bins"]) == (2, {"crown_2": 1})
