@@ -94,7 +94,7 @@ class FileLock:
 
 
 def find_holder(path: Path, slot: int) -> Holder | None:
-    """Who holds a slot of a file that may be read; None where nobody does. Raises OSError."""
+    """Who holds a slot of a file that may be read; None where it is free. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         return _find_holder(descriptor, slot)
@@ -126,8 +126,8 @@ def _lock_slot(descriptor: int, slot: int, purpose: str) -> None:
 
 def _find_holder(descriptor: int, slot: int) -> Holder | None:
     wanted = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, slot * _SLOT_BYTES, 1, 0)
-    found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, wanted)
-    kind, _, _, length, _ = _FLOCK.unpack(found)
+    lock = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, wanted)
+    kind, _, _, length, _ = _FLOCK.unpack(lock)
     if kind == fcntl.F_UNLCK:
         return None
     pid, number = divmod(length - 1, 2**_PURPOSE_BITS)
