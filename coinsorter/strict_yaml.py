@@ -96,6 +96,15 @@ def load_yaml(text: str | bytes) -> Any:
     return None if node is None else _Builder(loader).build(node, 0)
 
 
+def compose_yaml(text: str | bytes) -> Node | None:
+    """The nodes of a text, each with its place in it; None where it is empty.
+
+    Raises yaml.YAMLError as `load_yaml` does, but not for a key that is there twice.
+    """
+    node: Node | None = StrictLoader(text).get_single_node()
+    return node
+
+
 class _Builder:
     """Nodes -> values; what aliases name is counted each time."""
 

@@ -1,15 +1,19 @@
-"""Changes numbers in the text of config.yaml; all else, comments too, stays as it is."""
+"""Changes numbers in the text of config.yaml; all else, comments too, stays as it is.
+
+What the new text says is compared with what it is to say before anything is written.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
+from yaml.error import YAMLError
 from yaml.nodes import MappingNode, Node
 
 from coinsorter.config.load import format_mistakes, load_config, parse_config, read_text
-from coinsorter.config.yaml_lines import OptionPath
+from coinsorter.config.yaml_lines import OptionPath, format_option
 from coinsorter.errors import ConfigError
+from coinsorter.strict_yaml import compose_yaml, load_yaml
 
 
 def replace_numbers(path: Path, numbers: Mapping[OptionPath, float]) -> str:
@@ -19,9 +23,10 @@ def replace_numbers(path: Path, numbers: Mapping[OptionPath, float]) -> str:
     Raises ConfigError where there are mistakes, before or after.
     """
     load_config(path)
-    text = read_text(path)
+    old_text = text = read_text(path)
     for option, number in numbers.items():
         text = _replace_number(text, option, f"{number:g}")
+    _check_changes(path, old_text, text, numbers)
     _, mistakes = parse_config(text)
     if mistakes:
         header = "with the new numbers there would be mistakes:"
@@ -30,21 +35,52 @@ def replace_numbers(path: Path, numbers: Mapping[OptionPath, float]) -> str:
     return text
 
 
+def _check_changes(
+    path: Path, old_text: str, new_text: str, numbers: Mapping[OptionPath, float]
+) -> None:
+    """Raises ConfigError where something else would change too, as what an alias names does."""
+    wanted = load_yaml(old_text)
+    for option, number in numbers.items():
+        _put(wanted, option, float(f"{number:g}"))
+    if not _says(new_text, wanted):
+        names = ", ".join(format_option(option) for option in numbers)
+        what = f"{names} cannot be changed alone, since an alias shares the value"
+        raise ConfigError(f"{path}: {what}; write the values out, without & and *")
+
+
+def _says(text: str, wanted: Any) -> bool:
+    try:
+        return bool(load_yaml(text) == wanted)
+    except YAMLError:
+        return False
+
+
+def _put(values: Any, option: OptionPath, number: float) -> None:
+    *sections, name = option
+    for section in sections:
+        if isinstance(values, dict) and values.get(section) is None:
+            values[section] = {}
+        values = values[section]
+    values[name] = number
+
+
 def _replace_number(text: str, option: OptionPath, number: str) -> str:
     *sections, name = option
     new = f"{name}: {number}"
-    node: Any = yaml.compose(text, yaml.SafeLoader)
+    node: Any = compose_yaml(text)
+    line_end = "\r\n" if "\r\n" in text else "\n"
     for section in sections:
         child = _child(node, section)
         if child is None:
-            return f"{text.rstrip()}\n\n{section}:\n  {new}\n"
+            lines = [text.rstrip(), "", f"{section}:", f"  {new}", ""]
+            return line_end.join(lines)
         node = child
     if not node.value:
         return _splice(text, node, "{" + new + "}")
     value = _child(node, name)
     if value is not None:
         return _splice(text, value, number)
-    return _insert_option(text, node, new)
+    return _insert_option(text, node, new, line_end)
 
 
 def _child(node: Any, part: str | int) -> Node | None:
@@ -63,11 +99,11 @@ def _splice(text: str, node: Node, new: str) -> str:
     return text[:start] + new + text[end:]
 
 
-def _insert_option(text: str, section: MappingNode, option: str) -> str:
+def _insert_option(text: str, section: MappingNode, option: str, line_end: str) -> str:
     """The text with one more option before the first of a section."""
     first_key, _ = section.value[0]
     mark = first_key.start_mark
-    separator = ", " if section.flow_style else "\n" + " " * mark.column
+    separator = ", " if section.flow_style else line_end + " " * mark.column
     before = text[: mark.index]
     after = text[mark.index :]
     return before + option + separator + after

@@ -1,14 +1,16 @@
 """Reads config.yaml into checked settings; reports every mistake at once, each with its line."""
 
-import difflib
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from coinsorter.bounded import read_bounded
 from coinsorter.config.checks import find_contradictions
+from coinsorter.config.explain import explain_error
 from coinsorter.config.schema import Config
 from coinsorter.config.yaml_lines import Mistake, OptionPath, UnreadableYamlError, YamlLines
 from coinsorter.errors import ConfigError
@@ -16,25 +18,10 @@ from coinsorter.errors import ConfigError
 #: Settings, None where they make no sense, and the mistakes in them.
 ConfigAndMistakes = tuple[Config | None, list[Mistake]]
 
-#: By the type of a pydantic error what a technician reads.
-#: docs.pydantic.dev/latest/errors/validation_errors names the types.
-MESSAGES = {
-    "missing": "is missing",
-    "int_type": "{input!r} is not a whole number",
-    "int_from_float": "{input!r} is not a whole number",
-    "float_type": "{input!r} is not a number",
-    "finite_number": "{input!r} is not a finite number",
-    "string_type": "{input!r} is not text; put it in quotes",
-    "bool_type": "{input!r} is neither true nor false",
-    "list_type": "is not a list; begin each entry with a dash",
-    "model_type": "has no options in it; indent them below it",
-    "greater_than_equal": "{input:g} is below {ge:g}",
-    "less_than_equal": "{input:g} is above {le:g}",
-    "literal_error": "{input!r} is none of {expected}",
-    "too_short": "is empty; list at least one",
-    "string_too_short": "is empty",
-    "string_pattern_mismatch": "{input!r} is not a plain name of letters, digits, - _ and .",
-}
+_HEXADECIMAL = re.compile("0x[0-9a-fA-F]+")
+
+#: Bytes that are read of a settings file; the shipped one has 8 kB, most of it comments.
+MAX_BYTES = 100_000
 
 
 def load_config(path: Path) -> Config:
@@ -69,8 +56,9 @@ def parse_config(text: str, labels: Collection[str] | None = None) -> ConfigAndM
     config, details = _validate(values)
     mistakes = list(lines.mistakes)
     for detail in details:
-        mistake = lines.mistake(detail["loc"], _explain(detail))
-        mistakes.append(mistake)
+        what = explain_error(detail, lines.written(detail["loc"]), values)
+        mistakes.append(lines.mistake(detail["loc"], what))
+    mistakes += _find_hexadecimal(lines, details)
     rest = _validate_rest(values, details) if details else config
     if rest is not None:
         for option, what in find_contradictions(rest, labels):
@@ -103,10 +91,22 @@ def _format_mistake(mistake: Mistake) -> str:
 def read_text(path: Path) -> str:
     """The text of a settings file. Raises ConfigError where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_bounded(path, MAX_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read: {reason}; name a file with --config") from error
+
+
+def _find_hexadecimal(lines: YamlLines, details: list[ErrorDetails]) -> list[Mistake]:
+    """Numbers such as 0x1F; only an address on a bus is written so."""
+    wrong = {detail["loc"] for detail in details}
+    mistakes = []
+    for option, written in lines.list_written():
+        is_number = written.plain and _HEXADECIMAL.fullmatch(written.text)
+        if is_number and option not in wrong and not str(option[-1]).endswith("_address"):
+            what = f"{written.text} is hexadecimal: write {int(written.text, 16)}"
+            mistakes.append(lines.mistake(option, what))
+    return mistakes
 
 
 def _validate(values: Any) -> tuple[Config | None, list[ErrorDetails]]:
@@ -131,32 +131,3 @@ def _remove(values: Any, option: OptionPath) -> None:
         values = values[part] if inside else {}
     if isinstance(values, dict):
         values.pop(name, None)
-
-
-def _explain(detail: ErrorDetails) -> str:
-    """A pydantic error in a technician's words."""
-    if detail["type"] == "extra_forbidden":
-        return "is no option" + _suggest_option(detail["loc"])
-    message = MESSAGES.get(detail["type"])
-    if message is None:
-        return detail["msg"]
-    context = detail.get("ctx", {})
-    return message.format(input=detail["input"], **context)
-
-
-def _suggest_option(option: OptionPath) -> str:
-    *section, name = option
-    names = _options_in(section)
-    similar = difflib.get_close_matches(str(name), names, 1)
-    if similar:
-        return f"; did you mean {similar[0]}?"
-    return f"; there are {', '.join(names)}"
-
-
-def _options_in(section: Iterable[str | int]) -> list[str]:
-    model: Any = Config
-    for part in section:
-        if not isinstance(part, int):
-            annotation = model.model_fields[part].annotation
-            model = getattr(annotation, "__args__", (annotation,))[0]
-    return list(model.model_fields)

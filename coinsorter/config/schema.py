@@ -3,8 +3,10 @@
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from coinsorter.config.syntax import name_character
 from coinsorter.vision.scale import ScalePlane
 
 #: Degrees that a servo turns to.
@@ -17,8 +19,31 @@ ColourGain = Annotated[float, Field(ge=0.1, le=32)]
 Pin = Annotated[int, Field(ge=2, le=27)]
 # A name that is safe in file names, in SQL and on a command line.
 BinName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=40)]
-#: Text that is not empty, such as a path.
-Text = Annotated[str, Field(min_length=1)]
+
+
+def _check_visible(text: str) -> str:
+    if not text.isprintable():
+        odd = next(character for character in text if not character.isprintable())
+        raise _make_odd_text(f"holds {name_character(odd)}; delete it")
+    if text != text.strip():
+        raise _make_odd_text("begins or ends with a space; delete it")
+    return text
+
+
+def _check_path(path: str) -> str:
+    if path.startswith("~"):
+        raise _make_odd_text("begins with ~, which stands for nothing here; write it out")
+    return path
+
+
+def _make_odd_text(problem: str) -> PydanticCustomError:
+    return PydanticCustomError("odd_text", "{problem}", {"problem": problem})
+
+
+#: Text that is not empty, and in which all can be seen; longer ones are no names.
+Text = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_check_visible)]
+#: A file or a folder, relative to config.yaml.
+PathText = Annotated[Text, AfterValidator(_check_path)]
 
 
 class Section(BaseModel):
@@ -35,7 +60,7 @@ class CameraSettings(Section):
 
     source: Literal["pi", "usb", "folder"] = "pi"
     usb_device: int = Field(0, ge=0, le=63)
-    folder: Text | None = None
+    folder: PathText | None = None
     width_px: int = Field(640, ge=160, le=4056)
     height_px: int = Field(480, ge=120, le=3040)
     frames_per_s: float = Field(60.0, ge=1, le=120)
@@ -84,7 +109,7 @@ class BinSettings(Section):
     """A bin: its name in the ledger, the labels that belong into it, and its flap."""
 
     name: BinName
-    labels: list[str] = Field(min_length=1)
+    labels: list[Text] = Field(min_length=1)
     flap: FlapSettings
 
 
@@ -109,13 +134,13 @@ class AcceptanceSettings(Section):
 class LedgerSettings(Section):
     """Where the ledger is."""
 
-    path: Text = "var/ledger.db"
+    path: PathText = "var/ledger.db"
 
 
 class RuntimeSettings(Section):
     """Which bundle classifies the coins, and how much work is done for each coin."""
 
-    bundle: Text = "models/crowns"
+    bundle: PathText = "models/crowns"
     interpreter: Literal["auto", "litert", "tflite-runtime"] = "auto"
     threads: int = Field(1, ge=1, le=8)
     crops_per_coin: int = Field(3, ge=1, le=8)

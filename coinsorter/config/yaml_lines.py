@@ -6,6 +6,10 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from coinsorter.config.syntax import explain_syntax, find_deceptive
+from coinsorter.config.wording import quote, shorten
+from coinsorter.strict_yaml import StrictLoader
+
 #: Where an option is, such as ("belt", "px_per_mm") or ("bins", 2, "flap", "rest_deg").
 OptionPath = tuple[str | int, ...]
 
@@ -24,6 +28,14 @@ class Mistake:
     what: str
 
 
+@dataclass(frozen=True)
+class Written:
+    """A value as it stands in the text. plain: without quotes."""
+
+    text: str
+    plain: bool
+
+
 class UnreadableYamlError(Exception):
     """A text that no options can be read from; `mistake` says where and why."""
 
@@ -33,16 +45,24 @@ class UnreadableYamlError(Exception):
 
 
 def format_option(option: OptionPath) -> str:
-    """("bins", 2, "flap", "pin") as bins[2].flap.pin; the empty path as (file)."""
+    """("bins", 2, "flap", "pin") as bins[2].flap.pin; the empty path as (file).
+
+    Names with odd characters are quoted, and long ones cut.
+    """
     text = ""
     for part in option:
         if isinstance(part, int):
             text += f"[{part}]"
         elif text:
-            text += f".{part}"
+            text += f".{_format_name(part)}"
         else:
-            text = str(part)
+            text = _format_name(part)
     return text or "(file)"
+
+
+def _format_name(name: str) -> str:
+    is_plain = name.isascii() and name.isprintable() and name == name.strip() != ""
+    return shorten(name) if is_plain else quote(name)
 
 
 class YamlLines:
@@ -54,19 +74,19 @@ class YamlLines:
     def __init__(self) -> None:
         self.mistakes: list[Mistake] = []
         self._lines: dict[OptionPath, int] = {}
+        self._written: dict[OptionPath, Written] = {}
 
     def parse(self, text: str) -> Any:
         """The values in a text: dicts, lists and scalars. Raises UnreadableYamlError."""
+        deceptive = find_deceptive(text)
+        if deceptive:
+            raise UnreadableYamlError(deceptive.line, "(file)", deceptive.what)
         try:
             return self._parse(text)
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else 1
-            problem = getattr(error, "problem", None) or "is not YAML"
-            raise UnreadableYamlError(line, "(file)", f"is not YAML: {problem}") from error
-        except RecursionError as error:
-            what = "is nested too deeply; nothing in it needs more than four levels"
-            raise UnreadableYamlError(1, "(file)", what) from error
+            problem = explain_syntax(error, text)
+            what = f"is not YAML: {problem.what}"
+            raise UnreadableYamlError(problem.line, "(file)", what) from error
 
     def line(self, option: OptionPath) -> int:
         """The line of an option, or of the nearest part around it that the text has."""
@@ -74,20 +94,28 @@ class YamlLines:
             option = option[:-1]
         return self._lines.get(option, 1)
 
+    def written(self, option: OptionPath) -> Written | None:
+        """How the value of an option is written; None for a section, a list or nothing."""
+        return self._written.get(option)
+
+    def list_written(self) -> list[tuple[OptionPath, Written]]:
+        """Every value that is no section and no list, as it is written."""
+        return list(self._written.items())
+
     def mistake(self, option: OptionPath, what: str) -> Mistake:
         """A mistake in an option, with its line."""
         line = self.line(option)
         return Mistake(line, format_option(option), what)
 
     def _parse(self, text: str) -> Any:
-        node = yaml.compose(text, yaml.SafeLoader)
+        loader = StrictLoader(text)
+        node = loader.get_single_node()
         if not isinstance(node, MappingNode):
             what = "holds no options; start from the config.yaml that came with coinsorter"
             raise UnreadableYamlError(1, "(file)", what)
-        loader = yaml.SafeLoader(text)
         return self._value(node, (), loader)
 
-    def _value(self, node: Node, option: OptionPath, loader: yaml.SafeLoader) -> Any:
+    def _value(self, node: Node, option: OptionPath, loader: StrictLoader) -> Any:
         self._lines.setdefault(option, _line_of(node))
         too_deep = len(option) > MAX_LEVELS
         too_long = len(self._lines) > MAX_OPTIONS
@@ -98,11 +126,9 @@ class YamlLines:
             return self._sequence(node, option, loader)
         if isinstance(node, MappingNode):
             return self._mapping(node, option, loader)
-        return _scalar(node, option, loader)
+        return self._scalar(node, option, loader)
 
-    def _sequence(
-        self, node: SequenceNode, option: OptionPath, loader: yaml.SafeLoader
-    ) -> list[Any]:
+    def _sequence(self, node: SequenceNode, option: OptionPath, loader: StrictLoader) -> list[Any]:
         values = []
         for index, child in enumerate(node.value):
             inner = (*option, index)
@@ -110,7 +136,7 @@ class YamlLines:
         return values
 
     def _mapping(
-        self, node: MappingNode, option: OptionPath, loader: yaml.SafeLoader
+        self, node: MappingNode, option: OptionPath, loader: StrictLoader
     ) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -123,19 +149,18 @@ class YamlLines:
             values[key] = self._value(value_node, inner, loader)
         return values
 
+    def _scalar(self, node: Any, option: OptionPath, loader: StrictLoader) -> Any:
+        if node.end_mark.line > node.start_mark.line and node.style in (None, "'", '"'):
+            what = f"{quote(node.value)} goes on in the next line; write it in one"
+            self.mistakes.append(Mistake(_line_of(node), format_option(option), what))
+        self._written[option] = Written(node.value, plain=node.style is None)
+        return loader.construct_object(node)
+
     def _report_twice(self, line: int, option: OptionPath) -> None:
         first_line = self._lines[option]
-        what = f"is given twice, first in line {first_line}"
+        what = f"is given twice, first in line {first_line}; delete one of them"
         mistake = Mistake(line, format_option(option), what)
         self.mistakes.append(mistake)
-
-
-def _scalar(node: Node, option: OptionPath, loader: yaml.SafeLoader) -> Any:
-    try:
-        return loader.construct_object(node)
-    except (ValueError, OverflowError) as error:  # such as a date that does not exist
-        what = f"{node.value!r} cannot be read: {error}; put it in quotes"
-        raise UnreadableYamlError(_line_of(node), format_option(option), what) from error
 
 
 def _key_of(node: Node) -> str:

@@ -66,3 +66,17 @@ def test_a_number_out_of_range_is_an_error(path):
     with pytest.raises(ConfigError, match=r"(?s)there would be mistakes:.*70 is above 50"):
         replace_numbers(path, {("belt", "px_per_mm"): 70})
     assert path.read_text() == TEXT
+
+
+def test_a_number_that_an_alias_shares_is_not_changed(path):
+    text = change_text(("px_per_mm: 4.0 ", "px_per_mm: &four 4.0 "))
+    path.write_text(text.replace("turns_per_crop: 4 ", "turns_per_crop: *four "))
+    with pytest.raises(ConfigError, match=r"belt\.px_per_mm cannot be changed alone"):
+        replace_numbers(path, {("belt", "px_per_mm"): 5})
+
+
+def test_line_ends_of_another_system_stay_as_they_are(path):
+    text = TEXT.replace("  px_per_mm: 4.0 ", "  # ").replace("\n", "\r\n")
+    path.write_bytes(text.encode())
+    new = replace_numbers(path, {("belt", "px_per_mm"): 5})
+    assert new == text.replace("  speed_mm_s", "  px_per_mm: 5\r\n  speed_mm_s")

@@ -1,12 +1,19 @@
 """config.yaml is read whole: every mistake at once, with its line, in a technician's words."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinsorter.config.load import format_mistakes, load_config, locate_mistake, parse_config
+from coinsorter.config.load import (
+    MAX_BYTES,
+    format_mistakes,
+    load_config,
+    locate_mistake,
+    parse_config,
+)
 from coinsorter.config.yaml_lines import Mistake
 from coinsorter.errors import ConfigError
 from tests.unit.config.conftest import TEXT, change_text, line_of, list_mistakes
@@ -40,7 +47,11 @@ def test_three_mistakes_are_found_at_once_each_with_its_line(tmp_path):
             "frames_per_s: .nan",
             "camera.frames_per_s: nan is not a finite number",
         ),
-        ("frames_per_s: 60", 'frames_per_s: "60"', "camera.frames_per_s: '60' is not a number"),
+        (
+            "frames_per_s: 60",
+            'frames_per_s: "60"',
+            "camera.frames_per_s: '60' is not a number: write 60 without quotes",
+        ),
         (
             "follow_scale: true",
             "follow_scale: maybe",
@@ -62,13 +73,12 @@ def test_three_mistakes_are_found_at_once_each_with_its_line(tmp_path):
         (
             "speed_mm_s: 250 ",
             "speed_mm_s: 250\n  speed_mm_s: 300 ",
-            "belt.speed_mm_s: is given twice, first in line 17",
+            "belt.speed_mm_s: is given twice, first in line 17; delete one of them",
         ),
         (
             "width_px: 640",
             "width_px: 2024-13-45",
-            "camera.width_px: '2024-13-45' cannot be read: month must be in 1..12; "
-            "put it in quotes",
+            "camera.width_px: '2024-13-45' is not a whole number",
         ),
         ("belt:\n", "belt: 3\nrest:\n", "belt: has no options in it; indent them below it"),
     ],
@@ -118,3 +128,27 @@ def test_mistakes_are_in_the_order_of_the_file():
 def test_an_option_that_is_like_no_other_gets_the_list_of_those_there_are():
     _, mistakes = parse_config(change_text(("  path: var", "  zzz: 1\n  path: var")))
     assert [mistake.what for mistake in mistakes] == ["is no option; there are path"]
+
+
+def test_a_file_with_the_mark_and_the_line_ends_of_windows_is_read(tmp_path, config):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    assert load_config(path) == config
+
+
+def test_what_is_no_plain_file_is_named_and_not_waited_for(tmp_path):
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    for path, kind in ((pipe, "a pipe"), (Path("/dev/zero"), "a device"), (tmp_path, "a folder")):
+        with pytest.raises(ConfigError, match=f"{path}: cannot be read: it is {kind}"):
+            load_config(path)
+
+
+def test_the_largest_file_is_read_and_one_byte_more_is_not(tmp_path, config):
+    path = tmp_path / "config.yaml"
+    comment = "#" * (MAX_BYTES - len(TEXT.encode()) - 1)
+    path.write_text(f"{TEXT}{comment}\n")
+    assert load_config(path) == config
+    path.write_text(f"{TEXT}{comment}#\n")
+    with pytest.raises(ConfigError, match=r"cannot be read: it is larger than 0\.1 MB"):
+        load_config(path)
