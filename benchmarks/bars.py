@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import trays
-from coinsorter.recognition import bundle, runtime
+from coinsorter.recognition import bundle, bundle_files, runtime
 from tests.conftest import BRL, CROWNS, EURO, ROOT, data_folder
 
 #: The modules whose `main` is the program.
@@ -59,7 +59,7 @@ def measure_bars(seeds: list[int], data: Path | None) -> Iterator[Bar]:
 
 def measure_sizes() -> Iterator[Bar]:
     for path in (CROWNS, BRL, EURO):
-        names = (bundle.MANIFEST, *bundle.load_bundle(path).manifest.files)
+        names = (bundle_files.MANIFEST, *bundle.load_bundle(path).manifest.files)
         size = sum((path / name).stat().st_size for name in names)
         yield Bar(f"size of {path.name}", f"{size / 1e6:.2f} MB", size < 1.5e6)
 

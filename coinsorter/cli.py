@@ -21,6 +21,7 @@ from coinsorter.commands import (
     park_command,
     replay_command,
     run_command,
+    seal_command,
     snap_command,
     watch_command,
     wiring_command,
@@ -41,6 +42,7 @@ COMMANDS = (
     wiring_command,
     calibrate_command,
     bench_command,
+    seal_command,
     ledger_command,
 )
 

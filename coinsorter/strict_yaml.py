@@ -8,6 +8,7 @@ read it as octal. Tags build no objects.
 import re
 from typing import Any
 
+import yaml
 from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
 from yaml.error import Mark, MarkedYAMLError
@@ -38,6 +39,10 @@ _RESOLVERS = (
     ("float", _FLOAT, "-+.0123456789"),
     ("null", "~|null|Null|NULL|", ["~", "n", "N", ""]),
 )
+
+
+#: Line breaks that only YAML 1.1 knows: next line, line and paragraph separator.
+_LINE_BREAKS = "\x85\u2028\u2029"
 
 
 class _Resolver(BaseResolver):
@@ -84,6 +89,32 @@ def check_bounds(level: int, count: int, mark: Mark) -> None:
         raise MarkedYAMLError(problem="it is nested too deeply", problem_mark=mark)
     if count > MAX_VALUES:
         raise MarkedYAMLError(problem="it holds too many values", problem_mark=mark)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that YAML 1.1 or 1.2 would read as something else."""
+
+
+for _kind, _pattern, _first in _RESOLVERS:
+    _Dumper.add_implicit_resolver(_STANDARD + _kind, re.compile(rf"(?:{_pattern})\Z"), list(_first))
+
+
+def dump_yaml(value: Any, width: int) -> str:
+    """Plain values as a text that `load_yaml`, and any other reader of YAML, reads as the same.
+
+    width: columns that lines are wrapped at. Keys stay in their order.
+    """
+    text = _dump(value, width, allow_unicode=True)
+    if any(mark in text for mark in _LINE_BREAKS):  # PyYAML folds them, and so loses them
+        text = _dump(value, width, allow_unicode=False)
+    return text
+
+
+def _dump(value: Any, width: int, allow_unicode: bool) -> str:
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=allow_unicode, width=width
+    )
+    return text
 
 
 def load_yaml(text: str | bytes) -> Any:

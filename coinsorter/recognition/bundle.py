@@ -10,16 +10,37 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from coinsorter.errors import BundleError
+from coinsorter.recognition.bundle_files import (
+    AUTOENCODER,
+    CLASSIFIER,
+    DEFECT_DETECTOR,
+    EMBEDDING,
+    GOLDEN,
+    LISTED,
+    MANIFEST,
+    NEEDED,
+    RELIEFS,
+    read_bundle_file,
+)
 from coinsorter.recognition.embedding import EmbeddingStats
 from coinsorter.recognition.relief import CHANNELS, DIMENSIONS, FREQUENCIES, RADII, Reliefs
+from coinsorter.recognition.seal import check_seal, compute_digest, describe_yaml_error
 from coinsorter.records import Thresholds
+from coinsorter.strict_yaml import load_yaml
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
@@ -28,17 +49,40 @@ Parsed = TypeVar("Parsed")
 #: Version of the bundle's layout that this program reads and writes.
 FORMAT = 1
 
-# The files of a bundle, by their names in its folder.
-MANIFEST = "bundle.yaml"
-CLASSIFIER = "classifier.tflite"
-AUTOENCODER = "autoencoder.tflite"
-DEFECT_DETECTOR = "inspector.tflite"
-GOLDEN = "golden/answers.npz"
-RELIEFS = "reliefs.npz"
-EMBEDDING = "embedding.npz"
+#: The most labels of a bundle: more coins than any country has in use.
+MAX_LABELS = 100
 
 #: What NumPy raises of a file that holds no arrays, or others than expected.
 NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
+
+#: Characters of a key in a message.
+MAX_SHOWN = 80
+
+# What the numbers of a manifest may be: beyond, no training has set them, and whoever wrote them
+# did not mean them.
+#: Confidence that a threshold asks for at least: a coin is likelier what it is taken for than not.
+MIN_CONFIDENCE = 0.5
+#: Of an anomaly score, robust standard deviations: genuine coins' thresholds are 3 to 5.
+MAX_ANOMALY = 30.0
+#: Of the median and the standard deviation of a logarithm, a cosine, a logit or a score.
+MAX_STATISTIC = 100.0
+#: Of the weights of the anomaly score's parts together.
+MIN_WEIGHTS = 0.01
+#: Of a diameter's tolerance, relative; twice the widest that training sets for a usual camera.
+MAX_TOLERANCE = 0.25
+#: Of how far a coin may lie from the middle of its patch, in its radii.
+MAX_OFF_PATCH = 2.0
+#: By the fields of `CropSpec`; a recipe's own ranges, and what an older one may have had.
+CROP_RANGES = {"size_px": (16, 256), "margin": (1.0, 2.0), "gamma": (0.1, 5.0)}
+#: By the fields of `ScalePlane`; tilts and barrel as config.yaml has them, which is in per cent.
+VIEW_RANGES = {
+    "px_per_mm": (0.2, 200.0),
+    "tilt_along": (-0.4, 0.4),
+    "tilt_across": (-0.4, 0.4),
+    "barrel": (-0.4, 0.4),
+    "width_px": (16, 20_000),
+    "height_px": (16, 20_000),
+}
 
 # How far answers to the golden crops may be from those of the machine that trained the bundle: the
 # kernels of the two runtimes differ. Set above what `python -m benchmarks.runtimes` measured
@@ -59,19 +103,44 @@ class _Part(BaseModel):
     )
 
 
+def _check_plain(text: str) -> str:
+    """Raises ValueError for what moves the cursor, such as a line's end or a terminal's escape."""
+    if not text.isprintable():
+        raise ValueError("it holds characters that cannot be printed")
+    return text
+
+
+def _check_name(name: str) -> str:
+    """Raises ValueError for what is no name of a folder."""
+    if "/" in name or "\\" in name or name.startswith(".") or name != name.strip():
+        raise ValueError("a name has no slash in it, no dot before it and no space around it")
+    return _check_plain(name)
+
+
+#: Text that is printed in one line.
+PlainText = Annotated[str, Field(max_length=200), AfterValidator(_check_plain)]
+#: A name that folders of images may have.
+Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_check_name)]
+#: SHA-256 in hexadecimal digits.
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+#: What one part of the anomaly score counts for: those that training sets add up to 1.
+Weight = Annotated[float, Field(ge=0, le=10)]
+
+
 class Label(_Part):
     """One kind of coin.
 
-    value: in its currency. diameter_mm: nominal, as the mint states it. details: free text.
+    value: in its currency. diameter_mm: nominal, as the mint states it: coins in use have 10 to
+    45 mm, the largest medals 100. details: free text.
     aliases: other names that folders of its images may have.
     """
 
-    name: str
-    value: float
-    currency: str
-    diameter_mm: Annotated[float, Field(gt=0)]
-    details: str = ""
-    aliases: tuple[str, ...] = Field((), alias="also")
+    name: Name
+    value: Annotated[float, Field(ge=0, le=1e6)]
+    currency: PlainText
+    diameter_mm: Annotated[float, Field(ge=5, le=100)]
+    details: PlainText = ""
+    aliases: Annotated[tuple[Name, ...], Field(alias="also", max_length=100)] = ()
 
 
 class Fusion(_Part):
@@ -87,15 +156,27 @@ class Fusion(_Part):
     anomaly score, see `anomaly.score_anomaly`.
     """
 
-    temperature: Annotated[float, Field(gt=0)]
-    diameter_std: Annotated[float, Field(gt=0, alias="diameter_spread")]
-    degrees_of_freedom: Annotated[float, Field(gt=0, alias="freedom")]
+    temperature: Annotated[float, Field(ge=0.01, le=100)]
+    diameter_std: Annotated[float, Field(ge=1e-5, le=0.2, alias="diameter_spread")]
+    degrees_of_freedom: Annotated[float, Field(ge=0.5, le=1000, alias="freedom")]
     diameter_weight: Annotated[float, Field(ge=0, le=1)] = 1.0
-    relief_weight: Annotated[float, Field(ge=0)] = 0.0
-    reconstruction_weight: Annotated[float, Field(ge=0, alias="copy_weight")] = 1.0
-    similarity_weight: Annotated[float, Field(ge=0, alias="likeness_weight")] = 0.0
-    defect_weight: Annotated[float, Field(ge=0, alias="blemish_weight")] = 0.0
-    distance_weight: Annotated[float, Field(ge=0)] = 0.0
+    relief_weight: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    reconstruction_weight: Annotated[Weight, Field(alias="copy_weight")] = 1.0
+    similarity_weight: Annotated[Weight, Field(alias="likeness_weight")] = 0.0
+    defect_weight: Annotated[Weight, Field(alias="blemish_weight")] = 0.0
+    distance_weight: Weight = 0.0
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        weights = (
+            self.reconstruction_weight,
+            self.similarity_weight,
+            self.defect_weight,
+            self.distance_weight,
+        )
+        if sum(weights) < MIN_WEIGHTS:
+            raise ValueError("the weights of the anomaly score are 0: it would let anything pass")
+        return self
 
 
 class Outline(_Part):
@@ -107,7 +188,7 @@ class Outline(_Part):
 
     min_roundness: Annotated[float, Field(ge=0, le=1)]
     min_quality: Annotated[float, Field(ge=0, le=1)]
-    max_off_patch: Annotated[float, Field(ge=0)]
+    max_off_patch: Annotated[float, Field(ge=0, le=MAX_OFF_PATCH)]
     by_extent: bool = False
 
 
@@ -117,8 +198,8 @@ class RobustStats(_Part):
     mad_std: 1.4826 times the median absolute deviation.
     """
 
-    median: Annotated[float, Field(alias="middle")]
-    mad_std: Annotated[float, Field(gt=0, alias="spread")]
+    median: Annotated[float, Field(ge=-MAX_STATISTIC, le=MAX_STATISTIC, alias="middle")]
+    mad_std: Annotated[float, Field(ge=1e-5, le=MAX_STATISTIC, alias="spread")]
 
 
 class AnomalyScale(RobustStats):
@@ -143,14 +224,35 @@ class LabelThresholds(_Part):
     n: how many held-out genuine coins they were set on.
     """
 
-    min_confidence: Annotated[float, Field(ge=0, le=1)]
-    max_anomaly: float
+    min_confidence: Annotated[float, Field(ge=MIN_CONFIDENCE, le=1)]
+    max_anomaly: Annotated[float, Field(ge=-MAX_ANOMALY, le=MAX_ANOMALY)]
     tolerance_mm: Annotated[float, Field(gt=0)]
-    n: int
+    n: Annotated[int, Field(ge=0)]
 
     def bind(self, nominal_mm: float) -> Thresholds:
         """The same as the acceptance rule takes them, about a nominal diameter."""
         return Thresholds(self.min_confidence, self.max_anomaly, nominal_mm, self.tolerance_mm)
+
+
+def _check_crop(spec: CropSpec) -> CropSpec:
+    _check_ranges(spec, CROP_RANGES)
+    if spec.full_mm and not 5 <= spec.full_mm <= 100:
+        raise ValueError(f"full_mm {spec.full_mm:g} is neither 0 nor from 5 to 100")
+    if not all(0 <= level <= 255 for level in spec.surround):
+        raise ValueError("surround is not from 0 to 255")
+    return spec
+
+
+def _check_view(plane: ScalePlane) -> ScalePlane:
+    _check_ranges(plane, VIEW_RANGES)
+    return plane
+
+
+def _check_ranges(record: CropSpec | ScalePlane, ranges: dict[str, tuple[float, float]]) -> None:
+    for name, (lowest, highest) in ranges.items():
+        value = getattr(record, name)
+        if not lowest <= value <= highest:
+            raise ValueError(f"{name} {value:g} is not from {lowest:g} to {highest:g}")
 
 
 class Manifest(_Part):
@@ -162,16 +264,16 @@ class Manifest(_Part):
     """
 
     format: int
-    name: str
-    labels: Annotated[list[Label], Field(min_length=1)]
-    crop: CropSpec
+    name: Name
+    labels: Annotated[list[Label], Field(min_length=1, max_length=MAX_LABELS)]
+    crop: Annotated[CropSpec, AfterValidator(_check_crop)]
     outline: Outline
-    view: ScalePlane
+    view: Annotated[ScalePlane, AfterValidator(_check_view)]
     fusion: Fusion
     anomaly: dict[str, AnomalyScale]
     thresholds: Annotated[dict[str, LabelThresholds], Field(alias="limits")]
     budget: dict[str, Any]
-    files: dict[str, str]
+    files: dict[str, Sha256]
     recipe: dict[str, Any]
     training: dict[str, Any]
 
@@ -259,41 +361,33 @@ def load_bundle(path: Path) -> Bundle:
     Raises BundleError naming the file and what to do. Whether the networks answer rightly is for
     `Classifier.check_golden_crops`.
     """
-    text = _read_file(path, MANIFEST)
+    text = read_bundle_file(path, MANIFEST)
+    check_seal(path, text)
+    return read_bundle(path, text)
+
+
+def read_bundle(path: Path, text: bytes) -> Bundle:
+    """The bundle in a folder by what its bundle.yaml says, `text`, whether that is sealed or not.
+
+    Raises BundleError as `load_bundle` does.
+    """
     manifest = _parse_manifest(path / MANIFEST, text)
     contents = {name: _read_checked(path, name, digest) for name, digest in manifest.files.items()}
-    for name in (CLASSIFIER, AUTOENCODER, GOLDEN):
-        if name not in contents:
-            raise BundleError(
-                f"{path / MANIFEST}: files: {name} is missing; export the bundle again"
-            )
     return Bundle(
         path=path,
         manifest=manifest,
         classifier=contents[CLASSIFIER],
         autoencoder=contents[AUTOENCODER],
         golden=_parse_golden(path / GOLDEN, contents[GOLDEN], manifest),
-        digest=hashlib.sha256(text).hexdigest(),
+        digest=compute_digest(text),
         reliefs=_parse_reliefs(path / RELIEFS, contents.get(RELIEFS), manifest),
         defect_detector=contents.get(DEFECT_DETECTOR),
         embedding_stats=_parse_embedding(path / EMBEDDING, contents.get(EMBEDDING), manifest),
     )
 
 
-def _read_file(path: Path, name: str) -> bytes:
-    try:
-        return (path / name).read_bytes()
-    except OSError as error:
-        problem = f"{name} cannot be read: {error.strerror}"
-        if not path.is_dir():
-            problem = "no such bundle"
-        raise BundleError(
-            f"bundle {path}: {problem}; set runtime.bundle, or copy the bundle again"
-        ) from error
-
-
 def _read_checked(path: Path, name: str, digest: str) -> bytes:
-    content = _read_file(path, name)
+    content = read_bundle_file(path, name)
     if hashlib.sha256(content).hexdigest() != digest:
         raise BundleError(
             f"bundle {path}: {name} is damaged or was altered ({len(content)} bytes, wrong "
@@ -304,20 +398,23 @@ def _read_checked(path: Path, name: str, digest: str) -> bytes:
 
 def _parse_manifest(path: Path, text: bytes) -> Manifest:
     try:
-        manifest = Manifest.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = str(error).splitlines()[0]
-        raise BundleError(f"{path}: is not YAML: {problem}; copy the bundle again") from error
+        manifest = Manifest.model_validate(load_yaml(text))
     except ValidationError as error:  # before ValueError, which it is
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "(file)"
-        raise BundleError(f"{path}: {where}: {first['msg']}; export the bundle again") from error
-    except ValueError as error:
-        raise BundleError(
-            f"{path}: a value cannot be read: {error}; copy the bundle again"
-        ) from error
+        problem = _describe_invalid(error)
+        raise BundleError(f"{path}: {problem}; export the bundle again") from error
+    except (yaml.YAMLError, ValueError) as error:
+        problem = describe_yaml_error(error)
+        raise BundleError(f"{path}: is not YAML: {problem}; copy the bundle again") from error
     _check_manifest(path, manifest)
     return manifest
+
+
+def _describe_invalid(error: ValidationError) -> str:
+    """Where the first wrong value is, and what is wrong with it, in printable characters."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])[:MAX_SHOWN] or "(file)"
+    shown = where if where.isprintable() else ascii(where)
+    return f"{shown}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _check_manifest(path: Path, manifest: Manifest) -> None:
@@ -326,13 +423,29 @@ def _check_manifest(path: Path, manifest: Manifest) -> None:
             f"{path}: format {manifest.format}, this coinsorter reads {FORMAT}; "
             "export the bundle again"
         )
-    names = {label.name for label in manifest.labels}
-    is_named_once = len(names) == len(manifest.labels)
-    if not is_named_once or not names == set(manifest.thresholds) == set(manifest.anomaly):
-        raise BundleError(
-            f"{path}: labels, limits and anomaly do not name the same labels; "
-            "export the bundle again"
-        )
+    problem = _find_contradiction(manifest)
+    if problem:
+        raise BundleError(f"{path}: {problem}; export the bundle again")
+
+
+def _find_contradiction(manifest: Manifest) -> str | None:
+    """What in a manifest contradicts the rest of it; None where nothing does."""
+    labels = {label.name: label for label in manifest.labels}
+    is_named_once = len(labels) == len(manifest.labels)
+    if not is_named_once or not set(labels) == set(manifest.thresholds) == set(manifest.anomaly):
+        return "labels, limits and anomaly do not name the same labels"
+    names = [name for label in manifest.labels for name in (label.name, *label.aliases)]
+    if len(set(names)) < len(names):
+        return "labels: a name is that of more than one label, or twice of one"
+    for name, own in manifest.thresholds.items():
+        widest_mm = MAX_TOLERANCE * labels[name].diameter_mm
+        if own.tolerance_mm > widest_mm:
+            return f"limits.{name}.tolerance_mm: {own.tolerance_mm:g} is above {widest_mm:g}"
+    unknown = [name for name in manifest.files if name not in LISTED]
+    if unknown:
+        return f"files: {unknown[0]!r} is no file of a bundle"
+    missing = [name for name in NEEDED if name not in manifest.files]
+    return f"files: {missing[0]} is missing" if missing else None
 
 
 def _parse_arrays(

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from coinsorter.atomic import replace_folder
 from coinsorter.errors import BundleError, InputError
-from coinsorter.recognition.bundle import GOLDEN, Bundle, Label, Manifest, load_bundle
+from coinsorter.recognition.bundle import Bundle, Label, Manifest, load_bundle
+from coinsorter.recognition.bundle_files import GOLDEN
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.records import Circle

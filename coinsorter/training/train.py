@@ -16,13 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.recognition.bundle import (
-    AUTOENCODER,
-    CLASSIFIER,
-    DEFECT_DETECTOR,
-    FORMAT,
-    Manifest,
-)
+from coinsorter.recognition.bundle import FORMAT, Manifest
+from coinsorter.recognition.bundle_files import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.relief import Reliefs
 from coinsorter.recognition.runtime import pick_runtime

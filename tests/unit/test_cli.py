@@ -27,6 +27,7 @@ COMMANDS = [
     "calibrate belt",
     "calibrate flaps",
     "bench",
+    "seal",
     "ledger",
     "ledger totals",
     "ledger tail",

@@ -5,10 +5,10 @@ import math
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coinsorter.strict_yaml import MAX_LEVELS, MAX_VALUES, load_yaml
+from coinsorter.strict_yaml import MAX_LEVELS, MAX_VALUES, dump_yaml, load_yaml
 
 PLAIN = st.recursive(
     st.none()
@@ -110,7 +110,15 @@ def test_the_deepest_level_is_read_and_one_more_is_not():
 
 @given(PLAIN)
 def test_what_pyyaml_writes_is_read_as_it_was(value):
-    assert load_yaml(yaml.safe_dump(value, allow_unicode=True)) == value
+    assert load_yaml(yaml.safe_dump(value)) == value
+
+
+@given(PLAIN)
+@example(["1e5", "1.5e5", "0250", "no", "1:30", "0x1F", "TRUE", "~", ".NaN", "2026-11-26"])
+@example(["\x85", "\u2028x", "caf\xe9"])
+def test_what_is_written_is_read_as_it_was_by_us_and_by_pyyaml(value):
+    text = dump_yaml(value, 100)
+    assert load_yaml(text) == yaml.safe_load(text) == value
 
 
 @given(st.text() | st.binary())

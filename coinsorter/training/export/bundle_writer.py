@@ -7,18 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from coinsorter.atomic import replace_folder
 from coinsorter.recognition.bundle import (
-    AUTOENCODER,
-    CLASSIFIER,
-    DEFECT_DETECTOR,
-    EMBEDDING,
     FORMAT,
-    GOLDEN,
-    MANIFEST,
-    RELIEFS,
     AnomalyScale,
     Bundle,
     Fusion,
@@ -28,8 +20,19 @@ from coinsorter.recognition.bundle import (
     Manifest,
     Outline,
 )
+from coinsorter.recognition.bundle_files import (
+    AUTOENCODER,
+    CLASSIFIER,
+    DEFECT_DETECTOR,
+    EMBEDDING,
+    GOLDEN,
+    MANIFEST,
+    RELIEFS,
+)
 from coinsorter.recognition.embedding import EmbeddingStats
 from coinsorter.recognition.relief import Reliefs
+from coinsorter.recognition.seal import write_seal
+from coinsorter.strict_yaml import dump_yaml
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
@@ -77,13 +80,14 @@ def write_bundle(out: Path, manifest: dict[str, Any], contents: BundleContents) 
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> Manifest:
-    """Write bundle.yaml into a bundle's folder; returns what it says, checked.
+    """Write bundle.yaml and its seal into a bundle's folder; returns what it says, checked.
 
     manifest: by the keys of bundle.yaml, in the order of its lines.
     """
     checked = Manifest.model_validate(manifest)
-    text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=MANIFEST_WIDTH)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    text = dump_yaml(manifest, MANIFEST_WIDTH).encode()
+    (folder / MANIFEST).write_bytes(text)
+    write_seal(folder, text)
     return checked
 
 
@@ -125,7 +129,7 @@ def _make_provisional_manifest(labels: list[Label], crop: CropSpec, view: ScaleP
         budget={},
         files={},
         outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1),
-        fusion=Fusion(temperature=1, diameter_std=1, degrees_of_freedom=1),
+        fusion=Fusion(temperature=1, diameter_std=0.1, degrees_of_freedom=1),
         anomaly={label.name: AnomalyScale(median=0.0, mad_std=1.0) for label in labels},
         thresholds={label.name: _reject_all() for label in labels},
         recipe={},

@@ -135,7 +135,7 @@ def _fit_weights(
 def _weigh_alone(name: str) -> Fusion:
     """A fusion in which only one part of the anomaly score counts."""
     weights = {"reconstruction_weight": 0.0} | {name: 1.0}
-    return Fusion(temperature=1, diameter_std=1, degrees_of_freedom=1, **weights)
+    return Fusion(temperature=1, diameter_std=0.1, degrees_of_freedom=1, **weights)
 
 
 def _has_part(name: str, scales: dict[str, AnomalyScale]) -> bool:

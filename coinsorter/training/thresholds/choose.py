@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.recognition.bundle import AnomalyScale, Fusion, Label, LabelThresholds
+from coinsorter.recognition.bundle import (
+    MAX_ANOMALY,
+    MAX_TOLERANCE,
+    AnomalyScale,
+    Fusion,
+    Label,
+    LabelThresholds,
+)
 from coinsorter.robust import clopper_pearson_upper
 from coinsorter.sorting.acceptance import find_failed_threshold
 from coinsorter.training.recipe import Budget
@@ -83,7 +90,7 @@ def choose_thresholds(
             max_anomaly = _separate_best(scores[is_own], foreign)
         thresholds[label.name] = LabelThresholds(
             min_confidence=round(max(common.min_confidence, lowest), 6),
-            max_anomaly=round(max_anomaly, 3),
+            max_anomaly=round(min(max_anomaly, MAX_ANOMALY), 3),
             tolerance_mm=round(common.tolerance * label.diameter_mm, 3),
             n=int(is_own.sum()) // len(days),
         )
@@ -163,7 +170,7 @@ def _choose_common(
     is_usual = is_outlined & (scores <= max_anomaly)
     reach = find_reach(share, errors[is_sure & is_usual])
     tolerance = max(MIN_TOLERANCE, TOLERANCE_STDS * fusion.diameter_std, reach)
-    return _CommonThresholds(min_confidence, max_anomaly, tolerance)
+    return _CommonThresholds(min_confidence, max_anomaly, min(tolerance, MAX_TOLERANCE))
 
 
 def _measure_diameter_errors(held: HeldOut, labels: Sequence[Label]) -> np.ndarray:

@@ -14,6 +14,8 @@ DEGREES_OF_FREEDOM = 4.0
 #: Relative standard deviation of diameters is never taken for less, however near the held-out coins
 #: lie: another day's lamp and camera are not the training's.
 MIN_DIAMETER_STD = 0.004
+#: The most that a bundle may have: beyond, diameters were not measured but guessed.
+MAX_DIAMETER_STD = 0.2
 #: Bound of the diameter's weight: a diameter is always evidence.
 MIN_DIAMETER_WEIGHT = 0.3
 #: Relief weight of 1 in the fit: a cosine of 0.01 says about as much as a logit of 1.
@@ -60,7 +62,7 @@ def fit_fusion(
 def _measure_diameter_std(held: HeldOut, labels: Sequence[Label]) -> float:
     nominal_mm = np.array([label.diameter_mm for label in labels])
     errors = held.diameters_mm / nominal_mm[held.labels] - 1
-    return max(MIN_DIAMETER_STD, mad_std(errors, center=0.0))
+    return min(max(MIN_DIAMETER_STD, mad_std(errors, center=0.0)), MAX_DIAMETER_STD)
 
 
 def _build_fusion(

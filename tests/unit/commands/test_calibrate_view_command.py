@@ -5,11 +5,11 @@ import json
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from coinsorter.config.load import load_config
 from coinsorter.vision.scale import ScalePlane
 from tests.conftest import draw_disc
+from tests.unit.recognition.sealed import read_facts, write_sealed
 from tests.unit.tools.conftest import TRUE_SCALE, photograph_discs
 
 
@@ -72,11 +72,11 @@ def test_numbers_for_config_yaml_are_printed_option_by_option_with_what_to_do_ne
 
 
 def test_folders_may_have_a_labels_other_names(command, shipped_settings, coins):
-    path = shipped_settings.parent / "models" / "crowns" / "bundle.yaml"
-    manifest = yaml.safe_load(path.read_text())
+    folder = shipped_settings.parent / "models" / "crowns"
+    manifest = read_facts(folder)
     (label,) = [one for one in manifest["labels"] if one["name"] == "bit_10"]
     label["also"] = ["ten"]
-    path.write_text(yaml.safe_dump(manifest, sort_keys=False))
+    write_sealed(folder, manifest)
     (coins / "bit_10").rename(coins / "ten")
     result = json.loads(
         command("calibrate", "view", coins, "--config", shipped_settings, "--json")[1]

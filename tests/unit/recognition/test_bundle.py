@@ -1,21 +1,21 @@
 """bundle: shipped bundles load and prove themselves; damaged ones are refused by name."""
 
-import hashlib
 import shutil
 from dataclasses import replace
 from math import inf
 
 import numpy as np
 import pytest
-import yaml
 
 from coinsorter.errors import BundleError
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.embedding import EmbeddingStats
 from coinsorter.recognition.fusion import compute_diameter_log_likelihoods
+from coinsorter.recognition.seal import write_seal
 from coinsorter.records import Coin
 from tests.conftest import BRL, CROWNS, EURO
+from tests.unit.recognition.sealed import read_facts, replace_sealed, write_sealed
 
 BUNDLES = {"crowns": CROWNS, "brl": BRL, "euro": EURO}
 
@@ -66,6 +66,47 @@ def test_a_harmed_file_is_named_in_one_line(copy, name, harm):
     assert str(copy) in str(error.value) and "\n" not in str(error.value)
 
 
+def set_value(facts, key, value):
+    *parts, last = key.split(".")
+    for part in parts:
+        facts = facts[int(part) if part.isdigit() else part]
+    facts[last] = value
+
+
+#: Values that no training writes, just beyond what is allowed or far beyond.
+NONSENSE = [
+    ("name", "../up"),
+    ("labels.0.name", "bit/10"),
+    ("labels.0.name", "bit\x1b[2J"),
+    ("labels.0.name", "x" * 61),
+    ("labels.0.name", ""),
+    ("labels.0.value", -0.1),
+    ("labels.0.value", float("inf")),
+    ("labels.0.currency", "CRN\u202e"),
+    ("labels.0.diameter_mm", 0.001),
+    ("labels.0.diameter_mm", 900.0),
+    ("labels.0.details", "two\nlines"),
+    ("limits.bit_10.min_confidence", 0.01),
+    ("limits.bit_10.min_confidence", 0.4999),
+    ("limits.bit_10.min_confidence", float("nan")),
+    ("limits.bit_10.max_anomaly", 1e9),
+    ("limits.bit_10.max_anomaly", 30.1),
+    ("limits.bit_10.max_anomaly", float("nan")),
+    ("limits.bit_10.tolerance_mm", 4.6),
+    ("limits.bit_10.tolerance_mm", 0.0),
+    ("limits.bit_10.n", -1),
+    ("crop.size_px", 10_000),
+    ("crop.margin", 0.5),
+    ("view.px_per_mm", 0.01),
+    ("view.tilt_along", 3.0),
+    ("fusion.temperature", 1e9),
+    ("fusion.diameter_spread", 0.5),
+    ("anomaly.bit_10.spread", 1e6),
+    ("anomaly.bit_10.middle", 1e6),
+    ("outline.max_off_patch", 50.0),
+]
+
+
 @pytest.mark.parametrize(
     "change, complaint",
     [
@@ -75,12 +116,21 @@ def test_a_harmed_file_is_named_in_one_line(copy, name, harm):
         (lambda facts: facts["files"].pop("classifier.tflite"), "classifier.tflite is missing"),
         (lambda facts: facts["fusion"].update(temperature=0), "temperature"),
         (lambda facts: facts.update(surprise=1), "surprise"),
+        (lambda facts: facts["files"].update({"../x": "0" * 64}), "'../x' is no file of a bundle"),
+        (lambda facts: facts["files"].update({"reliefs.npz": "?"}), "files.reliefs.npz"),
+        (lambda facts: facts["labels"][0].update(also=["crown_1"]), "more than one label"),
+        (lambda facts: facts["limits"].update(surprise={}), "limits.surprise"),
+        (lambda facts: facts.update({"\x1b[2J\n": 1}), r"\\x1b\[2J"),
+        *[
+            (lambda facts, key=key, value=value: set_value(facts, key, value), key.split(".")[-1])
+            for key, value in NONSENSE
+        ],
     ],
 )
 def test_facts_that_make_no_sense_are_named(copy, change, complaint):
-    facts = yaml.safe_load((copy / bundle.MANIFEST).read_text())
+    facts = read_facts(copy)
     change(facts)
-    (copy / bundle.MANIFEST).write_text(yaml.safe_dump(facts))
+    write_sealed(copy, facts)
     with pytest.raises(BundleError, match=complaint):
         bundle.load_bundle(copy)
 
@@ -88,7 +138,18 @@ def test_facts_that_make_no_sense_are_named(copy, change, complaint):
 @pytest.mark.parametrize("text", ["", "[1", "words", "\x00"])
 def test_a_bundle_yaml_that_is_no_yaml_is_named(copy, text):
     (copy / bundle.MANIFEST).write_text(text)
+    with pytest.raises(BundleError, match="bundle.yaml is damaged or was altered"):
+        bundle.load_bundle(copy)
+    write_seal(copy, b"format: 1")
     with pytest.raises(BundleError, match=bundle.MANIFEST):
+        bundle.read_bundle(copy, text.encode())
+
+
+def test_weights_that_would_let_anything_pass_are_refused(copy):
+    facts = read_facts(copy)
+    facts["fusion"]["copy_weight"] = 0.0
+    write_sealed(copy, facts)
+    with pytest.raises(BundleError, match="fusion: .* let anything pass"):
         bundle.load_bundle(copy)
 
 
@@ -168,10 +229,7 @@ def altered(tmp_path):
         np.savez(
             copy / "new.npz", **{name: array for name, array in arrays.items() if array is not None}
         )
-        (copy / "new.npz").replace(copy / name)
-        facts = yaml.safe_load((copy / bundle.MANIFEST).read_text())
-        facts["files"][name] = hashlib.sha256((copy / name).read_bytes()).hexdigest()
-        (copy / bundle.MANIFEST).write_text(yaml.safe_dump(facts))
+        replace_sealed(copy, name, (copy / "new.npz").read_bytes())
         return copy
 
     return write

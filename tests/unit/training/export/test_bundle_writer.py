@@ -7,14 +7,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from coinsorter.recognition.bundle import (
-    AUTOENCODER,
-    CLASSIFIER,
-    DEFECT_DETECTOR,
-    MANIFEST,
-    Golden,
-    load_bundle,
-)
+from coinsorter.recognition.bundle import Golden, load_bundle
+from coinsorter.recognition.bundle_files import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR, MANIFEST
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
 from tests.conftest import BRL, needs_training
