@@ -56,7 +56,7 @@ MAX_LABELS = 100
 NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
 
 #: Characters of a key in a message.
-MAX_SHOWN = 80
+MAX_KEY_LENGTH = 80
 
 # What the numbers of a manifest may be: beyond, no training has set them, and whoever wrote them
 # did not mean them.
@@ -412,9 +412,9 @@ def _parse_manifest(path: Path, text: bytes) -> Manifest:
 def _describe_invalid(error: ValidationError) -> str:
     """Where the first wrong value is, and what is wrong with it, in printable characters."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])[:MAX_SHOWN] or "(file)"
-    shown = where if where.isprintable() else ascii(where)
-    return f"{shown}: {first['msg'].removeprefix('Value error, ')}"
+    where = ".".join(str(part) for part in first["loc"])[:MAX_KEY_LENGTH] or "(file)"
+    option = where if where.isprintable() else ascii(where)
+    return f"{option}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _check_manifest(path: Path, manifest: Manifest) -> None:
