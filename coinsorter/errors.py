@@ -65,6 +65,14 @@ class MachineInUseError(CoinsorterError):
     exit_code = 75
 
 
+class LedgerUnavailableError(LedgerError):
+    """The ledger cannot be written for now; whoever holds the rows may try again."""
+
+
+class LedgerLockedError(LedgerUnavailableError):
+    """Another program has locked the ledger and will let go of it."""
+
+
 class ServiceError(CoinsorterError):
     """systemd started the machine and cannot be told how it is."""
 

@@ -6,8 +6,8 @@ the wall clock of a Pi without a battery is wrong after power-up.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 from coinsorter.errors import LedgerError
 from coinsorter.locks import SORTING
 from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
+from coinsorter.sorting.ledger_evidence import WriteEvidence, force_to_disk
+from coinsorter.sorting.ledger_failures import explain_failures
 from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.sorting.receipts import Receipt
 
@@ -96,13 +98,29 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
+def connect_ledger(
+    path: Path,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> sqlite3.Connection:
+    """A connection to a ledger's file, which is made where there is none.
+
+    factory: the connection's class, as for `sqlite3.connect`.
+    """
+    connection = sqlite3.connect(
+        path, isolation_level=None, timeout=busy_timeout_s, factory=factory
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
 class Ledger:
     """The ledger of one run; `record` returns when the row is on the disk.
 
     Opening it marks as uncertain what a crash left open. Raises LedgerError wherever the file
     cannot be used, LedgerInUseError where another process writes it; a row that could not be
     written whole is not there at all.
-    purpose: what it is held for, one of `locks.PURPOSES`.
+    purpose: what it is held for, one of `locks.PURPOSES`. connect: opens a connection to a file.
     recovered: how many rows a crash had left open.
     """
 
@@ -112,18 +130,22 @@ class Ledger:
         run: RunRecord,
         wall_clock: Callable[[], datetime] = now_utc,
         purpose: str = SORTING,
+        connect: Callable[[Path], sqlite3.Connection] = connect_ledger,
     ) -> None:
         self.path = path
         self._wall_clock = wall_clock
+        self._connect = connect
+        self._purpose = purpose
         with explain_failures(path), ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = lock_ledger(path, purpose)
             undo.callback(self._lock.close)
-            self._connection = _connect(path)
+            self._connection = connect(path)
             undo.callback(self._connection.close)
             _prepare(path, self._connection)
             self.recovered = self._mark_open_rows_uncertain()
             self._run = self._begin_run(run)
+            self._evidence = WriteEvidence(self._connection, path, self._run)
             undo.pop_all()
 
     def record(self, event: Event) -> Receipt:
@@ -145,11 +167,31 @@ class Ledger:
         self.apply([insert_incident(what, place, remedy)])
 
     def apply(self, changes: list[Change]) -> None:
-        """Makes some changes in one transaction: all of them, or none and LedgerError."""
-        with explain_failures(self.path), self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for change in changes:
-                change(self._connection, self._run, self._now())
+        """Makes some changes in one transaction: all of them, or none and LedgerError.
+
+        Raises LedgerUnavailableError for what may pass: call `reapply` with the same changes later.
+        """
+        with explain_failures(self.path):
+            self._evidence.begin()
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                for change in changes:
+                    change(self._connection, self._run, self._now())
+                self._evidence.expect(self._connection)
+            self._evidence.confirm(self.path)
+
+    def reapply(self, changes: list[Change]) -> None:
+        """Makes the changes of the last `apply`, which raised, over a new connection.
+
+        A commit that fails may have come onto the disk; then the changes are not made once more.
+        """
+        with explain_failures(self.path):
+            self._reconnect()
+            if self._evidence.is_met(self._connection):
+                force_to_disk(self._connection)
+                self._evidence.confirm(self.path)
+                return
+        self.apply(changes)
 
     def close(self) -> None:
         """Ends the run; safe to call twice."""
@@ -160,6 +202,18 @@ class Ledger:
         finally:
             self._connection.close()
             self._lock.close()  # last: to close the file drops SQLite's own locks on it
+
+    def _reconnect(self) -> None:
+        """Opens the file again; a deleted one is written again from what is still open."""
+        if not self.path.exists():
+            self._evidence.copy_deleted(self._connection, self.path)
+        self._connection.close()
+        if not self._lock.is_at(self.path):
+            self._lock.close()
+            self._lock = lock_ledger(self.path, self._purpose)
+        self._connection = self._connect(self.path)
+        self._evidence.recognise(self._connection, self.path)
+        _make_durable(self._connection)
 
     def _mark_open_rows_uncertain(self) -> int:
         with self._connection:
@@ -255,16 +309,15 @@ def _threshold_columns(event: Event) -> dict[str, Any]:
     }
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-    connection.row_factory = sqlite3.Row
-    return connection
+def _make_durable(connection: sqlite3.Connection) -> None:
+    """Makes every commit durable."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
 
 
 def _prepare(path: Path, connection: sqlite3.Connection) -> None:
     """Makes every commit durable, and the tables in a new file."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    _make_durable(connection)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         connection.executescript(
@@ -275,22 +328,3 @@ def _prepare(path: Path, connection: sqlite3.Connection) -> None:
             f"{path}: written by a newer coinsorter "
             f"(format {version}, this one knows {SCHEMA_VERSION}); update coinsorter"
         )
-
-
-@contextmanager
-def explain_failures(path: Path) -> Iterator[None]:
-    """Turns errors of SQLite and of the system into a LedgerError that says what to do."""
-    try:
-        yield
-    except (sqlite3.Error, OSError, UnicodeError) as error:
-        reason = str(error)
-        raise LedgerError(f"ledger {path}: {reason}; {_advise(reason)}") from error
-
-
-def _advise(reason: str) -> str:
-    if "full" in reason:
-        return "free some space, then start again"
-    no_access = ("readonly", "Read-only", "ermission", "No such", "unable to open")
-    if any(words in reason for words in no_access):
-        return "check that the folder exists and may be written, or set ledger.path"
-    return "check the disk, then start again"

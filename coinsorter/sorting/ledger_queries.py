@@ -13,7 +13,8 @@ from typing import Any, TextIO
 
 from coinsorter.errors import InputError
 from coinsorter.records import SORTED, UNCERTAIN
-from coinsorter.sorting.ledger import BUSY_TIMEOUT_S, SCHEMA_VERSION, explain_failures
+from coinsorter.sorting.ledger import BUSY_TIMEOUT_S, SCHEMA_VERSION
+from coinsorter.sorting.ledger_failures import explain_failures
 
 _OPEN = ""  # stands for a row that is still open, in counts by `landed`
 
