@@ -5,12 +5,10 @@ bundle.yaml are older than the names here; the fields' aliases translate.
 """
 
 import hashlib
-import io
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import numpy as np
 import yaml
@@ -24,6 +22,13 @@ from pydantic import (
 )
 
 from coinsorter.errors import BundleError
+from coinsorter.recognition.bundle_arrays import (
+    EMBEDDING_RULES,
+    GOLDEN_RULES,
+    RELIEF_RULES,
+    ArrayRule,
+    read_arrays,
+)
 from coinsorter.recognition.bundle_files import (
     AUTOENCODER,
     CLASSIFIER,
@@ -44,16 +49,21 @@ from coinsorter.strict_yaml import load_yaml
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
-Parsed = TypeVar("Parsed")
-
 #: Version of the bundle's layout that this program reads and writes.
 FORMAT = 1
 
 #: The most labels of a bundle: more coins than any country has in use.
 MAX_LABELS = 100
 
-#: What NumPy raises of a file that holds no arrays, or others than expected.
-NOT_ARRAYS = (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile)
+# What the arrays of a bundle may take, unpacked. Reliefs take four times as much in use.
+#: 64 crops of 224 pixels take 10 MB.
+MAX_GOLDEN_BYTES = 16_000_000
+#: 9,000 known coins; 604 are the most of ours.
+MAX_RELIEFS_BYTES = 8_000_000
+#: 1,280 numbers, MobileNetV2's embedding, take 3 MB.
+MAX_EMBEDDING_BYTES = 8_000_000
+#: Golden crops, each of which takes time at every start; training keeps 8.
+MAX_GOLDEN_CROPS = 64
 
 #: Characters of a key in a message.
 MAX_KEY_LENGTH = 80
@@ -449,33 +459,30 @@ def _find_contradiction(manifest: Manifest) -> str | None:
 
 
 def _parse_arrays(
-    path: Path, content: bytes, what: str, build: Callable[[Mapping[str, np.ndarray]], Parsed]
-) -> Parsed:
-    """What is built of the arrays in a file's content; BundleError where they are not there."""
+    path: Path, content: bytes, rules: Mapping[str, ArrayRule], max_bytes: int
+) -> dict[str, np.ndarray]:
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return build(stored)
-    except NOT_ARRAYS as error:
-        raise BundleError(f"{path}: holds no {what}: {error}; export the bundle again") from error
+        return read_arrays(content, rules, max_bytes)
+    except ValueError as error:
+        raise BundleError(f"{path}: {error}; export the bundle again") from error
 
 
 def _parse_golden(path: Path, content: bytes, manifest: Manifest) -> Golden:
     labels = len(manifest.labels)
-
-    def build(stored: Mapping[str, np.ndarray]) -> Golden:
-        errors = stored["errors"]
-        defects = stored.get("blemishes", np.zeros_like(errors))
-        distances = stored.get("distances", np.zeros((len(errors), labels), np.float32))
-        return Golden(stored["crops"], stored["logits"], errors, defects, distances)
-
-    golden = _parse_arrays(path, content, "golden answers", build)
-    count = len(golden.reconstruction_errors)
+    stored = _parse_arrays(path, content, GOLDEN_RULES, MAX_GOLDEN_BYTES)
+    errors = stored["errors"]
+    count = len(errors)
+    defects = stored.get("blemishes", np.zeros_like(errors))
+    distances = stored.get("distances", np.zeros((count, labels), np.float32))
+    golden = Golden(stored["crops"], stored["logits"], errors, defects, distances)
     size_px = manifest.crop.size_px
     fits = (
-        golden.crops.shape == (count, size_px, size_px, 3)
+        1 <= count <= MAX_GOLDEN_CROPS
+        and golden.crops.shape == (count, size_px, size_px, 3)
         and golden.logits.shape == (count, labels + 1)
         and golden.distances.shape == (count, labels)
         and golden.defect_logits.shape == (count,)
+        and errors.min() > 0
     )
     if not fits:
         raise BundleError(
@@ -488,13 +495,9 @@ def _parse_golden(path: Path, content: bytes, manifest: Manifest) -> Golden:
 def _parse_reliefs(path: Path, content: bytes | None, manifest: Manifest) -> Reliefs | None:
     if content is None:
         return None
-    known = _parse_arrays(
-        path,
-        content,
-        "reliefs",
-        lambda stored: Reliefs(
-            stored["spectra"], stored["labels"], stored["projection"], float(stored["step"])
-        ),
+    stored = _parse_arrays(path, content, RELIEF_RULES, MAX_RELIEFS_BYTES)
+    known = Reliefs(
+        stored["spectra"], stored["labels"], stored["projection"], float(stored["step"])
     )
     count = len(known.spectra)
     fits = (
@@ -503,6 +506,7 @@ def _parse_reliefs(path: Path, content: bytes | None, manifest: Manifest) -> Rel
         and known.labels.shape == (count,)
         and count > 0
         and 0 <= known.labels.min() <= known.labels.max() < len(manifest.labels)
+        and known.step > 0
     )
     if not fits:
         raise BundleError(
@@ -517,13 +521,9 @@ def _parse_embedding(
 ) -> EmbeddingStats | None:
     if content is None:
         return None
-    known = _parse_arrays(
-        path,
-        content,
-        "embeddings",
-        lambda stored: EmbeddingStats(stored["means"], stored["whitening"]),
-    )
-    length = known.whitening.shape[-1] if known.whitening.ndim else 0
+    stored = _parse_arrays(path, content, EMBEDDING_RULES, MAX_EMBEDDING_BYTES)
+    known = EmbeddingStats(stored["means"], stored["whitening"])
+    length = known.whitening.shape[1]
     is_square = known.whitening.shape == (length, length)
     if not is_square or known.means.shape != (len(manifest.labels), length):
         raise BundleError(

@@ -94,10 +94,21 @@ def recalibrate_bundle(
         held, sets = _collect_photos(recipe, classifier, data, anomalies, open_progress)
     else:
         held, sets = load_heldout(path)
+        _check_labels(bundle, sets)
     manifest = _update_manifest(bundle, recipe, held, sets)
     if data:
         manifest["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
     return _write_copy(bundle, classifier, manifest, out, held, sets)
+
+
+def _check_labels(bundle: Bundle, sets: HeldOutSets) -> None:
+    labels = len(bundle.manifest.labels)
+    known = sets.held.similarities.shape[1]
+    if known != labels or not set(range(labels)) <= set(sets.held.labels.tolist()):
+        raise BundleError(
+            f"bundle {bundle.path}: its answers on held-out coins are not of its {labels} labels; "
+            "name photographs"
+        )
 
 
 def _collect_photos(

@@ -58,6 +58,26 @@ def test_a_damaged_file_is_named(saved, share):
         load_heldout(folder)
 
 
+@pytest.mark.parametrize(
+    "name, values, complaint",
+    [
+        ("held_errors", np.ones(2, np.float32), "not of one length"),
+        ("held_labels", np.array([0, 1, 9]), "not of the same labels"),
+        ("anomalies_distances", np.ones((2, 9), np.float32), "not of the same labels"),
+        ("bursts", np.zeros(4, int), "not of the same coins"),
+        ("circles", np.zeros((3, 6), np.float32), "not of the same coins"),
+        ("alone", np.array([None] * 3), "alone is no array as NumPy writes it"),
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_named(saved, name, values, complaint):
+    folder, _ = saved
+    with np.load(folder / FILE) as stored:
+        arrays = {**stored, name: values}
+    np.savez(folder / FILE, **arrays)
+    with pytest.raises(BundleError, match=complaint):
+        load_heldout(folder)
+
+
 def test_the_evidence_of_a_shipped_bundle_can_be_read():
     held, sets = load_heldout(BRL)
     assert len(held) == len(sets.held) > 500
