@@ -3,7 +3,6 @@
 Arrays are uint8 (height, width, 3) in RGB everywhere; only this module knows that OpenCV wants BGR.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,33 +11,27 @@ import numpy as np
 
 from coinsorter.atomic import replace_file
 from coinsorter.errors import InputError
+from coinsorter.name_times import order_taken
 
 #: Endings of the files that count as images, lower case; OpenCV reads all of them.
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Every image below a folder, in the order taken: by the last number in the name, then by path.
+    """Every image below a folder, in the order taken as the names tell it, then by path.
 
-    The last number is a time or a count. Raises InputError where the folder is missing or holds no
-    image.
+    Raises InputError where the folder is missing or holds no image.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     paths = [path for path in folder.rglob("*") if _is_image(path)]
     if not paths:
         raise InputError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sorted(paths, key=lambda path: (last_number(path.stem), str(path)))
+    return sorted(paths, key=order_taken)
 
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-
-
-def last_number(name: str) -> int:
-    """The last number in a name, a time or a count; -1 where there is none."""
-    numbers = re.findall(r"\d+", name)
-    return int(numbers[-1]) if numbers else -1
 
 
 def read_image(path: Path) -> np.ndarray | None:

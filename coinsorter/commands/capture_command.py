@@ -45,6 +45,14 @@ def add_parser(commands: Subparsers) -> None:
         metavar="DIR",
         help="where the label's folder goes (default: captured)",
     )
+    parser.add_argument(
+        "--group",
+        type=_read_group,
+        metavar="X",
+        help="these coins belong together, such as one coin that rides by again and again: "
+        "`coinsorter-train prepare` never trains on some and judges on others of them "
+        "(default: each is another coin)",
+    )
     add_config_option(parser)
     add_json_option(parser, "what was saved")
 
@@ -53,6 +61,14 @@ def _read_label(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
         raise argparse.ArgumentTypeError(
             f"{text!r} cannot name a folder; take letters, digits, - _ and ."
+        )
+    return text
+
+
+def _read_group(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.-]{1,40}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be in a file's name; take letters, digits, - and ."
         )
     return text
 
@@ -79,7 +95,7 @@ def _capture_coins(options: argparse.Namespace, folder: Path) -> tuple[int, int]
         closing(open_camera(settings.camera, options.config.parent)) as camera,
         show_progress("capturing", options.coins, options.json) as advance,
     ):
-        coin_capture = CoinCapture(BeltView(camera, tracker, search), folder)
+        coin_capture = CoinCapture(BeltView(camera, tracker, search), folder, options.group or "")
         try:
             for saved, _ in enumerate(coin_capture.save_images(), 1):
                 advance(saved)

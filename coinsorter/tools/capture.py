@@ -10,6 +10,7 @@ import numpy as np
 
 from coinsorter.errors import CameraError
 from coinsorter.images import write_image
+from coinsorter.name_times import format_capture_name
 from coinsorter.records import Circle, Coin, Frame
 from coinsorter.sorting.ports import Camera
 from coinsorter.vision.detect import Search, find_circles
@@ -101,15 +102,22 @@ def _copy_frame(pixels: np.ndarray, circle: Circle, diameter_mm: float) -> np.nd
 class CoinCapture:
     """Saves one whole frame of each coin that rides by alone, to train with.
 
-    folder: where the files go, named by the milliseconds of the wall clock, so that bursts can be
-    told apart later. now_s: the wall clock, seconds since 1970.
+    folder: where the files go; its name is the coins' label. Their names say when they were taken,
+    so that `coinsorter-train prepare` can tell them apart. group: what belongs together and is
+    never split, such as one coin that rides by again and again; "" where each is another coin.
+    now_s: the wall clock, seconds since 1970.
     """
 
     def __init__(
-        self, view: BeltView, folder: Path, now_s: Callable[[], float] = time.time
+        self,
+        view: BeltView,
+        folder: Path,
+        group: str = "",
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         self._view = view
         self._folder = folder
+        self._group = group
         self._now_s = now_s
         #: Coins of which nothing was saved: they did not lie alone, or were not round.
         self.skipped = 0
@@ -126,7 +134,8 @@ class CoinCapture:
                 self.skipped += 1
 
     def _save_image(self, coin: Coin) -> Path:
-        now_ms = round(1000 * self._now_s())
-        path = self._folder / f"{self._folder.name}_{now_ms}_{coin.number}.png"
+        label = self._folder.name
+        name = format_capture_name(label, self._now_s(), coin.number, self._group)
+        path = self._folder / f"{name}.png"
         write_image(path, coin.crops[0])
         return path

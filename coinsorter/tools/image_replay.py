@@ -1,7 +1,7 @@
 """Images in place of the camera, with the recognition behind them.
 
-Each image shows one coin at rest. Its folder's name is its label. A folder whose name the bundle
-does not know holds foreign coins, which are right when rejected.
+Each image shows one coin at rest. The name of the nearest folder that the bundle knows is its
+label. Folders of which the bundle knows none hold foreign coins, which are right when rejected.
 """
 
 import logging
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.folder import FolderCamera
+from coinsorter.label_folders import find_known_label
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Circle, Coin, Decision, Frame, Verdict
@@ -110,9 +111,8 @@ class Replay:
         return results, camera.unreadable
 
     def _find_label(self, path: Path, folder: Path) -> str | None:
-        if path.parent == folder:
-            return None
-        return self._bundle.resolve_label(path.parent.name)
+        bundle = self._bundle
+        return find_known_label(path, folder, bundle.resolve_label, bundle.labels)
 
     def replay_image(self, frame: Frame, path: Path, label: str | None) -> ReplayedImage:
         """What becomes of one image; an accepted coin's scale is followed."""

@@ -8,7 +8,6 @@ from coinsorter.errors import InputError
 from coinsorter.images import (
     decode_image,
     encode_image,
-    last_number,
     list_images,
     read_image,
     write_image,
@@ -66,10 +65,3 @@ def test_a_folder_without_images_is_named(tmp_path):
         list_images(tmp_path / "missing")
     with pytest.raises(InputError, match="holds no images"):
         list_images(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "name, number", [("day1_1712_003", 3), ("coin7", 7), ("coin", -1), ("12_b", 12)]
-)
-def test_the_last_number_of_a_name_says_when(name, number):
-    assert last_number(name) == number

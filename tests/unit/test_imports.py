@@ -13,6 +13,7 @@ PACKAGE = ROOT / "coinsorter"
 
 # Each room may import from itself and from the rooms named; docs/architecture.md says why.
 BASE = {"", "errors", "records", "images", "atomic", "robust", "bounded", "strict_yaml", "locks"}
+BASE |= {"label_folders", "name_times"}
 SEEING = BASE | {"vision", "recognition", "config"}
 RUNNING = SEEING | {"sorting", "hardware"}
 ALLOWED = {
@@ -25,6 +26,8 @@ ALLOWED = {
     "bounded": BASE,
     "strict_yaml": BASE,
     "locks": BASE,
+    "label_folders": BASE,
+    "name_times": BASE,
     "vision": BASE,
     "config": BASE | {"vision"},
     "recognition": BASE | {"vision"},

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from coinsorter.commands._options import Subparsers
+from coinsorter.commands.option_values import read_whole_number
 from coinsorter.errors import InputError
 from coinsorter.recognition.bundle import Manifest
+
+#: Folders within folders, at most.
+MAX_LEVEL = 20
 
 #: Carries a command out; success is that it returns.
 Run: TypeAlias = Callable[[argparse.Namespace], None]
@@ -27,6 +31,17 @@ def add_command(
     )
     parser.set_defaults(command=run)
     return parser
+
+
+def add_label_level_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--label-level`, for folders within folders."""
+    parser.add_argument(
+        "--label-level",
+        type=read_whole_number(1, MAX_LEVEL),
+        metavar="N",
+        help="which folders are named as labels, 1: the outermost (default: those whose names are "
+        "no faces, splits or days)",
+    )
 
 
 def add_report_options(parser: argparse.ArgumentParser, name: str) -> None:

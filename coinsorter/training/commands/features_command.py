@@ -7,6 +7,7 @@ from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_number
 from coinsorter.training.commands._training_options import (
     add_command,
+    add_label_level_option,
     add_report_options,
     print_report,
 )
@@ -44,6 +45,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="frames with one coin each, in folders named as their labels",
     )
+    add_label_level_option(parser)
     parser.add_argument(
         "--bundle",
         type=Path,
@@ -94,6 +96,7 @@ def _run_features(options: argparse.Namespace) -> None:
         test=options.test,
         svm=options.svm,
         burst_s=options.burst_s,
+        label_level=options.label_level,
     )
     result = write_feature_report(settings, options.out, show_progress)
     print_report(options, result, summarize_features(result))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
-from coinsorter.training.commands._training_options import add_command
+from coinsorter.training.commands._training_options import add_command, add_label_level_option
 from coinsorter.training.progress import show_progress
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         help="a folder with folders named as labels; a CSV with "
         "path,label[,side,coin_id,group]; a ZIP of either",
     )
+    add_label_level_option(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -131,7 +132,7 @@ def _add_grouping_options(splits: argparse._ArgumentGroup) -> None:
         type=read_positive_number,
         default=40.0,
         metavar="S",
-        help="one burst: last numbers in names, in seconds, so near (default 40)",
+        help="one burst: times in names, or their last numbers in seconds, so near (default 40)",
     )
     _add_similarity_options(splits)
 
@@ -201,6 +202,7 @@ def _make_settings(options: argparse.Namespace) -> "PrepareSettings":
         group_by=options.group_by,
         group_pattern=options.group_pattern,
         burst_gap_s=options.burst_gap_s,
+        label_level=options.label_level,
     )
     if options.near_bits is None:
         return settings

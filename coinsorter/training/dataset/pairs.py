@@ -10,9 +10,10 @@ import numpy as np
 
 from coinsorter.errors import InputError
 from coinsorter.images import read_image
+from coinsorter.label_folders import OBVERSE, REVERSE
 from coinsorter.training.dataset.dataset import Row
 from coinsorter.training.dataset.ingest import write_png
-from coinsorter.training.dataset.sources import OBVERSE, REVERSE, SourceImage
+from coinsorter.training.dataset.sources import SourceImage
 
 _Faces = dict[str, list[int]]
 

@@ -67,7 +67,8 @@ class PrepareSettings:
     validation, test: shares of the images. seed: of the splits.
     group_by: what keeps images without coin_id and group together: BURST (last numbers of the
     names within burst_gap_s), NAME (equal group_pattern in their path) or NONE.
-    near_bits: images whose perceptual hashes are this near are one.
+    label_level: of the folders that are named as labels, 1 directly below the source; None: found
+    by their names. near_bits: images whose perceptual hashes are this near are one.
     """
 
     sources: tuple[Path, ...]
@@ -82,6 +83,7 @@ class PrepareSettings:
     group_pattern: str = ""
     burst_gap_s: float = 40.0
     near_bits: int = duplicates.NEAR_BITS
+    label_level: int | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """The settings as dataset.yaml has them."""
@@ -172,10 +174,11 @@ def prepare_dataset(
     cv2.utils.logging.setLogLevel(0)
     settings.check()
     _check_out(settings, out)
-    with open_sources(settings.sources) as sources:
+    with open_sources(settings.sources, settings.label_level) as sources:
         if (out / MANIFEST).exists() and not force:
             return PreparedDataset(_check_finished(settings, out, sources, progress), None)
         keys = _group_keys(sources, settings)
+        _check_groups(sources, keys, settings)
         if settings.join_sides:
             pairs.match_faces(sources, range(len(sources)))
         out.mkdir(parents=True, exist_ok=True)
@@ -360,6 +363,18 @@ def _leave_out(row: Row, duplicate: Duplicate, other: Row) -> Row:
         return row.leave_out("duplicate", f"of {other.source}")
     clash = f"which is labelled {other.label}: neither can be trusted"
     return row.leave_out("duplicate", f"of {other.source}, {clash}")
+
+
+def _check_groups(
+    sources: Sequence[SourceImage], keys: Sequence[Keys], settings: PrepareSettings
+) -> None:
+    """Raises InputError where no label can be split, before any image is read."""
+    groups: dict[str, set[int]] = {}
+    for source, group in zip(sources, splits.number_groups(keys)):
+        if source.label:
+            groups.setdefault(source.label, set()).add(group)
+    wanted = [name for name, share in settings.shares().items() if share > 0]
+    statistics.check_groups([len(own) for own in groups.values()], wanted)
 
 
 def _group_keys(sources: Sequence[SourceImage], settings: PrepareSettings) -> list[Keys]:

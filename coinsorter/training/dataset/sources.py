@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath
 
 from coinsorter.errors import InputError
+from coinsorter.label_folders import OBVERSE, REVERSE, place_images
 
 #: Suffixes of image files that are read.
 SUPPORTED_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
@@ -38,7 +39,7 @@ UNSUPPORTED_SUFFIXES = {
 #: A CSV's columns: those it needs, and those it may have.
 NEEDED_COLUMNS = ("path", "label")
 OPTIONAL_COLUMNS = ("side", "coin_id", "group")
-SIDES = OBVERSE, REVERSE = "obverse", "reverse"
+SIDES = OBVERSE, REVERSE
 #: Characters; a label names a folder.
 MAX_LABEL_LENGTH = 80
 #: Characters that no folder's name may have on some system.
@@ -113,30 +114,35 @@ class SourceImage:
 
 
 @contextmanager
-def open_sources(sources: Sequence[Path]) -> Iterator[list[SourceImage]]:
+def open_sources(
+    sources: Sequence[Path], label_level: int | None = None
+) -> Iterator[list[SourceImage]]:
     """Every image of the sources, in order: by source, then by folder and name, or as a CSV lists.
 
-    Raises InputError for a source that cannot be used, and for labels that cannot be told apart
-    or make no data set.
+    label_level: of the folders that are named as labels, see `label_folders.place_images`. Raises
+    InputError for a source that cannot be used, and for labels that cannot be told apart or make no
+    data set.
     """
     with ExitStack() as archives:
-        images = [image for source in sources for image in _list_source(source, archives)]
+        images = [
+            image for source in sources for image in _list_source(source, archives, label_level)
+        ]
         _check_labels([image.label for image in images])
         _check_coins(images)
         yield [replace(image, label=image.label.strip()) for image in images]
 
 
-def _list_source(source: Path, archives: ExitStack) -> list[SourceImage]:
+def _list_source(source: Path, archives: ExitStack, label_level: int | None) -> list[SourceImage]:
     if source.is_dir():
         paths = [path for path in source.rglob("*") if path.is_file()]
-        return _list_folder(source, paths, source.resolve().name)
+        return _list_folder(source, paths, source.resolve().name, label_level)
     if not source.is_file():
         raise InputError(f"{source}: no such file or folder")
     if source.suffix.lower() == ".csv":
         content = _read_table(SourceImage(source, ""))
         return list(_list_table(source, content, None))
     if source.suffix.lower() == ".zip":
-        return _list_zip(source, archives)
+        return _list_zip(source, archives, label_level)
     raise InputError(
         f"{source}: is no folder, CSV or ZIP; put images into folders named as their labels"
     )
@@ -145,8 +151,10 @@ def _list_source(source: Path, archives: ExitStack) -> list[SourceImage]:
 # --- folders
 
 
-def _list_folder(source: PurePath, paths: Sequence[PurePath], name: str) -> list[SourceImage]:
-    """Images labelled by the folder that each lies in.
+def _list_folder(
+    source: PurePath, paths: Sequence[PurePath], name: str, label_level: int | None
+) -> list[SourceImage]:
+    """Images labelled by the folders that each lies in.
 
     Those in the source itself have no label, unless there are no others.
     """
@@ -159,7 +167,12 @@ def _list_folder(source: PurePath, paths: Sequence[PurePath], name: str) -> list
     images.sort(key=lambda path: (str(path.parent), _natural_key(path.name)))
     if all(path.parent == source for path in images):
         return [SourceImage(path, name) for path in images]
-    return [SourceImage(path, path.parent.name if path.parent != source else "") for path in images]
+    folders = [path.parent.relative_to(source).parts for path in images]
+    placements = place_images(source, folders, label_level)
+    return [
+        SourceImage(path, placement.label, placement.side)
+        for path, placement in zip(images, placements)
+    ]
 
 
 def _is_image(path: PurePath) -> bool:
@@ -177,7 +190,7 @@ def _natural_key(name: str) -> list[tuple[int, str]]:
 # --- ZIPs
 
 
-def _list_zip(source: Path, archives: ExitStack) -> list[SourceImage]:
+def _list_zip(source: Path, archives: ExitStack, label_level: int | None) -> list[SourceImage]:
     archive = _open_zip(source, archives)
     members = [member for member in archive.infolist() if not member.is_dir()]
     for member in members:
@@ -186,7 +199,7 @@ def _list_zip(source: Path, archives: ExitStack) -> list[SourceImage]:
     names = {source / member.filename: member.filename for member in members}
     table = _find_table(source, list(names))
     if table is None:
-        images = _list_folder(source, list(names), source.stem)
+        images = _list_folder(source, list(names), source.stem, label_level)
     else:
         content = _read_table(SourceImage(table, "", archive=archive, member=names[table]))
         images = list(_list_table(table, content, source))

@@ -3,11 +3,12 @@
 A group is what must stay together: a photograph, a burst, a coin.
 """
 
-import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
 import numpy as np
+
+from coinsorter.name_times import find_counted, read_capture_name, read_taken_s
 
 TRAIN, VALIDATION, TEST = SPLITS = "train", "validation", "test"
 
@@ -15,28 +16,34 @@ TRAIN, VALIDATION, TEST = SPLITS = "train", "validation", "test"
 def number_bursts(paths: Sequence[PurePath], gap_s: float) -> list[int]:
     """The burst of each image: numbers from 1, in the order of the paths.
 
-    A burst is of one folder, with no gap above gap_s in the last number of the names, taken as
-    seconds. A name without a number tells no time: such an image is a burst of its own.
+    A burst is of one folder, with no gap above gap_s between the times in the names. Files that
+    `coinsorter capture` wrote show a coin each: they are together only where it was told so.
+    Counts such as DSC0001 tell no time: those of one folder are one burst. A name without a number
+    is a burst of its own.
     """
-    taken_s = [_last_number(path) for path in paths]
-    first: dict[int, int] = {}  # by image: the earliest image of its burst
+    bursts: list[Hashable] = [_name_burst(path) for path in paths]
+    timed = [index for index, burst in enumerate(bursts) if burst is None]
+    taken_s = {index: read_taken_s(paths[index].stem) for index in timed}
     before: int | None = None
-    for this in sorted(range(len(paths)), key=lambda i: (str(paths[i].parent), taken_s[i])):
-        first[this] = this
+    for this in sorted(timed, key=lambda index: (str(paths[index].parent), taken_s[index])):
+        bursts[this] = this
         if before is not None and _is_next(paths, taken_s, before, this, gap_s):
-            first[this] = first[before]
+            bursts[this] = bursts[before]
         before = this
-    return _number([first[i] for i in range(len(paths))])
+    return _number(bursts)
 
 
-def _last_number(path: PurePath) -> int:
-    """The last number in a file's name; -1 where there is none."""
-    numbers = re.findall(r"\d+", path.stem)
-    return int(numbers[-1]) if numbers else -1
+def _name_burst(path: PurePath) -> Hashable:
+    """The burst that a name tells without a time; None where it tells none."""
+    captured = read_capture_name(path.stem)
+    if captured:
+        return (path.parent, captured.group) if captured.group else path
+    count = find_counted(path.stem)
+    return None if count is None else (path.parent, "counted", count)
 
 
 def _is_next(
-    paths: Sequence[PurePath], taken_s: Sequence[int], before: int, this: int, gap_s: float
+    paths: Sequence[PurePath], taken_s: Mapping[int, float], before: int, this: int, gap_s: float
 ) -> bool:
     same_folder = paths[this].parent == paths[before].parent
     return same_folder and taken_s[before] >= 0 and taken_s[this] - taken_s[before] <= gap_s

@@ -53,7 +53,7 @@ def find_warnings(counts: dict[str, Any], shares: Mapping[str, float], crops: bo
     hint = _hint_at_crops(counts, crops)
     wanted = [name for name, share in shares.items() if share > 0]
     _check_labels(counts, hint)
-    _check_groups(counts, wanted)
+    check_groups([own["groups"] for own in counts["labels"].values() if own["kept"]], wanted)
     warnings = [_warn_of_label(label, own, wanted) for label, own in counts["labels"].items()]
     if hint:
         warnings.append(f"most images show no coin{hint}")
@@ -80,8 +80,11 @@ def _check_labels(counts: dict[str, Any], hint: str) -> None:
     )
 
 
-def _check_groups(counts: dict[str, Any], wanted: Sequence[str]) -> None:
-    groups = [own["groups"] for own in counts["labels"].values() if own["kept"]]
+def check_groups(groups: Sequence[int], wanted: Sequence[str]) -> None:
+    """Raises InputError where no label can be split.
+
+    groups: how many each label has. wanted: the splits that are to get images.
+    """
     if len(wanted) > 1 and all(count < 2 for count in groups):
         raise InputError(
             "the images of each label are all one group, so that none are left to judge on; "

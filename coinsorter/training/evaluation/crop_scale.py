@@ -8,6 +8,7 @@ import numpy as np
 
 from coinsorter.errors import InputError
 from coinsorter.images import list_images, read_image
+from coinsorter.label_folders import find_known_label
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.robust import mad_std
@@ -45,7 +46,8 @@ def measure_crop_scale(
     """
     scales = []
     for done, path in enumerate(list_images(folder), 1):
-        label = bundle.labels.get(str(bundle.resolve_label(path.parent.name)))
+        name = find_known_label(path, folder, bundle.resolve_label, bundle.labels)
+        label = bundle.labels.get(str(name))
         diameter_px = _measure_px(path) if label else None
         if label and diameter_px:
             scales.append(diameter_px / label.diameter_mm)

@@ -16,6 +16,7 @@ import numpy as np
 from coinsorter.errors import InputError
 from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.images import list_images
+from coinsorter.label_folders import find_known_label
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Coin, Frame, Verdict
@@ -214,8 +215,8 @@ def _fit_in_square(pixels: np.ndarray, edge_px: int) -> np.ndarray:
 class FolderPredictions:
     """Predictions of the images below a folder, made one by one in the order they were taken.
 
-    predict: called with the image, its path and its label. label_of: the label that the images in
-    a folder of some name have. unreadable: files that are no images, known after the iteration.
+    predict: called with the image, its path and its label. label_of: the true label of an
+    image. unreadable: files that are no images, known after the iteration.
     Raises InputError where there are no images.
     """
 
@@ -223,7 +224,7 @@ class FolderPredictions:
         self,
         folder: Path,
         predict: Callable[[Frame, Path, str | None], Prediction],
-        label_of: Callable[[str], str | None],
+        label_of: Callable[[Path], str | None],
     ) -> None:
         self.folder = folder
         self.paths = list_images(folder)
@@ -236,7 +237,7 @@ class FolderPredictions:
 
     def label(self, path: Path) -> str | None:
         """The true label of an image; None for one that lies in no folder of its own."""
-        return self._label_of(path.parent.name) if path.parent != self.folder else None
+        return self._label_of(path)
 
     def __iter__(self) -> Iterator[Prediction]:
         camera = FolderCamera(self.paths, frame_s=1.0)
@@ -254,7 +255,12 @@ def predict_folder(folder: Path, predictor: Predictor, crops: bool) -> FolderPre
     crops: its images are ready crops. Raises InputError where no folder is named as a label.
     """
     predict = predictor.predict_ready_crop if crops else predictor.predict_frame
-    predictions = FolderPredictions(folder, predict, predictor.bundle.resolve_label)
+    bundle = predictor.bundle
+
+    def find_label(path: Path) -> str | None:
+        return find_known_label(path, folder, bundle.resolve_label, bundle.labels)
+
+    predictions = FolderPredictions(folder, predict, find_label)
     labels = [predictions.label(path) for path in predictions.paths]
     names = {label for label in labels if label is not None}
     if not names & set(predictor.bundle.labels):

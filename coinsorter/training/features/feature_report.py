@@ -56,7 +56,8 @@ class FeatureSettings:
 
     bundle: tells sizes in mm and which labels are foreign; None where neither is known. crops: the
     images are ready crops. test: a folder that is evaluated by what was learned from `data`.
-    svm: a file that the one-class SVM is saved to. burst_s: see `feature_table.measure_folder`.
+    svm: a file that the one-class SVM is saved to. burst_s, label_level: see
+    `feature_table.measure_folder`.
     """
 
     data: Path
@@ -65,6 +66,7 @@ class FeatureSettings:
     test: Path | None = None
     svm: Path | None = None
     burst_s: float = BURST_S
+    label_level: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +165,9 @@ def _measure(
     folder: Path, bundle: Bundle | None, settings: FeatureSettings, open_progress: OpenProgress
 ) -> FeatureTable:
     with open_progress(f"measuring {folder.name}", len(list_images(folder))) as report_progress:
-        return measure_folder(folder, bundle, settings.crops, settings.burst_s, report_progress)
+        return measure_folder(
+            folder, bundle, settings.crops, settings.burst_s, report_progress, settings.label_level
+        )
 
 
 def _list_labels(table: FeatureTable, bundle: Bundle | None) -> set[str]:

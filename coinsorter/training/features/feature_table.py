@@ -10,6 +10,7 @@ import numpy as np
 
 from coinsorter.errors import InputError
 from coinsorter.images import list_images, read_image
+from coinsorter.label_folders import find_known_label, place_images
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import build_search
@@ -70,17 +71,20 @@ def measure_folder(
     crops: bool,
     burst_s: float,
     report_progress: Callable[[int], None],
+    label_level: int | None = None,
 ) -> FeatureTable:
     """The table of the coins below a folder, one in each image.
 
     bundle: tells the sizes of coins and the scale of the view. crops: the images are ready crops.
-    burst_s: images of one folder that are no further apart, by the last number in their names, are
-    one burst; with 0 each image is a burst of its own. Raises InputError where no coin is found.
+    burst_s: images of one folder that are no further apart, by the times in their names, are one
+    burst; with 0 each image is a burst of its own. label_level: see `label_folders.place_images`; a
+    bundle knows its labels itself. Raises InputError where no coin is found.
     """
     paths = list_images(folder)
     groups: Sequence[int] = range(1, len(paths) + 1)
     if burst_s:
         groups = number_bursts(paths, burst_s)
+    labels = _find_labels(paths, folder, bundle, label_level)
     coins: list[MeasuredCoin] = []
     left_out: dict[str, str] = {}
     examples: dict[str, np.ndarray] = {}
@@ -91,7 +95,7 @@ def measure_folder(
             left_out[str(relative)] = measured
         else:
             measures, crop = measured
-            label = _find_label(path, folder, bundle)
+            label = labels[path]
             coins.append(MeasuredCoin(relative, label, group, measures))
             examples.setdefault(label or "", crop)
         report_progress(len(coins) + len(left_out))
@@ -149,11 +153,18 @@ def _choose_search(pixels: np.ndarray, bundle: Bundle | None) -> Search:
     return Search(*(share * shorter_px for share in UNKNOWN_RADII), **LENIENT_SEARCH)
 
 
-def _find_label(path: Path, folder: Path, bundle: Bundle | None) -> str | None:
-    if path.parent == folder:
-        return None
-    name = path.parent.name
-    return bundle.resolve_label(name) if bundle else name
+def _find_labels(
+    paths: Sequence[Path], folder: Path, bundle: Bundle | None, label_level: int | None
+) -> dict[Path, str | None]:
+    """The label of each image: what its bundle knows, or else what its folders are named."""
+    if bundle:
+        return {
+            path: find_known_label(path, folder, bundle.resolve_label, bundle.labels)
+            for path in paths
+        }
+    folders = [path.parent.relative_to(folder).parts for path in paths]
+    placements = place_images(folder, folders, label_level)
+    return {path: placement.label or None for path, placement in zip(paths, placements)}
 
 
 def format_csv(table: FeatureTable, scores: Sequence[float] | None = None) -> str:

@@ -226,6 +226,7 @@ class _Split:
 def _assemble_photographs(
     recipe: Recipe, data: Sequence[Path], anomalies: Path | None, open_progress: OpenProgress
 ) -> AssembledSamples:
+    from_photos.check_bursts(data, recipe)
     photographed = read_photos(recipe, data, open_progress)
     genuine, spec = photographed.samples, photographed.spec
     foreign = simulate_foreign(recipe, spec, recipe.images.foreign, FOREIGN_STREAM, open_progress)
@@ -257,7 +258,7 @@ def _assemble_photographs(
 def _split_into_folds(
     recipe: Recipe, count: int, genuine: Samples, foreign: Samples, rng: Generator
 ) -> _Split:
-    fold_of = samples.deal_folds(genuine, count, rng)
+    fold_of = samples.deal_folds(genuine, count, rng, _list_names(recipe))
     filled = len(np.unique(fold_of))
     if filled < count:
         raise InputError(
@@ -280,7 +281,7 @@ def _split_into_folds(
 
 
 def _split_once(recipe: Recipe, genuine: Samples, rng: Generator) -> _Split:
-    is_held_out = samples.hold_out(genuine, recipe.hold_out, rng)
+    is_held_out = samples.hold_out(genuine, recipe.hold_out, rng, _list_names(recipe))
     held_out = genuine.select(is_held_out)
     return _Split(
         training=genuine.select(~is_held_out),
@@ -289,6 +290,10 @@ def _split_once(recipe: Recipe, genuine: Samples, rng: Generator) -> _Split:
         held_out_order=np.arange(len(held_out)),
         note="by burst",
     )
+
+
+def _list_names(recipe: Recipe) -> list[str]:
+    return [label.name for label in recipe.labels]
 
 
 def _check_labels(recipe: Recipe, split: _Split) -> None:

@@ -1,14 +1,16 @@
 """Crops of real coins: from frames of one camera, ready crops, or prepared data sets of either."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.images import last_number, list_images, read_image
+from coinsorter.images import list_images, read_image
+from coinsorter.label_folders import find_known_label
+from coinsorter.name_times import order_taken
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.robust import mad_std
@@ -20,7 +22,7 @@ from coinsorter.training.progress import ReportStep
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples.crop_store import Crops, CropStore
 from coinsorter.training.samples.from_simulator import OPTICS
-from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples
+from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, describe_one_burst
 from coinsorter.vision import contour, scale
 from coinsorter.vision.crop import CropSpec, cut_crop
 from coinsorter.vision.detect import Search, compute_search_radii, find_only_coin
@@ -62,9 +64,39 @@ class _LocatedCoin:
 def list_labelled_images(folder: Path, recipe: Recipe) -> dict[Path, str]:
     """The labels of the images in folders named as labels, by path, in the order taken."""
     names = recipe.find_names()
-    return {
-        path: names[path.parent.name] for path in list_images(folder) if path.parent.name in names
+    labels = {
+        path: find_known_label(path, folder, names.get, set(names.values()))
+        for path in list_images(folder)
     }
+    return {path: label for path, label in labels.items() if label is not None}
+
+
+def check_bursts(data: Sequence[Path], recipe: Recipe) -> None:
+    """Raises InputError for a label whose images are all one burst, before any is read."""
+    groups = list_groups(data, recipe)
+    for label in recipe.labels:
+        if len(groups[label.name]) == 1:
+            raise InputError(describe_one_burst(label.name))
+
+
+def list_groups(data: Sequence[Path], recipe: Recipe) -> dict[str, set[Hashable]]:
+    """The bursts or photographs of each of the recipe's labels, by names and tables alone."""
+    groups: dict[str, set[Hashable]] = {label.name: set() for label in recipe.labels}
+    for folder in data:
+        for label, group in _list_labelled_groups(folder, recipe):
+            groups[label].add((folder, group))
+    return groups
+
+
+def _list_labelled_groups(folder: Path, recipe: Recipe) -> Iterator[tuple[str, Hashable]]:
+    if (folder / MANIFEST).exists():
+        rows = select_rows(Dataset.load(folder, check=False), recipe)
+        return ((row.label, row.group) for row in rows)
+    labels = list_labelled_images(folder, recipe)
+    if recipe.source == "crops":
+        return ((label, _name_group(path, recipe)) for path, label in labels.items())
+    bursts = number_bursts(list(labels), recipe.group_gap_s)
+    return zip(labels.values(), bursts)
 
 
 def read_frames(
@@ -247,7 +279,7 @@ def _name_group(path: Path, recipe: Recipe) -> str:
 def select_rows(dataset: Dataset, recipe: Recipe) -> list[Row]:
     """The rows that a recipe trains on, with the recipe's labels, in the order taken.
 
-    That order is by the last number in the names of their sources.
+    That order is by the times in the names of their sources.
     """
     names = recipe.find_names()
     rows = [
@@ -255,7 +287,7 @@ def select_rows(dataset: Dataset, recipe: Recipe) -> list[Row]:
         for row in dataset.kept_rows()
         if row.label in names and row.split != TEST
     ]
-    return sorted(rows, key=lambda row: (last_number(Path(row.source).stem), row.source))
+    return sorted(rows, key=lambda row: order_taken(Path(row.source)))
 
 
 def _check_labels(folders: Sequence[Path], recipe: Recipe, present: set[str]) -> None:

@@ -80,15 +80,17 @@ def make_empty_samples(spec: CropSpec) -> Samples:
     return Samples(Crops.wrap(crops), nothing, (), np.empty(0), nothing)
 
 
-def deal_folds(samples: Samples, count: int, rng: Generator) -> np.ndarray:
+def deal_folds(
+    samples: Samples, count: int, rng: Generator, names: Sequence[str] = ()
+) -> np.ndarray:
     """The cross-validation fold of every sample: int (n,) of 0..count-1.
 
     Whole groups of each label go to the fold with the fewest of it, the largest groups first.
-    Raises InputError where a label has one group only.
+    names: of the labels, by their numbers. Raises InputError where a label has one group only.
     """
     folds = np.zeros(len(samples), int)
     for label in np.unique(samples.labels):
-        groups, counts = _count_groups(samples, label)
+        groups, counts = _count_groups(samples, label, names)
         ties = rng.random(len(groups))
         order = np.lexsort((ties, -counts))
         loads = rng.random(count)  # a fraction each: of two equally filled folds, either
@@ -99,26 +101,35 @@ def deal_folds(samples: Samples, count: int, rng: Generator) -> np.ndarray:
     return folds
 
 
-def _count_groups(samples: Samples, label: int) -> tuple[np.ndarray, np.ndarray]:
+def _count_groups(
+    samples: Samples, label: int, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
     is_of_label = samples.labels == label
     groups, counts = np.unique(samples.groups[is_of_label], return_counts=True)
     if len(groups) < 2:
-        raise InputError(
-            f"label {label}: all its images are one burst; at least two are needed, to train on "
-            "one and evaluate on another"
-        )
+        raise InputError(describe_one_burst(names[label] if names else str(label)))
     return groups, counts
 
 
-def hold_out(samples: Samples, share: float, rng: Generator) -> np.ndarray:
+def describe_one_burst(label: str) -> str:
+    """What is wrong with a label whose images were all taken together."""
+    return (
+        f"label {label}: all its images are one burst; at least two are needed, to train on one "
+        "and evaluate on another"
+    )
+
+
+def hold_out(
+    samples: Samples, share: float, rng: Generator, names: Sequence[str] = ()
+) -> np.ndarray:
     """Which samples no network may see, as a boolean array.
 
-    Of each label whole groups, about the given share of its samples. Raises InputError where a
-    label has one group only.
+    Of each label whole groups, about the given share of its samples. names: of the labels, by
+    their numbers. Raises InputError where a label has one group only.
     """
     is_held_out = np.zeros(len(samples), bool)
     for label in np.unique(samples.labels):
-        groups, counts = _count_groups(samples, label)
+        groups, counts = _count_groups(samples, label, names)
         chosen = groups[_choose_share(counts, share, rng)]
         is_held_out |= np.isin(samples.groups, chosen)
     return is_held_out

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from coinsorter.images import read_image
+from coinsorter.name_times import read_capture_name
 
 
 def test_a_capture_fills_a_folder_that_a_training_takes(command, settings, tmp_path):
@@ -34,3 +35,18 @@ def test_a_label_that_cannot_name_a_folder_is_refused(command, settings, tmp_pat
         and "cannot name a folder" in capsys.readouterr().err
         and not (tmp_path / "captured").exists()
     )
+
+
+def test_coins_that_belong_together_are_named_so(command, settings, tmp_path):
+    words = ["--label", "crown_1", "--coins", 2, "--group", "roll-3", "--out", tmp_path]
+    assert command("capture", "--config", settings, *words)[0] == 0
+    names = [read_capture_name(path.stem) for path in (tmp_path / "crown_1").iterdir()]
+    assert [name.group for name in names] == ["roll-3", "roll-3"]
+
+
+@pytest.mark.parametrize("group", ["", "a_b", "a/b", "x" * 41])
+def test_a_group_that_cannot_be_in_a_name_is_refused(command, settings, tmp_path, capsys, group):
+    words = ["--label", "crown_1", f"--group={group}", "--out", tmp_path / "captured"]
+    with pytest.raises(SystemExit) as stop:
+        command("capture", "--config", settings, *words)
+    assert stop.value.code == 2 and "cannot be in a file's name" in capsys.readouterr().err

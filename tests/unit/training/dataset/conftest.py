@@ -7,10 +7,12 @@ import pytest
 
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
+from coinsorter.training.dataset import dataset
 from tests.unit.training.dataset.helpers import (
     COINS,
     EACH,
     PX_PER_MM,
+    fill_the_disk,
     refused,
     write,
 )
@@ -63,5 +65,7 @@ def collection(here, frames) -> list[str]:
 @pytest.fixture
 def stopped(photographs, capsys) -> Path:
     """A run that stopped short of its end, all images looked at."""
-    assert "all one group" in refused(capsys, photographs, "--burst-gap-s", 1000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "write_table", fill_the_disk)
+        assert "No space left on device" in refused(capsys, photographs)
     return Path("set/journal.jsonl")

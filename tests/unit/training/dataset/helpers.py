@@ -1,6 +1,7 @@
 """What tests of the data set share: images to prepare, and the command that prepares them."""
 
 import contextlib
+import errno
 import io
 import json
 import zipfile
@@ -85,3 +86,7 @@ def zipped(path: str, content: dict[str, bytes], compression: int = zipfile.ZIP_
 
 def blurred(pixels):
     return cv2.GaussianBlur(pixels, (0, 0), 4)
+
+
+def fill_the_disk(*_) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device", "set/table.csv")

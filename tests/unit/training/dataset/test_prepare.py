@@ -1,6 +1,5 @@
 """prepare: every image that is handed in is accounted for, and bad input is one line."""
 
-import errno
 import os
 import shutil
 from collections import Counter
@@ -11,12 +10,14 @@ import pytest
 
 from coinsorter.errors import InputError
 from coinsorter.training import train_cli
+from coinsorter.training.dataset import dataset
 from coinsorter.training.dataset.dataset import Dataset
 from tests.unit.training.dataset.helpers import (
     COINS,
     EACH,
     PX_PER_MM,
     files,
+    fill_the_disk,
     prepare,
     refused,
     rows,
@@ -172,17 +173,16 @@ def test_sources_touched_but_not_changed_are_the_same(photographs):
 
 def test_a_data_set_begun_again_is_unfinished_until_it_is_done(photographs, capsys):
     prepare(photographs)
-    refused(capsys, photographs, "--burst-gap-s", 1000, "--force")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dataset, "write_table", fill_the_disk)
+        refused(capsys, photographs, "--force")
     with pytest.raises(InputError, match="holds no finished data set"):
         Dataset.load(Path("set"))
     assert prepare(photographs)["looked_at"] == 0
 
 
 def test_a_full_disk_is_one_line(stopped, photographs, capsys, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device", "set/table.csv")
-
-    monkeypatch.setattr("coinsorter.training.dataset.dataset.write_table", full)
+    monkeypatch.setattr(dataset, "write_table", fill_the_disk)
     assert "set/table.csv: No space left on device; what is finished is kept" in refused(
         capsys, photographs
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coinsorter.name_times import format_capture_name
 from coinsorter.training.dataset import sources
 from coinsorter.training.dataset.dataset import Dataset
 from tests.unit.training.dataset.helpers import (
@@ -181,3 +182,35 @@ def test_what_lies_beside_the_labels_folders_has_no_label(photographs, frames):
     (photographs / "._b_1000.png").write_bytes(b"what a Mac leaves behind")
     prepare(photographs)
     assert rows()["stray.png"].reason == "no-label" and len(rows()) == 2 * EACH + 1
+
+
+def test_folders_of_faces_are_sides_and_not_labels(here, frames):
+    for label, images in frames.items():
+        for number, pixels in enumerate(images):
+            face = ("Kopf", "Zahl")[number % 2]
+            write(f"faces/{label}/{face}/x_{number}00.png", pixels)
+    made = prepare("faces")
+    assert made["labels"] == list(frames) and made["counts"]["kept"] == 2 * EACH
+    assert Counter(row.side for row in Dataset.load(Path("set")).rows) == {
+        "obverse": EACH,
+        "reverse": EACH,
+    }
+
+
+def test_where_either_folder_may_be_the_label_it_is_asked_for(here, frames, capsys):
+    for label, images in frames.items():
+        for number, pixels in enumerate(images):
+            write(f"who/{('anna', 'paul')[number % 2]}/{label}/x_{number}00.png", pixels)
+    message = refused(capsys, "who")
+    assert "--label-level 2 for bit_10, crown_20" in message and not Path("set").exists()
+    assert prepare("who", "--label-level", 2)["labels"] == list(frames)
+
+
+def test_what_capture_writes_is_taken_as_it_is(here, frames):
+    for label, images in frames.items():
+        for number, pixels in enumerate(images):
+            name = format_capture_name(label, 1795718216.257 + 1.5 * number, number + 1)
+            write(f"captured/{label}/{name}.png", pixels)
+    counts = prepare("captured")["counts"]
+    assert (counts["kept"], counts["groups"]) == (2 * EACH, 2 * EACH)
+    assert all(own["splits"]["validation"] for own in counts["labels"].values())

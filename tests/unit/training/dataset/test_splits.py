@@ -32,6 +32,29 @@ def test_bursts_go_by_folder_and_by_the_last_number():
     assert splits.number_bursts(paths, 40) == [1, 1, 2, 3, 4, 5, 2]
 
 
+def test_what_capture_writes_is_a_coin_each_or_what_it_was_told():
+    names = [
+        "10c/10c_1795718216257_1.png",
+        "10c/10c_1795718217694_2.png",
+        "10c/10c_1795718219168_3_roll-1.png",
+        "10c/10c_1795728219168_1_roll-1.png",
+        "25c/25c_1795718219168_3_roll-1.png",
+    ]
+    assert splits.number_bursts([Path(name) for name in names], 40) == [1, 2, 3, 3, 4]
+
+
+def test_phones_times_are_seconds_and_cameras_counts_are_none():
+    names = [
+        "a/IMG_20261126_101500123.jpg",
+        "a/IMG_20261126_101600123.jpg",
+        "a/2026-11-26 10.16.20.jpg",
+        "a/DSC0001.jpg",
+        "a/DSC0999.jpg",
+        "b/DSC0003.jpg",
+    ]
+    assert splits.number_bursts([Path(name) for name in names], 40) == [1, 2, 2, 3, 3, 4]
+
+
 @pytest.mark.parametrize(
     "words, groups",
     [

@@ -1,8 +1,11 @@
 """statistics: a trainer learns what is wrong with a data set."""
 
+from pathlib import Path
+
 from coinsorter.images import read_image
 from coinsorter.training import train_cli
 from tests.unit.training.dataset.helpers import (
+    EACH,
     as_crop,
     prepare,
     refused,
@@ -52,6 +55,5 @@ def test_images_that_are_all_one_burst_cannot_be_split(here, frames, capsys):
     assert (
         "all one group" in (message := refused(capsys, "counted")) and "--group-by none" in message
     )
-    assert prepare("counted", "--group-by", "none")["looked_at"] == 0, (
-        "nothing is looked at twice for it"
-    )
+    assert not Path("set").exists(), "it is said before any image is read"
+    assert prepare("counted", "--group-by", "none")["looked_at"] == 2 * EACH

@@ -91,7 +91,18 @@ def test_a_label_of_one_burst_cannot_be_held_out(frames, tmp_path):
             copy = tmp_path / path.parent.name / path.name
             copy.parent.mkdir(exist_ok=True)
             copy.write_bytes(path.read_bytes())
-    with pytest.raises(InputError, match="all its images are one burst"):
+    with pytest.raises(InputError, match="label .*[a-z].*: all its images are one burst"):
+        assemble([tmp_path])
+
+
+def test_a_label_of_one_burst_is_named_before_an_image_is_read(tmp_path):
+    for label in QUICK["labels"]:
+        for number in (1, 2, 3) if label is QUICK["labels"][1] else (1, 101, 201):
+            path = tmp_path / label["name"] / f"x_{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"never read")
+    name = QUICK["labels"][1]["name"]
+    with pytest.raises(InputError, match=f"label {name}: all its images are one burst"):
         assemble([tmp_path])
 
 

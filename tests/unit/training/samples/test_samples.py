@@ -15,6 +15,9 @@ from coinsorter.training.samples.samples import (
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
+NAMES = ["10c", "25c"]
+RNG = np.random.default_rng(1)
+
 
 def make_samples(groups: list[int], labels: list[int]) -> Samples:
     """Samples whose crops are of one grey each: their place."""
@@ -106,3 +109,13 @@ def test_a_label_of_one_burst_cannot_be_split(split):
     split(samples, np.random.default_rng(1))
     with pytest.raises(InputError, match="label 0: all its images are one burst"):
         split(samples.select(samples.groups == 1), np.random.default_rng(1))
+
+
+def test_a_label_of_one_burst_is_called_by_its_name():
+    samples = make_samples([1, 2, 3], [0, 0, 1])
+    for split in (
+        lambda: hold_out(samples, 0.5, RNG, NAMES),
+        lambda: deal_folds(samples, 2, RNG, NAMES),
+    ):
+        with pytest.raises(InputError, match="label 25c: all its images are one burst"):
+            split()
