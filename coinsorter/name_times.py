@@ -75,9 +75,9 @@ def _read_epoch_s(stem: str) -> float | None:
         decimals = _EPOCH_DIGITS.get(len(digits))
         if decimals is None:
             continue
-        whole_s = int(digits) // 10**decimals
-        if _MIN_EPOCH_S <= whole_s < _MAX_EPOCH_S:
-            return whole_s + int(digits) % 10**decimals / 10**decimals
+        taken_s = float(int(digits) / 10**decimals)
+        if _MIN_EPOCH_S <= taken_s < _MAX_EPOCH_S:
+            return taken_s
     return None
 
 
