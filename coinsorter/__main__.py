@@ -2,6 +2,19 @@
 
 import sys
 
-from coinsorter.cli import main
+from coinsorter.command_line import Main, run_program
 
-sys.exit(main())
+
+def main() -> int:
+    """Runs the command of the words after the program's name; returns its exit status."""
+    return run_program("coinsorter", _load_main)
+
+
+def _load_main() -> Main:
+    from coinsorter import cli
+
+    return cli.main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

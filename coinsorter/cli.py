@@ -4,46 +4,30 @@ Each command is a module of `commands`.
 """
 
 import argparse
+import importlib
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 
 from coinsorter import __version__
-from coinsorter.commands import (
-    bench_command,
-    calibrate_command,
-    capture_command,
-    check_command,
-    doctor_command,
-    jog_command,
-    ledger_command,
-    park_command,
-    replay_command,
-    run_command,
-    seal_command,
-    snap_command,
-    watch_command,
-    wiring_command,
-)
-from coinsorter.errors import CoinsorterError, ConfigError
+from coinsorter.command_line import end_command
 
-#: The commands, in the order of `--help`.
+#: The commands, in the order of `--help`; each is the module `commands.<name>_command`.
 COMMANDS = (
-    run_command,
-    replay_command,
-    check_command,
-    doctor_command,
-    snap_command,
-    capture_command,
-    watch_command,
-    jog_command,
-    park_command,
-    wiring_command,
-    calibrate_command,
-    bench_command,
-    seal_command,
-    ledger_command,
+    "run",
+    "replay",
+    "check",
+    "doctor",
+    "snap",
+    "capture",
+    "watch",
+    "jog",
+    "park",
+    "wiring",
+    "calibrate",
+    "bench",
+    "seal",
+    "ledger",
 )
 
 DESCRIPTION = "A headless machine that sorts coins by proof and accounts for each of them."
@@ -65,21 +49,14 @@ exit status:
   65  bad frames
   66  input files that cannot be used
   69  camera or pins that cannot be used
-  74  the ledger cannot be written
+  71  the system refuses: memory, rights, a folder that is gone
+  74  the ledger or standard output cannot be written
   75  another process uses the machine or writes the ledger
   78  a mistake in config.yaml or in a bundle
+ 129  SIGHUP, but for a machine that sorts: it reads config.yaml again
  130  Ctrl-C
  143  SIGTERM
 """
-
-
-# What a shell reports of a program that a signal ends: 128 and the signal's number.
-INTERRUPTED_STATUS = 128 + signal.SIGINT
-TERMINATED_STATUS = 128 + signal.SIGTERM
-
-
-class _Terminated(BaseException):
-    """SIGTERM, as an exception, so that every `finally` and `with` is carried out."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,35 +64,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     arguments: the words after the program's name, those of the shell where None.
     """
-    options = _make_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return end_command("coinsorter", lambda: _run(words))
+
+
+def _run(words: list[str]) -> int | None:
+    options = _make_parser(words).parse_args(words)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(levelname)s %(message)s",
         stream=sys.stderr,
     )
-    try:
-        return int(options.command(options) or 0)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except CoinsorterError as error:
-        print(f"coinsorter: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED_STATUS
-    except _Terminated:
-        return TERMINATED_STATUS
-    except BrokenPipeError:  # `coinsorter ledger export | head`
-        sys.stderr.close()
-        return 0
+    status: int | None = options.command(options)
+    return status
 
 
-def _raise_terminated(*_: object) -> None:
-    raise _Terminated
-
-
-def _make_parser() -> argparse.ArgumentParser:
+def _make_parser(words: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "coinsorter",
         description=DESCRIPTION,
@@ -124,6 +88,13 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"coinsorter {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in COMMANDS:
+    for name in _choose_commands(words):
+        module = importlib.import_module(f"coinsorter.commands.{name}_command")
         module.add_parser(commands)
     return parser
+
+
+def _choose_commands(words: list[str]) -> Sequence[str]:
+    """The command that the words name, alone: flaps are parked before all others are imported."""
+    named = [name for name in COMMANDS if words[:1] == [name]]
+    return named or COMMANDS

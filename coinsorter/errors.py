@@ -73,12 +73,6 @@ class LedgerLockedError(LedgerUnavailableError):
     """Another program has locked the ledger and will let go of it."""
 
 
-class ServiceError(CoinsorterError):
-    """systemd started the machine and cannot be told how it is."""
-
-    exit_code = 69
-
-
 class ExportError(CoinsorterError):
     """A network lost too much on its way to int8, and no bundle was written."""
 

@@ -47,7 +47,6 @@ BLOCK = re.compile(
 PACKAGES = [
     "python3-venv",
     "python3-picamera2",
-    "python3-systemd",
     "python3-gpiozero",
     "python3-lgpio",
     "device-tree-compiler",

@@ -1,11 +1,14 @@
 """What several commands read first: the bundle that fits config.yaml, and the bins by name."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coinsorter.config.load import format_mistakes, read_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import ConfigError, InputError
-from coinsorter.recognition.bundle import Bundle, load_bundle
+
+if TYPE_CHECKING:
+    from coinsorter.recognition.bundle import Bundle
 
 
 def select_bins(settings: Config, wanted: list[str]) -> list[str]:
@@ -20,11 +23,13 @@ def select_bins(settings: Config, wanted: list[str]) -> list[str]:
     return wanted or names
 
 
-def load_matching_bundle(settings: Config, config_path: Path) -> Bundle:
+def load_matching_bundle(settings: Config, config_path: Path) -> "Bundle":
     """The bundle that config.yaml names.
 
     Raises ConfigError where bins ask for labels that the bundle does not have.
     """
+    from coinsorter.recognition.bundle import load_bundle
+
     bundle = load_bundle(config_path.parent / settings.runtime.bundle)
     _, mistakes = read_config(config_path, bundle.labels)
     if mistakes:

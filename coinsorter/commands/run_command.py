@@ -4,25 +4,22 @@ import argparse
 import json
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from coinsorter.commands._inputs import load_matching_bundle
 from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
-from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count, read_seed
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import LedgerError
 from coinsorter.locks import SIMULATING
-from coinsorter.recognition.bundle import Bundle
-from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.tools.sorting_service import sort_until_stopped
 
 if TYPE_CHECKING:
+    from coinsorter.recognition.bundle import Bundle
     from coinsorter.simulator.simulated_machine import SimulatedMachine
     from coinsorter.simulator.simulation_report import ContactSheet
     from coinsorter.simulator.simulation_result import SimulationResult
@@ -76,14 +73,17 @@ def _add_simulation_options(parser: argparse.ArgumentParser) -> None:
 
 def _run_run(options: argparse.Namespace) -> int:
     settings = load_config(options.config)
-    bundle = load_matching_bundle(settings, options.config)
+    load_bundle = partial(load_matching_bundle, settings, options.config)
     if options.simulate:
-        return _simulate(options, settings, bundle)
-    sort_until_stopped(settings, bundle, options.config, options.note)
+        return _simulate(options, settings, load_bundle())
+    sort_until_stopped(settings, load_bundle, options.config, options.note)
     return 0
 
 
-def _simulate(options: argparse.Namespace, settings: Config, bundle: Bundle) -> int:
+def _simulate(options: argparse.Namespace, settings: Config, bundle: "Bundle") -> int:
+    from rich.console import Console
+
+    from coinsorter.recognition.runtime import pick_runtime
     from coinsorter.simulator import simulation_report
     from coinsorter.simulator.simulated_machine import SimulatedMachine
 
@@ -112,6 +112,8 @@ def _simulate(options: argparse.Namespace, settings: Config, bundle: Bundle) -> 
 def _run_to_end(
     options: argparse.Namespace, simulated: "SimulatedMachine", sheet: "ContactSheet"
 ) -> "SimulationResult":
+    from coinsorter.commands._printing import show_progress
+
     simulated.machine.classifier.check_golden_crops()
     with (
         closing(simulated.machine),

@@ -44,7 +44,9 @@ class Flaps:
 
     def move(self, bin: str, open: bool) -> None:
         """Turns one flap towards open or rest; returns at once, the servo takes its time."""
-        flap = self._flaps[bin]
+        flap = self._flaps.get(bin)
+        if flap is None:
+            raise FlapError(f"bin {bin}: its flap is closed; start the machine again")
         degrees = flap.open_deg if open else flap.rest_deg
         self._pulse(bin, angle_to_pulse_us(degrees, self._settings))
         if not open:

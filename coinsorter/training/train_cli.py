@@ -5,12 +5,11 @@ Each command is a module of `training.commands`.
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
 from coinsorter import __version__
-from coinsorter.errors import CoinsorterError
+from coinsorter.command_line import end_command
 from coinsorter.training.commands import (
     bundle_command,
     calibrate_bundle_command,
@@ -28,10 +27,7 @@ COMMANDS = (
     evaluate_command,
     features_command,
 )
-#: EX_UNAVAILABLE of sysexits.h.
-MISSING_PACKAGE_STATUS = 69
-#: What a shell reports of a program that Ctrl-C ends.
-INTERRUPTED_STATUS = 128 + signal.SIGINT
+REMEDY = "run `pip install 'coinsorter[train]'`"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,21 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     arguments: the words after the program's name, those of the shell where None.
     """
-    options = _make_parser().parse_args(arguments)
-    options.words = sys.argv[1:] if arguments is None else arguments
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return end_command("coinsorter-train", lambda: _run(words), REMEDY)
+
+
+def _run(words: list[str]) -> int | None:
+    options = _make_parser().parse_args(words)
+    options.words = words
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        options.command(options)
-    except CoinsorterError as error:
-        print(f"coinsorter-train: {error}", file=sys.stderr)
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        remedy = "run `pip install 'coinsorter[train]'`"
-        print(f"coinsorter-train: {error.name} is not installed; {remedy}", file=sys.stderr)
-        return MISSING_PACKAGE_STATUS
-    except KeyboardInterrupt:
-        return INTERRUPTED_STATUS
-    return 0
+    status: int | None = options.command(options)
+    return status
 
 
 def _make_parser() -> argparse.ArgumentParser:

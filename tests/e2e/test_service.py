@@ -17,14 +17,6 @@ from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.ledger_queries import read_totals
 from tests.conftest import ROOT
 
-# Sends one message of systemd's protocol; used where python3-systemd is not installed.
-STAND_IN = """
-import os, socket
-def notify(message):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
-        own.sendto(message.encode(), os.environ["NOTIFY_SOCKET"])
-"""
-
 
 class Service:
     """`coinsorter run` as systemd starts it, the messages it sends, and its log."""
@@ -38,7 +30,7 @@ class Service:
         environment = os.environ | {
             "NOTIFY_SOCKET": str(folder / "notify"),
             "WATCHDOG_USEC": "2000000",
-            "PYTHONPATH": _build_python_path(folder),
+            "PYTHONPATH": str(ROOT),
         }
         self.log = (folder / "log").open("w")
         program = [sys.executable, "-m", "coinsorter"]
@@ -69,18 +61,6 @@ class Service:
         self.process.wait()
         self._socket.close()
         self.log.close()
-
-
-def _build_python_path(folder) -> str:
-    """The checkout and, where python3-systemd is not installed, a stand-in for it."""
-    try:
-        import systemd.daemon  # noqa: F401
-    except ImportError:
-        (folder / "systemd").mkdir()
-        (folder / "systemd" / "__init__.py").write_text("")
-        (folder / "systemd" / "daemon.py").write_text(STAND_IN)
-        return f"{folder}:{ROOT}"
-    return str(ROOT)
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 import os
 import socket
-import sys
-import types
 from itertools import pairwise
 
 import pytest
 
-from coinsorter.errors import ServiceError
 from coinsorter.hardware import systemd as systemd_notify
 from coinsorter.hardware.systemd import STATUS_S, SystemdNotifier
 
@@ -75,26 +72,14 @@ def test_without_a_socket_no_message_is_sent(monkeypatch):
     quiet.report_alive(0.0, lambda: "sorting")
 
 
-def test_systemd_without_its_package_is_an_error_that_says_what_to_install(monkeypatch):
-    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
-    monkeypatch.setitem(sys.modules, "systemd", None)
-    with pytest.raises(ServiceError, match="apt install python3-systemd"):
-        systemd_notify.connect_systemd()
-
-
-def test_messages_reach_the_socket_that_systemd_names(monkeypatch, tmp_path):
-    """With python3-systemd where it is installed, else with the protocol's one line."""
-    address = str(tmp_path / "notify")
-    monkeypatch.setenv("NOTIFY_SOCKET", address)
+@pytest.mark.parametrize("is_abstract", [False, True])
+def test_messages_reach_the_socket_that_systemd_names(monkeypatch, tmp_path, is_abstract):
+    name = f"@{tmp_path}" if is_abstract else str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", name)
     monkeypatch.setenv("WATCHDOG_USEC", "8000000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    try:
-        import systemd.daemon  # noqa: F401 - the real one, where it is installed
-    except ImportError:
-        daemon = types.SimpleNamespace(notify=_sent)
-        monkeypatch.setitem(sys.modules, "systemd", types.SimpleNamespace(daemon=daemon))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(address)
+        listening.bind(name.replace("@", "\0", 1) if is_abstract else name)
         notifier = systemd_notify.connect_systemd()
         notifier.report_ready("sorting")
         notifier.report_alive(0.0, lambda: "sorting")
@@ -104,9 +89,16 @@ def test_messages_reach_the_socket_that_systemd_names(monkeypatch, tmp_path):
         assert listening.recv(1000).decode() == "STOPPING=1\nSTATUS=enough"
 
 
-def _sent(message: str) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
-        own.sendto(message.encode(), os.environ["NOTIFY_SOCKET"])
+def test_a_socket_that_nobody_reads_does_not_hold_up_the_machine(monkeypatch, tmp_path, caplog):
+    """Linux queues some messages (net.unix.max_dgram_qlen); a blocking sender would wait then."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unread:
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        unread.bind(str(tmp_path / "notify"))
+        notifier = systemd_notify.connect_systemd()
+        for _ in range(2000):
+            notifier.report_reloading()
+    assert caplog.text.count("systemd does not hear this service") == 1
 
 
 @pytest.mark.parametrize("pid, watched", [("own", True), ("1", False)])
@@ -114,3 +106,32 @@ def test_the_watchdog_is_heard_only_by_the_process_that_is_watched(monkeypatch, 
     monkeypatch.setenv("WATCHDOG_USEC", "8000000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()) if pid == "own" else pid)
     assert systemd_notify._read_interval_s() == (8.0 if watched else None)
+
+
+def test_a_socket_that_is_gone_is_logged_once_and_the_machine_sorts_on(caplog):
+    sockets = [FileNotFoundError(2, "No such file"), ConnectionRefusedError(111, "refused")]
+    sent = []
+
+    def notify(message: str) -> None:
+        if sockets:
+            raise sockets.pop()
+        sent.append(message)
+
+    service = SystemdNotifier(notify)
+    service.report_ready("sorting")
+    service.report_reloading()
+    assert caplog.text.count("systemd does not hear this service") == 1
+    service.report_stopping("flaps go to rest")
+    assert sent == ["STOPPING=1\nSTATUS=flaps go to rest"]
+
+
+def test_a_status_of_several_lines_is_one_message():
+    recorder = Recorder()
+    recorder.service.report_ready("fault: one\nMAINPID=1\n two")
+    assert recorder.messages == [(0.0, "READY=1\nSTATUS=fault: one MAINPID=1 two")]
+
+
+def test_a_watchdog_interval_that_is_no_number_is_none(monkeypatch):
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    monkeypatch.setenv("WATCHDOG_USEC", "soon")
+    assert systemd_notify._read_interval_s() is None

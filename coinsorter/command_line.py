@@ -1,0 +1,148 @@
+"""How a program begins and ends: its signals, and one line and an exit status for every failure.
+
+`coinsorter` and `coinsorter-train` are called through `run_program`, which is there before anything
+slow is imported.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from coinsorter.errors import CoinsorterError, ConfigError
+from coinsorter.streams import OutputError, drop_output, flush_output, guard_streams
+
+#: A program's main: takes the words of the command line, returns the exit status.
+Main = Callable[[list[str]], int]
+
+#: EX_UNAVAILABLE, EX_OSERR and EX_IOERR of sysexits.h.
+MISSING_PACKAGE_STATUS = 69
+SYSTEM_STATUS = 71
+OUTPUT_STATUS = 74
+#: What a shell adds to a signal's number for the status of a program that the signal ended.
+SIGNAL_STATUS = 128
+#: Signals that end a command; a terminal that is closed sends SIGHUP.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Seconds for which a command may clean up; a further signal ends it at once after that.
+CLEAN_UP_S = 1.0
+
+
+class StopSignal(BaseException):
+    """A signal that ends the command, as an exception, so that every `finally` is carried out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = SIGNAL_STATUS + number
+
+
+def run_program(name: str, load_main: Callable[[], Main]) -> int:
+    """Carries a program out; returns its exit status.
+
+    name: the program's. load_main: imports the program and returns its main. While it is being
+    imported a signal ends it at once: there is nothing to clean up.
+    """
+    _on_stop_signals(_exit_at_once)
+    guard_streams()
+    try:
+        main = load_main()
+        _on_stop_signals(_StopOnce())
+        status = _call(name, main)
+        _on_stop_signals(signal.SIG_DFL)  # nothing is left to clean up
+        return status
+    except StopSignal as stop:
+        return stop.status
+    except KeyboardInterrupt:
+        return SIGNAL_STATUS + signal.SIGINT
+
+
+def end_command(name: str, command: Callable[[], int | None], remedy: str = "") -> int:
+    """Carries a command out and says in one line why it failed; returns its exit status.
+
+    name: the program's. remedy: what to do where a package is missing.
+    """
+    try:
+        return int(command() or 0)
+    except ConfigError as error:  # a line each mistake, which begins with the file's name
+        _complain(str(error))
+        return error.exit_code
+    except CoinsorterError as error:
+        _complain(f"{name}: {error}")
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        _complain(f"{name}: {error.name} is not installed; {remedy or 'install coinsorter again'}")
+        return MISSING_PACKAGE_STATUS
+    except KeyboardInterrupt:
+        return SIGNAL_STATUS + signal.SIGINT
+    except StopSignal as stop:
+        return stop.status
+    except OutputError as error:
+        return _end_output(name, error)
+    except BrokenPipeError:  # of a stream that is not guarded
+        return 0
+    except (OSError, MemoryError) as error:
+        _complain(f"{name}: {_describe(error)}")
+        return SYSTEM_STATUS
+
+
+def _call(name: str, main: Main) -> int:
+    """Calls a program's main and writes all its output."""
+    try:
+        status = main(sys.argv[1:])
+    except SystemExit as end:  # argparse's, after its help or a wrong usage
+        status = int(end.code or 0)
+    unwritten = end_command(name, flush_output)
+    return status or unwritten
+
+
+def _end_output(name: str, error: OutputError) -> int:
+    drop_output()
+    if error.is_unread:  # `coinsorter ledger export | head`
+        return 0
+    _complain(f"{name}: {error}")
+    return OUTPUT_STATUS
+
+
+def _describe(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory; end other programs, or take a smaller input"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _complain(message: str) -> None:
+    """A message on standard error; what a terminal would obey in it is escaped."""
+    escaped = "".join(
+        one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in message
+    )
+    print(escaped, file=sys.stderr)
+
+
+def _on_stop_signals(handler: "Callable[[int, FrameType | None], None] | signal.Handlers") -> None:
+    """Sets what the signals do; what is ignored, as by `nohup`, stays ignored."""
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _exit_at_once(number: int, _: FrameType | None) -> None:
+    os._exit(SIGNAL_STATUS + number)
+
+
+class _StopOnce:
+    """Raises StopSignal at the first signal; a second one does not disturb the cleaning up."""
+
+    def __init__(self) -> None:
+        self._first_s: float | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now_s = time.monotonic()
+        if self._first_s is not None:
+            if now_s > self._first_s + CLEAN_UP_S:
+                _exit_at_once(number, frame)
+            return
+        self._first_s = now_s
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise StopSignal(number)

@@ -1,0 +1,125 @@
+"""How programs end: one line and a status for every failure, and signals at any time."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from coinsorter.command_line import StopSignal, end_command
+from coinsorter.errors import ConfigError, InputError, MachineInUseError
+from tests.conftest import ROOT
+
+
+@pytest.mark.parametrize(
+    "error, status, message",
+    [
+        (InputError("x: none"), 66, "name: x: none"),
+        (MachineInUseError("busy"), 75, "name: busy"),
+        (
+            ConfigError("config.yaml:1: a\nconfig.yaml:2: b"),
+            78,
+            "config.yaml:1: a\nconfig.yaml:2: b",
+        ),
+        (ModuleNotFoundError(name="keras"), 69, "name: keras is not installed; install it"),
+        (PermissionError(13, "Permission denied", "/x"), 71, "name: /x: Permission denied"),
+        (OSError("odd"), 71, "name: odd"),
+        (MemoryError(), 71, "name: out of memory; end other programs, or take a smaller input"),
+        (InputError("bell\a and \x1b[31mred\x85"), 66, "name: bell\\x07 and \\x1b[31mred\\x85"),
+    ],
+)
+def test_a_failure_is_its_line_and_its_status(capsys, error, status, message):
+    def fail() -> int:
+        raise error
+
+    assert end_command("name", fail, "install it") == status
+    assert capsys.readouterr().err == f"{message}\n"
+
+
+@pytest.mark.parametrize(
+    "error, status",
+    [(KeyboardInterrupt(), 130), (StopSignal(signal.SIGTERM), 143), (BrokenPipeError(), 0)],
+)
+def test_what_a_person_has_done_is_a_status_without_a_line(capsys, error, status):
+    def fail() -> int:
+        raise error
+
+    assert end_command("name", fail) == status
+    assert capsys.readouterr().err == ""
+
+
+def test_a_status_is_handed_on_and_none_is_0():
+    assert end_command("name", lambda: 5) == 5
+    assert end_command("name", lambda: None) == 0
+
+
+def test_a_mistake_in_the_program_is_no_line():
+    with pytest.raises(ZeroDivisionError):
+        end_command("name", lambda: 1 // 0)
+
+
+# The phases of a program: while it is imported, while it works, while it cleans up.
+PROGRAM = """
+    import sys, time
+    from coinsorter.command_line import end_command, run_program
+
+    def load_main():
+        wait("importing")
+        return main
+
+    def main(words):
+        return end_command("name", work)
+
+    def work():
+        try:
+            wait("working")
+        finally:
+            wait("cleaning up")
+            print("clean", flush=True)
+
+    def wait(phase):
+        if phase in sys.argv[1:]:
+            print(phase, flush=True)
+            time.sleep(0.5 if phase == "cleaning up" else 60)
+
+    sys.exit(run_program("name", load_main))
+"""
+
+
+def start_program(*phases: str) -> subprocess.Popen:
+    words = [sys.executable, "-c", textwrap.dedent(PROGRAM), *phases]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(words, cwd=ROOT, text=True, **pipes)
+
+
+@pytest.mark.parametrize(
+    "number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+@pytest.mark.parametrize("phase, out", [("importing", ""), ("working", "clean\n")])
+def test_a_signal_ends_a_program_with_its_status_and_no_traceback(number, status, phase, out):
+    process = start_program(phase)
+    assert process.stdout.readline() == f"{phase}\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=60) == (out, "")
+    assert process.returncode == status
+
+
+def test_a_second_signal_does_not_disturb_the_cleaning_up():
+    process = start_program("working", "cleaning up")
+    assert process.stdout.readline() == "working\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout.readline() == "cleaning up\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("clean\n", "")
+    assert process.returncode == 143
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    words = ["nohup", sys.executable, "-c", textwrap.dedent(PROGRAM), "cleaning up"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+    process = subprocess.Popen(words, cwd=ROOT, text=True, **pipes)
+    assert process.stdout.readline() == "cleaning up\n"
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "clean\n")
