@@ -1,7 +1,7 @@
 """The standard streams, wherever they lead: to a full disk, a closed pipe, or nowhere.
 
 Python prints a traceback, or "Exception ignored", where they fail. Here a failure of standard
-output is an `OutputError`, and what standard error cannot take is dropped: nobody would read it.
+output is an `OutputError`, and what standard error cannot take is dropped: it could not be read.
 """
 
 import errno
@@ -14,7 +14,7 @@ Stream = TypeVar("Stream", bound=io.TextIOWrapper)
 
 
 class OutputError(Exception):
-    """Standard output cannot be written; no OSError, so that nobody takes it for a file's.
+    """Standard output cannot be written; no OSError, so that it is not taken for that of a file.
 
     is_unread: whether its reader has gone, as `head` does when it has seen enough.
     """
