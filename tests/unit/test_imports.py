@@ -39,6 +39,8 @@ ALLOWED = {
     "strict_yaml": BASE,
     "locks": BASE,
     "streams": BASE,
+    "label_folders": BASE,
+    "name_times": BASE,
     "command_line": BASE,
     "vision": BASE,
     "config": BASE | {"vision"},
