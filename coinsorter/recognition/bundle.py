@@ -6,7 +6,7 @@ bundle.yaml are older than the names here; the fields' aliases translate.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -38,6 +38,7 @@ from coinsorter.recognition.bundle_files import (
     LISTED,
     MANIFEST,
     NEEDED,
+    NETWORKS,
     RELIEFS,
     read_bundle_file,
 )
@@ -54,6 +55,10 @@ FORMAT = 1
 
 #: The most labels of a bundle: more coins than any country has in use.
 MAX_LABELS = 100
+
+#: What a .tflite file has behind its first four bytes (the schema's file_identifier).
+TFLITE_MARK = b"TFL3"
+TFLITE_MARK_PLACE = slice(4, 8)
 
 # What the arrays of a bundle may take, unpacked. Reliefs take four times as much in use.
 #: 64 crops of 224 pixels take 10 MB.
@@ -318,9 +323,11 @@ class Golden:
 class Bundle:
     """A bundle whose files are what bundle.yaml says they are.
 
-    digest: SHA-256 of bundle.yaml, which holds those of all other files.
+    digest: SHA-256 of bundle.yaml, which holds those of all other files; empty for a bundle that
+    was made in memory.
     classifier, autoencoder, defect_detector: contents of .tflite files.
     reliefs, embedding_stats: of known coins. What a bundle does not use is None.
+    contents: of the files that it was made of, by their names; empty for one made in memory.
     """
 
     path: Path
@@ -332,6 +339,7 @@ class Bundle:
     reliefs: Reliefs | None = None
     defect_detector: bytes | None = None
     embedding_stats: EmbeddingStats | None = None
+    contents: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, Label]:
@@ -382,18 +390,39 @@ def read_bundle(path: Path, text: bytes) -> Bundle:
     Raises BundleError as `load_bundle` does.
     """
     manifest = _parse_manifest(path / MANIFEST, text)
-    contents = {name: _read_checked(path, name, digest) for name, digest in manifest.files.items()}
+    files = {name: _read_checked(path, name, digest) for name, digest in manifest.files.items()}
+    return _assemble_bundle(path, manifest, {MANIFEST: text, **files})
+
+
+def build_bundle(path: Path, contents: Mapping[str, bytes]) -> Bundle:
+    """The bundle that is made of the contents of files, bundle.yaml among them.
+
+    path: where they are from, for messages. Raises BundleError where they make no bundle.
+    """
+    manifest = _parse_manifest(path / MANIFEST, contents[MANIFEST])
+    return _assemble_bundle(path, manifest, contents)
+
+
+def _assemble_bundle(path: Path, manifest: Manifest, contents: Mapping[str, bytes]) -> Bundle:
+    for name in NETWORKS:
+        _check_network(path / name, contents.get(name))
     return Bundle(
         path=path,
         manifest=manifest,
         classifier=contents[CLASSIFIER],
         autoencoder=contents[AUTOENCODER],
         golden=_parse_golden(path / GOLDEN, contents[GOLDEN], manifest),
-        digest=compute_digest(text),
+        digest=compute_digest(contents[MANIFEST]),
         reliefs=_parse_reliefs(path / RELIEFS, contents.get(RELIEFS), manifest),
         defect_detector=contents.get(DEFECT_DETECTOR),
         embedding_stats=_parse_embedding(path / EMBEDDING, contents.get(EMBEDDING), manifest),
+        contents=contents,
     )
+
+
+def _check_network(path: Path, content: bytes | None) -> None:
+    if content is not None and content[TFLITE_MARK_PLACE] != TFLITE_MARK:
+        raise BundleError(f"{path}: is no network of TensorFlow Lite; export the bundle again")
 
 
 def _read_checked(path: Path, name: str, digest: str) -> bytes:

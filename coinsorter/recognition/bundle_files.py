@@ -31,8 +31,10 @@ MAX_BYTES = {
     RELIEFS: MAX_ARRAYS_BYTES,
     EMBEDDING: MAX_ARRAYS_BYTES,
 }
+#: Those that are networks.
+NETWORKS = (CLASSIFIER, AUTOENCODER, DEFECT_DETECTOR)
 #: The files whose SHA-256 bundle.yaml may name, in the order that they are written in.
-LISTED = (CLASSIFIER, AUTOENCODER, DEFECT_DETECTOR, GOLDEN, RELIEFS, EMBEDDING)
+LISTED = (*NETWORKS, GOLDEN, RELIEFS, EMBEDDING)
 #: Those that no bundle is without.
 NEEDED = (CLASSIFIER, AUTOENCODER, GOLDEN)
 

@@ -26,11 +26,14 @@ from coinsorter.recognition.embedding import EmbeddingDistances
 from coinsorter.recognition.fusion import LogPosteriors, add_relief_logits, compute_log_posteriors
 from coinsorter.recognition.relief import ReliefMatcher
 from coinsorter.recognition.runtime import Network
+from coinsorter.recognition.trial import ensure_tried
 from coinsorter.records import Coin, Verdict
 from coinsorter.vision.crop import mask_coin, rotate_quarters
 
 #: Distance that nearer golden embeddings are taken for, so that a relative change exists.
 MIN_GOLDEN_DISTANCE = 1e-9
+#: Characters of what an interpreter says is wrong with a network.
+MAX_PROBLEM = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +61,12 @@ class Classifier:
 
     runtime: a name from `list_runtimes`. threads: of each interpreter.
     turns: quarter turns of each crop that are classified.
-    Raises BundleError where a network does not load, or does not fit the bundle.
+    Raises BundleError where a network does not load, or does not fit the bundle. A bundle that is
+    not known is tried in a process of its own first, see `trial`.
     """
 
     def __init__(self, bundle: Bundle, runtime: str, threads: int = 1, turns: int = 4) -> None:
+        ensure_tried(bundle, runtime, turns)
         self.bundle = bundle
         self.runtime = runtime
         self._turns = turns
@@ -72,6 +77,7 @@ class Classifier:
             self._defect_detector = self._load_network(
                 "defect detector", bundle.defect_detector, 1, threads
             )
+        self._check_outputs()
         labels = bundle.manifest.labels
         self._matcher = None
         if bundle.reliefs:
@@ -256,10 +262,13 @@ class Classifier:
         try:
             network = Network(model, batch, self.runtime, threads)
         except (ValueError, RuntimeError) as error:
+            problem = ascii(str(error)[:MAX_PROBLEM])
             raise BundleError(
-                f"bundle {self.bundle.path}: {name} does not load on {self.runtime}: {error}; "
+                f"bundle {self.bundle.path}: {name} does not load on {self.runtime}: {problem}; "
                 "train it again for this runtime"
             ) from error
+        except BundleError as error:
+            raise BundleError(f"bundle {self.bundle.path}: {name}: {error}") from error
         size_px = self.bundle.crop.size_px
         expected = (size_px, size_px, 3)
         if network.input_shape != expected:
@@ -268,6 +277,21 @@ class Classifier:
                 f"the bundle's crops are {expected}; export it again"
             )
         return network
+
+    def _check_outputs(self) -> None:
+        """Raises BundleError unless the networks answer what the bundle's labels and crops need."""
+        labels = len(self.bundle.manifest.labels)
+        half = self.bundle.crop.size_px // 2
+        classifier = self._classifier.output_shapes
+        if len(classifier) > 2 or classifier[0] != (labels + 1,):
+            problem = f"classifier answers {classifier}, not {labels + 1} logits"
+        elif self._autoencoder.output_shapes != [(half, half, 3)]:
+            problem = f"autoencoder answers {self._autoencoder.output_shapes}, not half a crop"
+        elif self._defect_detector and len(self._defect_detector.output_shapes) != 1:
+            problem = "defect detector does not answer one map"
+        else:
+            return
+        raise BundleError(f"bundle {self.bundle.path}: {problem}; export it again")
 
     def _load_distances(self) -> EmbeddingDistances | None:
         stats = self.bundle.embedding_stats

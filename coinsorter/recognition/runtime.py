@@ -4,6 +4,7 @@ import contextlib
 import importlib.metadata
 import os
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ PACKAGES = {LITERT: "ai-edge-litert", TFLITE_RUNTIME: "tflite-runtime"}
 
 def list_runtimes() -> list[str]:
     """The runtimes that can be imported here, the preferred one first."""
-    return [name for name in (LITERT, TFLITE_RUNTIME) if _import_interpreter(name)]
+    return [name for name in (LITERT, TFLITE_RUNTIME) if import_interpreter(name)]
 
 
 def pick_runtime(wanted: str) -> str:
@@ -51,14 +52,14 @@ class Network:
 
     model: the content of a .tflite file. batch: images at a time. runtime: a name from
     `list_runtimes`. Raises ValueError or RuntimeError where the model does not load, and
-    BundleError where it does not take images as int8.
+    BundleError where it does not take images as int8 and answer in int8.
     """
 
     def __init__(self, model: bytes, batch: int, runtime: str, threads: int = 1) -> None:
         with _silence_stderr():
-            interpreter = _import_interpreter(runtime)
+            interpreter = import_interpreter(runtime)
             self._interpreter = interpreter(model_content=model, num_threads=threads)
-            (self._input,) = self._interpreter.get_input_details()
+            self._input = _pick_input(self._interpreter.get_input_details())
             if batch != self._input["shape"][0]:
                 shape = [batch, *self._input["shape"][1:]]
                 self._interpreter.resize_tensor_input(self._input["index"], shape)
@@ -66,6 +67,8 @@ class Network:
         outputs = self._interpreter.get_output_details()
         self._outputs = sorted(outputs, key=lambda output: output["name"])
         _check_input(self._input)
+        for output in outputs:
+            _check_output(output, batch)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -73,9 +76,14 @@ class Network:
         return tuple(self._input["shape"][1:])
 
     @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each output for one image."""
+        return [tuple(output["shape"][1:].tolist()) for output in self._outputs]
+
+    @property
     def output_sizes(self) -> list[int]:
         """How many numbers each output has for one image."""
-        return [int(np.prod(output["shape"][1:])) for output in self._outputs]
+        return [prod(shape) for shape in self.output_shapes]
 
     def __call__(self, images: np.ndarray) -> list[np.ndarray]:
         """The raw int8 outputs for images, uint8 (batch, n, n, 3); see `dequantize`.
@@ -98,6 +106,24 @@ class Network:
         return real
 
 
+def _pick_input(inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one input. Raises BundleError unless it is a batch of images."""
+    if len(inputs) != 1 or len(inputs[0]["shape"]) != 4:
+        shapes = ", ".join(str(details["shape"].tolist()) for details in inputs)
+        raise BundleError(f"network takes {shapes}, not a batch of images")
+    return inputs[0]
+
+
+def _check_output(details: dict[str, Any], batch: int) -> None:
+    """Raises BundleError unless an output is of int8, one for each image of a batch."""
+    shape = details["shape"].tolist()
+    if details["dtype"] is not np.int8 or len(shape) < 2 or shape[0] != batch or 0 in shape:
+        raise BundleError(
+            f"network answers {details['dtype'].__name__} {shape} to {batch} images, "
+            "not int8 for each"
+        )
+
+
 def _check_input(details: dict[str, Any]) -> None:
     """Raises BundleError unless the network takes images unscaled: int8 = uint8 - 128."""
     scale, zero = details["quantization"]
@@ -109,7 +135,7 @@ def _check_input(details: dict[str, Any]) -> None:
         )
 
 
-def _import_interpreter(name: str) -> Any:
+def import_interpreter(name: str) -> Any:
     """The runtime's Interpreter class; None where it cannot be used here."""
     try:
         return _import_litert() if name == LITERT else _import_tflite_runtime()

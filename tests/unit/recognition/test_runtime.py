@@ -12,7 +12,7 @@ INSTALLED = runtime.list_runtimes()
 
 def only(monkeypatch, *names):
     found = dict.fromkeys(names, object)
-    monkeypatch.setattr(runtime, "_import_interpreter", found.get)
+    monkeypatch.setattr(runtime, "import_interpreter", found.get)
 
 
 def test_the_first_installed_runtime_is_picked(monkeypatch):
