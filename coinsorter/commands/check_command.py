@@ -9,7 +9,7 @@ from coinsorter.commands._options import Subparsers, add_command, add_json_optio
 from coinsorter.config.load import format_mistakes, locate_mistake, read_config
 from coinsorter.config.yaml_lines import Mistake
 from coinsorter.errors import BundleError, ConfigError
-from coinsorter.recognition.bundle import load_bundle
+from coinsorter.recognition.bundle import Bundle, load_bundle
 
 DETAILS = (
     "Prints each as `config.yaml:14: bins[2].flap.open_deg: 220 is above 180` and exits with 78 "
@@ -34,23 +34,24 @@ def add_parser(commands: Subparsers) -> None:
 
 
 def _run_check(options: argparse.Namespace) -> int:
-    mistakes = _find_mistakes(options.config)
+    bundle, mistakes = _find_mistakes(options.config)
     if options.json:
         print(json.dumps([asdict(mistake) for mistake in mistakes]))
     elif mistakes:
         print("\n".join(format_mistakes(options.config, mistakes)))
-    else:
+    elif bundle:
         print(f"{options.config}: no mistakes")
+        print(f"{bundle.path}: sha256 {bundle.digest}")
     return ConfigError.exit_code if mistakes else 0
 
 
-def _find_mistakes(path: Path) -> list[Mistake]:
-    """Those in the file, and those that only the bundle's labels show."""
+def _find_mistakes(path: Path) -> tuple[Bundle | None, list[Mistake]]:
+    """The bundle, and the mistakes in the file and those that only the bundle's labels show."""
     settings, mistakes = read_config(path)
     if settings is None:
-        return mistakes
+        return None, mistakes
     try:
         bundle = load_bundle(path.parent / settings.runtime.bundle)
     except BundleError as error:
-        return [*mistakes, locate_mistake(path, ("runtime", "bundle"), str(error))]
-    return read_config(path, bundle.labels)[1]
+        return None, [*mistakes, locate_mistake(path, ("runtime", "bundle"), str(error))]
+    return bundle, read_config(path, bundle.labels)[1]

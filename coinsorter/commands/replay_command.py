@@ -86,7 +86,8 @@ def _run_replay(options: argparse.Namespace) -> None:
         result, events = _replay_images(options, settings, bundle, interpreter, paths)
     if options.events:
         _write_lines(options.events, events)
-    _print_result(options, {**result, "runtime": interpreter})
+    facts = {"runtime": interpreter, "bundle_hash": bundle.digest}
+    _print_result(options, {**result, **facts})
 
 
 def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:

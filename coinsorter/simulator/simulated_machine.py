@@ -87,6 +87,7 @@ class SimulatedMachine:
             fault=str(failure) if failure else None,
             belt_s=self.clock.now_s(),
             cpu_s=spent_s,
+            bundle_hash=self.machine.classifier.bundle.digest,
         )
 
     def _run_timed(self, progress: Callable[[int], None]) -> float:

@@ -18,7 +18,8 @@ class SimulationResult:
     but the reject bin. bins: by bin, (items, of which wrong; for the reject bin: of which genuine).
     rejected: the ledger's reasons. foreign_kinds: foreign items by kind. ledger_matches: the ledger
     has in every bin, the reject bin included, exactly as many items as landed there. fault: what
-    sent the machine to safety; None for nothing. belt_s: how long the belt ran.
+    sent the machine to safety; None for nothing. belt_s: how long the belt ran. bundle_hash: the
+    digest of the bundle that it ran with.
     """
 
     seed: int
@@ -36,6 +37,7 @@ class SimulationResult:
     belt_s: float
     belt_coins_per_s: float
     cpu_ms_per_coin: float
+    bundle_hash: str = ""
 
 
 def compare_with_truth(
@@ -45,11 +47,12 @@ def compare_with_truth(
     fault: str | None,
     belt_s: float,
     cpu_s: float,
+    bundle_hash: str = "",
 ) -> SimulationResult:
     """The result of a run whose items have landed.
 
     totals: the ledger's, as `read_totals` returns them. cpu_s: processor time that the machine
-    took.
+    took. bundle_hash: the digest of the bundle.
     """
     riders = belt.riders
     reject_bin = belt.config.reject_bin
@@ -74,6 +77,7 @@ def compare_with_truth(
         belt_s=belt_s,
         belt_coins_per_s=len(riders) / belt_s if belt_s else 0.0,
         cpu_ms_per_coin=1000 * cpu_s / max(1, totals["seen"]),
+        bundle_hash=bundle_hash,
     )
 
 

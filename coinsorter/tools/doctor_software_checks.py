@@ -70,8 +70,8 @@ def check_models(probe: Probe) -> Observation:
     crops = len(bundle.golden.crops)
     version = read_version(interpreter)
     return report_ok(
-        f"{bundle.path}: {crops} golden crops answered on {interpreter} {version} "
-        f"in {duration_s:.1f} s"
+        f"{bundle.path}, sha256 {bundle.digest[:16]}: {crops} golden crops answered on "
+        f"{interpreter} {version} in {duration_s:.1f} s"
     )
 
 

@@ -87,6 +87,7 @@ class FeatureStudy:
     """Everything that was measured and learned.
 
     baseline: a text says why there is none. test, one_class: None where they were not wanted.
+    bundle_hash: the digest of the bundle, None without one.
     """
 
     settings: FeatureSettings
@@ -94,6 +95,7 @@ class FeatureStudy:
     test: FeatureTable | None
     baseline: Baseline | str
     one_class: OneClass | None
+    bundle_hash: str | None = None
 
 
 def write_feature_report(
@@ -158,7 +160,8 @@ def _study_features(settings: FeatureSettings, open_progress: OpenProgress) -> F
         )
     one_class = _train_one_class(settings, table, test, labels) if settings.svm else None
     baseline = _train_baseline(settings, table, test, labels, open_progress)
-    return FeatureStudy(settings, table, test, baseline, one_class)
+    digest = bundle.digest if bundle else None
+    return FeatureStudy(settings, table, test, baseline, one_class, digest)
 
 
 def _measure(
@@ -244,6 +247,7 @@ def describe_as_json(study: FeatureStudy) -> dict[str, Any]:
         "data": {
             "path": str(settings.data),
             "bundle": str(settings.bundle) if settings.bundle else None,
+            "bundle_hash": study.bundle_hash,
             "test": str(settings.test) if settings.test else None,
             "crops": settings.crops,
             "burst_s": settings.burst_s,

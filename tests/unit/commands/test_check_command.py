@@ -2,11 +2,12 @@
 
 import json
 
-from tests.conftest import CONFIG
+from tests.conftest import CONFIG, CROWNS
 
 
-def test_check_finds_nothing_wrong_with_the_shipped_settings(command):
-    assert command("check", CONFIG) == (0, f"{CONFIG}: no mistakes\n", "")
+def test_check_finds_nothing_wrong_with_the_shipped_settings(command, crowns):
+    digest_line = f"{CROWNS}: sha256 {crowns.digest}"
+    assert command("check", CONFIG) == (0, f"{CONFIG}: no mistakes\n{digest_line}\n", "")
 
 
 def test_check_lists_every_mistake_and_exits_with_78(command, tmp_path):

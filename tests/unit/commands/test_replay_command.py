@@ -10,7 +10,9 @@ import pytest
 
 from coinsorter.images import list_images
 from coinsorter.recognition import runtime
+from coinsorter.recognition.bundle_files import MANIFEST
 from coinsorter.recognition.classifier import Classifier
+from coinsorter.recognition.seal import compute_digest
 from coinsorter.simulator import belt, coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.tools.image_replay import Replay
@@ -23,6 +25,7 @@ def test_replay_counts_what_became_of_every_image(command, photographs, tmp_path
         "replay", photographs, "--bundle", CROWNS, "--json", "--events", events
     )
     result = json.loads(out)
+    assert result["bundle_hash"] == compute_digest((CROWNS / MANIFEST).read_bytes())
     assert status == 0 and result["pictures"] == result["seen"] == result["one_coin"] == 16
     assert result["correct"] == 12 and result["wrong"] == 0
     assert result["foreign"] == 4 and result["foreign_accepted"] == 0

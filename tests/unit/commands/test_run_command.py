@@ -2,12 +2,16 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import cv2
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from coinsorter.hardware.servos import mock
+from coinsorter.recognition.bundle_files import CLASSIFIER
 from tests.conftest import CONFIG, CROWNS
+from tests.unit.recognition.sealed import replace_sealed
 
 
 def test_a_simulated_run_as_json_is_judged_by_where_things_landed(simulated_run):
@@ -17,6 +21,26 @@ def test_a_simulated_run_as_json_is_judged_by_where_things_landed(simulated_run)
     assert result["wrong"] == result["foreign_accepted"] == 0 and result["ledger_matches"] is True
     assert result["correct"] + sum(result["rejected"].values()) == 10
     assert result["belt_coins_per_s"] > 1 and result["cpu_ms_per_coin"] > 0
+
+
+def test_the_bundle_is_named_by_its_digest_in_the_result_and_in_the_ledger(simulated_run, crowns):
+    assert simulated_run.result["bundle_hash"] == crowns.digest
+    with closing(sqlite3.connect(simulated_run.ledger)) as ledger:
+        assert ledger.execute("SELECT bundle_hash FROM runs").fetchone() == (crowns.digest,)
+
+
+def test_a_bundle_whose_network_was_altered_is_refused_before_anything_is_opened(
+    command, shipped_settings, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    folder = shipped_settings.parent / "models" / "crowns"
+    content = (folder / CLASSIFIER).read_bytes()
+    replace_sealed(folder, CLASSIFIER, content[:20_000] + bytes(60_000) + content[80_000:])
+    options = ["--simulate", "--coins", 1, "--out", tmp_path / "out"]
+    status, out, err = command("run", "--config", shipped_settings, *options)
+    assert status == 78 and out == "" and len(err.splitlines()) == 1
+    assert f"bundle {folder}: " in err and "do not use this bundle" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_second_run_prints_a_table_writes_a_sheet_and_starts_a_new_ledger(
