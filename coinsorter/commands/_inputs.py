@@ -24,13 +24,18 @@ def select_bins(settings: Config, wanted: list[str]) -> list[str]:
 
 
 def load_matching_bundle(settings: Config, config_path: Path) -> "Bundle":
-    """The bundle that config.yaml names.
+    """The bundle that config.yaml names, tried in a process of its own where it is not known.
 
-    Raises ConfigError where bins ask for labels that the bundle does not have.
+    Raises BundleError where it cannot be used, ConfigError where bins ask for labels that it does
+    not have.
     """
     from coinsorter.recognition.bundle import load_bundle
+    from coinsorter.recognition.runtime import pick_runtime
+    from coinsorter.recognition.trial import ensure_tried
 
-    bundle = load_bundle(config_path.parent / settings.runtime.bundle)
+    runtime = settings.runtime
+    bundle = load_bundle(config_path.parent / runtime.bundle)
+    ensure_tried(bundle, pick_runtime(runtime.interpreter), runtime.turns_per_crop)
     _, mistakes = read_config(config_path, bundle.labels)
     if mistakes:
         raise ConfigError("\n".join(format_mistakes(config_path, mistakes)))
