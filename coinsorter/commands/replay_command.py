@@ -86,8 +86,8 @@ def _run_replay(options: argparse.Namespace) -> None:
         result, events = _replay_images(options, settings, bundle, interpreter, paths)
     if options.events:
         _write_lines(options.events, events)
-    facts = {"runtime": interpreter, "bundle_hash": bundle.digest}
-    _print_result(options, {**result, **facts})
+    origin = {"runtime": interpreter, "bundle_hash": bundle.digest}
+    _print_result(options, {**result, **origin})
 
 
 def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:

@@ -23,7 +23,7 @@ from coinsorter.recognition.seal import SHIPPED_DIGESTS
 #: Seconds after which a trial is given up that uses no processor time, which has its own limit.
 MAX_TRIAL_S = 30.0
 #: The last characters of what a process wrote before it could not start.
-_SHOWN = 200
+_MAX_WORDS_LENGTH = 200
 
 
 def ensure_tried(bundle: Bundle, runtime: str, turns: int) -> None:
@@ -77,7 +77,7 @@ def _find_problem(process: "subprocess.CompletedProcess[bytes]", runtime: str) -
     """What kept a bundle from passing its trial; empty where it passed."""
     started, _, report = process.stdout.partition(b"\n")
     if started != STARTED:
-        words = process.stderr.decode("utf-8", "replace")[-_SHOWN:].split()
+        words = process.stderr.decode("utf-8", "replace")[-_MAX_WORDS_LENGTH:].split()
         return f"its networks cannot be tried: {' '.join(words)!a}"
     if process.returncode == -signal.SIGPROF:
         return "its networks take too long"
