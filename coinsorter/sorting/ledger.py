@@ -5,77 +5,63 @@ uncertain ones (rows found open at start), plus those still on their way. Rows a
 the wall clock of a Pi without a battery is wrong after power-up.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from coinsorter.errors import LedgerError
 from coinsorter.locks import SORTING
 from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
+from coinsorter.sorting.ledger_blocks import (
+    BLOCK_ROWS,
+    prune_blocks,
+    read_last_id,
+    seal_blocks,
+    to_ms,
+)
 from coinsorter.sorting.ledger_evidence import WriteEvidence, force_to_disk
 from coinsorter.sorting.ledger_failures import explain_failures
+from coinsorter.sorting.ledger_file import connect_ledger, make_durable, prepare_ledger
 from coinsorter.sorting.ledger_lock import lock_ledger
+from coinsorter.sorting.ledger_migrations import migrate_ledger
+from coinsorter.sorting.ledger_schema import MICROS, NAMED_COLUMNS, OPEN, SCHEMA_VERSION
 from coinsorter.sorting.receipts import Receipt
 
-#: The format of the file, kept in SQLite's `user_version`.
-SCHEMA_VERSION = 1
-#: Seconds that a connection waits for another one's transaction; SQLite's own default.
-BUSY_TIMEOUT_S = 5.0
+log = logging.getLogger(__name__)
 
-_SCHEMA = """
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY,
-    started_at TEXT NOT NULL,
-    ended_at TEXT,
-    bundle TEXT NOT NULL,
-    bundle_hash TEXT NOT NULL,
-    runtime TEXT NOT NULL,
-    note TEXT NOT NULL
-);
-CREATE TABLE coins (
-    id INTEGER PRIMARY KEY,
-    run INTEGER NOT NULL REFERENCES runs,
-    coin INTEGER NOT NULL,
-    at TEXT NOT NULL,
-    seen_s REAL NOT NULL,
-    label TEXT,
-    confidence REAL,
-    by_picture REAL,
-    runner_up TEXT,
-    anomaly REAL,
-    diameter_mm REAL,
-    speed_mm_s REAL,
-    min_confidence REAL,
-    max_anomaly REAL,
-    nominal_mm REAL,
-    tolerance_mm REAL,
-    value REAL,
-    currency TEXT,
-    bin TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    landed TEXT,
-    UNIQUE (run, coin)
-);
-CREATE INDEX coins_open ON coins (id) WHERE landed IS NULL;
-CREATE TABLE incidents (
-    id INTEGER PRIMARY KEY,
-    run INTEGER REFERENCES runs,
-    at TEXT NOT NULL,
-    what TEXT NOT NULL,
-    place TEXT NOT NULL,
-    remedy TEXT NOT NULL
-);
-"""
+#: Above it an amount is no coin's, and sums might not fit 64 bits.
+MAX_VALUE = 1e9
+#: How many of the newest rows are looked through for a coin that is written a second time.
+_RECENT_ROWS = 256
 
 _INSERT_RUN = """
 INSERT INTO runs (started_at, bundle, bundle_hash, runtime, note) VALUES (?, ?, ?, ?, ?)
 """
 _INSERT_INCIDENT = """
 INSERT INTO incidents (run, at, what, place, remedy) VALUES (?, ?, ?, ?, ?)
+"""
+_FIND_RECENT = f"""
+SELECT seen_s FROM coin_rows
+WHERE id > (SELECT max(id) FROM coin_rows) - {_RECENT_ROWS} AND run = ? AND coin = ?
+"""
+#: The newest first: a coin that is still open is one of the last. Rows in blocks are closed.
+_CLOSE_COIN = f"""
+UPDATE coin_rows SET landed = ?, bin = ifnull(?, bin), reason = ifnull(?, reason)
+WHERE landed = {OPEN} AND id = (
+    SELECT id FROM coin_rows
+    WHERE id > (SELECT ifnull(max(last_id), 0) FROM blocks) AND run = ? AND coin = ?
+    ORDER BY id DESC LIMIT 1
+)
+"""
+_CLOSE_ALL = f"""
+UPDATE coin_rows SET landed = ?
+WHERE id > (SELECT ifnull(max(last_id), 0) FROM blocks) AND landed = {OPEN}
 """
 
 
@@ -90,7 +76,7 @@ class RunRecord:
 
 
 #: A change of the ledger. Its arguments: the connection, the run's id, the wall time.
-Change = Callable[[sqlite3.Connection, int, str], None]
+Change = Callable[[sqlite3.Connection, int, datetime], None]
 
 
 def now_utc() -> datetime:
@@ -98,29 +84,15 @@ def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-def connect_ledger(
-    path: Path,
-    busy_timeout_s: float = BUSY_TIMEOUT_S,
-    factory: type[sqlite3.Connection] = sqlite3.Connection,
-) -> sqlite3.Connection:
-    """A connection to a ledger's file, which is made where there is none.
-
-    factory: the connection's class, as for `sqlite3.connect`.
-    """
-    connection = sqlite3.connect(
-        path, isolation_level=None, timeout=busy_timeout_s, factory=factory
-    )
-    connection.row_factory = sqlite3.Row
-    return connection
-
-
 class Ledger:
     """The ledger of one run; `record` returns when the row is on the disk.
 
-    Opening it marks as uncertain what a crash left open. Raises LedgerError wherever the file
-    cannot be used, LedgerInUseError where another process writes it; a row that could not be
-    written whole is not there at all.
+    Opening it marks as uncertain what a crash left open, and makes a file of an older format one
+    of today's; the old one stays beside it. Raises LedgerError wherever the file cannot be used,
+    LedgerInUseError where another process writes it; a row that could not be written whole is not
+    there at all.
     purpose: what it is held for, one of `locks.PURPOSES`. connect: opens a connection to a file.
+    keep_days: days after which rows leave; their counts stay. None keeps them for ever.
     recovered: how many rows a crash had left open.
     """
 
@@ -131,18 +103,22 @@ class Ledger:
         wall_clock: Callable[[], datetime] = now_utc,
         purpose: str = SORTING,
         connect: Callable[[Path], sqlite3.Connection] = connect_ledger,
+        keep_days: int | None = None,
     ) -> None:
         self.path = path
+        self.keep_days = keep_days
         self._wall_clock = wall_clock
         self._connect = connect
         self._purpose = purpose
+        self._seal_from = 0  # the id from which on it is worth looking for a whole block
         with explain_failures(path), ExitStack() as undo:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = lock_ledger(path, purpose)
             undo.callback(self._lock.close)
+            _migrate(path, wall_clock())
             self._connection = connect(path)
             undo.callback(self._connection.close)
-            _prepare(path, self._connection)
+            prepare_ledger(path, self._connection)
             self.recovered = self._mark_open_rows_uncertain()
             self._run = self._begin_run(run)
             self._evidence = WriteEvidence(self._connection, path, self._run)
@@ -176,7 +152,8 @@ class Ledger:
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
                 for change in changes:
-                    change(self._connection, self._run, self._now())
+                    change(self._connection, self._run, self._wall_clock())
+                self._count_blocks()
                 self._evidence.expect(self._connection)
             self._evidence.confirm(self.path)
 
@@ -213,59 +190,98 @@ class Ledger:
             self._lock = lock_ledger(self.path, self._purpose)
         self._connection = self._connect(self.path)
         self._evidence.recognise(self._connection, self.path)
-        _make_durable(self._connection)
+        make_durable(self._connection)
+
+    def _count_blocks(self) -> None:
+        """Counts the rows of a block that has passed; now and then, since most of them have not."""
+        last = read_last_id(self._connection)
+        if last < self._seal_from:
+            return
+        sealed = seal_blocks(self._connection)
+        self._seal_from = max(sealed + BLOCK_ROWS, last + _RECENT_ROWS)
+        if self.keep_days is not None:
+            prune_blocks(self._connection, self._wall_clock() - timedelta(days=self.keep_days))
 
     def _mark_open_rows_uncertain(self) -> int:
         with self._connection:
-            update = "UPDATE coins SET landed = ? WHERE landed IS NULL"
-            return self._connection.execute(update, (UNCERTAIN,)).rowcount
+            self._connection.execute("BEGIN IMMEDIATE")
+            uncertain = find_name(self._connection, UNCERTAIN)
+            return self._connection.execute(_CLOSE_ALL, (uncertain,)).rowcount
 
     def _begin_run(self, run: RunRecord) -> int:
-        row = (self._now(), run.bundle, run.bundle_hash, run.runtime, run.note)
+        started_at = format_time(self._wall_clock())
+        row = (started_at, run.bundle, run.bundle_hash, run.runtime, run.note)
         with self._connection:
             return int(self._connection.execute(_INSERT_RUN, row).lastrowid or 0)
 
-    def _now(self) -> str:
-        return self._wall_clock().isoformat(timespec="milliseconds")
-
 
 def insert_coin(event: Event) -> Change:
-    """The change that adds a coin's row, open."""
+    """The change that adds a coin's row, open.
 
-    def change(connection: sqlite3.Connection, run: int, now: str) -> None:
-        row = {"run": run, "coin": event.coin, "at": now, **_columns(event)}
+    Made a second time, it adds nothing: whoever writes need not know whether a write that failed
+    has reached the disk. Another coin of the same number is a sqlite3.IntegrityError.
+    """
+
+    def change(connection: sqlite3.Connection, run: int, now: datetime) -> None:
+        if _is_recorded(connection, run, event):
+            return
+        row = {"run": run, "coin": event.coin, "at_ms": to_ms(now), **_columns(event)}
+        row["landed"] = OPEN
+        for column in NAMED_COLUMNS[:-1]:
+            row[column] = find_name(connection, row.get(column))
         names = ", ".join(row)
         places = ", ".join("?" * len(row))
-        connection.execute(f"INSERT INTO coins ({names}) VALUES ({places})", tuple(row.values()))
+        row_values = tuple(row.values())
+        connection.execute(f"INSERT INTO coin_rows ({names}) VALUES ({places})", row_values)
 
     return change
+
+
+def _is_recorded(connection: sqlite3.Connection, run: int, event: Event) -> bool:
+    recorded = connection.execute(_FIND_RECENT, (run, event.coin)).fetchone()
+    if recorded is None:
+        return False
+    if recorded["seen_s"] != event.seen_s:
+        raise sqlite3.IntegrityError(f"coin {event.coin} of run {run} has a row already")
+    return True
 
 
 def close_coin(coin: int, landed: str, late_to: str | None) -> Change:
-    """The change that closes a coin's row; see `Ledger.complete`."""
+    """The change that closes a coin's row, if it is open; see `Ledger.complete`."""
 
-    def change(connection: sqlite3.Connection, run: int, now: str) -> None:
-        where = "WHERE run = ? AND coin = ?"
-        connection.execute(f"UPDATE coins SET landed = ? {where}", (landed, run, coin))
-        if late_to is not None:
-            connection.execute(
-                f"UPDATE coins SET bin = ?, reason = ? {where}", (late_to, LATE, run, coin)
-            )
+    def change(connection: sqlite3.Connection, run: int, now: datetime) -> None:
+        reason = None if late_to is None else LATE
+        names = [find_name(connection, name) for name in (landed, late_to, reason)]
+        connection.execute(_CLOSE_COIN, (*names, run, coin))
 
     return change
+
+
+def find_name(connection: sqlite3.Connection, name: str | None) -> int | None:
+    """The id of a text in the ledger's table of names, which gets it if it is new there.
+
+    None where there is no text.
+    """
+    if name is None:
+        return None
+    row = connection.execute("SELECT id FROM names WHERE name = ?", (name,)).fetchone()
+    if row:
+        return int(row["id"])
+    return connection.execute("INSERT INTO names (name) VALUES (?)", (name,)).lastrowid
 
 
 def insert_incident(what: str, place: str, remedy: str) -> Change:
     """The change that adds an incident."""
 
-    def change(connection: sqlite3.Connection, run: int, now: str) -> None:
-        connection.execute(_INSERT_INCIDENT, (run, now, what, place, remedy))
+    def change(connection: sqlite3.Connection, run: int, now: datetime) -> None:
+        row = (run, format_time(now), what, place, remedy)
+        connection.execute(_INSERT_INCIDENT, row)
 
     return change
 
 
-def _end_run(connection: sqlite3.Connection, run: int, now: str) -> None:
-    connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (now, run))
+def _end_run(connection: sqlite3.Connection, run: int, now: datetime) -> None:
+    connection.execute("UPDATE runs SET ended_at = ? WHERE id = ?", (format_time(now), run))
 
 
 def _columns(event: Event) -> dict[str, Any]:
@@ -277,7 +293,7 @@ def _columns(event: Event) -> dict[str, Any]:
         "diameter_mm": event.diameter_mm,
         "speed_mm_s": event.speed_mm_s,
         **_threshold_columns(event),
-        "value": event.value if is_sorted else None,
+        "value_micros": to_micros(event.value) if is_sorted else None,
         "currency": event.currency if is_sorted else None,
         "bin": event.decision.bin,
         "reason": event.decision.reason,
@@ -309,22 +325,24 @@ def _threshold_columns(event: Event) -> dict[str, Any]:
     }
 
 
-def _make_durable(connection: sqlite3.Connection) -> None:
-    """Makes every commit durable."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+def _migrate(path: Path, now: datetime) -> None:
+    old = migrate_ledger(path, now)
+    if old:
+        log.info("%s: brought to format %d; the old file is %s", path, SCHEMA_VERSION, old)
 
 
-def _prepare(path: Path, connection: sqlite3.Connection) -> None:
-    """Makes every commit durable, and the tables in a new file."""
-    _make_durable(connection)
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:
-        connection.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-    elif version != SCHEMA_VERSION:
+def to_micros(value: float) -> int:
+    """Money in millionths of its currency's unit; finer values are rounded.
+
+    Raises LedgerError for what is no amount of money.
+    """
+    if not abs(value) <= MAX_VALUE:
         raise LedgerError(
-            f"{path}: written by a newer coinsorter "
-            f"(format {version}, this one knows {SCHEMA_VERSION}); update coinsorter"
+            f"a coin of the value {value} cannot be counted; correct `value` in the bundle's recipe"
         )
+    return round(Decimal(str(float(value))) * MICROS)
+
+
+def format_time(moment: datetime) -> str:
+    """A time as it stands in the ledger: ISO 8601, milliseconds, with its difference from UTC."""
+    return moment.isoformat(timespec="milliseconds")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from coinsorter.errors import LedgerError, LedgerUnavailableError
 
-_NEWEST_IDS = "SELECT (SELECT max(id) FROM coins), (SELECT max(id) FROM incidents)"
+_NEWEST_IDS = "SELECT (SELECT max(id) FROM coin_rows), (SELECT max(id) FROM incidents)"
 _RUN = "SELECT started_at, bundle_hash, note FROM runs WHERE id = ?"
 
 

@@ -1,33 +1,69 @@
 """Totals, rows and exports of a ledger, over read-only connections.
 
-Any process may read while the machine writes.
+Any process may read while the machine writes. Ledgers of older formats are read as they are.
 """
 
 import csv
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TextIO
 
 from coinsorter.errors import InputError
 from coinsorter.records import SORTED, UNCERTAIN
-from coinsorter.sorting.ledger import BUSY_TIMEOUT_S, SCHEMA_VERSION
 from coinsorter.sorting.ledger_failures import explain_failures
+from coinsorter.sorting.ledger_file import BUSY_TIMEOUT_S
+from coinsorter.sorting.ledger_schema import MICROS, QUARTER_MS, SCHEMA_VERSION, read_format
 
 _OPEN = ""  # stands for a row that is still open, in counts by `landed`
 
-_LANDED_COUNTS = """
-SELECT ifnull(landed, ''), count(*) FROM coins WHERE {condition} GROUP BY 1 ORDER BY 1
+#: What was counted once and for all, and the rows after that.
+_COUNTED = f"""
+SELECT run, quarter, label, value_micros, currency, bin, reason, landed, coins FROM counts
+UNION ALL
+SELECT run, at_ms / {QUARTER_MS}, label, value_micros, currency, bin, reason, landed, 1
+FROM coin_rows WHERE id > (SELECT ifnull(max(last_id), 0) FROM blocks)
 """
-_REASON_COUNTS = """
-SELECT reason, count(*) FROM coins WHERE {condition} GROUP BY 1 ORDER BY 1
+_COUNTED_1 = f"""
+SELECT run, CAST(strftime('%s', at) AS INTEGER) * 1000 / {QUARTER_MS} AS quarter, label,
+    CAST(round(value * {MICROS}) AS INTEGER) AS value_micros, currency, bin, reason,
+    ifnull(landed, '') AS landed, 1 AS coins
+FROM coins
 """
-_VALUE_SUMS = """
-SELECT currency, label, sum(value) FROM coins
-WHERE {condition} AND landed = bin AND reason = ? GROUP BY 1, 2 ORDER BY 1, 2
+_NAME = "(SELECT name FROM names WHERE names.id = {0})"
+#: The day in the time zone of the computer; SQLite asks the C library, which knows summer time.
+_DAY = f"date(quarter * {QUARTER_MS // 1000}, 'unixepoch', 'localtime')"
+_TOTALS = """
+SELECT day, {label}, value_micros, {currency}, {bin}, {reason}, {landed}, sum(coins)
+FROM (
+    SELECT {day} AS day, label, value_micros, currency, bin, reason, landed, coins
+    FROM ({counted}) WHERE {condition}
+)
+GROUP BY day, label, value_micros, currency, bin, reason, landed ORDER BY day
 """
+
+
+@dataclass(frozen=True)
+class CoinCount:
+    """How many coins are alike in all that totals ask for.
+
+    day: in the time zone of the computer, as 2026-11-27; "" where days were not asked for.
+    value_micros, currency: None of a rejected coin. landed: "" of a coin on its way.
+    """
+
+    day: str
+    label: str | None
+    value_micros: int | None
+    currency: str | None
+    bin: str
+    reason: str
+    landed: str
+    coins: int
 
 
 def read_totals(path: Path, run: int | None = None) -> dict[str, Any]:
@@ -36,22 +72,68 @@ def read_totals(path: Path, run: int | None = None) -> dict[str, Any]:
     Keys: seen, bins {name: coins}, rejected {reason: coins}, uncertain, open,
     value {currency: {label: sum}}. Raises InputError where there is no ledger to read.
     """
-    condition = "1" if run is None else "run = ?"
+    with open_read_only(path) as connection:
+        return add_up(read_counts(connection, run))
+
+
+def read_days(path: Path, run: int | None = None) -> list[dict[str, Any]]:
+    """The totals of each day on which coins were seen, the oldest first.
+
+    A day is one in the time zone of the computer. Keys: day, as 2026-11-27, and those of
+    `read_totals`. Raises InputError where there is no ledger to read.
+    """
+    with open_read_only(path) as connection:
+        counts = read_counts(connection, run, by_day=True)
+        days = groupby(counts, lambda count: count.day)
+        return [{"day": day, **add_up(of_day)} for day, of_day in days]
+
+
+def read_counts(
+    connection: sqlite3.Connection, run: int | None = None, by_day: bool = False
+) -> Iterator[CoinCount]:
+    """Counts of coins that are alike, in the order of days; all of one moment."""
+    is_old = read_format(connection).version == 1
+    names = ("label", "currency", "bin", "reason", "landed")
+    query = _TOTALS.format(
+        **{name: name if is_old else _NAME.format(name) for name in names},
+        day=_DAY if by_day else "''",
+        counted=_COUNTED_1 if is_old else _COUNTED,
+        condition="1" if run is None else "run = ?",
+    )
     arguments = () if run is None else (run,)
-    with _open_read_only(path) as connection:
-        connection.execute("BEGIN")  # all three see one moment of a machine that is running
-        landed = _count_by(connection, _LANDED_COUNTS.format(condition=condition), arguments)
-        reasons = _count_by(connection, _REASON_COUNTS.format(condition=condition), arguments)
-        sums = connection.execute(_VALUE_SUMS.format(condition=condition), (*arguments, SORTED))
-        value = _nest_values(sums)
+    for row in connection.execute(query, arguments):
+        yield CoinCount(*row)
+
+
+def add_up(counts: Iterator[CoinCount]) -> dict[str, Any]:
+    """Totals, with the keys of `read_totals`."""
+    landed: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    micros: dict[str, Counter[str]] = {}
+    for count in counts:
+        landed[count.landed] += count.coins
+        if count.reason != SORTED:
+            rejected[count.reason] += count.coins
+        elif count.landed == count.bin:
+            by_label = micros.setdefault(count.currency or "", Counter())
+            by_label[count.label or ""] += (count.value_micros or 0) * count.coins
     return {
-        "seen": sum(landed.values()),
-        "bins": {name: n for name, n in landed.items() if name not in (_OPEN, UNCERTAIN)},
-        "rejected": {reason: n for reason, n in reasons.items() if reason != SORTED},
-        "uncertain": landed.get(UNCERTAIN, 0),
-        "open": landed.get(_OPEN, 0),
-        "value": value,
+        "seen": landed.total(),
+        "bins": _sort({n: c for n, c in landed.items() if n not in (_OPEN, UNCERTAIN)}),
+        "rejected": _sort(rejected),
+        "uncertain": landed[UNCERTAIN],
+        "open": landed[_OPEN],
+        "value": {currency: _to_units(micros[currency]) for currency in sorted(micros)},
     }
+
+
+def _sort(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+def _to_units(micros: Counter[str]) -> dict[str, float]:
+    """Sums of money in the currency's unit: the number nearest to the exact sum."""
+    return {label: amount / MICROS for label, amount in sorted(micros.items())}
 
 
 def read_rows(path: Path, last: int | None = None) -> list[dict[str, Any]]:
@@ -59,69 +141,87 @@ def read_rows(path: Path, last: int | None = None) -> list[dict[str, Any]]:
 
     last: how many of the newest; None for all. Raises InputError where there is no ledger to read.
     """
-    query = "SELECT * FROM coins ORDER BY id DESC"
-    with _open_read_only(path) as connection:
+    with open_read_only(path) as connection:
         if last is None:
-            newest_first = connection.execute(query).fetchall()
-        else:
-            newest_first = connection.execute(f"{query} LIMIT ?", (last,)).fetchall()
+            return list(_iterate_rows(connection))
+        query = "SELECT * FROM coins ORDER BY id DESC LIMIT ?"
+        newest_first = connection.execute(query, (last,)).fetchall()
     return [dict(row) for row in reversed(newest_first)]
 
 
 def export_rows(path: Path, to: TextIO, form: str) -> int:
-    """Writes every row to a stream; returns how many.
+    """Writes every row to a stream, one at a time; returns how many.
 
     form: "csv", or "jsonl" for one JSON object a line. Raises InputError where there is no ledger.
     """
-    rows = read_rows(path)
-    if form == "csv":
-        _write_csv(rows, to)
-    else:
-        to.writelines(json.dumps(row) + "\n" for row in rows)
-    return len(rows)
+    with open_read_only(path) as connection:
+        rows = _iterate_rows(connection)
+        if form == "csv":
+            return _write_csv(rows, to)
+        return _write_json_lines(rows, to)
+
+
+def _iterate_rows(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    for row in connection.execute("SELECT * FROM coins ORDER BY id"):
+        yield dict(row)
 
 
 @contextmanager
-def _open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that sees one moment of the ledger, and cannot change it.
+
+    Raises InputError where there is no ledger to read, LedgerError where it cannot be read.
+    """
     if not path.is_file():
         raise InputError(
             f"ledger {path}: there is none yet; "
             "`coinsorter run` writes it, and `--ledger FILE` reads another"
         )
     address = f"{path.resolve().as_uri()}?mode=ro"
-    with (
-        explain_failures(path),
-        closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as connection,
-    ):
-        connection.row_factory = sqlite3.Row
-        _check_version(path, connection)
-        yield connection
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.execute("BEGIN")
+            _check_version(path, connection)
+            yield connection
+    except sqlite3.Error:  # and not OSError, which is of the stream that rows go to
+        with explain_failures(path):
+            raise
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    file_format = read_format(connection)
+    if file_format.version is None:
+        raise InputError(f"{path}: {file_format.refusal}")
+    if file_format.version == 0:
         raise InputError(
-            f"{path}: is no ledger that this coinsorter reads "
-            f"(format {version}, not {SCHEMA_VERSION})"
+            f"{path}: is no ledger that this coinsorter reads: it is empty "
+            f"(format 0, not {SCHEMA_VERSION}); `coinsorter run` writes it"
         )
 
 
-def _count_by(
-    connection: sqlite3.Connection, query: str, arguments: tuple[int, ...]
-) -> dict[str, int]:
-    return dict(connection.execute(query, arguments).fetchall())
+def _write_csv(rows: Iterator[dict[str, Any]], to: TextIO) -> int:
+    count = 0
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        if writer is None:
+            writer = _begin_csv(to, list(row))
+        writer.writerow(row)
+        count += 1
+    if writer is None:
+        _begin_csv(to, ["id"])
+    return count
 
 
-def _nest_values(sums: sqlite3.Cursor) -> dict[str, dict[str, float]]:
-    value: dict[str, dict[str, float]] = {}
-    for currency, label, amount in sums:
-        value.setdefault(currency, {})[label] = round(amount, 6)
-    return value
-
-
-def _write_csv(rows: list[dict[str, Any]], to: TextIO) -> None:
-    columns = list(rows[0]) if rows else ["id"]
+def _begin_csv(to: TextIO, columns: list[str]) -> "csv.DictWriter[str]":
     writer = csv.DictWriter(to, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    return writer
+
+
+def _write_json_lines(rows: Iterator[dict[str, Any]], to: TextIO) -> int:
+    count = 0
+    for row in rows:
+        to.write(json.dumps(row) + "\n")
+        count += 1
+    return count
