@@ -56,9 +56,12 @@ for _kind, _pattern, _first in _RESOLVERS:
 
 
 class StrictLoader(Reader, Scanner, Parser, Composer, SafeConstructor, _Resolver):
-    """A loader for PyYAML. Raises yaml.YAMLError where a text is not what it may be."""
+    """A loader for PyYAML. Raises yaml.YAMLError where a text is not what it may be.
 
-    def __init__(self, text: str | bytes) -> None:
+    max_values: values that the text may hold.
+    """
+
+    def __init__(self, text: str | bytes, max_values: int = MAX_VALUES) -> None:
         Reader.__init__(self, text)
         Scanner.__init__(self)
         Parser.__init__(self)
@@ -67,12 +70,13 @@ class StrictLoader(Reader, Scanner, Parser, Composer, SafeConstructor, _Resolver
         _Resolver.__init__(self)
         self._level = 0
         self._count = 0
+        self._max_values = max_values
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         """The next value with all that is in it; too deep, too many and tagged ones are refused."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         self._count += 1
-        check_bounds(self._level, self._count, event.start_mark)
+        check_bounds(self._level, self._count, event.start_mark, self._max_values)
         if getattr(event, "tag", None) not in (None, "!"):
             raise MarkedYAMLError(
                 problem="tags are not read; leave it out", problem_mark=event.start_mark
@@ -83,11 +87,11 @@ class StrictLoader(Reader, Scanner, Parser, Composer, SafeConstructor, _Resolver
         return node
 
 
-def check_bounds(level: int, count: int, mark: Mark) -> None:
+def check_bounds(level: int, count: int, mark: Mark, max_values: int = MAX_VALUES) -> None:
     """Raises yaml.YAMLError for a value too deep in a text, or one too many in it."""
     if level > MAX_LEVELS:
         raise MarkedYAMLError(problem="it is nested too deeply", problem_mark=mark)
-    if count > MAX_VALUES:
+    if count > max_values:
         raise MarkedYAMLError(problem="it holds too many values", problem_mark=mark)
 
 

@@ -36,7 +36,7 @@ def load_matching_bundle(settings: Config, config_path: Path) -> "Bundle":
     runtime = settings.runtime
     bundle = load_bundle(config_path.parent / runtime.bundle)
     ensure_tried(bundle, pick_runtime(runtime.interpreter), runtime.turns_per_crop)
-    _, mistakes = read_config(config_path, bundle.labels)
+    _, mistakes = read_config(config_path, bundle.labels, bundle.crop)
     if mistakes:
         raise ConfigError("\n".join(format_mistakes(config_path, mistakes)))
     return bundle

@@ -54,4 +54,4 @@ def _find_mistakes(path: Path) -> tuple[Bundle | None, list[Mistake]]:
         bundle = load_bundle(path.parent / settings.runtime.bundle)
     except BundleError as error:
         return None, [*mistakes, locate_mistake(path, ("runtime", "bundle"), str(error))]
-    return bundle, read_config(path, bundle.labels)[1]
+    return bundle, read_config(path, bundle.labels, bundle.crop)[1]

@@ -1,25 +1,40 @@
 """What no single option shows: options of config.yaml that contradict each other."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from coinsorter.config.schema import Config, FlapSettings, PanelSettings
+from coinsorter.config.flap_checks import find_flap_contradictions, find_late_flaps, list_flaps
+from coinsorter.config.schema import Config, PanelSettings
+from coinsorter.config.syntax import name_look_alikes
+from coinsorter.config.view_checks import (
+    MIN_COIN_MM,
+    find_crop_contradictions,
+    find_view_contradictions,
+)
 from coinsorter.config.yaml_lines import OptionPath, format_option
 from coinsorter.records import UNCERTAIN
+
+if TYPE_CHECKING:
+    from coinsorter.vision.crop import CropSpec
 
 #: An option and what is wrong with it.
 Contradiction = tuple[OptionPath, str]
 Contradictions = Iterator[Contradiction]
 
-#: Frames from the last one that shows a coin to its decision: one is being exposed, one is being
-#: classified, one is to spare.
-DECISION_FRAMES = 3
-#: Degrees between rest and open, below which a flap turns no coin.
-MIN_OPENING_DEG = 10
-
 #: The Pi's pins that its hardware PWM can drive, and their channels: bcm2835-peripherals.pdf,
 #: table 6-31. A Pi 5 has a channel for each, but one config.yaml is to do on any Pi.
 PWM_CHANNELS = {12: 0, 13: 1, 18: 0, 19: 1}
+
+#: The Pi's pins with a resistor of 1.8 kOhm to 3.3 V on the board, for the I2C bus: bcm2711
+#: data sheet and the Pi's schematics.
+PULLED_UP_PINS = (2, 3)
+#: The address that every PCA9685 answers to: its data sheet, 7.3.6.
+ALL_CALL_ADDRESS = 112
+#: The last address that is not reserved: NXP UM10204, table 4.
+MAX_ADDRESS = 119
+#: Smallest error of a diameter, mm, that a threshold may allow: a twentieth of a pixel at the most.
+MIN_DIAMETER_ERROR_MM = 0.01
 
 
 @dataclass(frozen=True)
@@ -40,33 +55,51 @@ SERVO_PINS = {
 }
 
 
+class SizedLabel(Protocol):
+    """A label of a bundle, as far as settings depend on it."""
+
+    @property
+    def diameter_mm(self) -> float:
+        """Nominal diameter of its coins."""
+        ...
+
+
 def find_contradictions(
-    config: Config, labels: Collection[str] | None = None
+    config: Config,
+    labels: Mapping[str, SizedLabel] | None = None,
+    crop: "CropSpec | None" = None,
 ) -> list[Contradiction]:
     """Every contradiction: things used twice, impossible flaps, labels that the bundle lacks.
 
-    labels: those of the bundle in use; None where there is no bundle to ask.
+    labels, crop: those of the bundle in use; None where there is no bundle to ask.
     """
+    sizes_mm = [label.diameter_mm for label in (labels or {}).values()] or [MIN_COIN_MM]
+    view = list(find_view_contradictions(config, sizes_mm))
+    if not view and crop is not None:
+        view = list(find_crop_contradictions(config, sizes_mm, crop))
+    late_flaps = [] if view else find_late_flaps(config, sizes_mm)
     return [
         *_check_folder(config),
-        *_check_pulses(config),
+        *view,
+        *late_flaps,
+        *find_flap_contradictions(config, sizes_mm),
         *_check_names(config),
         *_check_labels_once(config),
         *_check_pins_once(config),
         *_check_pwm_channels(config),
         *_check_servo_pins(config),
+        *_check_feeder_pin(config),
+        *_check_board_address(config),
         *_check_labels_known(config, labels),
-        *_check_flap_angles(config),
-        *_check_flap_distances(config),
-        *_check_flap_overlaps(config),
+        *_check_acceptance(config),
     ]
 
 
 def list_pins(config: Config) -> Iterator[tuple[OptionPath, int, str]]:
     """Every pin in use: the option that names it, its number, and `drives` or `serves`."""
-    for option, flap in _list_flaps(config):
+    for option, flap in list_flaps(config):
         yield (*option, "pin"), flap.pin, "drives"
-    for option, flap in _list_flaps(config):
+    for option, flap in list_flaps(config):
         if flap.drop_pin is not None:
             yield (*option, "drop_pin"), flap.drop_pin, "serves"
     for name in PanelSettings.model_fields:
@@ -80,14 +113,6 @@ def _check_folder(config: Config) -> Contradictions:
     if camera.source == "folder" and camera.folder is None:
         option = ("camera", "folder")
         yield option, "is missing; source: folder shows the images that lie in it"
-
-
-def _check_pulses(config: Config) -> Contradictions:
-    low = config.servo.min_pulse_us
-    high = config.servo.max_pulse_us
-    if not low < high:
-        option = ("servo", "max_pulse_us")
-        yield option, f"{high} is not above min_pulse_us {low}: the servos could not turn"
 
 
 def _check_names(config: Config) -> Contradictions:
@@ -112,14 +137,15 @@ def _check_labels_once(config: Config) -> Contradictions:
         owners.setdefault(label, _owner_of(option))
 
 
-def _check_labels_known(config: Config, labels: Collection[str] | None) -> Contradictions:
+def _check_labels_known(config: Config, labels: Mapping[str, SizedLabel] | None) -> Contradictions:
     if labels is None:
         return
     bundle = config.runtime.bundle
     known = ", ".join(labels)
     for option, label in _list_labels(config):
         if label not in labels:
-            yield option, f"{label!r} is no label of {bundle}; it knows {known}"
+            hint = name_look_alikes(label)
+            yield option, f"{label!r}{hint} is no label of {bundle}; it knows {known}"
 
 
 def _check_pins_once(config: Config) -> Contradictions:
@@ -153,7 +179,7 @@ def _check_pwm_channels(config: Config) -> Contradictions:
     if config.servo.driver != "hardware-pwm":
         return
     owners: dict[int | None, str] = {}
-    for option, flap in _list_flaps(config):
+    for option, flap in list_flaps(config):
         channel = PWM_CHANNELS.get(flap.pin)
         if channel in owners:
             what = f"GPIO {flap.pin} has the PWM channel of {owners[channel]}"
@@ -166,7 +192,7 @@ def _check_servo_pins(config: Config) -> Contradictions:
     """No servo at a pin that its driver has no pulses for."""
     driver = config.servo.driver
     usable = SERVO_PINS[driver]
-    for option, flap in _list_flaps(config):
+    for option, flap in list_flaps(config):
         pin = flap.pin
         in_range = usable.first <= pin <= usable.last
         has_pulses = driver != "hardware-pwm" or pin in PWM_CHANNELS
@@ -174,64 +200,33 @@ def _check_servo_pins(config: Config) -> Contradictions:
             yield (*option, "pin"), f"{pin} is none of {driver}'s: {usable.text}"
 
 
-def _check_flap_angles(config: Config) -> Contradictions:
-    for option, flap in _list_flaps(config):
-        opening_deg = abs(flap.open_deg - flap.rest_deg)
-        if opening_deg < MIN_OPENING_DEG:
-            what = (
-                f"{flap.open_deg:g} is within {MIN_OPENING_DEG} degrees of "
-                f"rest_deg {flap.rest_deg:g}: the flap would not open"
-            )
-            yield (*option, "open_deg"), what
+def _check_feeder_pin(config: Config) -> Contradictions:
+    """No feeder at a pin that is high whenever no program holds it low."""
+    pin = config.panel.feeder_pin
+    if pin in PULLED_UP_PINS:
+        what = f"GPIO {pin} is pulled up on the board, so that the feeder would run by itself"
+        yield ("panel", "feeder_pin"), f"{what}; take another pin"
 
 
-def _check_flap_distances(config: Config) -> Contradictions:
-    for option, flap in _list_flaps(config):
-        nearest_mm = _nearest_mm(config, flap)
-        if flap.distance_mm < nearest_mm:
-            what = f"{flap.distance_mm:g} is too near"
-            why = f"no decision is in time before {nearest_mm:.0f}"
-            yield (*option, "distance_mm"), f"{what}: {why}"
+def _check_board_address(config: Config) -> Contradictions:
+    address = config.servo.i2c_address
+    is_reserved = address == ALL_CALL_ADDRESS or address > MAX_ADDRESS
+    if config.servo.driver == "pca9685" and is_reserved:
+        what = f"{address} is no board's own address"
+        yield ("servo", "i2c_address"), f"{what}; take one of 64 to {MAX_ADDRESS}, but not 112"
 
 
-def _nearest_mm(config: Config, flap: FlapSettings) -> float:
-    """The least distance of a flap from the view's centre.
-
-    It must be open in time for a coin that is decided on at the view's border.
-    """
-    belt = config.belt
-    camera = config.camera
-    tolerance = belt.speed_tolerance_percent / 100
-    max_speed_mm_s = belt.speed_mm_s * (1 + tolerance)
-    border_mm, _ = config.scale.locate_mm(camera.width_px - 1, camera.height_px / 2)
-    travel_s = flap.travel_ms / 1000
-    decision_s = DECISION_FRAMES / camera.frames_per_s
-    needed_s = travel_s + decision_s
-    return border_mm + max_speed_mm_s * needed_s + flap.length_mm / 2
-
-
-def _check_flap_overlaps(config: Config) -> Contradictions:
-    ends_mm: dict[float, str] = {}
-    by_distance = sorted(_list_flaps(config), key=_distance_mm)
-    for option, flap in by_distance:
-        start_mm = flap.distance_mm - flap.length_mm / 2
-        for end_mm, other in ends_mm.items():
-            if start_mm < end_mm:
-                what = f"{flap.distance_mm:g} overlaps the flap of {other}"
-                yield (*option, "distance_mm"), f"{what}, which ends at {end_mm:g}"
-        end_mm = flap.distance_mm + flap.length_mm / 2
-        ends_mm[end_mm] = _owner_of(option)
-
-
-def _distance_mm(option_and_flap: tuple[OptionPath, FlapSettings]) -> float:
-    _, flap = option_and_flap
-    return flap.distance_mm
-
-
-def _list_flaps(config: Config) -> Iterator[tuple[OptionPath, FlapSettings]]:
-    for index, bin_ in enumerate(config.bins):
-        option = ("bins", index, "flap")
-        yield option, bin_.flap
+def _check_acceptance(config: Config) -> Contradictions:
+    """No threshold that no coin passes."""
+    confidence = config.acceptance.min_confidence
+    if confidence == 1:
+        what = f"{confidence:g} lets no coin pass: no label is certain"
+        yield ("acceptance", "min_confidence"), f"{what}; write at most 0.9999"
+    error_mm = config.acceptance.max_diameter_error_mm
+    if error_mm is not None and error_mm < MIN_DIAMETER_ERROR_MM:
+        what = f"{error_mm:g} lets no coin pass: none is measured so exactly"
+        remedy = f"write at least {MIN_DIAMETER_ERROR_MM:g}"
+        yield ("acceptance", "max_diameter_error_mm"), f"{what}; {remedy}"
 
 
 def _list_labels(config: Config) -> Iterator[tuple[OptionPath, str]]:

@@ -1,25 +1,30 @@
 """Reads config.yaml into checked settings; reports every mistake at once, each with its line."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from coinsorter.bounded import read_bounded
-from coinsorter.config.checks import find_contradictions
+from coinsorter.config.checks import SizedLabel, find_contradictions
 from coinsorter.config.explain import explain_error
 from coinsorter.config.schema import Config
 from coinsorter.config.yaml_lines import Mistake, OptionPath, UnreadableYamlError, YamlLines
 from coinsorter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from coinsorter.vision.crop import CropSpec
 
 #: Settings, None where they make no sense, and the mistakes in them.
 ConfigAndMistakes = tuple[Config | None, list[Mistake]]
 
 _HEXADECIMAL = re.compile("0x[0-9a-fA-F]+")
 
+#: What Windows' editors write before a text.
+BYTE_ORDER_MARK = "\ufeff"
 #: Bytes that are read of a settings file; the shipped one has 8 kB, most of it comments.
 MAX_BYTES = 100_000
 
@@ -37,16 +42,24 @@ def load_config(path: Path) -> Config:
     return config
 
 
-def read_config(path: Path, labels: Collection[str] | None = None) -> ConfigAndMistakes:
+def read_config(
+    path: Path,
+    labels: Mapping[str, SizedLabel] | None = None,
+    crop: "CropSpec | None" = None,
+) -> ConfigAndMistakes:
     """The settings in a file and every mistake in it; None instead of settings without sense.
 
-    labels: those of the bundle in use, to check the bins against; None where there is no bundle.
-    Raises ConfigError where the file itself cannot be read.
+    labels, crop: those of the bundle in use, to check bins and view against; None where there is no
+    bundle. Raises ConfigError where the file itself cannot be read.
     """
-    return parse_config(read_text(path), labels)
+    return parse_config(read_text(path), labels, crop)
 
 
-def parse_config(text: str, labels: Collection[str] | None = None) -> ConfigAndMistakes:
+def parse_config(
+    text: str,
+    labels: Mapping[str, SizedLabel] | None = None,
+    crop: "CropSpec | None" = None,
+) -> ConfigAndMistakes:
     """The same as `read_config`, of a text."""
     lines = YamlLines()
     try:
@@ -61,7 +74,7 @@ def parse_config(text: str, labels: Collection[str] | None = None) -> ConfigAndM
     mistakes += _find_hexadecimal(lines, details)
     rest = _validate_rest(values, details) if details else config
     if rest is not None:
-        for option, what in find_contradictions(rest, labels):
+        for option, what in find_contradictions(rest, labels, crop):
             mistake = lines.mistake(option, what)
             mistakes.append(mistake)
     return config, mistakes
@@ -91,7 +104,7 @@ def _format_mistake(mistake: Mistake) -> str:
 def read_text(path: Path) -> str:
     """The text of a settings file. Raises ConfigError where it cannot be read."""
     try:
-        return read_bounded(path, MAX_BYTES).decode("utf-8-sig")
+        return read_bounded(path, MAX_BYTES).decode().removeprefix(BYTE_ORDER_MARK)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read: {reason}; name a file with --config") from error

@@ -9,8 +9,10 @@ from pydantic_core import PydanticCustomError
 from coinsorter.config.syntax import name_character
 from coinsorter.vision.scale import ScalePlane
 
+#: What a servo turns through between servo.min_pulse_us and servo.max_pulse_us, degrees.
+SERVO_RANGE_DEG = 180.0
 #: Degrees that a servo turns to.
-Angle = Annotated[float, Field(ge=0, le=180)]
+Angle = Annotated[float, Field(ge=0, le=SERVO_RANGE_DEG)]
 #: Per cent that the scale at a border differs from that in the middle.
 Tilt = Annotated[float, Field(ge=-40, le=40)]
 #: Gain of a colour for the white balance.

@@ -108,7 +108,7 @@ class YamlLines:
         return Mistake(line, format_option(option), what)
 
     def _parse(self, text: str) -> Any:
-        loader = StrictLoader(text)
+        loader = StrictLoader(text, max_values=2 * MAX_OPTIONS)  # names and values
         node = loader.get_single_node()
         if not isinstance(node, MappingNode):
             what = "holds no options; start from the config.yaml that came with coinsorter"

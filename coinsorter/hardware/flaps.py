@@ -1,11 +1,8 @@
 """The flaps: one servo each, driven by the same code whether the servos are real or mock."""
 
-from coinsorter.config.schema import Config, ServoSettings
+from coinsorter.config.schema import SERVO_RANGE_DEG, Config, ServoSettings
 from coinsorter.errors import FlapError, InputError
 from coinsorter.hardware.servos.pulses import Servos
-
-#: What a servo turns through between servo.min_pulse_us and servo.max_pulse_us, degrees.
-SERVO_RANGE_DEG = 180.0
 
 
 class Flaps:

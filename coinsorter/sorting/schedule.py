@@ -13,10 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from coinsorter.records import Motion
+from coinsorter.vision.track import SPEED_SEMS
 
-#: Standard errors of a coin's measured speed that its windows allow for: 3 leave out 0.3 % of a
-#: normal distribution.
-SPEED_SEMS = 3.0
 #: Ticks of the machine's loop that a command is early, so that one missed tick does no harm.
 EARLY_TICKS = 2
 #: The slowest speed that a window reckons with, mm/s: keeps the division finite.

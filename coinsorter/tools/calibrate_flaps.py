@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from coinsorter.config.schema import BinSettings, Config, ServoSettings
-from coinsorter.hardware.flaps import SERVO_RANGE_DEG, angle_to_pulse_us
+from coinsorter.config.schema import SERVO_RANGE_DEG, BinSettings, Config, ServoSettings
+from coinsorter.hardware.flaps import angle_to_pulse_us
 
 HELP = (
     "+N, -N or a number: microseconds; rest, open: take the present position for it; "

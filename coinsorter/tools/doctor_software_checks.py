@@ -63,7 +63,7 @@ def check_models(probe: Probe) -> Observation:
     start_s = time.monotonic()
     Classifier(bundle, interpreter, settings.threads).check_golden_crops()
     duration_s = time.monotonic() - start_s
-    mistakes = read_config(probe.config_path, bundle.labels)[1]
+    mistakes = read_config(probe.config_path, bundle.labels, bundle.crop)[1]
     if mistakes:
         first = format_mistakes(probe.config_path, mistakes)[0]
         return report_fault(first, "correct config.yaml, or name another bundle")

@@ -8,12 +8,12 @@ from tests.conftest import CONFIG
 TEXT = CONFIG.read_text()
 
 
-def list_mistakes(tmp_path: Path, text: str, labels=None) -> list[str]:
+def list_mistakes(tmp_path: Path, text: str, labels=None, crop=None) -> list[str]:
     path = tmp_path / "config.yaml"
     path.write_text(text)
     return [
         line.removeprefix(f"{tmp_path}/")
-        for line in format_mistakes(path, read_config(path, labels)[1])
+        for line in format_mistakes(path, read_config(path, labels, crop)[1])
     ]
 
 

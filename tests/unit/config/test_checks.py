@@ -130,3 +130,55 @@ def test_servos_that_could_not_turn_are_a_mistake(tmp_path):
     assert mistake.endswith(
         "servo.max_pulse_us: 1500 is not above min_pulse_us 1500: the servos could not turn"
     )
+
+
+@pytest.mark.parametrize(
+    "old, allowed, refused, complaint",
+    [
+        (
+            "max_diameter_error_mm: null",
+            "max_diameter_error_mm: 0.01",
+            "max_diameter_error_mm: 0.009",
+            "0.009 lets no coin pass: none is measured so exactly; write at least 0.01",
+        ),
+        (
+            "min_confidence: null",
+            "min_confidence: 0.9999",
+            "min_confidence: 1",
+            "1 lets no coin pass: no label is certain; write at most 0.9999",
+        ),
+        (
+            "feeder_pin: null",
+            "feeder_pin: 4",
+            "feeder_pin: 3",
+            "GPIO 3 is pulled up on the board, so that the feeder would run by itself; "
+            "take another pin",
+        ),
+    ],
+)
+def test_options_that_stop_all_sorting_are_a_mistake(tmp_path, old, allowed, refused, complaint):
+    assert list_mistakes(tmp_path, change_text((old, allowed))) == []
+    (mistake,) = list_mistakes(tmp_path, change_text((old, refused)))
+    assert mistake.endswith(complaint)
+
+
+@pytest.mark.parametrize(
+    "address, is_allowed", [(111, True), (112, False), (119, True), (120, False)]
+)
+def test_an_address_that_no_board_has_for_itself_is_a_mistake(tmp_path, address, is_allowed):
+    pins = [
+        (f"{{pin: {pin},", f"{{pin: {n},") for n, pin in enumerate((5, 6, 13, 16, 19, 20, 21, 26))
+    ]
+    text = change_text(
+        ("driver: gpio ", "driver: pca9685 "),
+        ("i2c_address: 64 ", f"i2c_address: {address} "),
+        *pins,
+    )
+    mistakes = list_mistakes(tmp_path, text)
+    assert (mistakes == []) is is_allowed
+    assert all("is no board's own address; take one of 64 to 119" in line for line in mistakes)
+
+
+def test_a_letter_that_looks_like_another_is_named(tmp_path, crowns):
+    (mistake,) = list_mistakes(tmp_path, change_text(("[bit_20]", "[bit_2\u041e]")), crowns.labels)
+    assert "(it holds U+041E, CYRILLIC CAPITAL LETTER O) is no label of models/crowns" in mistake
