@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from coinsorter.config.checks import SizedLabel
 from coinsorter.config.load import format_mistakes, read_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import ConfigError
@@ -33,7 +34,7 @@ class SettingsReload:
     def __init__(
         self,
         path: Path,
-        labels: Collection[str],
+        labels: Mapping[str, SizedLabel],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
