@@ -27,6 +27,8 @@ SIGNAL_STATUS = 128
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Seconds for which a command may clean up; a further signal ends it at once after that.
 CLEAN_UP_S = 1.0
+#: Seconds after which an exception that Python has dropped is raised again.
+RAISE_AGAIN_S = 0.01
 
 
 class StopSignal(BaseException):
@@ -47,7 +49,7 @@ def run_program(name: str, load_main: Callable[[], Main]) -> int:
     guard_streams()
     try:
         main = load_main()
-        _on_stop_signals(_StopOnce())
+        _StopOnce().install()
         status = _call(name, main)
         _on_stop_signals(signal.SIG_DFL)  # nothing is left to clean up
         return status
@@ -131,18 +133,38 @@ def _exit_at_once(number: int, _: FrameType | None) -> None:
 
 
 class _StopOnce:
-    """Raises StopSignal at the first signal; a second one does not disturb the cleaning up."""
+    """Raises an exception at the first signal; a second one does not disturb the cleaning up.
+
+    Where Python drops the exception, since it came within a destructor or a callback, it is raised
+    again a moment later.
+    """
 
     def __init__(self) -> None:
         self._first_s: float | None = None
+        self._exception: BaseException | None = None
+
+    def install(self) -> None:
+        """Handles the signals from now on."""
+        _on_stop_signals(self)
+        signal.signal(signal.SIGALRM, self._raise)
+        sys.unraisablehook = self._take_back
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now_s = time.monotonic()
-        if self._first_s is not None:
-            if now_s > self._first_s + CLEAN_UP_S:
-                _exit_at_once(number, frame)
-            return
-        self._first_s = now_s
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise StopSignal(number)
+        if self._first_s is None:
+            self._first_s = now_s
+            is_ctrl_c = number == signal.SIGINT
+            self._exception = KeyboardInterrupt() if is_ctrl_c else StopSignal(number)
+            raise self._exception
+        if now_s > self._first_s + CLEAN_UP_S:
+            _exit_at_once(number, frame)
+
+    def _take_back(self, dropped: "sys.UnraisableHookArgs") -> None:
+        if self._exception is not None and dropped.exc_value is self._exception:
+            signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN_S)
+        else:
+            sys.__unraisablehook__(dropped)
+
+    def _raise(self, *_: object) -> None:
+        if self._exception is not None:
+            raise self._exception

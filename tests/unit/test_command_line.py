@@ -123,3 +123,31 @@ def test_a_signal_that_is_ignored_stays_ignored():
     process.send_signal(signal.SIGHUP)
     out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "clean\n")
+
+
+DESTRUCTOR = """
+    import sys, time
+    from coinsorter.command_line import end_command, run_program
+
+    class Part:
+        def __del__(self):
+            print("destroying", flush=True)
+            time.sleep(60)
+
+    def work():
+        Part()
+        time.sleep(60)
+
+    sys.exit(run_program("name", lambda: lambda words: end_command("name", work)))
+"""
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_comes_within_a_destructor_ends_the_program_too(number, status):
+    words = [sys.executable, "-c", textwrap.dedent(DESTRUCTOR)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=ROOT, text=True, **pipes) as process:
+        assert process.stdout.readline() == "destroying\n"
+        process.send_signal(number)
+        assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == status
