@@ -58,7 +58,7 @@ class GpioPanel:
             _switch("panel.feeder_pin", self._feeder.on if on else self._feeder.off)
 
     def show(self, state: str) -> None:
-        """Shows a state by the LED: "sorting", "paused", "fault" or "off"."""
+        """Shows a state by the LED: "sorting", "paused", "waiting", "fault" or "off"."""
         if self._led:
             _switch("panel.status_led_pin", _light_patterns(self._led)[state])
 
@@ -161,6 +161,7 @@ def _light_patterns(led: LED) -> dict[str, Callable[[], None]]:
     return {
         "sorting": led.on,
         "paused": partial(led.blink, SLOW_S, SLOW_S),
+        "waiting": partial(led.blink, FAST_S, SLOW_S),
         "fault": partial(led.blink, FAST_S, FAST_S),
         "off": led.off,
     }

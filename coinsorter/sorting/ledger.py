@@ -124,6 +124,11 @@ class Ledger:
             self._evidence = WriteEvidence(self._connection, path, self._run)
             undo.pop_all()
 
+    @property
+    def trouble(self) -> str | None:
+        """None: here, what cannot be written raises at once."""
+        return None
+
     def record(self, event: Event) -> Receipt:
         """Writes a coin's row, open."""
         receipt = Receipt()

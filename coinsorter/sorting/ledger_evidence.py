@@ -114,7 +114,9 @@ def force_to_disk(connection: sqlite3.Connection) -> None:
     """
     is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
     if is_busy:
-        raise sqlite3.OperationalError("database is locked by a reader")
+        error = sqlite3.OperationalError("database is locked by a reader")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise error
 
 
 def _flush_folder(path: Path) -> None:

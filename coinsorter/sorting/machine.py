@@ -6,6 +6,7 @@ the row is durable. What happens when something fails is in `safety`.
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from coinsorter.errors import CameraError, CoinsorterError, FlapError, FrameError, LedgerError
@@ -13,6 +14,7 @@ from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, UNCERTAIN, Coin, Decision, Event, Frame, Verdict
 from coinsorter.sorting.acceptance import Rules, decide, reject_late
 from coinsorter.sorting.camera_reopening import CameraLadder
+from coinsorter.sorting.ledger_watch import LedgerWatch
 from coinsorter.sorting.ports import Camera, Clock, CoinLedger, FlapMover, NoPanel, Panel
 from coinsorter.sorting.safety import Safety
 from coinsorter.sorting.schedule import Passage, Schedule
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 SORTING = "sorting"
 PAUSING = "paused"
 FAILED = "fault"
+WAITING = "waiting"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Machine:
     paused: bool = False
     coins_seen: int = 0
     _safety: Safety = field(init=False)
+    _ledger_watch: LedgerWatch = field(init=False)
     _camera_ladder: CameraLadder = field(default_factory=CameraLadder)
     _beam: BeamCheck = field(default_factory=BeamCheck)
     _coins_seen_at_beam: int = 0  # when the beam was last read
@@ -71,10 +75,12 @@ class Machine:
 
     def __post_init__(self) -> None:
         self._safety = Safety(self.schedule, self.flaps, self.ledger, self.drop_sensors)
+        self._ledger_watch = LedgerWatch(self.ledger, self.schedule)
 
     def start(self) -> None:
         """Parks the flaps; from now on coins are sorted."""
         self.flaps.park()
+        self._watch_ledger()
         self._show_state()
 
     @property
@@ -83,10 +89,17 @@ class Machine:
         return self._safety.failure
 
     @property
+    def waiting_for(self) -> str | None:
+        """Why it waits for the ledger, and goes on by itself; None while it does not."""
+        return None if self.failure else self._ledger_watch.waiting_for
+
+    @property
     def state(self) -> str:
-        """SORTING, PAUSING or FAILED."""
+        """SORTING, PAUSING, WAITING or FAILED."""
         if self.failure:
             return FAILED
+        if self.waiting_for:
+            return WAITING
         return PAUSING if self.paused else SORTING
 
     def run(self) -> None:
@@ -113,6 +126,7 @@ class Machine:
 
     def tick(self) -> None:
         """Moves the flaps that are due and closes the rows of the coins that have passed."""
+        self._watch_ledger()
         self._read_panel()
         if self.failure:
             return
@@ -130,12 +144,11 @@ class Machine:
 
     def close(self) -> None:
         """Stops the feeder, parks the flaps and ends the ledger's run; safe to call twice."""
-        try:
+        with ExitStack() as parts:  # each is closed whatever the one before raises
+            parts.callback(self.ledger.close)
+            parts.callback(self.camera.close)
+            parts.callback(self.flaps.close)
             self.panel.feed(False)
-            self.flaps.close()
-        finally:
-            self.camera.close()
-            self.ledger.close()
 
     def _reopen_camera(self, error: CameraError) -> None:
         """Parks the flaps, since the loop that closes them waits for frames, and opens the camera.
@@ -173,9 +186,8 @@ class Machine:
         self.on_sorted(SortedCoin(coin, verdict, decision))
 
     def _decide_and_plan(self, coin: Coin, verdict: Verdict) -> Decision:
-        decision = decide(
-            coin, verdict, self.rules, is_faulty=self.failure is not None, is_paused=self.paused
-        )
+        is_faulty = self.state in (FAILED, WAITING)
+        decision = decide(coin, verdict, self.rules, is_faulty=is_faulty, is_paused=self.paused)
         if decision.reason == SORTED and not self._plan(coin, decision):
             decision = reject_late(self.rules)
         if decision.reason != SORTED and not self.failure:
@@ -265,6 +277,15 @@ class Machine:
                 f"bin {result.bin}",
                 "look at its flap and its drop sensor",
             )
+
+    def _watch_ledger(self) -> None:
+        """Waits while rows do not get onto the disk; stops where they never will."""
+        if self.failure:
+            return
+        try:
+            self._ledger_watch.update(self.clock.now_s())
+        except LedgerError as error:
+            self._safety.stop(error)
 
     # The panel.
 

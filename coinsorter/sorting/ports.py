@@ -67,7 +67,7 @@ class Panel(Protocol):
         ...
 
     def show(self, state: str) -> None:
-        """Shows a state of the machine: "sorting", "paused" or "fault"."""
+        """Shows a state of the machine: "sorting", "paused", "waiting" or "fault"."""
         ...
 
     def count_presses(self) -> int:
@@ -107,6 +107,14 @@ class NoPanel:
 
 class CoinLedger(Protocol):
     """Where every coin and every incident is written down. Failures are LedgerErrors."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why rows do not get onto the disk for now; None while they do.
+
+        Raises LedgerError where they never will.
+        """
+        ...
 
     def record(self, event: Event) -> Receipt:
         """Writes a coin's row, open; the receipt says when it is on the disk."""

@@ -160,6 +160,12 @@ class Schedule:
         passages = [Passage(ride.coin, ride.bin, ride.late, ride.uncertain) for ride in over]
         return commands, passages
 
+    def stand_down(self) -> None:
+        """Gives up every plan whose flap is not open; those coins ride to the belt's end."""
+        for ride in list(self._rides):
+            if ride.bin is not None and not ride.opened:
+                self._send_on(ride)
+
     def abandon(self) -> list[int]:
         """Forgets every plan; returns the coins that were on their way."""
         coins = [ride.coin for ride in self._rides]

@@ -47,7 +47,10 @@ class SortingLoop:
     def describe_state(self) -> str:
         """What the machine does, in one line for `systemctl status`."""
         machine = self._machine
-        reason = f": {machine.failure}" if machine.failure else ""
+        why = machine.failure or machine.waiting_for
+        reason = f": {why}" if why else ""
+        if machine.waiting_for:
+            reason += "; goes on by itself"
         name = self._bundle.manifest.name
         state = f"{machine.state}{reason}; {machine.coins_seen} things seen with {name}"
         if self._reload_problem:

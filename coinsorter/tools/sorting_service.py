@@ -7,6 +7,7 @@ takes long to import or to load comes after that.
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,13 +82,17 @@ def _open_machine(
     from coinsorter.sorting.assembly import assemble_machine
     from coinsorter.sorting.background_ledger import BackgroundLedger
     from coinsorter.sorting.ledger import Ledger, RunRecord
+    from coinsorter.sorting.ledger_file import connect_ledger
+    from coinsorter.sorting.queued_ledger import RETRY_S
 
     interpreter = pick_runtime(settings.runtime.interpreter)
     log.info("bundle %s, %s %s", bundle.path, interpreter, read_version(interpreter))
     panel = GpioPanel(settings)
     parts.callback(panel.close)
     run = RunRecord(str(bundle.path), bundle.digest, interpreter, note)
-    book = BackgroundLedger(lambda: Ledger(base / settings.ledger.path, run))
+    connect = partial(connect_ledger, busy_timeout_s=RETRY_S)  # its thread tries again
+    path = base / settings.ledger.path
+    book = BackgroundLedger(lambda: Ledger(path, run, connect=connect))
     parts.callback(book.close)
     signals.check()
     camera = open_camera(settings.camera, base)

@@ -135,8 +135,12 @@ def test_the_led_is_on_while_sorting_and_can_be_off(pins, panel):
     assert not pins.pin(LED).state
 
 
-@pytest.mark.parametrize("state, lasts_s", [("paused", SLOW_S), ("fault", FAST_S)])
-def test_the_led_blinks_slowly_when_paused_and_fast_at_a_fault(wired, pins, state, lasts_s):
+@pytest.mark.parametrize(
+    "state, lasts_s", [("paused", SLOW_S), ("waiting", FAST_S), ("fault", FAST_S)]
+)
+def test_the_led_blinks_slowly_when_paused_flashes_when_waiting_and_fast_at_a_fault(
+    wired, pins, state, lasts_s
+):
     led = pins.pin(LED, pin_class=WatchedPin)
     panel = GpioPanel(wired, pins)
     panel.show(state)

@@ -93,14 +93,16 @@ class TrueClassifier:
         return Verdict(name, confidence, confidence, "", 0.0, self.bundle.labels[name].diameter_mm)
 
 
-class BlankCamera:
-    """Draws the same empty frame whatever lies on the belt; see `SimulatedCamera`."""
+class BlankPainter:
+    """Draws the same empty frame whatever lies on the belt, and needs no thread."""
 
-    def draw_item(self, item: Any) -> None:
-        return None
+    drawing_s = 0.0
 
-    def render_frame(self, placed: Any, belt_mm: float) -> np.ndarray:
+    def take_next(self) -> np.ndarray:
         return EMPTY_FRAME
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -121,7 +123,8 @@ def build_true(build, crowns):
 
     def build_machine(count: int = 12, seed: int = 1, **changes) -> SimulatedMachine:
         simulated = build(count, seed, **changes)
-        simulated.camera._painter._camera = BlankCamera()
+        simulated.camera.close()
+        simulated.camera._painter = BlankPainter()
         machine = simulated.machine
         machine.tracker = TrueTracker(simulated.belt)
         machine.classifier = TrueClassifier(crowns, simulated.belt.riders)
@@ -243,5 +246,6 @@ def ledger(request, tmp_path):
         opened = Ledger(path, RUN)
     else:
         opened = BackgroundLedger(lambda: Ledger(path, RUN))
+        opened.path = path
     yield opened
     opened.close()

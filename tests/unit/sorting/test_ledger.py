@@ -134,3 +134,43 @@ def test_a_ledger_of_a_newer_coinsorter_is_refused(tmp_path):
     connection.close()
     with pytest.raises(LedgerError, match="newer coinsorter"):
         Ledger(path, RUN)
+
+
+# A process that may write no file beyond 200 kB finds its disk as good as full.
+FILLING = """
+    import resource, signal, sys
+    from pathlib import Path
+    from coinsorter.errors import LedgerError
+    from coinsorter.sorting.ledger import Ledger, RunRecord
+    from coinsorter.records import Decision, Event
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    path = Path(sys.argv[1])
+    ledger = Ledger(path, RunRecord("b", "h", "r"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    decision = Decision("crown_2", "sorted")
+    durable = 0
+    try:
+        for coin in range(100_000):
+            receipt = ledger.record(Event(coin, 0.0, 23.0, 250.0, None, None, decision))
+            durable += receipt.wait(5)
+    except LedgerError as error:
+        print(durable, error)
+        sys.exit(74)
+"""
+
+
+def test_a_full_disk_stops_it_with_a_reason_and_leaves_no_half_row(tmp_path):
+    path = tmp_path / "ledger.db"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FILLING), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 74, done.stderr
+    durable, line = done.stdout.strip().split(" ", 1)
+    assert line.startswith(f"ledger {path}: ") and "\n" not in line
+    assert read_totals(path)["seen"] == int(durable) > 0
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()

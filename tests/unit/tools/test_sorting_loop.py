@@ -20,6 +20,7 @@ class StubMachine:
         self.schedule = SimpleNamespace(sites=sites)
         self.camera = SimpleNamespace(heartbeat_s=0.0)
         self.failure = None
+        self.waiting_for = None
         self.state = "sorting"
         self.coins_seen = 7
         self.frames = 0
@@ -109,5 +110,8 @@ def test_the_state_names_what_is_sorted_and_what_failed(config, crowns, config_p
     machine = StubMachine(config, crowns)
     loop = SortingLoop(machine, crowns, SystemdNotifier(print), ReloadOnce(), config_path)
     assert loop.describe_state() == "sorting; 7 things seen with crowns"
-    machine.state, machine.failure = "fault", CameraError("gone")
+    machine.state, machine.waiting_for = "waiting", "disk is full; free some space"
+    waiting = "waiting: disk is full; free some space; goes on by itself; 7 things seen with crowns"
+    assert loop.describe_state() == waiting
+    machine.state, machine.waiting_for, machine.failure = "fault", None, CameraError("gone")
     assert loop.describe_state() == "fault: gone; 7 things seen with crowns"
