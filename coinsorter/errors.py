@@ -29,6 +29,10 @@ class InputError(CoinsorterError):
     exit_code = 66
 
 
+class ImageError(InputError):
+    """An image file is not read; the message says why, and its reader says which."""
+
+
 class FrameError(CoinsorterError):
     """A frame has not the size or type that the camera was set to deliver."""
 

@@ -3,6 +3,7 @@
 Arrays are uint8 (height, width, 3) in RGB everywhere; only this module knows that OpenCV wants BGR.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,50 +11,79 @@ import cv2
 import numpy as np
 
 from coinsorter.atomic import replace_file
-from coinsorter.errors import InputError
+from coinsorter.bounded import read_bounded
+from coinsorter.errors import ImageError, InputError
+from coinsorter.image_decoding import MAX_FILE_BYTES, decode_page
+from coinsorter.image_folder import FolderScan, describe_passed_over, scan_folder
+from coinsorter.image_formats import RAW_SUFFIXES, READ_FORMATS, describe_unread, read_pages
 from coinsorter.name_times import order_taken
 
-#: Endings of the files that count as images, lower case; OpenCV reads all of them.
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+log = logging.getLogger(__name__)
 
 
 def list_images(folder: Path) -> list[Path]:
     """Every image below a folder, in the order taken as the names tell it, then by path.
 
-    Raises InputError where the folder is missing or holds no image.
+    What it is is told by content; other files are counted in the log. Raises InputError where the
+    folder is missing or holds no image.
     """
+    return scan_images(folder).images
+
+
+def scan_images(folder: Path) -> FolderScan:
+    """`list_images`, and how many other files there are."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    paths = [path for path in folder.rglob("*") if _is_image(path)]
-    if not paths:
-        raise InputError(f"{folder}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return sorted(paths, key=order_taken)
+    scan = scan_folder(folder)
+    others = describe_passed_over(scan.passed_over)
+    if not scan.images:
+        beside = f"; passed over: {others}" if others else ""
+        raise InputError(f"{folder}: holds no images ({', '.join(READ_FORMATS)}){beside}")
+    if others:
+        log.info("%s: passed over: %s", folder, others)
+    scan.images.sort(key=order_taken)
+    return scan
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+def load_image(path: Path) -> np.ndarray:
+    """The image in a file as uint8 (h, w, 3) RGB, the right way up, as a person sees it.
+
+    Raises ImageError that says why it is not read.
+    """
+    if path.suffix.lower() in RAW_SUFFIXES:
+        raise ImageError(describe_unread("raw"))
+    try:
+        content = read_bounded(path, MAX_FILE_BYTES)
+    except OSError as error:
+        raise ImageError(error.strerror or str(error)) from error
+    return decode_only(content)
 
 
 def read_image(path: Path) -> np.ndarray | None:
-    """The image in a file as uint8 (h, w, 3) RGB; None where OpenCV cannot read it."""
+    """The image in a file as uint8 (h, w, 3) RGB; None where it is not read."""
     try:
-        return decode_image(path.read_bytes())
-    except OSError:
+        return load_image(path)
+    except ImageError:
         return None
+
+
+def decode_only(content: bytes) -> np.ndarray:
+    """The only image in a file's content as uint8 (h, w, 3) RGB.
+
+    Raises ImageError that says why it is not read, also where there are several.
+    """
+    _, pages = read_pages(content)
+    if len(pages) > 1:
+        raise ImageError(f"it holds {len(pages)} pages; save each as a file of its own")
+    return decode_page(content)
 
 
 def decode_image(content: bytes) -> np.ndarray | None:
-    """The image in a file's content as uint8 (h, w, 3) RGB; None where OpenCV cannot read it.
-
-    It is turned the right way up, as its EXIF data say.
-    """
-    if not content:
-        return None
+    """The image in a file's content as uint8 (h, w, 3) RGB; None where it is not read."""
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # the header claims an absurdly large image
+        return decode_only(content)
+    except ImageError:
         return None
-    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def encode_image(pixels: np.ndarray, suffix: str, options: Sequence[int] = ()) -> bytes:

@@ -74,10 +74,11 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_replay(options: argparse.Namespace) -> None:
-    from coinsorter.images import list_images
+    from coinsorter.images import scan_images
 
     settings, bundle = _load(options)
-    paths = list_images(options.folder)
+    scan = scan_images(options.folder)
+    paths = scan.images
     runtime_settings = settings.runtime if settings else RuntimeSettings()
     interpreter = pick_runtime(options.interpreter or runtime_settings.interpreter)
     if options.belt and settings:
@@ -86,8 +87,9 @@ def _run_replay(options: argparse.Namespace) -> None:
         result, events = _replay_images(options, settings, bundle, interpreter, paths)
     if options.events:
         _write_lines(options.events, events)
+    passed_over = dict(sorted(scan.passed_over.items()))
     origin = {"runtime": interpreter, "bundle_hash": bundle.digest}
-    _print_result(options, {**result, **origin})
+    _print_result(options, {**result, "passed_over": passed_over, **origin})
 
 
 def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:

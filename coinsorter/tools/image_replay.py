@@ -106,9 +106,9 @@ class Replay:
             result = self.replay_image(frame, path, label)
             results.append(result)
             progress(frame.number + 1)
-        for path in camera.unreadable:
-            log.warning("%s: cannot be read as an image; left out", path)
-        return results, camera.unreadable
+        for path, reason in camera.unreadable.items():
+            log.warning("%s: cannot be read: %s; left out", path, reason)
+        return results, list(camera.unreadable)
 
     def _find_label(self, path: Path, folder: Path) -> str | None:
         bundle = self._bundle

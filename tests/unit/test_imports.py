@@ -25,6 +25,10 @@ BASE = {
     "streams",
     "label_folders",
     "name_times",
+    "image_formats",
+    "image_decoding",
+    "decoder_messages",
+    "image_folder",
 }
 SEEING = BASE | {"vision", "recognition", "config"}
 RUNNING = SEEING | {"sorting", "hardware"}
@@ -40,6 +44,10 @@ ALLOWED = {
     "locks": BASE,
     "streams": BASE,
     "label_folders": BASE,
+    "image_formats": BASE,
+    "image_decoding": BASE,
+    "decoder_messages": BASE,
+    "image_folder": BASE,
     "name_times": BASE,
     "command_line": BASE,
     "vision": BASE,

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from coinsorter.errors import CameraError
-from coinsorter.images import read_image
+from coinsorter.errors import CameraError, ImageError
+from coinsorter.images import load_image
 from coinsorter.records import Frame
 
 
@@ -13,23 +13,25 @@ class FolderCamera:
     """Image files as frames, each once, as fast as they are wanted.
 
     paths: the files, in their order. frame_s: seconds between two frames' times. Files that cannot
-    be read are left out; `unreadable` lists them.
+    be read are left out; `unreadable` says why.
     """
 
     def __init__(self, paths: Iterable[Path], frame_s: float) -> None:
         self._paths: Iterator[tuple[int, Path]] = enumerate(list(paths))
         self._frame_s = frame_s
         self.heartbeat_s = 0.0
-        self.unreadable: list[Path] = []
+        self.unreadable: dict[Path, str] = {}
 
     def next_frame(self) -> Frame | None:
         """The next image that can be read; None when there are no more."""
         for number, path in self._paths:
-            pixels = read_image(path)
-            if pixels is not None:
-                self.heartbeat_s = number * self._frame_s
-                return Frame(pixels, number, self.heartbeat_s)
-            self.unreadable.append(path)
+            try:
+                pixels = load_image(path)
+            except ImageError as error:
+                self.unreadable[path] = str(error)
+                continue
+            self.heartbeat_s = number * self._frame_s
+            return Frame(pixels, number, self.heartbeat_s)
         return None
 
     def reopen(self) -> None:
@@ -71,10 +73,11 @@ class LoopedFolderCamera:
         if taken_s > now_s:
             self._sleep(taken_s - now_s)
         path = self._paths[self._number % len(self._paths)]
-        pixels = read_image(path)
-        if pixels is None:
+        try:
+            pixels = load_image(path)
+        except ImageError as error:
             remedy = "take it out of camera.folder, then start again"
-            raise CameraError(f"{path}: is no image that can be read; {remedy}")
+            raise CameraError(f"{path}: cannot be read: {error}; {remedy}") from error
         self.heartbeat_s = self._now_s()
         return Frame(pixels, self._number, taken_s)
 

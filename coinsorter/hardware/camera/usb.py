@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from coinsorter.config.schema import CameraSettings
+from coinsorter.decoder_messages import DecoderMessages
 from coinsorter.errors import CameraError
 from coinsorter.hardware.camera import timing
 from coinsorter.records import Frame
@@ -97,7 +98,9 @@ class UsbCamera:
     def _explain_silence(self, wait_s: float) -> str:
         if self._reader is None or self._reader.ended:
             return "has stopped delivering frames"
-        return f"has sent no frame for {wait_s:.2g} s"
+        silence = f"has sent no frame for {wait_s:.2g} s"
+        damaged = self._reader.damaged
+        return f"{silence} that was whole ({damaged} came damaged)" if damaged else silence
 
 
 class _Reader:
@@ -112,6 +115,8 @@ class _Reader:
         self._frame: tuple[np.ndarray, float] | None = None
         self._stopped = False
         self.ended = False
+        #: Frames that came damaged and were passed over.
+        self.damaged = 0
         self._thread = threading.Thread(target=self._read, name=name, daemon=True)
         self._thread.start()
 
@@ -134,9 +139,12 @@ class _Reader:
         try:
             while not self._stopped and self._capture.grab():
                 taken_s = time.monotonic()
-                intact, pixels = self._capture.retrieve()
-                if intact:  # a frame that was damaged on the wire is not
+                with DecoderMessages() as messages:
+                    intact, pixels = self._capture.retrieve()
+                if intact and not messages.find_damage():
                     self._deliver((pixels, taken_s))
+                else:  # damaged on the wire
+                    self.damaged += 1
         finally:
             self._capture.release()
             self._deliver(None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
+from coinsorter.image_folder import describe_passed_over
 from coinsorter.training.commands._training_options import add_command, add_label_level_option
 from coinsorter.training.progress import show_progress
 
@@ -237,6 +238,9 @@ def _print_summary(out: Path, manifest: dict[str, Any], is_new: bool) -> None:
     if counts["left_out"]:
         reasons = [f"{count} {reason}" for reason, count in counts["left_out"].items()]
         print(f"left out: {', '.join(reasons)}")
+    passed_over = describe_passed_over(manifest.get("passed_over", {}))
+    if passed_over:
+        print(f"passed over, as no images: {passed_over}")
     for warning in manifest["warnings"]:
         print(f"note: {warning}")
     print(f"see {out / 'report.html'}")

@@ -12,7 +12,7 @@ from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import Row
 from coinsorter.training.dataset.ingest import read_bytes
 from coinsorter.training.dataset.quality import Rejection
-from coinsorter.training.dataset.sources import SourceImage
+from coinsorter.training.dataset.source_image import SourceImage
 from coinsorter.training.progress import OpenProgress
 
 #: Images per reason.
@@ -84,8 +84,10 @@ def _describe_reason(
 
 
 def _read_source(source: SourceImage | None) -> np.ndarray | None:
-    content = read_bytes(source) if source else None
-    pixels = quality.decode_or_reject(content) if content else None
+    content = read_bytes(source) if source else ""
+    if source is None or isinstance(content, str):
+        return None
+    pixels = quality.decode_or_reject(content, source.page)
     return None if isinstance(pixels, Rejection) else pixels
 
 

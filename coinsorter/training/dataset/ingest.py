@@ -13,12 +13,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from coinsorter.image_formats import RAW_SUFFIXES, describe_unread
 from coinsorter.images import encode_image
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import IMAGES, Row, circle_fields, hash_file
 from coinsorter.training.dataset.quality import CoinImage, ExpectedCoins, Rejection
 from coinsorter.training.dataset.resume_log import ResumeLog
-from coinsorter.training.dataset.sources import UNSUPPORTED_SUFFIXES, SourceImage
+from coinsorter.training.dataset.source_image import SourceImage
 
 #: Characters of an image's own name that its file in the data set keeps.
 MAX_STEM_LENGTH = 40
@@ -75,7 +76,7 @@ def ingest_images(
 
 
 def _log_key(number: int, source: SourceImage) -> str:
-    names = f"{source.path} {source.label} {source.side} {source.coin_id}"
+    names = f"{source.name} {source.label} {source.side} {source.coin_id}"
     return f"{number} {names} {source.fingerprint()}"
 
 
@@ -91,7 +92,7 @@ def _recall(entry: Any | None, out: Path) -> IngestedImage | None:
 
 
 def _ingest(number: int, source: SourceImage, expected: ExpectedCoins, out: Path) -> IngestedImage:
-    row = Row(label=source.label, side=source.side, coin_id=source.coin_id, source=str(source.path))
+    row = Row(label=source.label, side=source.side, coin_id=source.coin_id, source=source.name)
     content = read_bytes(source)
     digest = hash_bytes(content)
     pixels = _decode(source, content)
@@ -128,21 +129,24 @@ def _describe_coin(row: Row, coin: CoinImage, name: str) -> Row:
     )
 
 
-def _decode(source: SourceImage, content: bytes | None) -> np.ndarray | Rejection:
-    if content is None:
-        return Rejection("unreadable", "there is none, or it cannot be opened")
-    if source.path.suffix.lower() in UNSUPPORTED_SUFFIXES:
-        detail = "neither JPEG, PNG, TIFF nor BMP; save it as one of them"
-        return Rejection("unreadable", detail)
-    return quality.decode_or_reject(content)
+def _decode(source: SourceImage, content: bytes | str) -> np.ndarray | Rejection:
+    if isinstance(content, str):
+        return Rejection("unreadable", content)
+    if source.path.suffix.lower() in RAW_SUFFIXES:
+        return Rejection("unreadable", describe_unread("raw"))
+    return quality.decode_or_reject(content, source.page)
 
 
-def read_bytes(source: SourceImage) -> bytes | None:
-    """An image's bytes, or None where they cannot be read."""
+def read_bytes(source: SourceImage) -> bytes | str:
+    """The bytes of an image's file, or why they cannot be read."""
+    if source.problem:
+        return source.problem
     try:
         return source.read_content()
-    except (OSError, zipfile.BadZipFile):
-        return None
+    except OSError as error:
+        return error.strerror or str(error)
+    except zipfile.BadZipFile as error:
+        return f"damaged in the ZIP: {error}"
 
 
 def _file_name(number: int, label: str, stem: str) -> str:
@@ -150,9 +154,9 @@ def _file_name(number: int, label: str, stem: str) -> str:
     return f"{IMAGES}/{label}/{number:06d}-{safe}.png"
 
 
-def hash_bytes(content: bytes | None) -> str:
-    """The SHA-256 of some bytes in hexadecimal."""
-    return hashlib.sha256(content or b"").hexdigest()
+def hash_bytes(content: bytes | str) -> str:
+    """The SHA-256 of some bytes in hexadecimal; of none, where it is only known why."""
+    return hashlib.sha256(b"" if isinstance(content, str) else content).hexdigest()
 
 
 def write_png(path: Path, pixels: np.ndarray) -> str:

@@ -13,7 +13,7 @@ from coinsorter.images import read_image
 from coinsorter.label_folders import OBVERSE, REVERSE
 from coinsorter.training.dataset.dataset import Row
 from coinsorter.training.dataset.ingest import write_png
-from coinsorter.training.dataset.sources import SourceImage
+from coinsorter.training.dataset.source_image import SourceImage
 
 _Faces = dict[str, list[int]]
 

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-import cv2
 import yaml
 
 from coinsorter import __version__
@@ -46,7 +45,8 @@ from coinsorter.training.dataset.ingest import (
 )
 from coinsorter.training.dataset.quality import ExpectedCoins
 from coinsorter.training.dataset.resume_log import ResumeLog
-from coinsorter.training.dataset.sources import SourceImage, open_sources
+from coinsorter.training.dataset.source_image import SourceImage
+from coinsorter.training.dataset.sources import OpenedSources, open_sources
 from coinsorter.training.dataset.splits import TEST, TRAIN, VALIDATION
 from coinsorter.training.progress import OpenProgress
 
@@ -170,11 +170,10 @@ def prepare_dataset(
     sources, settings and folders that cannot be used; `out` then holds what is finished, for the
     next run.
     """
-    # what cannot be read is a row of the table, no line amid the progress bars
-    cv2.utils.logging.setLogLevel(0)
     settings.check()
     _check_out(settings, out)
-    with open_sources(settings.sources, settings.label_level) as sources:
+    with open_sources(settings.sources, settings.label_level) as opened:
+        sources = opened.images
         if (out / MANIFEST).exists() and not force:
             return PreparedDataset(_check_finished(settings, out, sources, progress), None)
         keys = _group_keys(sources, settings)
@@ -189,7 +188,7 @@ def prepare_dataset(
                 images, processed = ingest_images(
                     sources, settings.expected_coins(), out, log, report
                 )
-            manifest = _finish(settings, out, sources, keys, images, progress, command)
+            manifest = _finish(settings, out, opened, keys, images, progress, command)
             _tidy(out)
     return PreparedDataset(manifest, processed)
 
@@ -282,23 +281,25 @@ def _what_decides(settings: PrepareSettings) -> dict[str, Any]:
 def _finish(
     settings: PrepareSettings,
     out: Path,
-    sources: Sequence[SourceImage],
+    opened: OpenedSources,
     keys: Sequence[Keys],
     images: Sequence[IngestedImage],
     progress: OpenProgress,
     command: str,
 ) -> dict[str, Any]:
     """Writes the table, the report and, last, dataset.yaml: a folder without it is unfinished."""
+    sources = opened.images
     rows = _decide_on_rows(settings, out, sources, keys, images, progress)
     dataset.write_table(out / TABLE, rows)
     counts = statistics.count_images(rows)
     manifest = _describe(settings, rows) | {
         "counts": counts,
+        "passed_over": dict(sorted(opened.passed_over.items())),
         "warnings": statistics.find_warnings(counts, settings.shares(), settings.crops),
         "sources_sha256": _hash_sources(sources, [image.content_sha256 for image in images]),
         "sha256": hash_file(out / TABLE),
     }
-    by_path = {str(source.path): source for source in sources}
+    by_path = {source.name: source for source in sources}
     page = dataset_report.render_page(out, manifest, rows, by_path, command, progress)
     with write_file(out / REPORT) as file:
         file.write(page)
@@ -383,7 +384,7 @@ def _group_keys(sources: Sequence[SourceImage], settings: PrepareSettings) -> li
     That is its coin and its group in the CSV; without either its burst, or a part of its name.
     """
     keys: list[Keys] = [_keys_from_table(source) for source in sources]
-    loose = [index for index, own_keys in enumerate(keys) if not own_keys]
+    loose = [index for index, source in enumerate(sources) if not (source.coin_id or source.group)]
     paths = [sources[index].path for index in loose]
     for index, key in zip(loose, _keys_from_names(paths, settings)):
         keys[index].append(key)
@@ -392,7 +393,8 @@ def _group_keys(sources: Sequence[SourceImage], settings: PrepareSettings) -> li
 
 def _keys_from_table(source: SourceImage) -> Keys:
     names = (("coin", source.coin_id), ("group", source.group))
-    return [(kind, source.table, name) for kind, name in names if name]
+    keys: Keys = [(kind, source.table, name) for kind, name in names if name]
+    return keys if source.pages == 1 else [*keys, ("file", str(source.path))]
 
 
 def _keys_from_names(paths: Sequence[PurePath], settings: PrepareSettings) -> Sequence[Hashable]:
@@ -475,6 +477,6 @@ def _hash_sources(sources: Sequence[SourceImage], contents: Sequence[str]) -> st
     """Changes with any image, label, name or their order."""
     digest = hashlib.sha256()
     for source, content in zip(sources, contents):
-        names = [str(source.path), source.label, source.side, source.coin_id, source.group]
+        names = [source.name, source.label, source.side, source.coin_id, source.group]
         digest.update(json.dumps([*names, content]).encode() + b"\n")
     return digest.hexdigest()

@@ -1,7 +1,5 @@
 """One image -> the coin in it, or why it is left out; and the perceptual hash of a coin's face."""
 
-import io
-import warnings
 from dataclasses import dataclass, replace
 from math import ceil, hypot
 from typing import Any, Self
@@ -11,7 +9,8 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from coinsorter.images import decode_image
+from coinsorter.errors import ImageError
+from coinsorter.image_decoding import decode_page
 from coinsorter.records import Circle
 from coinsorter.vision.detect import PATCH_CONTRAST, Search, compute_search_radii, find_coins
 
@@ -115,23 +114,15 @@ class CoinImage:
     y_px: float
 
 
-def decode_or_reject(content: bytes) -> np.ndarray | Rejection:
+def decode_or_reject(content: bytes, page: int = 0) -> np.ndarray | Rejection:
     """An image file's content as uint8 (h, w, 3) RGB, whatever its depth and orientation.
 
-    Returns what is wrong where it cannot be read.
+    page: which of its images, from 0. Returns what is wrong where it is not read.
     """
-    if not content:
-        return Rejection("unreadable", "an empty file")
     try:
-        with warnings.catch_warnings(action="ignore"):
-            Image.open(io.BytesIO(content)).close()
-    except Image.DecompressionBombError:
-        max_megapixels = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        return Rejection("unreadable", f"more than {max_megapixels:.0f} megapixels")
-    except (OSError, ValueError, OverflowError):
-        pass  # OpenCV reads some kinds of TIFF that Pillow does not, and finds what is damaged
-    pixels = decode_image(content)
-    return Rejection("unreadable", "no image, or a damaged one") if pixels is None else pixels
+        return decode_page(content, page)
+    except ImageError as error:
+        return Rejection("unreadable", str(error))
 
 
 def extract_coin(pixels: np.ndarray, expected: ExpectedCoins) -> CoinImage | Rejection:

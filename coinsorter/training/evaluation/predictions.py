@@ -244,9 +244,9 @@ class FolderPredictions:
         while frame := camera.next_frame():
             path = self.paths[frame.number]
             yield self._predict(frame, path, self.label(path))
-        self.unreadable = camera.unreadable
-        for path in self.unreadable:
-            log.warning("%s: is no image that can be read; left out", path)
+        self.unreadable = list(camera.unreadable)
+        for path, reason in camera.unreadable.items():
+            log.warning("%s: cannot be read: %s; left out", path, reason)
 
 
 def predict_folder(folder: Path, predictor: Predictor, crops: bool) -> FolderPredictions:

@@ -96,4 +96,4 @@ def test_images_are_replayed_in_order_with_their_folders_labels(replay, coin, tm
         (paths[1], None),
     ]
     assert unreadable == [paths[2]] and done == [1, 2]
-    assert "c_3.png: cannot be read as an image; left out" in caplog.text
+    assert "c_3.png: cannot be read: no image, or a damaged one; left out" in caplog.text

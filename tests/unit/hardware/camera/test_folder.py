@@ -61,7 +61,7 @@ def test_an_image_that_cannot_be_read_is_named(folder):
     camera.next_frame()
     with pytest.raises(
         CameraError,
-        match=r"frame-20.png: is no image that can be read; take it out of camera.folder",
+        match=r"frame-20.png: cannot be read: no image.*; take it out of camera.folder",
     ):
         camera.next_frame()
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_image_is_left_out_and_listed(folder):
     camera = FolderCamera(paths, frame_s=0.5)
     assert greys(camera, 2) == [10, 100]
     assert camera.next_frame() is None
-    assert camera.unreadable == [paths[1]]
+    assert camera.unreadable == {paths[1]: "no image, or a damaged one"}
 
 
 def test_a_closed_folder_has_no_more_frames(folder):

@@ -1,6 +1,7 @@
 """UsbCamera, on a stand-in for OpenCV's capture that fails as the real one does."""
 
 import itertools
+import os
 import threading
 import time
 
@@ -28,6 +29,7 @@ class Webcam:
         self.frame = 0
         self.unplugged = False
         self.damaged = False
+        self.complaint = b""
         self.flows = threading.Event()
         self.flows.set()
 
@@ -52,6 +54,8 @@ class Webcam:
     def retrieve(self):
         if self.damaged:
             return False, None
+        if self.complaint:
+            os.write(2, self.complaint)
         return True, np.full((240, 320, 3), (self.frame % 256, 20, 30), np.uint8)
 
     def release(self):
@@ -164,6 +168,20 @@ def test_damaged_frames_are_left_out(webcams):
         for _ in range(2):
             camera.next_frame()
     webcams[0].damaged = False
+    assert camera.next_frame().pixels.shape == (240, 320, 3)
+    camera.close()
+
+
+def test_frames_that_libjpeg_calls_damaged_are_left_out(webcams):
+    """OpenCV returns them as if they were whole."""
+    camera = usb_camera(webcams, frames_per_s=120)
+    webcams[0].complaint = b"Corrupt JPEG data: premature end of data segment\n"
+    with pytest.raises(
+        CameraError, match=r"no frame for .* that was whole \([0-9]+ came damaged\)"
+    ):
+        for _ in range(2):
+            camera.next_frame()
+    webcams[0].complaint = b"Corrupt JPEG data: 1 extraneous bytes before marker 0xd9\n"
     assert camera.next_frame().pixels.shape == (240, 320, 3)
     camera.close()
 

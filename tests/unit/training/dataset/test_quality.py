@@ -88,13 +88,12 @@ def test_what_cannot_be_read_is_left_out(photographs, frames, name, content):
     assert rows()[name].reason == "unreadable"
 
 
-def test_a_image_of_a_kind_that_is_not_taken_is_not_passed_over(photographs, frames):
-    write("photographs/bit_10/phone.webp", frames["bit_10"][0][::-1])
+def test_an_image_of_a_format_that_is_not_read_is_not_passed_over(photographs, frames):
+    Image.fromarray(frames["bit_10"][0]).save(photographs / "bit_10" / "phone.gif")
+    (photographs / "bit_10" / "raw.nef").write_bytes(cv2.imencode(".tif", frames["bit_10"][0])[1])
     prepare(photographs)
-    assert (
-        rows()["phone.webp"].reason == "unreadable"
-        and "save it as one of them" in rows()["phone.webp"].detail
-    )
+    assert rows()["phone.gif"].detail == "a GIF image is not read; save it as JPEG, PNG or TIFF"
+    assert rows()["raw.nef"].detail == "a raw image is not read; save it as JPEG, PNG or TIFF"
 
 
 def test_a_image_that_claims_to_be_huge_is_not_unpacked(photographs):
@@ -140,6 +139,7 @@ FORMATS = {
     "head down.png": lambda rgb, path: saved(
         Image.fromarray(rgb[::-1, ::-1].copy()), path, exif=orientation(3)
     ),
+    "lossless.webp": lambda rgb, path: saved(Image.fromarray(rgb), path, lossless=True),
     "lying.tif": lambda rgb, path: saved(
         Image.fromarray(np.rot90(rgb, -1).copy()), path, exif=orientation(8)
     ),

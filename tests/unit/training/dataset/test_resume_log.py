@@ -30,11 +30,11 @@ def killed_at(table: Path, stop: Path) -> None:
         "from coinsorter.training.dataset.sources import SourceImage\n"
         "from coinsorter.training.train_cli import main\n"
         "read = SourceImage.read_content\n"
-        "def read_or_hang(image):\n"
+        "def read_or_hang(image, *size):\n"
         f"    if str(image.path) == {str(stop)!r}:\n"
         "        print('there', flush=True)\n"
         "        time.sleep(600)\n"
-        "    return read(image)\n"
+        "    return read(image, *size)\n"
         "SourceImage.read_content = read_or_hang\n"
         f"sys.exit(main({words!r}))"
     )

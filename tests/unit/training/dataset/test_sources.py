@@ -1,15 +1,19 @@
 """sources: folders, CSVs and ZIPs, and what is refused in them."""
 
+import os
 import re
 import shutil
+import unicodedata
 import zipfile
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import pytest
+from PIL import Image
 
 from coinsorter.name_times import format_capture_name
-from coinsorter.training.dataset import sources
+from coinsorter.training.dataset import zip_source
 from coinsorter.training.dataset.dataset import Dataset
 from tests.unit.training.dataset.helpers import (
     EACH,
@@ -108,7 +112,7 @@ def test_a_bomb_is_refused_unopened(here, capsys):
 
 
 def test_a_member_that_is_too_large_for_a_image_is_refused(photographs, capsys, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_MEMBER_BYTES", 10_000)
+    monkeypatch.setattr(zip_source, "MAX_MEMBER_BYTES", 10_000)
     assert "and no image needs that" in refused(capsys, zipped("large.zip", files(photographs)))
 
 
@@ -154,12 +158,13 @@ def test_labels_that_differ_by_case_or_space_are_refused(photographs, capsys, ot
     [
         ([], "list.csv: line 1: the columns are missing"),
         (["path,label"], "lists no images"),
-        (["path;label", "a;b"], "line 1: the columns are path;label; they must be path,label"),
+        (["path~label", "a~b"], "line 1: the columns are path~label; they must be path,label"),
+        (["path,label", "a.png,b", "b.png,c"], "line 2: no such picture: a.png, nor those of 1"),
         (["path,label,coinid", "a,b,c"], "line 1: the columns are path,label,coinid"),
         (["path,label", "a.png"], "line 2: not 2 values"),
         (["path,label", "a.png,b", "a.png,b,c"], "line 3: not 2 values"),
         (["path,label", ",b"], "line 2: no path"),
-        (["path,label,side", "a.png,b,tails"], "line 2: side is 'tails'"),
+        (["path,label,side", "a.png,b,sideways"], "line 2: side is 'sideways'"),
         (["path,label", "a.png,../b", "b.png,c"], "label '../b' cannot name a folder"),
         (["path,label", "a.png,.", "b.png,c"], "label '.' cannot name a folder"),
         (["path,label,coin_id", "a.png,b,1", "b.png,c,1"], "coin_id '1' is labelled 'b' and 'c'"),
@@ -214,3 +219,64 @@ def test_what_capture_writes_is_taken_as_it_is(here, frames):
     counts = prepare("captured")["counts"]
     assert (counts["kept"], counts["groups"]) == (2 * EACH, 2 * EACH)
     assert all(own["splits"]["validation"] for own in counts["labels"].values())
+
+
+def test_every_file_is_kept_left_out_or_counted(photographs, frames):
+    """What browsers, phones and systems leave in a folder."""
+    folder = photographs / "bit_10"
+    jpeg = cv2.imencode(".jpg", frames["bit_10"][0][::-1, ::-1, ::-1])[1].tobytes()
+    for name in ("saved.jfif", "saved.JPE", "saved", "saved.png", "half.crdownload"):
+        (folder / name).write_bytes(jpeg if name.startswith("saved") else jpeg[: len(jpeg) // 2])
+    (folder / "empty.jpg").touch()
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    os.mkfifo(folder / "pipe.jpg")
+    for name in ("notes.txt", "pictures.zip", ".DS_Store", "Thumbs.db", "._saved.jpg", "LIESMICH"):
+        (folder / name).write_bytes(b"what is no picture")
+    (folder / "round").symlink_to(photographs.resolve(), target_is_directory=True)
+    made = prepare(photographs)
+    assert made["passed_over"] == {
+        ".txt": 1,
+        ".zip": 1,
+        "hidden": 3,
+        "link back to a folder": 1,
+        "without ending": 1,
+    }
+    assert made["counts"]["pictures"] == 2 * EACH + 8 == len(rows())
+    details = {name: row.detail for name, row in rows().items() if row.reason == "unreadable"}
+    assert details["pipe.jpg"] == "it is a pipe, not a plain file"
+    assert details["gone.jpg"] == "No such file or directory"
+    assert details["empty.jpg"] == "an empty file"
+    assert details["half.crdownload"].startswith("a damaged JPEG image")
+    assert made["counts"]["kept"] == 2 * EACH + 1, "one of the four copies"
+    assert made["counts"]["left_out"] == {"unreadable": 4, "duplicate": 3}
+
+
+def test_each_page_of_a_file_is_an_image_and_they_stay_together(here, frames):
+    for label, images in frames.items():
+        for first in range(0, EACH, 2):
+            pages = [Image.fromarray(pixels) for pixels in images[first : first + 2]]
+            path = Path("scans", label, f"scan_{first}00.tif")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pages[0].save(path, save_all=True, append_images=pages[1:])
+    counts = prepare("scans", "--group-by", "none")["counts"]
+    assert (counts["kept"], counts["groups"]) == (2 * EACH, EACH)
+    found = Dataset.load(Path("set"))
+    names = [Path(row.source).name for row in found.rows if row.label == "bit_10"]
+    assert names[:3] == ["scan_000.tif page 1", "scan_000.tif page 2", "scan_200.tif page 1"]
+    assert len({row.phash for row in found.rows}) == 2 * EACH
+
+
+def test_a_name_that_is_no_unicode_is_kept(photographs, frames):
+    content = cv2.imencode(".png", frames["bit_10"][0][::-1])[1].tobytes()
+    name = os.fsencode(photographs / "bit_10") + b"/m\xfcnze_9000.png"
+    Path(os.fsdecode(name)).write_bytes(content)
+    prepare(photographs)
+    assert rows()["m\\udcfcnze_9000.png"].reason == ""
+
+
+def test_one_label_in_two_unicode_spellings_is_one(here, frames):
+    for number, pixels in enumerate(frames["bit_10"]):
+        spelling = unicodedata.normalize(("NFC", "NFD")[number % 2], "pièce")
+        write(f"coins/{spelling}/x_{number}00.png", pixels)
+        write(f"coins/other/x_{number}00.png", frames["crown_20"][number])
+    assert prepare("coins")["labels"] == ["other", unicodedata.normalize("NFC", "pièce")]
