@@ -58,9 +58,9 @@ def check_label(label: str) -> None:
     is_portable = not (stripped.endswith(".") or _RESERVED.fullmatch(stripped))
     is_short = len(label) <= MAX_LABEL_LENGTH
     if not (is_short and is_printable and is_portable) or set(label) & FORBIDDEN_IN_LABELS:
-        shown = label if len(label) <= _MAX_SHOWN else label[:_MAX_SHOWN] + "..."
+        shortened = label if len(label) <= _MAX_SHOWN else label[:_MAX_SHOWN] + "..."
         raise InputError(
-            f"label {shown!r} cannot name a folder; "
+            f"label {shortened!r} cannot name a folder; "
             f"use up to {MAX_LABEL_LENGTH} letters, digits, '_' and '-'"
         )
 

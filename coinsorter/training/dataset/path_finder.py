@@ -45,9 +45,9 @@ class FolderFiles:
     def find(self, path: str) -> Path | None:
         """The file that a path means, or None."""
         for reading in list_readings(path):
-            found = self._find_reading(reading)
-            if found:
-                return found
+            file = self._find_reading(reading)
+            if file:
+                return file
         return None
 
     def _find_reading(self, reading: str) -> Path | None:

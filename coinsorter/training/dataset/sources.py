@@ -150,8 +150,8 @@ class _FilesBesideTable:
         self._files = files
 
     def locate(self, where: str, path: str) -> tuple[PurePath, str] | None:
-        found = self._files.find(path)
-        return (found, "") if found else None
+        file = self._files.find(path)
+        return (file, "") if file else None
 
 
 class _FilesInZip:
