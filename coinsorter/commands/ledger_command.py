@@ -1,4 +1,4 @@
-"""coinsorter ledger: what has been sorted."""
+"""coinsorter ledger: what has been sorted, and the care of the file that says so."""
 
 import argparse
 import json
@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter.atomic import write_file
-from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
+from coinsorter.commands._ledger_options import add_ledger_options, find_ledger
+from coinsorter.commands._options import Subparsers, add_command, add_json_option
 from coinsorter.commands._printing import print_totals
+from coinsorter.commands.ledger_maintenance import add_maintenance
 from coinsorter.commands.option_values import read_count
-from coinsorter.config.load import load_config
-from coinsorter.sorting.ledger_queries import export_rows, read_rows, read_totals
+from coinsorter.sorting.ledger_queries import export_rows, read_days, read_rows, read_totals
 
 COLUMNS = ("id", "at", "label", "confidence", "anomaly", "mm", "bin", "reason", "landed")
 
@@ -23,26 +24,30 @@ def add_parser(commands: Subparsers) -> None:
     """Adds `coinsorter ledger` with its actions."""
     parser = commands.add_parser(
         "ledger",
-        help="read what has been sorted",
-        description="Read what has been sorted. Never writes.",
+        help="read what has been sorted; verify, back up and restore it",
+        description="Read what has been sorted, also while the machine runs, and keep it safe.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_totals(actions)
     _add_tail(actions)
     _add_export(actions)
+    add_maintenance(actions)
 
 
 def _add_totals(actions: Subparsers) -> None:
     summary = "coins seen, by bin, by reason and by value"
-    totals = add_command(actions, "totals", _run_totals, summary, "")
-    _add_ledger_options(totals)
+    details = "Days are those of the computer's time zone, to a quarter of an hour."
+    totals = add_command(actions, "totals", _run_totals, summary, details)
+    totals.add_argument("--run", type=read_count, metavar="N", help="of the run with this number")
+    totals.add_argument("--by-day", action="store_true", help="of each day")
+    add_ledger_options(totals)
     add_json_option(totals, "them")
 
 
 def _add_tail(actions: Subparsers) -> None:
     tail = add_command(actions, "tail", _run_tail, "the last coins", "")
     tail.add_argument("-n", type=read_count, default=20, metavar="N", help="how many (default: 20)")
-    _add_ledger_options(tail)
+    add_ledger_options(tail)
     add_json_option(tail, "them, a line each,")
 
 
@@ -51,32 +56,35 @@ def _add_export(actions: Subparsers) -> None:
     export = add_command(actions, "export", _run_export, summary, "")
     export.add_argument("--format", choices=["csv", "jsonl"], default="csv", help="default: csv")
     export.add_argument("--to", type=Path, metavar="FILE", help="default: standard output")
-    _add_ledger_options(export)
-
-
-def _add_ledger_options(action: argparse.ArgumentParser) -> None:
-    action.add_argument(
-        "--ledger", type=Path, metavar="FILE", help="the ledger (default: the one in config.yaml)"
-    )
-    add_config_option(action)
-
-
-def _ledger_path(options: argparse.Namespace) -> Path:
-    if options.ledger:
-        return Path(options.ledger)
-    return Path(options.config.parent / load_config(options.config).ledger.path)
+    add_ledger_options(export)
 
 
 def _run_totals(options: argparse.Namespace) -> None:
-    totals = read_totals(_ledger_path(options))
-    if options.json:
+    path = find_ledger(options)
+    if options.by_day:
+        _print_days(read_days(path, options.run), options.json)
+    else:
+        _print_totals(read_totals(path, options.run), options.json)
+
+
+def _print_days(days: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(days))
+        return
+    for totals in days:
+        print(totals["day"])
+        print_totals(totals)
+
+
+def _print_totals(totals: dict[str, Any], as_json: bool) -> None:
+    if as_json:
         print(json.dumps(totals))
     else:
         print_totals(totals)
 
 
 def _run_tail(options: argparse.Namespace) -> None:
-    rows = read_rows(_ledger_path(options), options.n)
+    rows = read_rows(find_ledger(options), options.n)
     if options.json:
         for row in rows:
             print(json.dumps(row))
@@ -106,7 +114,7 @@ def _format(number: float | None, digits: int) -> str:
 
 
 def _run_export(options: argparse.Namespace) -> None:
-    path = _ledger_path(options)
+    path = find_ledger(options)
     if options.to is None:
         export_rows(path, sys.stdout, options.format)
         return

@@ -4,6 +4,7 @@ SQLite's own locks, which the kernel holds, say who uses it: a connection in WAL
 as long as it lives.
 """
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -12,7 +13,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coinsorter.errors import LedgerError
+from coinsorter.errors import LedgerError, LedgerLockedError
 from coinsorter.sorting.ledger_schema import PAGE_SIZE, SCHEMA_VERSION, create_tables, read_format
 
 #: Seconds that a connection waits for another one's transaction; SQLite's own default.
@@ -74,8 +75,8 @@ def check_format(path: Path, connection: sqlite3.Connection) -> int:
 def use_alone(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a ledger that no other process may read or write meanwhile.
 
-    Its write-ahead log is in the file and gone. Raises LedgerError where another process uses the
-    ledger.
+    Its write-ahead log is in the file and gone. Raises LedgerLockedError where another process uses
+    the ledger.
     """
     with closing(_connect_alone(path)) as connection:
         yield connection
@@ -100,7 +101,7 @@ def _connect_alone(path: Path) -> sqlite3.Connection:
 
 def _wait_until(until_s: float, path: Path) -> None:
     if time.monotonic() > until_s:
-        raise LedgerError(
+        raise LedgerLockedError(
             f"ledger {path}: a machine or another program uses it; "
             "stop it (`sudo systemctl stop coinsorter`), then try again"
         )
@@ -109,17 +110,37 @@ def _wait_until(until_s: float, path: Path) -> None:
 
 def keep_copy(connection: sqlite3.Connection, path: Path, word: str, now: datetime) -> Path:
     """Keeps a copy of a database beside it, under a name with a word and the time; its path."""
-    copy = _find_free_name(path, f"{word}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}")
-    with write_database(copy) as part, closing(connect_ledger(part)) as target:
-        connection.backup(target)
+    copy = _find_free_name(path, word, now)
+    with write_database(copy) as part:
+        with closing(connect_ledger(part)) as target:
+            connection.backup(target)
+        part.chmod(path.stat().st_mode)
+        match_owner(part, path)
     return copy
+
+
+def move_away(path: Path, word: str, now: datetime) -> Path:
+    """Renames a file that is no database any more, with its log, as `keep_copy` names a copy."""
+    away = _find_free_name(path, word, now)
+    for ending in ("", "-journal", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).rename(away.with_name(away.name + ending))
+    return away
+
+
+def match_owner(path: Path, like: Path) -> None:
+    """Gives a file that root has made to the owner of another file or folder."""
+    if os.geteuid() == 0:
+        owner = like.stat()
+        with contextlib.suppress(OSError):  # FAT has no owners
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 @contextmanager
 def write_database(path: Path) -> Iterator[Path]:
     """A path to write a database to, which takes the place of `path` when all went well.
 
-    It is on the disk before, with the permissions that its folder gives a ledger.
+    It is on the disk before.
     """
     part = path.with_name(f"part-{path.name}")
     remove_database(part)  # what a process that was killed has left
@@ -132,12 +153,13 @@ def write_database(path: Path) -> Iterator[Path]:
         remove_database(part)
 
 
-def _find_free_name(path: Path, ending: str) -> Path:
-    free = path.with_name(f"{path.name}.{ending}")
+def _find_free_name(path: Path, word: str, now: datetime) -> Path:
+    name = f"{path.name}.{word}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    free = path.with_name(name)
     number = 1
     while free.exists():
         number += 1
-        free = path.with_name(f"{path.name}.{ending}-{number}")
+        free = path.with_name(f"{name}-{number}")
     return free
 
 

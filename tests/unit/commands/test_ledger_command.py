@@ -17,6 +17,19 @@ def test_totals_are_a_table_or_json(command, simulated_run):
     assert json.loads(totals)["seen"] == 10
 
 
+def test_totals_can_be_of_one_run(command, simulated_run):
+    of_run = ["ledger", "totals", "--ledger", simulated_run.ledger, "--json", "--run"]
+    assert json.loads(command(*of_run, 1)[1])["seen"] == 10
+    assert json.loads(command(*of_run, 2)[1])["seen"] == 0
+
+
+def test_totals_can_be_of_each_day(command, simulated_run):
+    by_day = ["ledger", "totals", "--ledger", simulated_run.ledger, "--by-day"]
+    days = json.loads(command(*by_day, "--json")[1])
+    assert sum(day["seen"] for day in days) == 10
+    assert days[0]["day"] in command(*by_day)[1]
+
+
 def test_the_tail_is_the_last_rows(command, simulated_run):
     out = command("ledger", "tail", "-n", 3, "--ledger", simulated_run.ledger, "--json")[1]
     assert [json.loads(line)["id"] for line in out.splitlines()] == [8, 9, 10]

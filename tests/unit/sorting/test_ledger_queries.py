@@ -4,12 +4,17 @@ import csv
 import io
 import json
 import sqlite3
+import time
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from coinsorter.errors import InputError, LedgerError
 from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_queries import export_rows, read_rows, read_totals
+from coinsorter.sorting.ledger_queries import export_rows, read_days, read_rows, read_totals
+from tests.unit.sorting.ledger_files import write_format_1
 from tests.unit.sorting.ledger_rows import RUN, event
 
 
@@ -69,6 +74,75 @@ def test_an_export_of_no_rows_is_a_table_without_any(tmp_path):
     table = io.StringIO()
     assert export_rows(tmp_path / "ledger.db", table, "csv") == 0
     assert table.getvalue() == "id\n"
+
+
+def test_sums_of_money_are_exact(tmp_path):
+    with closing(Ledger(tmp_path / "ledger.db", RUN)) as ledger:
+        for coin in range(300):
+            ledger.record(replace(event(coin), value=[0.1, 0.2, 0.005][coin % 3]))
+            ledger.complete(coin, "crown_2")
+    assert read_totals(tmp_path / "ledger.db")["value"] == {"CRN": {"crown_2": 30.5}}
+    values = {row["value"] for row in read_rows(tmp_path / "ledger.db")}
+    assert values == {0.1, 0.2, 0.005}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, -1e300])
+def test_what_is_no_amount_of_money_is_refused(tmp_path, value):
+    with (
+        closing(Ledger(tmp_path / "ledger.db", RUN)) as ledger,
+        pytest.raises(LedgerError, match="cannot be counted"),
+    ):
+        ledger.record(replace(event(1), value=value))
+
+
+#: An instant in UTC, a time zone, and the day there; in New York the clock goes back at 06:00 UTC.
+DAYS = [
+    ("2026-11-27T22:59:00+00:00", "Europe/Berlin", "2026-11-27"),
+    ("2026-11-27T23:00:00+00:00", "Europe/Berlin", "2026-11-28"),
+    ("2026-07-27T21:59:00+00:00", "Europe/Berlin", "2026-07-27"),
+    ("2026-07-27T22:00:00+00:00", "Europe/Berlin", "2026-07-28"),
+    ("2026-11-01T03:59:00+00:00", "America/New_York", "2026-10-31"),
+    ("2026-11-02T04:59:00+00:00", "America/New_York", "2026-11-01"),
+    ("2026-11-27T18:14:00+00:00", "Asia/Kathmandu", "2026-11-27"),
+    ("2026-11-27T18:15:00+00:00", "Asia/Kathmandu", "2026-11-28"),
+]
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["today's format", "format 1"])
+@pytest.mark.parametrize(("instant", "zone", "day"), DAYS)
+def test_a_day_is_one_in_the_time_zone_of_the_computer(
+    tmp_path, monkeypatch, instant, zone, day, old
+):
+    path = tmp_path / "ledger.db"
+    if old:
+        write_format_1(path, coins=1)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE coins SET at = ?", (instant.replace("+", ".000+"),))
+            connection.commit()
+    else:
+        with closing(Ledger(path, RUN, lambda: datetime.fromisoformat(instant))) as ledger:
+            ledger.record(event(1))
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        (totals,) = read_days(path)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert (totals["day"], totals["seen"]) == (day, 1)
+
+
+def test_days_add_up_to_the_totals(tmp_path):
+    clock = iter(datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(10**6))
+    with closing(Ledger(tmp_path / "ledger.db", RUN, lambda: next(clock))) as ledger:
+        for coin in range(60):
+            ledger.record(event(coin))
+            ledger.complete(coin, "crown_2")
+    days = read_days(tmp_path / "ledger.db")
+    assert [day["day"] for day in days] == sorted({day["day"] for day in days})
+    assert len(days) >= 5
+    assert sum(day["seen"] for day in days) == 60
+    assert sum(day["value"]["CRN"]["crown_2"] for day in days) == 120.0
 
 
 def test_reading_a_ledger_that_is_not_there_says_what_writes_it(tmp_path):
