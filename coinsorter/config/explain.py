@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,6 +26,13 @@ MESSAGES = {
     "bool_type": "{written} is neither true nor false",
     "list_type": "is not a list; begin each entry with a dash",
     "model_type": "has no options in it; indent them below it",
+    "int_parsing": "{written} is not a whole number",
+    "float_parsing": "{written} is not a number",
+    "tuple_type": "is not a list; begin each entry with a dash",
+    "greater_than": "{written} is not above {gt:g}",
+    "less_than": "{written} is not below {lt:g}",
+    "multiple_of": "{written} is no multiple of {multiple_of:g}",
+    "value_error": "{error}",
     "greater_than_equal": "{written} is below {ge:g}",
     "less_than_equal": "{written} is above {le:g}",
     "literal_error": "{written} is none of {expected}",
@@ -36,22 +44,24 @@ MESSAGES = {
     "string_unicode": "{written} is not text; write it in plain letters",
     "odd_text": "{written} {problem}",
 }
-NUMBERS = {"int_type", "int_from_float", "float_type"}
+NUMBERS = {"int_type", "int_from_float", "float_type", "int_parsing", "float_parsing"}
 #: How alike a choice must be to be suggested, by difflib's ratio.
 MIN_SIMILARITY = 0.75
 _ZERO_FIRST = re.compile(r"[-+]?0[0-9]")
 
 
-def explain_error(detail: ErrorDetails, written: Written | None, values: Any) -> str:
+def explain_error(
+    detail: ErrorDetails, written: Written | None, model: type[BaseModel] = Config
+) -> str:
     """A pydantic error in a technician's words.
 
-    written: the value in the file; None where it is a section, a list or missing. values: all that
-    the file says.
+    written: the value in the file; None where it is a section, a list or missing. model: of all
+    that the file says.
     """
     kind = detail["type"]
     option = detail["loc"]
     if kind == "extra_forbidden":
-        return "is no option" + _suggest_option(option, detail["input"])
+        return "is no option" + _suggest_option(option, detail["input"], model)
     message = MESSAGES.get(kind)
     if message is None:
         return shorten(detail["msg"])
@@ -110,15 +120,16 @@ def _suggest_choice(text: str, expected: str) -> str | None:
     return number if number in choices else None
 
 
-def _suggest_option(option: OptionPath, value: Any) -> str:
+def _suggest_option(option: OptionPath, value: Any, model: type[BaseModel]) -> str:
     *section, name = option
-    names = _options_in(section)
+    sections = list_sections(model)
+    names = sections[tuple(part for part in section if isinstance(part, str))]
     if name == "<<":
         return "; merged sections are not read: write the options themselves"
     if str(name).isdecimal() and value is None:
         return "; decimals are written with a point"
     hint = name_look_alikes(str(name))
-    homes = [format_option(home) or "(file)" for home in _list_homes(str(name))]
+    homes = [format_option(home) for home, there in sections.items() if name in there]
     similar = difflib.get_close_matches(shorten(str(name)).strip().casefold(), names, 1)
     if homes:
         return f"{hint} here; it is one of {homes[0]}: look at its indentation"
@@ -127,25 +138,18 @@ def _suggest_option(option: OptionPath, value: Any) -> str:
     return f"{hint}; there are {', '.join(names)}"
 
 
-def _list_homes(name: str) -> Iterator[OptionPath]:
-    """The sections that have an option of a name."""
-    yield from (section for section, names in _SECTIONS.items() if name in names)
+@cache
+def list_sections(model: type[BaseModel]) -> dict[tuple[str, ...], list[str]]:
+    """By section, such as ("bins", "flap") for each bins[2].flap, the names of its options."""
+    return dict(_walk_sections(model, ()))
 
 
-def _options_in(section: Iterable[str | int]) -> list[str]:
-    """The options of a section; bins[2].flap is bins.flap."""
-    return _SECTIONS[tuple(part for part in section if isinstance(part, str))]
-
-
-def _list_sections(
-    model: type[BaseModel], section: tuple[str, ...] = ()
+def _walk_sections(
+    model: type[BaseModel], section: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
-    yield section, list(model.model_fields)
-    for name, field in model.model_fields.items():
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    yield section, list(fields)
+    for name, field in fields.items():
         kind: Any = getattr(field.annotation, "__args__", (field.annotation,))[0]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _list_sections(kind, (*section, name))
-
-
-#: By section, such as ("bins", "flap"), the names of its options.
-_SECTIONS = dict(_list_sections(Config))
+            yield from _walk_sections(kind, (*section, name))

@@ -69,7 +69,7 @@ def parse_config(
     config, details = _validate(values)
     mistakes = list(lines.mistakes)
     for detail in details:
-        what = explain_error(detail, lines.written(detail["loc"]), values)
+        what = explain_error(detail, lines.written(detail["loc"]))
         mistakes.append(lines.mistake(detail["loc"], what))
     mistakes += _find_hexadecimal(lines, details)
     rest = _validate_rest(values, details) if details else config

@@ -17,6 +17,8 @@ OptionPath = tuple[str | int, ...]
 MAX_LEVELS = 12
 #: Options of a file; settings with all 26 bins have about 400.
 MAX_OPTIONS = 5000
+#: What to do about a file without options.
+START_REMEDY = "start from the config.yaml that came with coinsorter"
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,13 @@ def _format_name(name: str) -> str:
 class YamlLines:
     """Reads YAML into plain values and keeps the line of each option.
 
-    mistakes: options that are in the text twice; the first of them counts.
+    mistakes: options that are in the text twice, of which the first counts, and values that go on
+    in the next line. remedy: what to do about a text without options. may_fold: values may go on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remedy: str = START_REMEDY, may_fold: bool = False) -> None:
+        self._remedy = remedy
+        self._may_fold = may_fold
         self.mistakes: list[Mistake] = []
         self._lines: dict[OptionPath, int] = {}
         self._written: dict[OptionPath, Written] = {}
@@ -111,8 +116,7 @@ class YamlLines:
         loader = StrictLoader(text, max_values=2 * MAX_OPTIONS)  # names and values
         node = loader.get_single_node()
         if not isinstance(node, MappingNode):
-            what = "holds no options; start from the config.yaml that came with coinsorter"
-            raise UnreadableYamlError(1, "(file)", what)
+            raise UnreadableYamlError(1, "(file)", f"holds no options; {self._remedy}")
         return self._value(node, (), loader)
 
     def _value(self, node: Node, option: OptionPath, loader: StrictLoader) -> Any:
@@ -150,7 +154,8 @@ class YamlLines:
         return values
 
     def _scalar(self, node: Any, option: OptionPath, loader: StrictLoader) -> Any:
-        if node.end_mark.line > node.start_mark.line and node.style in (None, "'", '"'):
+        is_folded = node.end_mark.line > node.start_mark.line and node.style in (None, "'", '"')
+        if is_folded and not self._may_fold:
             what = f"{quote(node.value)} goes on in the next line; write it in one"
             self.mistakes.append(Mistake(_line_of(node), format_option(option), what))
         self._written[option] = Written(node.value, plain=node.style is None)

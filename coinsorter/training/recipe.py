@@ -12,9 +12,21 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from coinsorter.bounded import read_bounded
+from coinsorter.config.explain import explain_error
+from coinsorter.config.load import BYTE_ORDER_MARK, MAX_BYTES, format_mistakes
+from coinsorter.config.yaml_lines import (
+    OptionPath,
+    UnreadableYamlError,
+    Written,
+    YamlLines,
+    format_option,
+)
 from coinsorter.errors import InputError
 from coinsorter.recognition.bundle import Label
+from coinsorter.strict_yaml import load_yaml
 from coinsorter.training.dataset.dataset import Dataset
 from coinsorter.training.dataset.splits import TEST
 from coinsorter.vision.crop import CropSpec
@@ -22,7 +34,7 @@ from coinsorter.vision.crop import CropSpec
 
 class _Settings(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, populate_by_name=True
     )
 
 
@@ -261,6 +273,8 @@ OLD_KEYS = {
     "diameter_std": "diameter_spread",
     "validation_share": "held_back",
 }
+#: What to do about a file that is no recipe.
+READ_REMEDY = "name a recipe such as models/crowns.yaml"
 #: The recipe for a data set without one: the settings of models/brl.yaml, which were chosen for a
 #: few hundred photographs of worn coins.
 DEFAULT_RECIPE: dict[str, Any] = {
@@ -286,17 +300,26 @@ DEFAULT_RECIPE: dict[str, Any] = {
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """The recipe in a file, changed by settings such as "classifier.epochs=40".
 
-    Raises InputError that names what is wrong with it.
+    Raises InputError that names what is wrong with it, with the line.
     """
+    lines = YamlLines(READ_REMEDY, may_fold=True)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = lines.parse(_read_text(path))
+    except UnreadableYamlError as error:
+        raise InputError("\n".join(format_mistakes(path, [error.mistake]))) from error
+    if lines.mistakes:
+        raise InputError("\n".join(format_mistakes(path, lines.mistakes)))
+    return _validate_recipe(str(path), content, settings, lines)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return read_bounded(path, MAX_BYTES).decode().removeprefix(BYTE_ORDER_MARK)
     except OSError as error:
-        remedy = "name a recipe such as models/crowns.yaml"
-        raise InputError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        first_line = str(error).splitlines()[0]
-        raise InputError(f"{path}: is not YAML: {first_line}") from error
-    return _validate_recipe(str(path), content, settings)
+        reason = f"cannot be read: {error.strerror}"
+        raise InputError(f"{path}: {reason}; {READ_REMEDY}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not YAML: it is not UTF-8 text; {READ_REMEDY}") from error
 
 
 def make_default_recipe(
@@ -345,34 +368,64 @@ def _describe_frames(dataset: Dataset, diameters_mm: dict[str, float]) -> dict[s
     return {"source": "frames", "px_per_mm": round(median(scales), 3), "by_extent": True}
 
 
-def _validate_recipe(origin: str, content: Any, settings: Sequence[str]) -> Recipe:
-    for setting in settings:
-        _apply_setting(content, setting)
+def _validate_recipe(
+    origin: str, content: Any, settings: Sequence[str], lines: YamlLines | None = None
+) -> Recipe:
+    """lines: of the file that the content is from; None without one."""
+    set_options = {_apply_setting(content, setting): setting for setting in settings}
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'])) or '(file)'}: {fault['msg']}"
-            for fault in error.errors()
-        ]
-        raise InputError(f"{origin}: {'; '.join(faults)}") from error
+        faults = [_describe_fault(fault, origin, lines, set_options) for fault in error.errors()]
+        raise InputError("\n".join(faults)) from error
 
 
-def _apply_setting(content: Any, setting: str) -> None:
-    """Puts KEY=VALUE into a recipe's content: dots between a key's parts, the value in YAML."""
+def _describe_fault(
+    fault: ErrorDetails,
+    origin: str,
+    lines: YamlLines | None,
+    set_options: dict[OptionPath, str],
+) -> str:
+    """One line: where it is written, the option, what is wrong with it and what to write."""
+    option = fault["loc"]
+    for place, setting in set_options.items():
+        if option[: len(place)] == place:
+            written = _read_setting(setting) if option == place else None
+            what = explain_error(fault, written, Recipe)
+            return f"--set {setting}: {format_option(option)}: {what}"
+    if lines is None:
+        return f"{origin}: {format_option(option)}: {explain_error(fault, None, Recipe)}"
+    what = explain_error(fault, lines.written(option), Recipe)
+    return f"{origin}:{lines.line(option)}: {format_option(option)}: {what}"
+
+
+def _read_setting(setting: str) -> Written:
+    value = setting.partition("=")[2].strip()
+    return Written(value.strip("'\""), plain=value[:1] not in ("'", '"'))
+
+
+def _apply_setting(content: Any, setting: str) -> OptionPath:
+    """Puts KEY=VALUE into a recipe's content: dots between a key's parts, the value in YAML.
+
+    Returns where it was put.
+    """
     key, equals, value = setting.partition("=")
     *parts, last = key.strip().split(".")
+    place: list[str] = []
     try:
-        parsed = yaml.safe_load(value)
+        parsed = load_yaml(value)
         section = content
         for part in parts:
+            place.append(_spell_as_in(section, part))
             section = _open_section(section, part)
         if not (equals and last):
             raise TypeError
-        section[_spell_as_in(section, last)] = parsed
+        place.append(_spell_as_in(section, last))
+        section[place[-1]] = parsed
     except (TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
         example = "classifier.epochs=40"
         raise InputError(f"--set {setting}: is not KEY=VALUE such as {example}") from error
+    return tuple(place)
 
 
 def _open_section(section: Any, part: str) -> Any:

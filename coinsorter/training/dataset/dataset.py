@@ -13,14 +13,20 @@ from typing import Any, Self
 
 import numpy as np
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from coinsorter.bounded import read_bounded
+from coinsorter.config.yaml_lines import format_option
 from coinsorter.errors import InputError
 from coinsorter.images import read_image
 from coinsorter.records import Circle
+from coinsorter.strict_yaml import load_yaml
 
 FORMAT = 1
 #: Files and folders of a data set.
 MANIFEST, TABLE, IMAGES, REPORT = "dataset.yaml", "table.csv", "pictures", "report.html"
+#: Bytes that are read of dataset.yaml: it names labels and counts, and has a few kB.
+MAX_MANIFEST_BYTES = 1_000_000
 MAKE_AGAIN = "make the data set again with `coinsorter-train prepare --force`"
 
 Cell = str | float | bool
@@ -195,18 +201,45 @@ def circle_fields(circle: Circle) -> dict[str, float | bool]:
 def _load_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
-        manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+        manifest = load_yaml(read_bounded(path, MAX_MANIFEST_BYTES))
     except FileNotFoundError as error:
         raise InputError(
             f"{folder}: holds no finished data set; make it with `coinsorter-train prepare`"
         ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; {MAKE_AGAIN}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read; {MAKE_AGAIN}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InputError(f"{path}: is not of format {FORMAT}; {MAKE_AGAIN}")
-    if not {"labels", "frame", "sha256"} <= set(manifest):
-        raise InputError(f"{path}: is not as it was made; {MAKE_AGAIN}")
+    _check_manifest(path, manifest)
     return manifest
+
+
+def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    try:
+        _ManifestHead.model_validate(manifest)
+    except ValidationError as error:
+        key = format_option(error.errors()[0]["loc"])
+        raise InputError(f"{path}: {key} is not as it was made; {MAKE_AGAIN}") from error
+
+
+class _Size(BaseModel):
+    """A frame's size."""
+
+    model_config = ConfigDict(strict=True)
+    width_px: int
+    height_px: int
+
+
+class _ManifestHead(BaseModel):
+    """What is read of dataset.yaml; the rest is for people."""
+
+    model_config = ConfigDict(strict=True)
+    labels: list[str]
+    frame: _Size | None
+    sha256: str
+    crops: bool
 
 
 def hash_file(path: Path) -> str:

@@ -14,11 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-import yaml
-
 from coinsorter import __version__
 from coinsorter.atomic import write_file
 from coinsorter.errors import InputError
+from coinsorter.strict_yaml import dump_yaml
 from coinsorter.training.dataset import (
     dataset,
     dataset_report,
@@ -303,7 +302,7 @@ def _finish(
     page = dataset_report.render_page(out, manifest, rows, by_path, command, progress)
     with write_file(out / REPORT) as file:
         file.write(page)
-    text = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=120)
+    text = dump_yaml(manifest, width=120)
     with write_file(out / MANIFEST) as file:
         file.write(text)
     return manifest

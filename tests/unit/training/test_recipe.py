@@ -1,5 +1,6 @@
 """recipe: what is written is read within its bounds, dumped by its keys and changed by settings."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_a_wrong_value_is_named(write, change, complaint):
     path = write(**change)
     with pytest.raises(InputError) as caught:
         load_recipe(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"{path}:")
     assert complaint in str(caught.value)
 
 
@@ -219,3 +220,67 @@ def test_a_setting_takes_the_place_of_the_keys_other_name(name):
 def test_a_setting_within_a_part_takes_either_name(name):
     written = load_recipe(ROOT / "models" / "euro.yaml", [f"{name}.foreign=16"])
     assert written.images.foreign == 16
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
+        ("seed: 4", "seed: 007", "4: seed: 007 begins with a zero: write 7"),
+        ("seed: 4", "seed: 1_000", "4: seed: '1_000' is not a whole number: write 1000"),
+        ("seed: 4", "seed: true", "4: seed: true is not a whole number"),
+        ("epochs: 5", "epochs: 5.0", "5: classifier.epochs: 5.0 is not a whole number: write 5"),
+        ("epochs: 5", "epochs: '5'", "is not a whole number: write 5 without quotes"),
+        (
+            "wrong: 0.1",
+            "wrong: 0,1",
+            "6: budget.1: is no option; decimals are written with a point",
+        ),
+        ("wrong: 0.1", "wrong: 1", "6: budget.wrong: 1 is not below 1"),
+        ("seed: 4", "sed: 4", "4: sed: is no option; did you mean seed?"),
+        ("seed: 4", "seed: 4\nseed: 5", "5: seed: is given twice, first in line 4; delete one of"),
+        ("seed: 4", "seed: !!int 4", "4: (file): is not YAML: tags are not read"),
+    ],
+)
+def test_a_recipe_means_what_is_written(tmp_path, old, new, complaint):
+    text = "name: a\nsource: crops\nlabels: []\nseed: 4\nclassifier: {epochs: 5}\n"
+    text += "budget: {wrong: 0.1}\n"
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    assert load_recipe(path).seed == 4
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(f"{path}:") and complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "setting, complaint",
+    [
+        ("classifier.epochs=010", "classifier.epochs: 010 begins with a zero: write 10"),
+        ("budget.wrong=0,01", "budget.wrong: '0,01' is not a number: write 0.01"),
+        ("max_folds=2.0", "asked: 2.0 is not a whole number: write 2"),
+        ("crop.true_size=yes", "crop.true_size: 'yes' is neither true nor false: write true"),
+        ("epochs=3", "epochs: is no option here; it is one of classifier"),
+        ("crop.size_px=70", "crop.size_px: 70 is no multiple of 16"),
+    ],
+)
+def test_a_setting_means_what_is_written(write, setting, complaint):
+    path = write(asked=1)
+    with pytest.raises(InputError) as caught:
+        load_recipe(path, [setting])
+    assert str(caught.value).startswith(f"--set {setting}: {complaint}")
+
+
+def test_a_word_in_a_recipe_is_the_text_that_is_written(write):
+    labels = [LABELS[0] | {"also": ["ten"]}]
+    path = write(labels=labels)
+    path.write_text(path.read_text().replace("- ten", "- 010\n  - no"))
+    assert load_recipe(path, ["name=no"]).name == "no"
+    assert load_recipe(path).labels[0].aliases == ("010", "no")
+
+
+def test_a_pipe_is_no_recipe(tmp_path):
+    pipe = tmp_path / "recipe.yaml"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match=r"cannot be read: it is a pipe, not a plain file; name a"):
+        load_recipe(pipe)

@@ -1,6 +1,7 @@
 """dataset: what is on disk is what was prepared, or it is refused."""
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import yaml
 
 from coinsorter.errors import InputError
 from coinsorter.images import read_image
-from coinsorter.training.dataset.dataset import Dataset
+from coinsorter.training.dataset.dataset import MAX_MANIFEST_BYTES, Dataset
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
 from tests.unit.training.dataset.helpers import (
@@ -73,6 +74,46 @@ def test_a_data_set_that_changed_since_is_refused_by_name(photographs, change):
     assert ("set: holds no finished data set" if change == "facts gone" else str(path)) in str(
         caught.value
     ) and "coinsorter-train prepare" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
+        ("crops: false", "crops: no", "crops is not as it was made"),
+        ("crops: false", "crops: !!python/name:os.system x", "cannot be read"),
+        ("crops: false", "", "crops is not as it was made"),
+        ("labels:", "labels: 5\nwere:", "labels is not as it was made"),
+        ("labels:\n- ", "labels:\n- 010e1\n- 5\n- ", r"labels\[1\] is not as it was made"),
+        ("width_px: ", "width_px: 0", "frame.width_px is not as it was made"),
+        ("crops: false", "crops: false\ncrops: true", "cannot be read"),
+        ("crops: false", "crops: " + "[" * 1000, "cannot be read"),
+        ("crops: false", "crops: false #" + "x" * MAX_MANIFEST_BYTES, "cannot be read: it is larger than 1 MB"),
+    ],
+)
+def test_a_manifest_that_is_not_as_it_was_made_is_refused(photographs, old, new, complaint):
+    prepare(photographs)
+    path = Path("set/dataset.yaml")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"set/dataset.yaml: {complaint}.*; make the data set"):
+        Dataset.load(Path("set"))
+
+
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(photographs):
+    prepare(photographs)
+    Path("set/dataset.yaml").unlink()
+    os.mkfifo("set/dataset.yaml")
+    with pytest.raises(InputError, match="cannot be read: it is a pipe"):
+        Dataset.load(Path("set"))
+
+
+@pytest.mark.parametrize("name", ["010", "1e3", "no", "2026-11-27"])
+def test_a_label_that_looks_like_a_number_stays_the_text_that_it_is(photographs, name):
+    folder = next(path for path in photographs.iterdir() if path.is_dir())
+    folder.rename(folder.with_name(name))
+    prepare(photographs)
+    assert name in Dataset.load(Path("set")).labels
 
 
 def test_the_table_has_the_columns_that_it_promises(photographs):
