@@ -87,7 +87,11 @@ def test_a_data_set_that_changed_since_is_refused_by_name(photographs, change):
         ("width_px: ", "width_px: 0", "frame.width_px is not as it was made"),
         ("crops: false", "crops: false\ncrops: true", "cannot be read"),
         ("crops: false", "crops: " + "[" * 1000, "cannot be read"),
-        ("crops: false", "crops: false #" + "x" * MAX_MANIFEST_BYTES, "cannot be read: it is larger than 1 MB"),
+        (
+            "crops: false",
+            "crops: false #" + "x" * MAX_MANIFEST_BYTES,
+            "cannot be read: it is larger than 1 MB",
+        ),
     ],
 )
 def test_a_manifest_that_is_not_as_it_was_made_is_refused(photographs, old, new, complaint):
