@@ -48,8 +48,9 @@ class BackgroundLedger(QueuedLedger):
         It waits for the disk for CLOSING_S. Raises a fault that was not raised before, and names
         the rows that could not be written.
         """
+        was_closed = self._is_ending
         self._end()
-        self._thread.join(CLOSING_S)
+        self._thread.join(0.0 if was_closed else CLOSING_S)
         self._report_unwritten()
 
     def _run(self) -> None:

@@ -35,7 +35,10 @@ def explain_failures(path: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError, UnicodeError) as error:
         reason = str(error)
         failure = _classify(error)
-        raise failure(f"ledger {path}: {reason}; {_advise(reason)}") from error
+        advice = _advise(reason)
+        if failure is LedgerError:
+            advice += ", then start again"
+        raise failure(f"ledger {path}: {reason}; {advice}") from error
 
 
 def _classify(error: Exception) -> type[LedgerError]:
@@ -49,10 +52,10 @@ def _classify(error: Exception) -> type[LedgerError]:
 
 def _advise(reason: str) -> str:
     if "full" in reason:
-        return "free some space, then start again"
+        return "free some space"
     if "locked" in reason:
         return "another program writes to it: let it end, or stop it"
     no_access = ("readonly", "Read-only", "ermission", "No such", "unable to open")
     if any(words in reason for words in no_access):
         return "check that the folder exists and may be written, or set ledger.path"
-    return "check the disk, then start again"
+    return "check the disk"

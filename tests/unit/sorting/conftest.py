@@ -123,16 +123,21 @@ def build_true(build, crowns):
 
     def build_machine(count: int = 12, seed: int = 1, **changes) -> SimulatedMachine:
         simulated = build(count, seed, **changes)
-        simulated.camera.close()
-        simulated.camera._painter = BlankPainter()
-        machine = simulated.machine
-        machine.tracker = TrueTracker(simulated.belt)
-        machine.classifier = TrueClassifier(crowns, simulated.belt.riders)
-        machine.search = build_search(crowns, SMALL_VIEW)
-        machine.scale_follower = None
+        see_the_truth(simulated, crowns)
         return simulated
 
     return build_machine
+
+
+def see_the_truth(simulated: SimulatedMachine, bundle: Any) -> None:
+    """Lets a simulated machine know the items on the belt, and draw none of them."""
+    simulated.camera.close()
+    simulated.camera._painter = BlankPainter()
+    machine = simulated.machine
+    machine.tracker = TrueTracker(simulated.belt)
+    machine.classifier = TrueClassifier(bundle, simulated.belt.riders)
+    machine.search = build_search(bundle, SMALL_VIEW)
+    machine.scale_follower = None
 
 
 class WiredPanel:

@@ -146,8 +146,9 @@ def test_closing_does_not_wait_for_a_disk_that_hangs_and_names_the_lost_rows(pat
     began_s = time.monotonic()
     with pytest.raises(LedgerError, match="does not answer; 2 rows are not written: coin 1, the"):
         ledger.close()
-    assert time.monotonic() - began_s < PATIENCE_S / 2  # CLOSING_S, on a busy machine
-    assert CLOSING_S <= 1.0
+    for _ in range(100):
+        ledger.close()  # it has waited once
+    assert time.monotonic() - began_s < min(PATIENCE_S, 50 * CLOSING_S)
     disk.is_sound.set()
     ledger._thread.join(PATIENCE_S)
     assert not ledger._thread.is_alive()
