@@ -7,6 +7,7 @@ after how long it noticed, after how long it went on, and how long SIGTERM took 
 """
 
 import argparse
+import logging
 import os
 import random
 import signal
@@ -99,6 +100,7 @@ class Figures:
 
 def main() -> None:
     options = read_options()
+    logging.disable(logging.WARNING)
     figures = Figures()
     bundle = load_bundle(CROWNS)
     for seed in range(options.seeds):

@@ -13,6 +13,7 @@ from tests.unit.sorting.conftest import (
     last_pulses_us,
     read_incidents,
     run_steps,
+    wire_panel,
 )
 
 GONE = "GPIO 5 does not take pulses: gone; check the wiring, then start again"
@@ -127,3 +128,37 @@ def test_a_camera_that_falls_silent_again_and_again_ends_the_run(build_true):
     with pytest.raises(CameraError, match="no frame for"):
         simulated.machine.run()
     assert camera.reopened == MAX_REOPENINGS
+
+
+@pytest.mark.parametrize("steps", [0, 1, 40, 97, 150, 203, 260])
+def test_whenever_it_is_stopped_every_flap_is_at_rest_and_the_feeder_off(build_true, steps):
+    simulated = build_true()
+    panel = wire_panel(simulated)
+    simulated.machine.start()
+    for _ in range(steps):
+        simulated.machine.step()
+    simulated.machine.close()
+    assert panel.feeding[-1] is False
+    for servo in simulated.belt.servos.values():
+        assert [round(us) for _, us in servo.pulses[-2:]] == [REST_US, 0]
+    totals = read_totals(simulated.ledger_path)
+    landed = sum(totals["bins"].values()) + totals["uncertain"] + totals["open"]
+    assert totals["seen"] == simulated.machine.coins_seen == landed
+
+
+def test_a_feeder_that_cannot_be_switched_keeps_no_flap_from_its_rest(build_true):
+    simulated = build_true()
+    panel = wire_panel(simulated)
+    simulated.machine.start()
+    for _ in range(150):
+        simulated.machine.step()
+
+    def fail(on):
+        raise FlapError(f"panel.feeder_pin cannot be switched: {GONE}")
+
+    panel.feed = fail
+    with pytest.raises(FlapError, match="feeder_pin"):
+        simulated.machine.close()
+    for servo in simulated.belt.servos.values():
+        assert [round(us) for _, us in servo.pulses[-2:]] == [REST_US, 0]
+    assert read_totals(simulated.ledger_path)["seen"] == simulated.machine.coins_seen
