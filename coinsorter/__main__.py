@@ -1,6 +1,10 @@
 """`python -m coinsorter` is the `coinsorter` command."""
 
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of: it is there at once
 import sys
+
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # Ctrl-C prints no traceback of imports
 
 from coinsorter.command_line import Main, run_program
 
