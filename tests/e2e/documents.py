@@ -77,7 +77,10 @@ ELSEWHERE = {
         "tests/unit/commands/test_calibrate_belt_command.py",
         "fall-mm",
     ),
-    r"python -m benchmarks\.(learning|strangers|memory|starts|ways)\b.*": ("benchmarks/{0}.py", "def "),
+    r"python -m benchmarks\.(learning|strangers|memory|starts|ways)\b.*": (
+        "benchmarks/{0}.py",
+        "def ",
+    ),
     r"coinsorter-train features --svm$": ("tests/unit/training/features", "svm"),
 }
 
