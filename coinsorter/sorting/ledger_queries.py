@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from coinsorter.errors import InputError
 from coinsorter.records import SORTED, UNCERTAIN
 from coinsorter.sorting.ledger_failures import explain_failures
-from coinsorter.sorting.ledger_file import BUSY_TIMEOUT_S
+from coinsorter.sorting.ledger_file import BUSY_TIMEOUT_S, connect_ledger
 from coinsorter.sorting.ledger_schema import MICROS, QUARTER_MS, SCHEMA_VERSION, read_format
 
 _OPEN = ""  # stands for a row that is still open, in counts by `landed`
@@ -177,16 +177,44 @@ def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
             f"ledger {path}: there is none yet; "
             "`coinsorter run` writes it, and `--ledger FILE` reads another"
         )
-    address = f"{path.resolve().as_uri()}?mode=ro"
+    with _explain_reading(path):
+        _recover(path)
+    with _explain_reading(path), closing(_connect_read_only(path)) as connection:
+        connection.execute("BEGIN")
+        _check_version(path, connection)
+        yield connection
+
+
+@contextmanager
+def _explain_reading(path: Path) -> Iterator[None]:
+    """Explains what SQLite says; not an OSError, which is of the stream that rows go to."""
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
-            connection.row_factory = sqlite3.Row
-            connection.execute("BEGIN")
-            _check_version(path, connection)
-            yield connection
-    except sqlite3.Error:  # and not OSError, which is of the stream that rows go to
+        yield
+    except sqlite3.Error:
         with explain_failures(path):
             raise
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _recover(path: Path) -> None:
+    """Lets SQLite take back what a process that was killed has left half written.
+
+    It does that itself wherever a file is opened for writing.
+    """
+    with closing(_connect_read_only(path)) as connection:
+        try:
+            connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                raise
+            with closing(connect_ledger(path)) as writable:
+                writable.execute("PRAGMA user_version").fetchone()
 
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> None:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import signal
 import sqlite3
 import time
 from contextlib import closing
@@ -157,6 +159,22 @@ def test_a_ledger_of_another_format_is_refused(tmp_path):
     connection.close()
     with pytest.raises(InputError, match="no ledger that this coinsorter reads"):
         read_rows(path)
+
+
+def test_a_ledger_left_half_written_by_a_killed_process_can_be_read(tmp_path):
+    path = tmp_path / "ledger.db"
+    write_format_1(path, coins=200, wal=False)
+    rows = read_rows(path)
+    process = os.fork()
+    if process == 0:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("PRAGMA cache_size = 1")  # so that pages are written before the commit
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE coins SET bin = 'lost', label = 'somewhere'")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert (tmp_path / "ledger.db-journal").stat().st_size > 0
+    assert read_rows(path) == rows
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
