@@ -186,16 +186,23 @@ class Ledger:
             self._lock.close()  # last: to close the file drops SQLite's own locks on it
 
     def _reconnect(self) -> None:
-        """Opens the file again; a deleted one is written again from what is still open."""
+        """Opens the file again; a deleted one is written again from what is still open.
+
+        One that is not the same is not written to, neither now nor at the end.
+        """
         if not self.path.exists():
             self._evidence.copy_deleted(self._connection, self.path)
         self._connection.close()
         if not self._lock.is_at(self.path):
             self._lock.close()
             self._lock = lock_ledger(self.path, self._purpose)
-        self._connection = self._connect(self.path)
-        self._evidence.recognise(self._connection, self.path)
-        make_durable(self._connection)
+        with ExitStack() as undo:
+            connection = self._connect(self.path)
+            undo.callback(connection.close)
+            self._evidence.recognise(connection, self.path)
+            make_durable(connection)
+            undo.pop_all()
+        self._connection = connection
 
     def _count_blocks(self) -> None:
         """Counts the rows of a block that has passed; now and then, since most of them have not."""

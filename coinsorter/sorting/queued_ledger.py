@@ -4,20 +4,26 @@ What cannot be written for now is tried again until it can be, and is there once
 put changes; one thread writes them. The lock is never held while the disk is at work.
 """
 
-import logging
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 
 from coinsorter.errors import LedgerError, LedgerLockedError, LedgerUnavailableError
 from coinsorter.records import Event
-from coinsorter.sorting.ledger import Change, Ledger, close_coin, insert_coin, insert_incident
+from coinsorter.sorting.ledger import (
+    Change,
+    Ledger,
+    close_coin,
+    insert_coin,
+    insert_incident,
+    now_utc,
+)
 from coinsorter.sorting.receipts import Receipt
-
-log = logging.getLogger(__name__)
 
 #: Changes that may wait: about 10 MB, and 40 minutes of coins at 2 a second that a person feeds by
 #: hand; with a feeder that the machine stops, some dozens come at most.
@@ -53,15 +59,18 @@ class QueuedLedger:
     """A ledger's changes, in their order; `write_due` writes those that are due.
 
     open_ledger: called by the thread that writes, because a connection of SQLite belongs to the
-    thread that opened it. now_s: seconds on a monotonic clock.
+    thread that opened it. now_s: seconds on a monotonic clock. wall_clock: what rows have as their
+    time: when they came, however long they wait.
     """
 
     def __init__(
         self,
         open_ledger: Callable[[], Ledger],
         now_s: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._open_ledger = open_ledger
+        self._wall_clock = wall_clock
         self._now_s = now_s
         self._changed = threading.Condition()
         self._waiting: deque[WaitingChange] = deque()
@@ -226,6 +235,7 @@ class QueuedLedger:
     # What all of them need.
 
     def _put(self, change: Change, name: str, is_urgent: bool = True) -> Receipt:
+        change = _stamp(change, self._wall_clock())
         waiting = WaitingChange(change, name, is_urgent, self._now_s())
         with self._changed:
             self._raise_fault()
@@ -255,6 +265,15 @@ class QueuedLedger:
             self._fail(self._trouble or LedgerError("the ledger's disk does not answer"))
         if self._fault and not self._was_fault_raised:
             self._raise_fault()
+
+
+def _stamp(change: Change, now: datetime) -> Change:
+    """The change with the time when it came."""
+
+    def stamped(connection: sqlite3.Connection, run: int, _: datetime) -> None:
+        change(connection, run, now)
+
+    return stamped
 
 
 def _name_unwritten(error: LedgerError, unwritten: list[WaitingChange]) -> LedgerError:

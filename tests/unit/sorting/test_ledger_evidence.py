@@ -131,4 +131,5 @@ def test_another_file_in_its_place_needs_a_person_and_is_left_as_it_is(ledger, p
     with pytest.raises(LedgerError) as error:
         ledger.reapply([insert_coin(event(3))])
     assert type(error.value) is LedgerError
+    ledger.close()
     assert ledger.path.read_bytes() == before

@@ -1,6 +1,7 @@
 """queued_ledger: what cannot be written for now is kept in order, tried again, and there once."""
 
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
@@ -99,6 +100,22 @@ def test_a_fault_that_stays_is_raised_by_every_receipt_and_every_call(ledger, di
     for call in calls:
         with pytest.raises(LedgerError, match="malformed.*1 rows are not written: coin 1"):
             call()
+
+
+def test_a_row_has_the_time_when_it_came_however_long_it_waited(path, disk, clock):
+    times = [datetime(2026, 11, 27, 12, 0, second, tzinfo=UTC) for second in (10, 20)]
+    ledger = QueuedLedger(
+        lambda: Ledger(path, RUN, connect=disk.connect), clock.now_s, iter(times).__next__
+    )
+    ledger.write_due()
+    disk.fault = DiskFault.FULL
+    ledger.record(event(1))
+    ledger.write_due()
+    ledger.record(event(2))
+    disk.fault = None
+    for _ in range(2):
+        pass_time(ledger, clock, RETRY_S)
+    assert [row["at"][17:19] for row in read_rows(path)] == ["10", "20"]
 
 
 def test_a_disk_that_takes_no_row_is_in_trouble_after_the_deadline(ledger, clock):
