@@ -114,11 +114,20 @@ def _describe(error: OSError | MemoryError) -> str:
 
 
 def _complain(message: str) -> None:
-    """A message on standard error; what a terminal would obey in it is escaped."""
-    escaped = "".join(
-        one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in message
-    )
-    print(escaped, file=sys.stderr)
+    """A message on standard error; what a terminal would obey in it is escaped.
+
+    A message may have several lines, one a mistake, but not those of a file's name.
+    """
+    for word in sys.argv[1:]:
+        if "\n" in word:
+            message = message.replace(word, word.replace("\n", "\\n"))
+    escaped = [_escape(character) for character in message]
+    print("".join(escaped), file=sys.stderr)
+
+
+def _escape(character: str) -> str:
+    is_harmless = character.isprintable() or character == "\n"
+    return character if is_harmless else ascii(character)[1:-1]
 
 
 def _on_stop_signals(handler: "Callable[[int, FrameType | None], None] | signal.Handlers") -> None:

@@ -49,6 +49,16 @@ def test_what_a_person_has_done_is_a_status_without_a_line(capsys, error, status
     assert capsys.readouterr().err == ""
 
 
+def test_a_name_of_several_lines_is_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["name", "two\nlines"])
+
+    def fail() -> int:
+        raise InputError("two\nlines: no such file")
+
+    assert end_command("name", fail) == 66
+    assert capsys.readouterr().err == "name: two\\nlines: no such file\n"
+
+
 def test_a_status_is_handed_on_and_none_is_0():
     assert end_command("name", lambda: 5) == 5
     assert end_command("name", lambda: None) == 0
