@@ -101,10 +101,10 @@ def _read_diameters(text: str) -> dict[str, float]:
 
 
 def _run_bundle(options: argparse.Namespace) -> None:
-    from coinsorter.training.train import train_bundle
-
     check_apart(options.out, *options.data, options.anomalies)
     recipe = _load_recipe(options)
+    from coinsorter.training.train import train_bundle  # TensorFlow: seconds, and 600 MB
+
     try:
         manifest = train_bundle(recipe, options.data, options.out, show_progress, options.anomalies)
     except OSError as error:
