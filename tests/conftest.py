@@ -26,6 +26,14 @@ def data_folder() -> Path | None:
     return None
 
 
+def cases_folder() -> Path | None:
+    """Where situations that went wrong are kept, a folder each, or None."""
+    for place in (os.environ.get("COINSORTER_CASES"), ROOT.parent / "shared" / "cases"):
+        if place and Path(place).is_dir():
+            return Path(place)
+    return None
+
+
 def needs_training() -> None:
     """Skips the test, or the module, that calls it where training's packages are not installed."""
     if not has_training():
@@ -59,6 +67,14 @@ def data() -> Path:
     folder = data_folder()
     if folder is None:
         pytest.skip("no photographs: neither $COINSORTER_DATA nor ../shared/data is there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    folder = cases_folder()
+    if folder is None:
+        pytest.skip("no situations: neither $COINSORTER_CASES nor ../shared/cases is there")
     return folder
 
 
