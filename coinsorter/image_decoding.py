@@ -10,8 +10,8 @@ from coinsorter.decoder_messages import DecoderMessages
 from coinsorter.errors import ImageError
 from coinsorter.image_formats import TIFF, ImagePage, read_pages
 
-#: Pixels of an image, at most: 36 megapixels take 108 MB, and reading a data set 300 MB in all.
-MAX_PIXELS = 36_000_000
+#: Pixels of an image, at most: 27 megapixels take 81 MB, and preparing a data set 300 MB in all.
+MAX_PIXELS = 27_000_000
 #: Bytes that an image is unpacked to, at most; each channel of more than 8 bits has two or four.
 MAX_UNPACKED_BYTES = 3 * MAX_PIXELS
 #: Bytes of an image file, at most: 12 megapixels in three channels of 16 bits have 72 MB.

@@ -96,6 +96,7 @@ def _ingest(number: int, source: SourceImage, expected: ExpectedCoins, out: Path
     content = read_bytes(source)
     digest = hash_bytes(content)
     pixels = _decode(source, content)
+    del content  # tens of megabytes, and finding the coin takes memory too
     if isinstance(pixels, Rejection):
         return IngestedImage(row.leave_out(pixels.reason, pixels.detail), digest)
     row = replace(row, width_px=pixels.shape[1], height_px=pixels.shape[0])
