@@ -320,6 +320,8 @@ def _run_self_test(release: Path, settings: Path) -> None:
     result = _capture(program, *SELF_TEST, "--config", str(settings))
     if result.returncode != 0:
         output = (result.stdout + result.stderr).strip().replace(str(TRIAL), str(SETTINGS))
+        # the release in use may be older than the command that mends it
+        output = output.replace("`coinsorter ", f"`sudo {program} ")
         what = f"{release.name} does not pass its self-test, so {_describe_current()}"
         raise InstallError(f"{what}; mend this and run it again:\n{output}")
 

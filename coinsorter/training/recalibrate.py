@@ -4,7 +4,6 @@ A bundle gets its first thresholds when it is trained. `calibrate` sets them aga
 photographs, of another day or another machine, or within another error budget.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,11 @@ from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.records import Circle
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
-from coinsorter.training.export.bundle_writer import write_golden, write_manifest
+from coinsorter.training.export.bundle_writer import (
+    copy_other_files,
+    write_golden,
+    write_manifest,
+)
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Budget, Recipe
 from coinsorter.training.samples import assemble
@@ -30,7 +33,7 @@ from coinsorter.training.thresholds.choose import choose_thresholds
 from coinsorter.training.thresholds.drift_replay import replay_days
 from coinsorter.training.thresholds.fusion_fit import fit_fusion
 from coinsorter.training.thresholds.heldout import HeldOutSets, collect_evidence, make_golden
-from coinsorter.training.thresholds.heldout_store import load_heldout, save_heldout
+from coinsorter.training.thresholds.heldout_store import FILE, load_heldout, save_heldout
 from coinsorter.vision.scale import ScalePlane
 
 #: Share of the held-out coins whose outlines may be worse than the bundle's bounds, before the
@@ -144,7 +147,11 @@ def _write_copy(
 ) -> Manifest:
     relief_weight = manifest["fusion"]["relief_weight"]
     with replace_folder(out) as folder:
-        shutil.copytree(bundle.path, folder, dirs_exist_ok=True)
+        copy_other_files(bundle.path, folder)
+        for name, content in bundle.contents.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
+        (folder / FILE).parent.mkdir(exist_ok=True)
         save_heldout(folder, held, sets)
         golden = make_golden(classifier, bundle.golden.crops, relief_weight)
         manifest["files"][GOLDEN] = write_golden(folder, golden)

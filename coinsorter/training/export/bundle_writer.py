@@ -1,6 +1,7 @@
 """Networks, and what else a bundle knows -> its folder, whole or not at all."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from coinsorter.atomic import replace_folder
+from coinsorter.bounded import read_bounded
 from coinsorter.recognition.bundle import (
     FORMAT,
     AnomalyScale,
@@ -27,6 +29,7 @@ from coinsorter.recognition.bundle_files import (
     EMBEDDING,
     GOLDEN,
     MANIFEST,
+    MAX_BYTES,
     RELIEFS,
 )
 from coinsorter.recognition.embedding import EmbeddingStats
@@ -36,6 +39,8 @@ from coinsorter.strict_yaml import dump_yaml
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
+#: Bytes of a file beside those that machines read; the evidence on held-out coins is the largest.
+MAX_OTHER_BYTES = 32_000_000
 #: Columns that lines of bundle.yaml are wrapped at.
 MANIFEST_WIDTH = 120
 
@@ -89,6 +94,35 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> Manifest:
     (folder / MANIFEST).write_bytes(text)
     write_seal(folder, text)
     return checked
+
+
+def copy_other_files(source: Path, folder: Path) -> None:
+    """Copy what else lies in a bundle's folder into another: all but the files that machines read.
+
+    Links are copied as links. What is no plain file, or a large one, is left out. Raises OSError
+    where the copy cannot be written.
+    """
+    for place, folders, names in os.walk(source):
+        for name in (*folders, *names):
+            path = Path(place) / name
+            own = path.relative_to(source)
+            if str(own) not in MAX_BYTES:
+                _copy_one(path, folder / own)
+
+
+def _copy_one(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        to.symlink_to(path.readlink())
+        return
+    if path.is_dir():
+        to.mkdir(exist_ok=True)
+        return
+    try:
+        content = read_bounded(path, MAX_OTHER_BYTES)
+    except OSError:  # a pipe, a device, a large file
+        return
+    to.write_bytes(content)
 
 
 def write_golden(folder: Path, golden: Golden) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,16 @@ TEXTS = {
     "empty": b"",
 }
 every_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+
+
+def test_a_failed_self_test_names_the_commands_of_the_release_that_failed(monkeypatch):
+    message = "models/own: bundle.yaml has no seal; run `coinsorter seal models/own`"
+    result = SimpleNamespace(returncode=1, stdout=message, stderr="")
+    monkeypatch.setattr(install, "_capture", lambda *words: result)
+    release = install.RELEASES / "new"
+    with pytest.raises(install.InstallError) as error:
+        install._run_self_test(release, install.SETTINGS)
+    assert f"run `sudo {release}/venv/bin/coinsorter seal models/own`" in str(error.value)
 
 
 @every_text

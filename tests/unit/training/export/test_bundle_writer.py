@@ -1,5 +1,6 @@
 """bundle_writer: what is written is a bundle that loads, whole or not at all."""
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,6 +18,7 @@ needs_training()
 
 from coinsorter.training.export.bundle_writer import (
     BundleContents,
+    copy_other_files,
     make_provisional_bundle,
     write_bundle,
 )
@@ -81,6 +83,23 @@ def test_what_no_machine_reads_is_written_with_it(contents, manifest, tmp_path):
     written = write_bundle(tmp_path / "bundle", manifest, contents)
     assert (tmp_path / "bundle" / "note.txt").read_text() == "for people"
     assert "note.txt" not in written.files
+
+
+def test_other_files_are_copied_and_nothing_that_never_ends(tmp_path):
+    source, folder = tmp_path / "source", tmp_path / "folder"
+    (source / "training").mkdir(parents=True)
+    (source / "training" / "curves.png").write_bytes(b"plot")
+    (source / MANIFEST).write_text("not copied")
+    (source / "zero").symlink_to("/dev/zero")
+    os.mkfifo(source / "pipe")
+    with (source / "sparse").open("wb") as file:
+        file.truncate(2**40)
+    folder.mkdir()
+    copy_other_files(source, folder)
+    copied = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    assert copied == {"training", "training/curves.png", "zero"}
+    assert (folder / "training" / "curves.png").read_bytes() == b"plot"
+    assert (folder / "zero").is_symlink()
 
 
 def test_a_provisional_bundle_runs_its_networks_and_accepts_nothing(brl, contents):
