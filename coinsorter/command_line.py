@@ -21,6 +21,8 @@ Main = Callable[[list[str]], int]
 MISSING_PACKAGE_STATUS = 69
 SYSTEM_STATUS = 71
 OUTPUT_STATUS = 74
+#: How pathlib's complaint of links that lead to each other begins: a RuntimeError before Python 3.13.
+LINK_LOOP = "Symlink loop"
 #: What a shell adds to a signal's number for the status of a program that the signal ended.
 SIGNAL_STATUS = 128
 #: Signals that end a command; a terminal that is closed sends SIGHUP.
@@ -85,6 +87,11 @@ def end_command(name: str, command: Callable[[], int | None], remedy: str = "") 
         return 0
     except (OSError, MemoryError) as error:
         _complain(f"{name}: {_describe(error)}")
+        return SYSTEM_STATUS
+    except RuntimeError as error:
+        if not str(error).startswith(LINK_LOOP):
+            raise
+        _complain(f"{name}: {error}")
         return SYSTEM_STATUS
 
 

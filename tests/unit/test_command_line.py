@@ -49,6 +49,22 @@ def test_what_a_person_has_done_is_a_status_without_a_line(capsys, error, status
     assert capsys.readouterr().err == ""
 
 
+def test_links_that_lead_to_each_other_are_a_line(capsys, tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+
+    def fail() -> None:
+        (tmp_path / "loop").resolve(strict=True)
+
+    assert end_command("name", fail) == 71
+    assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(RuntimeError):
+        end_command("name", lambda: _raise(RuntimeError("a mistake")))
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
 def test_a_name_of_several_lines_is_one_line(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["name", "two\nlines"])
 
