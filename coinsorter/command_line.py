@@ -21,7 +21,7 @@ Main = Callable[[list[str]], int]
 MISSING_PACKAGE_STATUS = 69
 SYSTEM_STATUS = 71
 OUTPUT_STATUS = 74
-#: How pathlib's complaint of links that lead to each other begins: a RuntimeError before Python 3.13.
+#: How pathlib complains of links that lead to each other: a RuntimeError before Python 3.13.
 LINK_LOOP = "Symlink loop"
 #: What a shell adds to a signal's number for the status of a program that the signal ended.
 SIGNAL_STATUS = 128
@@ -68,31 +68,23 @@ def end_command(name: str, command: Callable[[], int | None], remedy: str = "") 
     """
     try:
         return int(command() or 0)
-    except ConfigError as error:  # a line each mistake, which begins with the file's name
-        _complain(str(error))
-        return error.exit_code
     except CoinsorterError as error:
-        _complain(f"{name}: {error}")
+        # Mistakes in settings are a line each, which begins with the file's name.
+        _complain(str(error) if isinstance(error, ConfigError) else f"{name}: {error}")
         return error.exit_code
-    except ModuleNotFoundError as error:
-        _complain(f"{name}: {error.name} is not installed; {remedy or 'install coinsorter again'}")
-        return MISSING_PACKAGE_STATUS
     except KeyboardInterrupt:
         return SIGNAL_STATUS + signal.SIGINT
     except StopSignal as stop:
         return stop.status
     except OutputError as error:
         return _end_output(name, error)
+    except ModuleNotFoundError as error:
+        _complain(f"{name}: {error.name} is not installed; {remedy or 'install coinsorter again'}")
+        return MISSING_PACKAGE_STATUS
     except BrokenPipeError:  # of a stream that is not guarded
         return 0
-    except (OSError, MemoryError) as error:
-        _complain(f"{name}: {_describe(error)}")
-        return SYSTEM_STATUS
-    except RuntimeError as error:
-        if not str(error).startswith(LINK_LOOP):
-            raise
-        _complain(f"{name}: {error}")
-        return SYSTEM_STATUS
+    except (OSError, MemoryError, RuntimeError) as error:
+        return _end_system(name, error)
 
 
 def _call(name: str, main: Main) -> int:
@@ -113,9 +105,19 @@ def _end_output(name: str, error: OutputError) -> int:
     return OUTPUT_STATUS
 
 
-def _describe(error: OSError | MemoryError) -> str:
+def _end_system(name: str, error: OSError | MemoryError | RuntimeError) -> int:
+    """A refusal of the system; any other RuntimeError is a mistake in the program."""
+    if isinstance(error, RuntimeError) and not str(error).startswith(LINK_LOOP):
+        raise error
+    _complain(f"{name}: {_describe(error)}")
+    return SYSTEM_STATUS
+
+
+def _describe(error: OSError | MemoryError | RuntimeError) -> str:
     if isinstance(error, MemoryError):
         return "out of memory; end other programs, or take a smaller input"
+    if not isinstance(error, OSError):
+        return str(error)
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}"
 
