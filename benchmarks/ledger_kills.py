@@ -44,8 +44,8 @@ OLD_ROWS = 500
 #: Latest instant of a kill, seconds after the process was started.
 MAX_LIFE_S = 0.12
 MAX_WAIT_S = 60.0
-#: A simulated run is killed within so many seconds, start included.
-SIMULATED_S = (2.0, 8.0)
+#: A simulated run is killed within so many seconds from its ledger's first appearance.
+SIMULATED_S = 6.0
 
 
 @dataclass
@@ -151,7 +151,7 @@ def kill_simulated_runs(folder: Path, kills: int, rng: random.Random) -> KillOut
     outcome = KillOutcome()
     for number in range(kills):
         out = folder / f"simulated-{number}"
-        run_until_killed(out, rng.uniform(*SIMULATED_S))
+        run_until_killed(out, rng.uniform(0, SIMULATED_S))
         outcome.kills += 1
         if (out / "ledger.db").exists():
             durable = {row["coin"] for row in read_rows_if_any(out / "ledger.db")}
@@ -177,6 +177,8 @@ def run_until_killed(out: Path, life_s: float) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
+        while process.poll() is None and not (out / "ledger.db").exists():
+            time.sleep(0.05)
         time.sleep(life_s)
         process.kill()
 

@@ -2,7 +2,8 @@
 
 A ledger is filled as a machine at 2 coins/s would in months, then `coinsorter ledger totals`,
 `totals --by-day`, `export` and `verify` read it, each in a process of its own. Printed are the
-seconds of the whole command, those of reading alone, and the most memory that was resident.
+seconds of the whole command, those of reading alone, those on the processor, and the most memory
+that was resident.
 """
 
 import argparse
@@ -44,10 +45,12 @@ PROGRAM = """
 import json, os, resource, sys, time
 from coinsorter.cli import main
 start_s = time.monotonic()
+cpu_s = time.process_time()
 status = main(sys.argv[1:])
 read_s = time.monotonic() - start_s
+cpu_s = time.process_time() - cpu_s
 peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-print(json.dumps([status, read_s, peak_mb]), file=sys.stderr)
+print(json.dumps([status, read_s, cpu_s, peak_mb]), file=sys.stderr)
 """
 
 
@@ -55,13 +58,15 @@ print(json.dumps([status, read_s, peak_mb]), file=sys.stderr)
 class Reading:
     """A command that has read a ledger.
 
-    seconds, read_s: of the whole process, and without its start. peak_mb: most memory resident, MB
+    seconds, read_s: of the whole process, and without its start. cpu_s: of these, on a processor:
+    what a quiet machine would take. peak_mb: most memory resident, MB
     of 1,000,000 bytes.
     """
 
     command: str
     seconds: float
     read_s: float
+    cpu_s: float
     peak_mb: float
 
 
@@ -125,15 +130,16 @@ def read(path: Path, command: str) -> Reading:
         check=True,
     )
     seconds = time.monotonic() - start_s
-    status, read_s, peak_mb = json.loads(done.stderr.splitlines()[-1])
+    status, read_s, cpu_s, peak_mb = json.loads(done.stderr.splitlines()[-1])
     if status:
         raise SystemExit(f"{command}: status {status}: {done.stderr}")
-    return Reading(command, seconds, read_s, peak_mb)
+    return Reading(command, seconds, read_s, cpu_s, peak_mb)
 
 
 def print_reading(reading: Reading) -> None:
     print(
-        f"{reading.command}: {reading.seconds:.2f} s, of which reading {reading.read_s:.2f} s; "
+        f"{reading.command}: {reading.seconds:.2f} s, of which reading {reading.read_s:.2f} s "
+        f"({reading.cpu_s:.2f} s on the processor); "
         f"at most {reading.peak_mb:.0f} MB",
         flush=True,
     )

@@ -36,7 +36,8 @@ class Wear:
     """What was written for so many coins.
 
     process, device: bytes by the process's own counter and to the block device; device is None
-    where the folder shares it with others. file: the ledger's size when it is closed.
+    where the folder shares it with others. file: these coins' part of the ledger's size when it is
+    closed.
     """
 
     coins: int
@@ -49,7 +50,7 @@ class Wear:
 def main() -> None:
     options = read_options()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        wear = measure_wear(Path(folder), options.coins, options.pace)
+        wear = measure_wear(Path(folder), options.coins, options.pace, options.warm_up)
     print_wear(wear, options)
 
 
@@ -57,6 +58,13 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ledger_wear", description=__doc__)
     parser.add_argument("--coins", type=int, default=1000, help="default: 1000; in full 20000")
     parser.add_argument("--pace", type=float, help="coins a second (default: as fast as it goes)")
+    parser.add_argument(
+        "--warm-up",
+        type=int,
+        default=0,
+        metavar="N",
+        help="coins before those that count: the log grows to its size meanwhile (default: 0)",
+    )
     parser.add_argument("--folder", type=Path, help="where the ledger is (default: for temporary)")
     parser.add_argument("--card-gb", type=float, default=32, help="the card's size (default: 32)")
     parser.add_argument(
@@ -71,27 +79,31 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure_wear(folder: Path, coins: int, pace: float | None = None) -> Wear:
+def measure_wear(folder: Path, coins: int, pace: float | None = None, warm_up: int = 0) -> Wear:
     """Sorts so many coins into a new ledger; what that wrote.
 
-    pace: coins a second; None for as fast as the disk takes them.
+    pace: coins a second; None for as fast as the disk takes them. warm_up: coins before those that
+    count, as fast as it goes.
     """
     path = folder / "ledger.db"
     ledger = BackgroundLedger(lambda: Ledger(path, RunRecord("models/crowns", "0" * 64, "litert")))
+    for coin in range(1, warm_up + 1):
+        sort(ledger, coin)
     os.sync()
     process, device = read_process_bytes(), read_device_bytes(folder)
     start_s = time.monotonic()
-    for coin in range(1, coins + 1):
+    for number in range(1, coins + 1):
         if pace:
-            time.sleep(max(0.0, start_s + coin / pace - time.monotonic()))
-        sort(ledger, coin)
+            time.sleep(max(0.0, start_s + number / pace - time.monotonic()))
+        sort(ledger, warm_up + number)
     seconds = time.monotonic() - start_s
     process = read_process_bytes() - process
     os.sync()
     device_end = read_device_bytes(folder)
     ledger.close()
     written = None if device is None or device_end is None else device_end - device
-    return Wear(coins, process, written, path.stat().st_size, seconds)
+    file = path.stat().st_size * coins // (warm_up + coins)
+    return Wear(coins, process, written, file, seconds)
 
 
 def sort(ledger: BackgroundLedger, coin: int) -> None:

@@ -13,8 +13,8 @@ from coinsorter.sorting.ledger import now_utc
 from coinsorter.sorting.ledger_backup import back_up, migrate, prune, restore
 from coinsorter.sorting.ledger_verify import LedgerReport, verify_ledger
 
-#: Days that rows can be kept at most: a hundred years.
-MAX_KEEP_DAYS = 36_525
+#: Days that rows can be kept at most: a hundred years, as ledger.keep_days in the settings.
+MAX_KEEP_DAYS = 36_500
 
 _VERIFY = (
     "Looks at every row, also while the machine runs: the file's pages and references, that no "

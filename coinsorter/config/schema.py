@@ -134,9 +134,10 @@ class AcceptanceSettings(Section):
 
 
 class LedgerSettings(Section):
-    """Where the ledger is."""
+    """Where the ledger is, and how long its rows stay."""
 
     path: PathText = "var/ledger.db"
+    keep_days: int | None = Field(None, ge=1, le=36500)
 
 
 class RuntimeSettings(Section):

@@ -92,7 +92,9 @@ def _open_machine(
     run = RunRecord(str(bundle.path), bundle.digest, interpreter, note)
     connect = partial(connect_ledger, busy_timeout_s=RETRY_S)  # its thread tries again
     path = base / settings.ledger.path
-    book = BackgroundLedger(lambda: Ledger(path, run, connect=connect))
+    book = BackgroundLedger(
+        lambda: Ledger(path, run, connect=connect, keep_days=settings.ledger.keep_days)
+    )
     parts.callback(book.close)
     signals.check()
     camera = open_camera(settings.camera, base)

@@ -81,6 +81,14 @@ ELSEWHERE = {
         "benchmarks/{0}.py",
         "def ",
     ),
+    r"coinsorter ledger restore .*": (
+        "tests/unit/commands/test_ledger_maintenance.py",
+        '"restore"',
+    ),
+    r"python -m benchmarks\.ledger_(\w+) .*": (
+        "tests/e2e/test_ledger_benchmarks.py",
+        "benchmarks.ledger_{0}",
+    ),
     r"coinsorter-train features --svm$": ("tests/unit/training/features", "svm"),
 }
 
