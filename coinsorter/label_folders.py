@@ -99,26 +99,15 @@ def _fold(name: str) -> str:
 
 
 def _choose_level(source: PurePath, levels: Sequence[list[str]]) -> int:
-    if len(levels) < 2:
-        return 0
     kinds = [_classify(names) for names in levels]
     labels = [depth for depth, kind in enumerate(kinds) if kind == _LABEL]
     if len(labels) == 1:
         return labels[0]
-    if not labels:
-        labels = _choose_without_labels(kinds)
     if len(labels) > 1:
         raise InputError(_describe_levels(source, levels, labels))
-    return labels[0]
-
-
-def _choose_without_labels(kinds: Sequence[int]) -> list[int]:
-    """The levels that may name labels where all are faces, splits, days, or one folder only."""
-    sides = [depth for depth, kind in enumerate(kinds) if kind == _SIDE]
-    constant = [depth for depth, kind in enumerate(kinds) if kind == _CONSTANT]
-    if sides:
-        return [*constant, *sides]
-    return constant[-1:] or [len(kinds) - 1]
+    if any(kind in (_SIDE, _SPLIT_LEVEL, _SESSION_LEVEL) for kind in kinds):
+        raise InputError(_describe_no_label(source, levels))
+    return max(0, len(levels) - 1)
 
 
 def _classify(names: Sequence[str]) -> int:
@@ -144,11 +133,23 @@ def _describe_levels(
     source: PurePath, levels: Sequence[list[str]], candidates: Sequence[int]
 ) -> str:
     upper, lower = candidates[0], candidates[-1]
-    choices = [f"--label-level {depth + 1} for {_list_some(levels[depth])}" for depth in candidates]
     return (
         f"{source}: folders {_list_some(levels[lower])} lie in {_list_some(levels[upper])}: "
-        f"which are named as labels? say {', or '.join(choices)}"
+        f"which are named as labels? say {_list_choices(levels, candidates)}"
     )
+
+
+def _describe_no_label(source: PurePath, levels: Sequence[list[str]]) -> str:
+    return (
+        f"{source}: its folders are named as faces, splits or days, and none as a label; "
+        f"put images into folders named as labels, or say "
+        f"{_list_choices(levels, range(len(levels)))}"
+    )
+
+
+def _list_choices(levels: Sequence[list[str]], candidates: Sequence[int]) -> str:
+    choices = [f"--label-level {depth + 1} for {_list_some(levels[depth])}" for depth in candidates]
+    return ", or ".join(choices)
 
 
 def _list_some(names: Sequence[str]) -> str:

@@ -12,13 +12,17 @@ from pathlib import PurePath
 _MIN_EPOCH_S, _MAX_EPOCH_S = 1_000_000_000, 4_000_000_000
 #: Digits of such a time, and how many are behind the second.
 _EPOCH_DIGITS = {10: 0, 13: 3, 16: 6, 19: 9}
-#: Such as IMG_20261126_101500123, 2026-11-26 10.15.00, WhatsApp Image 2026-11-26 at 10.15.00 AM.
-_DATE_AND_TIME = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)[-_. ]?(0[1-9]|1[0-2])[-_. ]?(0[1-9]|[12]\d|3[01])"
-    r"(?:[-_ ]*[a-zA-Zà-ú]{0,4}[-_ ]*)"
+_DATE = (
+    r"(?<!\d)(?:((?:19|20)\d\d)[-_. ]?(0[1-9]|1[0-2])[-_. ]?(0[1-9]|[12]\d|3[01])"
+    r"|(0[1-9]|[12]\d|3[01])[-_.](0[1-9]|1[0-2])[-_.]((?:19|20)\d\d))"
+)
+_TIME = (
     r"([01]\d|2[0-3]|\d(?=[-_.:h]))[-_.:h ]?([0-5]\d)[-_.:m ]?([0-5]\d)(?:[-_.,]?(\d{3}))?(?!\d)"
     r"(?:[\s_]?([AaPp])\.?[Mm])?"
 )
+#: Such as IMG_20261126_101500123, 2026-11-26 10.15.00, WhatsApp Image 2026-11-26 at 10.15.00 AM,
+#: 26.11.2026 10.15.00.
+_DATE_AND_TIME = re.compile(_DATE + r"(?:[-_ ]*[a-zA-Zà-ú]{0,4}[-_ ]*)" + _TIME)
 #: Such as 10c_1795718216257_12, and 10c_1795718216257_12_roll-3 with what belongs together.
 _CAPTURED = re.compile(r"(.+)_(\d{13})_(\d+)(?:_([^_]+))?")
 #: Counts that cameras and messengers give: DSC0001, IMG_0001, P1010001, IMG-20261126-WA0001.
@@ -62,12 +66,13 @@ def _read_date_s(stem: str) -> float | None:
     match = _DATE_AND_TIME.search(stem)
     if match is None:
         return None
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
-    half = (match[8] or "").lower()
+    year, month, day = map(int, match.group(1, 2, 3) if match[1] else match.group(6, 5, 4))
+    hour, minute, second = map(int, match.group(7, 8, 9))
+    half = (match[11] or "").lower()
     if half and hour <= 12:
         hour = hour % 12 + (12 if half == "p" else 0)
     whole_s: int = calendar.timegm((year, month, day, hour, minute, second))
-    return whole_s + int(match[7] or 0) / 1000
+    return whole_s + int(match[10] or 0) / 1000
 
 
 def _read_epoch_s(stem: str) -> float | None:

@@ -21,6 +21,7 @@ from coinsorter.commands._printing import print_totals, show_progress
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config, RuntimeSettings
 from coinsorter.errors import InputError
+from coinsorter.image_folder import describe_passed_over
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
@@ -143,7 +144,11 @@ def _print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
 
     if options.json:
         print(json.dumps(result))
-    elif options.belt:
+        return
+    if options.belt:
         print_totals(result)
     else:
         print_summary(result, Console())
+    passed_over = describe_passed_over(result["passed_over"])
+    if passed_over:
+        print(f"passed over, as no images: {passed_over}")

@@ -84,9 +84,19 @@ def test_folders_around_all_others_and_within_some_are_no_labels():
     assert place("10c", "10c/extra", "25c") == [("10c", ""), ("10c", ""), ("25c", "")]
 
 
-def test_where_nothing_else_is_there_a_face_or_a_split_is_a_label():
-    assert place("heads", "tails") == [("heads", ""), ("tails", "")]
-    assert place("train/heads", "test/tails") == [("heads", ""), ("tails", "")]
+@pytest.mark.parametrize(
+    "folders",
+    [("train", "test"), ("obverse", "reverse"), ("day1", "day2"), ("train/heads", "test/tails")],
+)
+def test_where_no_folder_is_named_as_a_label_it_is_asked_for(folders):
+    with pytest.raises(InputError, match=r"none as a label; .* or say --label-level 1 for"):
+        place(*folders)
+    assert [label for label, _ in place(*folders, level=1)] == [f.split("/")[0] for f in folders]
+
+
+def test_one_folder_within_the_other_is_the_label():
+    assert place("coins/10c", "coins/10c") == [("10c", ""), ("10c", "")]
+    assert place("10c") == [("10c", "")]
 
 
 def test_an_image_in_no_folder_of_its_level_has_no_label():
@@ -101,7 +111,6 @@ def test_an_image_in_no_folder_of_its_level_has_no_label():
         ("paul/10c", "anna/10c", "paul/25c"),
         ("euro/1e", "euro/2e", "brl/1real"),
         ("10c/monday", "25c/tuesday"),
-        ("brl/obverse", "brl/reverse"),
     ],
 )
 def test_where_two_levels_may_be_meant_the_choice_is_asked_for(folders):

@@ -32,6 +32,8 @@ def test_the_last_number_of_a_name_says_when(name, number):
         ("PXL_20261126_101500123.MP", MORNING_S + 0.123),
         ("2026-11-26 10.15.00", MORNING_S),
         ("20261126101500", MORNING_S),
+        ("26.11.2026 10-15-00", MORNING_S),
+        ("2026-11-26T10:15:00.123Z", MORNING_S + 0.123),
         ("20261126_101500(2)", MORNING_S),
         ("WhatsApp Image 2026-11-26 at 10.15.00 (7)", MORNING_S),
         ("WhatsApp Bild 2026-11-26 um 10.15.00", MORNING_S),

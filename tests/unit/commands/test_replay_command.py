@@ -87,6 +87,27 @@ def test_an_unreadable_image_is_named_and_counted_and_the_rest_goes_on(
     assert "broken_001.png: cannot be read: no image" in caplog.text
 
 
+def test_files_that_are_no_images_are_counted(command, photographs, tmp_path):
+    folder = shutil.copytree(photographs, tmp_path / "some")
+    (folder / "bit_10" / "notes.txt").write_text("no image")
+    (folder / "bit_10" / ".DS_Store").write_text("a system's own")
+    status, out, _ = command("replay", folder, "--bundle", CROWNS, "--json")
+    result = json.loads(out)
+    assert (status, result["passed_over"]) == (0, {".txt": 1, "hidden": 1})
+    out = command("replay", folder, "--bundle", CROWNS)[1]
+    assert "passed over, as no images: 1 .txt, 1 hidden" in out
+
+
+def test_faces_within_a_label_are_of_that_label(command, photographs, tmp_path):
+    folder = shutil.copytree(photographs, tmp_path / "some")
+    for label in list(folder.iterdir()):
+        (label / "obverse").mkdir()
+        for image in label.glob("*.*"):
+            image.rename(label / "obverse" / image.name)
+    result = json.loads(command("replay", folder, "--bundle", CROWNS, "--json")[1])
+    assert (result["correct"], result["foreign"]) == (12, 4)
+
+
 def test_images_that_the_camera_did_not_take_are_rejected(command, photographs, tmp_path, caplog):
     cv2.imwrite(str(tmp_path / "crop_1.png"), np.full((300, 300, 3), 90, np.uint8))
     result = json.loads(command("replay", tmp_path, "--bundle", CROWNS, "--json")[1])
