@@ -50,7 +50,10 @@ NASTY = [
 ]
 #: How often a number of the shipped file is made so much larger or smaller.
 FACTORS = [0.001, 0.1, 0.5, 0.9, 0.99, 1.01, 1.1, 2, 10, 1000, -1]
+#: Share of the mutations that are of the shipped settings without comments, where nothing changes.
+WITHOUT_COMMENTS = 0.7
 
+_COMMENT = re.compile(rb" *#.*")
 _VALUE = re.compile(r"(?<=: )[^\s,{}\[\]#]+")
 _NUMBER = re.compile(r"(?<=: )\d{1,12}(\.\d*)?", re.ASCII)
 _KEY = re.compile(r"\w+(?=:)")
@@ -196,9 +199,11 @@ def check_by_command(path: Path, number: int) -> Figures:
 
 
 def mutate(seed: int, number: int) -> bytes:
-    """The shipped settings with one to three mutations, always the same for a seed and a number."""
+    """The shipped settings with one to three mutations: the same for a seed and a number."""
     rng = random.Random(f"{seed}/{number}")
     content = CONFIG.read_bytes().replace(b"models/crowns", bytes(CROWNS))
+    if rng.random() < WITHOUT_COMMENTS:
+        content = _COMMENT.sub(b"", content)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         content = rng.choice(MUTATIONS)(rng, content)
     return content

@@ -19,9 +19,9 @@ from coinsorter.vision.track import BeltTracker
 #: Frames from a coin's last sighting to its decision: it is in memory, and it is classified.
 DECISION_FRAMES = 2
 #: Frames of a coin that the tracker is shown at the most, the last ones; more tell it nothing new.
-MAX_FRAMES = 600
+MAX_FRAMES = 2000
 #: Points of the table that turns places on the belt into pixels.
-TABLE_POINTS = 513
+TABLE_POINTS = 1025
 #: Parts of a frame's step by which the first frame comes later: of the smallest coin and the
 #: largest.
 PHASES = (0.0, 0.6)

@@ -33,6 +33,10 @@ _FLOAT = (
     r"|[-+]?(0|[1-9][0-9]*)[eE][-+]?[0-9]+"
     r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
+#: What Windows' editors write before a text.
+BYTE_ORDER_MARK = "\ufeff"
+#: Spaces and a comment: all that is no line break or the end.
+_BLANK = re.compile("(?: *(?:#[^\0\r\n\x85\u2028\u2029]*)?)")
 _RESOLVERS = (
     ("bool", "true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", _INT, "-+0123456789"),
@@ -85,6 +89,23 @@ class StrictLoader(Reader, Scanner, Parser, Composer, SafeConstructor, _Resolver
         node = super().compose_node(parent, index)
         self._level -= 1
         return node
+
+    def scan_to_next_token(self) -> None:
+        """Skips spaces, comments and line breaks: as PyYAML does, but not letter by letter."""
+        if self.index == 0 and self.peek() == BYTE_ORDER_MARK:
+            self.forward()
+        self._skip_blank()
+        while self.scan_line_break():  # type: ignore[no-untyped-call]
+            if not self.flow_level:
+                self.allow_simple_key = True
+            self._skip_blank()
+
+    def _skip_blank(self) -> None:
+        match = _BLANK.match(self.buffer, self.pointer)
+        length = match.end() - self.pointer if match else 0
+        self.pointer += length
+        self.index += length
+        self.column += length
 
 
 def check_bounds(level: int, count: int, mark: Mark, max_values: int = MAX_VALUES) -> None:

@@ -14,6 +14,7 @@ from coinsorter.config.explain import explain_error
 from coinsorter.config.schema import Config
 from coinsorter.config.yaml_lines import Mistake, OptionPath, UnreadableYamlError, YamlLines
 from coinsorter.errors import ConfigError
+from coinsorter.strict_yaml import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     from coinsorter.vision.crop import CropSpec
@@ -23,8 +24,6 @@ ConfigAndMistakes = tuple[Config | None, list[Mistake]]
 
 _HEXADECIMAL = re.compile("0x[0-9a-fA-F]+")
 
-#: What Windows' editors write before a text.
-BYTE_ORDER_MARK = "\ufeff"
 #: Bytes that are read of a settings file; the shipped one has 8 kB, most of it comments.
 MAX_BYTES = 100_000
 

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from coinsorter.bounded import read_bounded
 from coinsorter.config.explain import explain_error
-from coinsorter.config.load import BYTE_ORDER_MARK, MAX_BYTES, format_mistakes
+from coinsorter.config.load import MAX_BYTES, format_mistakes
 from coinsorter.config.yaml_lines import (
     OptionPath,
     UnreadableYamlError,
@@ -26,7 +26,7 @@ from coinsorter.config.yaml_lines import (
 )
 from coinsorter.errors import InputError
 from coinsorter.recognition.bundle import Label
-from coinsorter.strict_yaml import load_yaml
+from coinsorter.strict_yaml import BYTE_ORDER_MARK, load_yaml
 from coinsorter.training.dataset.dataset import Dataset
 from coinsorter.training.dataset.splits import TEST
 from coinsorter.vision.crop import CropSpec

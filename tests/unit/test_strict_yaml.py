@@ -5,10 +5,10 @@ import math
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coinsorter.strict_yaml import MAX_LEVELS, MAX_VALUES, dump_yaml, load_yaml
+from coinsorter.strict_yaml import MAX_LEVELS, MAX_VALUES, compose_yaml, dump_yaml, load_yaml
 
 PLAIN = st.recursive(
     st.none()
@@ -108,11 +108,13 @@ def test_the_deepest_level_is_read_and_one_more_is_not():
         load_yaml("[" * (MAX_LEVELS + 1) + "1" + "]" * (MAX_LEVELS + 1))
 
 
+@settings(deadline=None)
 @given(PLAIN)
 def test_what_pyyaml_writes_is_read_as_it_was(value):
     assert load_yaml(yaml.safe_dump(value)) == value
 
 
+@settings(deadline=None)
 @given(PLAIN)
 @example(["1e5", "1.5e5", "0250", "no", "1:30", "0x1F", "TRUE", "~", ".NaN", "2026-11-26"])
 @example(["\x85", "\u2028x", "caf\xe9"])
@@ -121,7 +123,51 @@ def test_what_is_written_is_read_as_it_was_by_us_and_by_pyyaml(value):
     assert load_yaml(text) == yaml.safe_load(text) == value
 
 
+@settings(deadline=None)
 @given(st.text() | st.binary())
 def test_whatever_the_text_it_is_values_or_a_yaml_error(text):
     with contextlib.suppress(yaml.YAMLError):
         load_yaml(text)
+
+
+def list_marks(node) -> list:
+    """The value and the place of each node, in its order."""
+    here = [(node.value if isinstance(node.value, str) else "", str(node.start_mark.index))]
+    children = [child for child in node.value if not isinstance(node.value, str)]
+    flat = [part for child in children for part in (child if isinstance(child, tuple) else [child])]
+    return here + [mark for child in flat for mark in list_marks(child)]
+
+
+COMMENTED = st.lists(
+    st.sampled_from(
+        [
+            "a: 1",
+            "  b: x # c",
+            "# only",
+            "  # in",
+            "",
+            "   ",
+            "c: [1, # d",
+            "  2]",
+            "- e",
+            "d: '# f'",
+        ]
+    ),
+    min_size=1,
+    max_size=8,
+).map("\n".join)
+
+
+@settings(deadline=None)
+@given(COMMENTED)
+def test_comments_are_skipped_as_pyyaml_skips_them(text):
+    try:
+        expected = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        with pytest.raises(yaml.YAMLError) as caught:
+            compose_yaml(text)
+        assert caught.value.problem_mark.index == error.problem_mark.index
+        return
+    found = compose_yaml(text)
+    assert (found is None) is (expected is None)
+    assert found is None or list_marks(found) == list_marks(expected)

@@ -1,7 +1,7 @@
 """What to write instead of a value that is none."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinsorter.config.wording import MAX_SHOWN, quote, shorten, suggest_number, suggest_truth
@@ -77,12 +77,14 @@ def test_the_truth_that_a_word_means(text, truth):
     assert suggest_truth(text) == truth
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 4))
 def test_leading_zeros_are_left_out_whatever_the_number(number, zeros):
     suggestion = suggest_number("0" * zeros + str(number), "distance_mm", whole=False)
     assert load_yaml(suggestion) == number
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_a_quoted_value_is_one_short_line_that_a_terminal_shows_as_it_is(text):
     assert quote(text).isprintable()
