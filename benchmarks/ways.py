@@ -19,7 +19,7 @@ def main() -> int:
     options = _read_options()
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder))
-        ways = [way for way in WAYS if options.only in way.name][:: options.every]
+        ways = [way for way in WAYS if options.only in way.name][options.first :: options.every]
         all_called = [_call_and_print(number, way, place) for number, way in enumerate(ways)]
     failing = [called for called in all_called if called.problems]
     slow = [called for called in all_called if called.took_s > MAX_S]
@@ -35,6 +35,7 @@ def main() -> int:
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.ways", description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="only each so many (default: 1)")
+    parser.add_argument("--first", type=int, default=0, help="the first of these (default: 0)")
     parser.add_argument("--only", default="", help="ways whose name has this in it")
     return parser.parse_args()
 

@@ -175,10 +175,10 @@ WRONG_USAGE = (
     "coinsorter-train",
     "coinsorter-train melt",
     "coinsorter-train prepare {photographs} --out {out}/set --seed x",
-    "coinsorter-train prepare {photographs} --out {out}/set --test 2",
     "coinsorter-train evaluate {bundle} {photographs} --rotations -1",
 )
 NOT_ACCEPTED = (
+    "coinsorter-train prepare {photographs} --out {out}/set --test 2",
     "coinsorter jog none --config {config}",
     "coinsorter jog bit_10 --us nan --config {config}",
     "coinsorter jog bit_10 --us 1e400 --config {config}",
