@@ -1,6 +1,6 @@
 """`python -m coinsorter` is the `coinsorter` command."""
 
-import _signal  # type: ignore[import-not-found]  # what `signal` is made of: it is there at once
+import _signal  # type: ignore[import-not-found]  # built in, unlike the slow signal
 import sys
 
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
