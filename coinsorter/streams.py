@@ -66,7 +66,8 @@ def guard_streams() -> None:
     encoding lacks are escaped.
     """
     _open_closed_streams()
-    sys.stdin = sys.stdin or open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, encoding="utf-8", errors="replace", closefd=False)
     sys.stdout = _wrap(_Output, 1, sys.stdout)
     sys.stderr = _wrap(_Complaints, 2, sys.stderr)
 
