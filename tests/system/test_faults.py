@@ -101,3 +101,13 @@ def test_a_process_that_is_hit_is_started_again_parks_and_leaves_no_row_open(fau
     assert word in result["said"] and "every flap is at rest" in result["said"]
     assert result["service"]["ActiveState"] == "active" and result["service"]["NRestarts"] == "1"
     assert result["still_open"] == 0
+
+
+def test_a_second_process_is_refused_by_name_whoever_starts_it(faults):
+    result = faults["second process"]
+    assert len(result["second"]) == 4
+    for status, err in result["second"].values():
+        assert status == 75
+        assert f"the machine is sorting (process {result['pid']}, since " in err
+    assert result["service"]["MainPID"] == result["pid"] and result["pulsing"] > 0
+    assert result["runs"] == 1 and result["parked_after"] == 0

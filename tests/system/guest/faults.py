@@ -194,6 +194,32 @@ def process_is_hit(fault: str, blow: signal.Signals) -> None:
     ran("systemctl", "stop", "coinsorter")
 
 
+def second_process_comes() -> None:
+    """root and a technician in the group gpio call commands beside the sorting service."""
+    ran("useradd", "--groups", "gpio", "technician")
+    start()
+    sorting()
+    since, pid = time.time(), service()["MainPID"]
+    settings = ("--config", "/etc/coinsorter/config.yaml")
+    technician = ("runuser", "-u", "technician", "--")
+    calls = {
+        "run by root": ("coinsorter", "run", *settings),
+        "park by root": ("coinsorter", "park", *settings),
+        "park by a technician": (*technician, "coinsorter", "park", *settings),
+        "jog by a technician": (*technician, "coinsorter", "jog", "bin_025", *settings),
+    }
+    second = {}
+    for name, words in calls.items():
+        done = subprocess.run(words, capture_output=True, text=True, cwd="/")
+        second[name] = [done.returncode, done.stderr]
+    sorting()
+    runs = ledger("SELECT count(*) FROM runs WHERE ended_at IS NULL")[0][0]
+    report("second process", since, second=second, pid=pid, runs=runs, pulsing=changes())
+    ran("systemctl", "stop", "coinsorter")
+    parked = subprocess.run((*technician, "coinsorter", "park", *settings), cwd="/")
+    results["second process"]["parked_after"] = parked.returncode
+
+
 camera_falls_silent_for_a_while()
 camera_falls_silent()
 camera_is_absent()
@@ -202,4 +228,5 @@ gpio_chip_is_renumbered()
 pin_is_in_use()
 process_is_hit("watchdog starved", signal.SIGSTOP)
 process_is_hit("service killed", signal.SIGKILL)
+second_process_comes()
 Path("rig-out/faults.json").write_text(json.dumps(results))
