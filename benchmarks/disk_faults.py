@@ -198,20 +198,26 @@ def count_rows(simulated: SimulatedMachine, figures: Figures) -> None:
 
 
 class LoopDisk:
-    """A small ext4 file system of its own, mounted where the ledger lies. Needs root."""
+    """A small file system of its own, mounted where the ledger lies. Needs root.
+
+    Its blocks are a file on another one, in memory: when that one is full, writes that need a new
+    block fail as on a broken disk.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._mount, image = folder / "var", folder / "image"
-        self._filler = self._mount / "filler"
+        self._mount, self._below = folder / "var", folder / "below"
         self._mount.mkdir()
-        call("truncate", "-s", "16M", image)
-        call("mkfs.ext4", "-q", "-m", "0", image)
+        self._below.mkdir()
+        call("mount", "-t", "tmpfs", "-o", "size=8M", "tmpfs", self._below)
+        image = self._below / "image"
+        call("truncate", "-s", "4M", image)
+        call("mkfs.ext2", "-q", "-m", "0", image)
         self._device = call("losetup", "--find", "--show", image)
         self.mount()
 
     def mount(self) -> None:
         """Makes its files appear."""
-        call("mount", self._device, self._mount)
+        call("mount", "-t", "ext2", self._device, self._mount)
 
     def unmount(self) -> None:
         """Makes its files disappear, though they may be open."""
@@ -226,26 +232,41 @@ class LoopDisk:
         call("fsfreeze", "--unfreeze", self._mount)
 
     def fill(self) -> None:
-        """Writes a file until nothing more fits."""
-        with suppress(OSError), self._filler.open("wb", buffering=0) as file:
-            while file.write(bytes(4096)):
-                pass
+        """Lets nothing more fit."""
+        fill_up(self._mount / "filler")
 
     def empty(self) -> None:
-        """Removes that file."""
-        self._filler.unlink()
+        """Makes room again."""
+        (self._mount / "filler").unlink()
+
+    def fail(self) -> None:
+        """Lets writes fail."""
+        fill_up(self._below / "filler")
+
+    def heal(self) -> None:
+        """Lets writes succeed again."""
+        (self._below / "filler").unlink()
 
     def close(self) -> None:
         """Unmounts it for good."""
-        call("umount", "--lazy", self._mount)
+        self.unmount()
         call("losetup", "--detach", self._device)
+        call("umount", "--lazy", self._below)
 
     #: What begins and what ends each fault.
     FAULTS: ClassVar = {
         "frozen": (freeze, thaw),
         "filled": (fill, empty),
+        "fails": (fail, heal),
         "unmounted": (unmount, mount),
     }
+
+
+def fill_up(path: Path) -> None:
+    """Writes a file until nothing more fits."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
 
 
 def call(*words: str | Path) -> str:
@@ -293,14 +314,18 @@ class SortingProcess:
             time.sleep(0.01)
         return time.monotonic() - began_s
 
-    def wait_for_log(self, words: str, may_end: bool = False) -> float:
+    def wait_for_log(self, words: str) -> float:
         """Waits until the log has some words; returns for how long, seconds."""
-        return self.wait_for(lambda: words in self.read_log(), words, may_end)
+        return self.wait_for(lambda: words in self.read_log(), words)
 
     def wait_for_rows(self, more: int) -> None:
         """Waits until the ledger has so many more rows."""
         before = self.count_rows()
         self.wait_for(lambda: self.count_rows() >= before + more, f"{more} rows more")
+
+    def has_said_its_end(self) -> bool:
+        """Whether the program has ended, or has said why it does."""
+        return self.process.poll() is not None or "coinsorter: " in self.read_log()
 
     def count_rows(self) -> int:
         """Coins in the ledger; 0 where there is none yet."""
@@ -334,9 +359,10 @@ SCENARIOS = {
     "I/O error": ("io", 5.0),
     "read-only": ("read-only", 5.0),
     "folder deleted": ("deleted", 0.0),
-    "ext4 frozen by fsfreeze": ("frozen", 10.0),
-    "ext4 filled to its last block": ("filled", 5.0),
-    "ext4 unmounted, then mounted again": ("unmounted", 5.0),
+    "file system frozen by fsfreeze": ("frozen", 10.0),
+    "file system filled to its last block": ("filled", 5.0),
+    "file system whose writes fail": ("fails", 5.0),
+    "file system unmounted, then mounted again": ("unmounted", 5.0),
 }
 
 
@@ -413,7 +439,7 @@ def stop_meanwhile(folder: Path, fault: str, disk: LoopDisk | None) -> str:
         end_fault = begin_fault(sorting, fault, disk)
         sorting.wait_for_log("waiting for the ledger, feeder off")
         sorting.process.send_signal(signal.SIGTERM)
-        took_s = sorting.wait_for_log("coinsorter: ", may_end=True)
+        took_s = sorting.wait_for(sorting.has_said_its_end, "end", may_end=True)
         end_fault()  # a process with a thread in a frozen file system cannot vanish before
         status = sorting.process.wait(PATIENCE_S)
         lost = sorting.read_log().splitlines()[-1]

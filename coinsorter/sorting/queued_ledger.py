@@ -282,4 +282,5 @@ def _name_unwritten(error: LedgerError, unwritten: list[WaitingChange]) -> Ledge
         return error
     names = ", ".join(waiting.name for waiting in unwritten[:MAX_NAMES])
     more = ", ..." if len(unwritten) > MAX_NAMES else ""
-    return LedgerError(f"{error}; {len(unwritten)} rows are not written: {names}{more}")
+    rows = "1 row is" if len(unwritten) == 1 else f"{len(unwritten)} rows are"
+    return LedgerError(f"{error}; {rows} not written: {names}{more}")

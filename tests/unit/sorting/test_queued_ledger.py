@@ -98,7 +98,7 @@ def test_a_fault_that_stays_is_raised_by_every_receipt_and_every_call(ledger, di
         lambda: ledger.report_incident("what", "where", "do"),
     ]
     for call in calls:
-        with pytest.raises(LedgerError, match="malformed.*1 rows are not written: coin 1"):
+        with pytest.raises(LedgerError, match="malformed.*1 row is not written: coin 1"):
             call()
 
 
