@@ -69,7 +69,7 @@ bars: $(VENV)/.test
 	$(VENV)/bin/python -m benchmarks.bars --seeds $(SEEDS)
 
 crowns: $(VENV)/.test
-	$(VENV)/bin/coinsorter-train bundle --recipe models/crowns.yaml --out models/crowns
+	$(VENV)/bin/coinsorter-train bundle --recipe models/crowns.yaml --out models/crowns --force
 
 # The system's own Python, whatever is first in the path: its environment is to see the packages of apt.
 install rollback uninstall:

@@ -4,6 +4,7 @@ Arrays are uint8 (height, width, 3) in RGB everywhere; only this module knows th
 """
 
 import logging
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +18,14 @@ from coinsorter.image_decoding import MAX_FILE_BYTES, decode_page
 from coinsorter.image_folder import FolderScan, describe_passed_over, scan_folder
 from coinsorter.image_formats import RAW_SUFFIXES, READ_FORMATS, describe_unread, read_pages
 from coinsorter.name_times import order_taken
+from coinsorter.ownership import Claim, make_mark
 
 log = logging.getLogger(__name__)
+
+#: How files of these kinds begin; a PNG's first chunk ends with its 33rd byte.
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_HEADER_BYTES = 33
+_JPEG_START = b"\xff\xd8"
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -101,20 +108,39 @@ def encode_image(pixels: np.ndarray, suffix: str, options: Sequence[int] = ()) -
     return content.tobytes()
 
 
-def write_image(path: Path, pixels: np.ndarray) -> None:
+def mark_image(content: bytes, maker: str) -> bytes:
+    """An image file's content with the mark of who made it; its pixels stay as they are.
+
+    A PNG has it as a text chunk (PNG specification, 11.3.4.3), a JPEG as a comment (ITU T.81,
+    B.2.4.5), other kinds after the end of the image.
+    """
+    mark = make_mark(maker)
+    if content.startswith(_PNG_START):
+        chunk = b"tEXt" + b"Software\0" + mark
+        length = (len(chunk) - 4).to_bytes(4, "big")
+        whole = length + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+        return content[:_PNG_HEADER_BYTES] + whole + content[_PNG_HEADER_BYTES:]
+    if content.startswith(_JPEG_START):
+        length = (len(mark) + 2).to_bytes(2, "big")
+        return _JPEG_START + b"\xff\xfe" + length + mark + content[len(_JPEG_START) :]
+    return content + mark
+
+
+def write_image(path: Path, pixels: np.ndarray, claim: Claim, maker: str) -> None:
     """Writes an image file, whole or not at all; the ending of its name says which kind.
 
-    pixels: uint8 (h, w, 3) RGB. Missing folders are made. Raises InputError where it cannot be
+    pixels: uint8 (h, w, 3) RGB. claim: what it may take the place of. maker: the command, by whose
+    mark the file is known later. Missing folders are made. Raises InputError where it cannot be
     written.
     """
     try:
-        content = encode_image(pixels, path.suffix)
+        content = mark_image(encode_image(pixels, path.suffix), maker)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(path) as new:
+        with replace_file(path, claim) as new:
             new.write_bytes(content)
     except OSError as error:
-        remedy = "name another file"
-        raise InputError(f"{path}: cannot be written: {error.strerror}; {remedy}") from error
+        reason = error.strerror or error
+        raise InputError(f"{path}: cannot be written: {reason}; {claim.remedy}") from error

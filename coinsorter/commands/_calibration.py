@@ -8,6 +8,7 @@ from coinsorter.atomic import write_file
 from coinsorter.commands._options import add_config_option, add_json_option
 from coinsorter.config.edit import replace_numbers
 from coinsorter.config.yaml_lines import format_option
+from coinsorter.ownership import Claim
 
 #: Numbers by the place of their option in config.yaml, such as `("belt", "px_per_mm")`.
 Numbers = dict[tuple[str | int, ...], float]
@@ -46,8 +47,10 @@ def report_numbers(
 
 
 def _write_numbers(options: argparse.Namespace, numbers: Numbers) -> None:
+    before = options.config.read_bytes()
     text = replace_numbers(options.config, numbers)
-    with write_file(options.config, "name another file with --config") as file:
+    claim = Claim(remedy="name another file with --config", expected=before)
+    with write_file(options.config, claim) as file:
         file.write(text)
 
 

@@ -58,6 +58,15 @@ def add_interpreter_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--force`, which replaces files that the command did not make."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace also what this command did not make; never a ledger or settings in use",
+    )
+
+
 def add_json_option(parser: argparse.ArgumentParser, result: str) -> None:
     """Adds `--json`, which prints the result for programs."""
     parser.add_argument("--json", action="store_true", help=f"print {result} as JSON, for programs")

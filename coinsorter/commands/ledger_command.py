@@ -11,11 +11,18 @@ from rich.table import Table
 
 from coinsorter.atomic import write_file
 from coinsorter.commands._ledger_options import add_ledger_options, find_ledger
-from coinsorter.commands._options import Subparsers, add_command, add_json_option
+from coinsorter.commands._options import Subparsers, add_command, add_force_option, add_json_option
 from coinsorter.commands._printing import print_totals
 from coinsorter.commands.ledger_maintenance import add_maintenance
 from coinsorter.commands.option_values import read_count
-from coinsorter.sorting.ledger_queries import export_rows, read_days, read_rows, read_totals
+from coinsorter.ownership import Claim
+from coinsorter.sorting.ledger_queries import (
+    export_rows,
+    is_export,
+    read_days,
+    read_rows,
+    read_totals,
+)
 
 COLUMNS = ("id", "at", "label", "confidence", "anomaly", "mm", "bin", "reason", "landed")
 
@@ -56,6 +63,7 @@ def _add_export(actions: Subparsers) -> None:
     export = add_command(actions, "export", _run_export, summary, "")
     export.add_argument("--format", choices=["csv", "jsonl"], default="csv", help="default: csv")
     export.add_argument("--to", type=Path, metavar="FILE", help="default: standard output")
+    add_force_option(export)
     add_ledger_options(export)
 
 
@@ -118,6 +126,12 @@ def _run_export(options: argparse.Namespace) -> None:
     if options.to is None:
         export_rows(path, sys.stdout, options.format)
         return
-    with write_file(options.to, "name another file with --to") as file:
+    claim = Claim(
+        is_export,
+        "name another file with --to",
+        inputs=(path, options.config),
+        force=options.force,
+    )
+    with write_file(options.to, claim) as file:
         rows = export_rows(path, file, options.format)
     print(f"{rows} rows in {options.to}")

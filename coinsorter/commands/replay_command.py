@@ -9,11 +9,12 @@ from typing import Any
 import cv2
 from rich.console import Console
 
-from coinsorter.atomic import write_file
+from coinsorter.atomic import check_output, write_file
 from coinsorter.commands._options import (
     Subparsers,
     add_bundle_option,
     add_command,
+    add_force_option,
     add_interpreter_option,
     add_json_option,
 )
@@ -22,6 +23,7 @@ from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config, RuntimeSettings
 from coinsorter.errors import InputError
 from coinsorter.image_folder import describe_passed_over
+from coinsorter.ownership import Claim, recognize_start
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
@@ -32,6 +34,8 @@ DETAILS = (
     "the last number in their names. With --belt the images are a recording of the moving belt, "
     "and the whole machine runs on them with mock pins."
 )
+#: How files of events begin: of images, and of coins.
+EVENT_STARTS = (b'{"path": ', b'{"id": 1, "run": 1, "coin": ')
 #: The result, for `--json` or a table; and a row for each image or coin.
 Result = tuple[dict[str, Any], list[dict[str, Any]]]
 
@@ -72,12 +76,16 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write one JSON line per image (with --belt: per coin)",
     )
+    add_force_option(parser)
 
 
 def _run_replay(options: argparse.Namespace) -> None:
     from coinsorter.images import scan_images
 
     settings, bundle = _load(options)
+    claim = _make_claim(options)
+    if options.events:
+        check_output(options.events, claim)
     scan = scan_images(options.folder)
     paths = scan.images
     runtime_settings = settings.runtime if settings else RuntimeSettings()
@@ -87,10 +95,17 @@ def _run_replay(options: argparse.Namespace) -> None:
     else:
         result, events = _replay_images(options, settings, bundle, interpreter, paths)
     if options.events:
-        _write_lines(options.events, events)
+        _write_lines(options.events, events, claim)
     passed_over = dict(sorted(scan.passed_over.items()))
     origin = {"runtime": interpreter, "bundle_hash": bundle.digest}
     _print_result(options, {**result, "passed_over": passed_over, **origin})
+
+
+def _make_claim(options: argparse.Namespace) -> Claim:
+    claim = Claim(
+        recognize_start(*EVENT_STARTS), "name another file with --events", force=options.force
+    )
+    return claim.spare(options.folder, options.config, options.bundle)
 
 
 def _load(options: argparse.Namespace) -> tuple[Config | None, Bundle]:
@@ -134,8 +149,8 @@ def _replay_images(
     return summary, [make_event(result) for result in results]
 
 
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    with write_file(path, "name another file with --events") as file:
+def _write_lines(path: Path, rows: list[dict[str, Any]], claim: Claim) -> None:
+    with write_file(path, claim) as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
 

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coinsorter.commands._inputs import load_matching_bundle
-from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
+from coinsorter.commands._options import (
+    Subparsers,
+    add_command,
+    add_config_option,
+    add_force_option,
+    add_json_option,
+)
 from coinsorter.commands.option_values import read_count, read_seed
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
-from coinsorter.errors import LedgerError
+from coinsorter.errors import InputError, LedgerError
 from coinsorter.locks import SIMULATING
+from coinsorter.ownership import check_file
+from coinsorter.sorting.ledger import SIMULATED_NOTE
 from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.tools.sorting_service import sort_until_stopped
 
@@ -69,6 +77,7 @@ def _add_simulation_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="simulated: folder for ledger and contact sheet (default: demo)",
     )
+    add_force_option(parser)
 
 
 def _run_run(options: argparse.Namespace) -> int:
@@ -76,19 +85,30 @@ def _run_run(options: argparse.Namespace) -> int:
     load_bundle = partial(load_matching_bundle, settings, options.config)
     if options.simulate:
         return _simulate(options, settings, load_bundle())
+    _check_note(options.note)
     sort_until_stopped(settings, load_bundle, options.config, options.note)
     return 0
+
+
+def _check_note(note: str) -> None:
+    """A real run may not call itself simulated: the ledgers of those are replaced."""
+    if note.startswith(SIMULATED_NOTE):
+        raise InputError(f"--note {note!r}: begins as those of simulated runs; name it otherwise")
 
 
 def _simulate(options: argparse.Namespace, settings: Config, bundle: "Bundle") -> int:
     from rich.console import Console
 
     from coinsorter.recognition.runtime import pick_runtime
-    from coinsorter.simulator import simulation_report
+    from coinsorter.simulator import simulation_folder, simulation_report
     from coinsorter.simulator.simulated_machine import SimulatedMachine
 
-    sheet_path = options.out / "contact-sheet.png"
-    ledger_path = options.out / "ledger.db"
+    sheet_path = options.out / simulation_folder.SHEET
+    ledger_path = options.out / simulation_folder.LEDGER
+    claim = simulation_folder.make_claim(options.config, options.force)
+    check_file(sheet_path, claim)
+    machine_ledger = options.config.parent / settings.ledger.path
+    simulation_folder.check_ledger(ledger_path, machine_ledger)
     _remove_ledger(ledger_path)  # every simulated run starts its own
     interpreter = pick_runtime(settings.runtime.interpreter)
     simulated = SimulatedMachine(
@@ -98,7 +118,7 @@ def _simulate(options: argparse.Namespace, settings: Config, bundle: "Bundle") -
         f"the last items of a simulated run, seed {options.seed}, as they passed"
     )
     result = _run_to_end(options, simulated, sheet)
-    shown_path = sheet_path if sheet.write(sheet_path) else None
+    shown_path = sheet_path if sheet.write(sheet_path, claim) else None
     if options.json:
         print(json.dumps(asdict(result)))
     else:

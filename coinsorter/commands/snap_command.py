@@ -7,13 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from coinsorter.commands._inputs import load_matching_bundle
-from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
+from coinsorter.commands._options import (
+    Subparsers,
+    add_command,
+    add_config_option,
+    add_force_option,
+    add_json_option,
+)
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.hardware.machine_lock import lock_camera
 from coinsorter.images import write_image
 from coinsorter.locks import CAPTURING
+from coinsorter.ownership import Claim, check_file, recognize_mark
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools import capture
@@ -23,6 +30,8 @@ DETAILS = (
     "Takes one frame and draws into it what is detected: green lies alone, red does not. "
     "Stop the service first: the camera serves one program."
 )
+#: By this mark an earlier snapshot is known.
+MAKER = "snap"
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -36,6 +45,7 @@ def add_parser(commands: Subparsers) -> None:
         metavar="FILE",
         help="where the image goes (default: snap.jpg)",
     )
+    add_force_option(parser)
     parser.add_argument("--plain", action="store_true", help="draw nothing into it")
     add_config_option(parser)
     add_json_option(parser, "what is detected")
@@ -43,13 +53,24 @@ def add_parser(commands: Subparsers) -> None:
 
 def _run_snap(options: argparse.Namespace) -> None:
     settings = load_config(options.config)
+    claim = _make_claim(options)
+    check_file(options.out, claim)  # before the camera is opened
     snapshot = _take_snapshot(options, settings)
     image = snapshot.frame.pixels if options.plain else snapshot.annotated
-    write_image(options.out, image)
+    write_image(options.out, image, claim, MAKER)
     if options.json:
         _print_json(options.out, snapshot.circles, settings.scale)
     else:
         _print_lines(options.out, snapshot.circles, settings.scale)
+
+
+def _make_claim(options: argparse.Namespace) -> Claim:
+    return Claim(
+        recognize_mark(MAKER),
+        "name another file with --out",
+        inputs=(options.config,),
+        force=options.force,
+    )
 
 
 def _take_snapshot(options: argparse.Namespace, settings: Config) -> capture.Snapshot:

@@ -3,8 +3,14 @@
 import argparse
 from pathlib import Path
 
-from coinsorter.commands._options import Subparsers, add_command, add_config_option
+from coinsorter.commands._options import (
+    Subparsers,
+    add_command,
+    add_config_option,
+    add_force_option,
+)
 from coinsorter.config.load import load_config
+from coinsorter.ownership import Claim
 from coinsorter.tools import wiring
 
 DETAILS = (
@@ -23,10 +29,12 @@ def add_parser(commands: Subparsers) -> None:
         metavar="DIR",
         help="where they go (default: firmware)",
     )
+    add_force_option(parser)
     add_config_option(parser)
 
 
 def _run_wiring(options: argparse.Namespace) -> None:
     settings = load_config(options.config)
-    for path in wiring.write_wiring(settings, options.out):
+    claim = Claim(wiring.is_wiring, wiring.REMEDY, (options.config,), options.force)
+    for path in wiring.write_wiring(settings, options.out, claim):
         print(path)

@@ -17,6 +17,7 @@ from yaml.error import MarkedYAMLError
 
 from coinsorter.atomic import replace_file
 from coinsorter.errors import BundleError
+from coinsorter.ownership import Claim, recognize_start
 from coinsorter.recognition.bundle_files import MANIFEST, SEAL, read_bundle_file
 from coinsorter.strict_yaml import load_yaml
 
@@ -37,6 +38,8 @@ _HEADER = (
     "# The seal of this bundle: `sha256sum -c bundle.sha256` checks it. After a change of\n"
     "# bundle.yaml on purpose, `coinsorter seal FOLDER` checks the bundle and makes a new one.\n"
 )
+#: A seal takes the place of an earlier one only.
+_CLAIM = Claim(recognize_start(b"# The seal of this bundle"), "move it away")
 _DIGEST_LINE = re.compile(rf"([0-9a-f]{{64}}) [ *]{re.escape(MANIFEST)}")
 _PART_LINE = re.compile(rf"# part (\S+) ([0-9a-f]{{{PART_DIGITS}}})")
 
@@ -50,7 +53,9 @@ def write_seal(folder: Path, text: bytes) -> None:
     """Write the seal of a bundle whose bundle.yaml is `text`. Raises OSError."""
     parts = [f"# part {name} {digits}\n" for name, digits in _hash_parts(text).items()]
     digest_line = f"{compute_digest(text)}  {MANIFEST}\n"
-    with replace_file(folder / SEAL) as new, new.open("w", encoding="utf-8") as file:
+    if (folder / SEAL).is_symlink():
+        (folder / SEAL).unlink()
+    with replace_file(folder / SEAL, _CLAIM) as new, new.open("w", encoding="utf-8") as file:
         file.writelines([_HEADER, digest_line, *parts])
         file.flush()
         os.fsync(file.fileno())

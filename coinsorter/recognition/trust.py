@@ -11,6 +11,8 @@ from pathlib import Path
 
 from coinsorter.atomic import replace_file
 from coinsorter.bounded import read_bounded
+from coinsorter.errors import InputError
+from coinsorter.ownership import Claim, recognize_any
 
 FILE = "tried-bundles"
 #: Trials that are remembered, the latest; more than a machine has bundles.
@@ -19,6 +21,8 @@ MAX_TRIALS = 100
 MAX_BYTES = 50_000
 _LINE = re.compile(r"[0-9a-f]{64}( \S+){4}")
 
+#: The file takes the place of an earlier one, a damaged one too; not of a ledger or settings.
+_CLAIM = Claim(recognize_any)
 #: Those of this process, where no file can be written.
 _passed: set[str] = set()
 
@@ -38,9 +42,9 @@ def remember(trial: str) -> None:
     if path is None or not _LINE.fullmatch(trial):
         return
     lines = [*_read_trials(), trial][-MAX_TRIALS:]
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(path) as new:
+        with replace_file(path, _CLAIM) as new:
             new.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
 
 

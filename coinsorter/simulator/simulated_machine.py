@@ -18,7 +18,7 @@ from coinsorter.simulator.servo import SimulatedPins, SimulatedServo
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulation_result import SimulationResult, compare_with_truth
 from coinsorter.sorting.assembly import assemble_machine
-from coinsorter.sorting.ledger import Ledger, RunRecord
+from coinsorter.sorting.ledger import SIMULATED_NOTE, Ledger, RunRecord
 from coinsorter.sorting.ledger_queries import read_totals
 from coinsorter.sorting.machine import SortedCoin
 
@@ -115,7 +115,7 @@ class SimulatedMachine:
         return Flaps(self.config, MockServos(pins))
 
     def _open_ledger(self, bundle: Bundle, runtime: str) -> Ledger:
-        note = f"simulated, seed {self.seed}"
+        note = f"{SIMULATED_NOTE}{self.seed}"
         run = RunRecord(str(bundle.path), bundle.digest, runtime, note)
         return Ledger(self.ledger_path, run, purpose=SIMULATING)
 

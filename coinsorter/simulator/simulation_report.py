@@ -8,13 +8,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from coinsorter.atomic import replace_file
-from coinsorter.images import encode_image
+from coinsorter.images import write_image
+from coinsorter.ownership import Claim
 from coinsorter.records import SORTED
 from coinsorter.simulator.simulation_result import SimulationResult
 from coinsorter.sorting.machine import SortedCoin
 from coinsorter.vision.crop import FILL
 
+#: By this mark an earlier contact sheet is known.
+MAKER = "contact-sheet"
 #: Side of a coin's tile, height of its caption and of the sheet's title, px.
 TILE_PX = 150
 CAPTION_PX = 46
@@ -140,12 +142,14 @@ class ContactSheet:
         """Remember a coin; the oldest is forgotten where there are too many."""
         self._last.append(coin)
 
-    def write(self, path: Path) -> bool:
-        """Write the sheet as a PNG, the whole file or none; False where there is no coin."""
+    def write(self, path: Path, claim: Claim) -> bool:
+        """Write the sheet as a PNG, the whole file or none; False where there is no coin.
+
+        claim: what it may take the place of. Raises InputError.
+        """
         if not self._last:
             return False
-        with replace_file(path) as new:
-            new.write_bytes(encode_image(self._draw(), ".png"))
+        write_image(path, self._draw(), claim, MAKER)
         return True
 
     def _draw(self) -> np.ndarray:

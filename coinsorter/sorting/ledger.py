@@ -35,6 +35,8 @@ from coinsorter.sorting.receipts import Receipt
 
 log = logging.getLogger(__name__)
 
+#: How the notes of simulated runs begin; no real run's does.
+SIMULATED_NOTE = "simulated, seed "
 #: Above it an amount is no coin's, and sums might not fit 64 bits.
 MAX_VALUE = 1e9
 #: How many of the newest rows are looked through for a coin that is written a second time.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from coinsorter.errors import InputError, LedgerError
 from coinsorter.locks import CHANGING
+from coinsorter.ownership import Claim, check_file
 from coinsorter.sorting.ledger_blocks import prune_blocks, seal_blocks
 from coinsorter.sorting.ledger_failures import explain_failures
 from coinsorter.sorting.ledger_file import (
@@ -166,6 +167,7 @@ def _explain_writing(to: Path) -> Iterator[None]:
     try:
         if to.exists() or to.is_symlink():
             raise InputError(f"{to}: is there already; name a new file")
+        check_file(to, Claim(remedy="name a new file"))
         yield
     except (sqlite3.OperationalError, OSError) as error:
         raise InputError(f"{to}: cannot be written: {error}; name another file") from error

@@ -5,6 +5,7 @@ Any process may read while the machine writes. Ledgers of older formats are read
 
 import csv
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ from coinsorter.sorting.ledger_schema import MICROS, QUARTER_MS, SCHEMA_VERSION,
 
 _OPEN = ""  # stands for a row that is still open, in counts by `landed`
 
+#: How exports begin: CSV, and JSON lines.
+_EXPORT_START = re.compile(rb'id,run,coin,at,|\{"id": \d+, "run": \d+, "coin": \d+, "at": ')
+#: An export without rows.
+_EMPTY_EXPORT = b"id\n"
 #: What was counted once and for all, and the rows after that.
 _COUNTED = f"""
 SELECT run, quarter, label, value_micros, currency, bin, reason, landed, coins FROM counts
@@ -164,6 +169,11 @@ def export_rows(path: Path, to: TextIO, form: str) -> int:
 def _iterate_rows(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     for row in connection.execute("SELECT * FROM coins ORDER BY id"):
         yield dict(row)
+
+
+def is_export(sample: bytes) -> bool:
+    """By a file's first bytes: whether it is an export of a ledger, of either form."""
+    return sample == _EMPTY_EXPORT or _EXPORT_START.match(sample) is not None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 from coinsorter.errors import CameraError
 from coinsorter.images import write_image
 from coinsorter.name_times import format_capture_name
+from coinsorter.ownership import Claim
 from coinsorter.records import Circle, Coin, Frame
 from coinsorter.sorting.ports import Camera
 from coinsorter.vision.detect import Search, find_circles
@@ -137,5 +138,5 @@ class CoinCapture:
         label = self._folder.name
         name = format_capture_name(label, self._now_s(), coin.number, self._group)
         path = self._folder / f"{name}.png"
-        write_image(path, coin.crops[0])
+        write_image(path, coin.crops[0], Claim(remedy="name another folder with --out"), "capture")
         return path

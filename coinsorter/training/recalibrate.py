@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from coinsorter.atomic import replace_folder
 from coinsorter.errors import BundleError, InputError
+from coinsorter.owned_folder import check_folder
+from coinsorter.ownership import Claim
 from coinsorter.recognition.bundle import Bundle, Label, Manifest, load_bundle
 from coinsorter.recognition.bundle_files import GOLDEN
 from coinsorter.recognition.classifier import Classifier
@@ -20,6 +22,7 @@ from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.records import Circle
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.export.bundle_writer import (
+    BUNDLE_CLAIM,
     copy_other_files,
     write_golden,
     write_manifest,
@@ -78,15 +81,18 @@ def recalibrate_bundle(
     open_progress: OpenProgress,
     anomalies: Path | None = None,
     budget: dict[str, float] | None = None,
+    claim: Claim = BUNDLE_CLAIM,
 ) -> Manifest:
     """Set a bundle's thresholds on photographs that its networks never saw, and write it to `out`.
 
     data, anomalies: as for `train_bundle`. Without data, the thresholds are set on the coins that
     they were set on before; the bundle keeps the evidence on those.
-    budget: shares that replace its recipe's, by the names of `recipe.Budget`.
+    budget: shares that replace its recipe's, by the names of `recipe.Budget`. claim: what the new
+    bundle may take the place of.
     The networks stay as they are; `out` is written whole or not at all. Raises InputError or
     BundleError.
     """
+    check_folder(out, claim)
     bundle = load_bundle(path)
     classifier = Classifier(bundle, pick_runtime("auto"))
     classifier.check_golden_crops()
@@ -101,7 +107,8 @@ def recalibrate_bundle(
     manifest = _update_manifest(bundle, recipe, held, sets)
     if data:
         manifest["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
-    return _write_copy(bundle, classifier, manifest, out, held, sets)
+    with replace_folder(out, claim) as folder:
+        return _write_copy(bundle, classifier, manifest, folder, held, sets)
 
 
 def _check_labels(bundle: Bundle, sets: HeldOutSets) -> None:
@@ -141,21 +148,20 @@ def _write_copy(
     bundle: Bundle,
     classifier: Classifier,
     manifest: dict[str, Any],
-    out: Path,
+    folder: Path,
     held: Samples,
     sets: HeldOutSets,
 ) -> Manifest:
     relief_weight = manifest["fusion"]["relief_weight"]
-    with replace_folder(out) as folder:
-        copy_other_files(bundle.path, folder)
-        for name, content in bundle.contents.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_bytes(content)
-        (folder / FILE).parent.mkdir(exist_ok=True)
-        save_heldout(folder, held, sets)
-        golden = make_golden(classifier, bundle.golden.crops, relief_weight)
-        manifest["files"][GOLDEN] = write_golden(folder, golden)
-        return write_manifest(folder, manifest)
+    copy_other_files(bundle.path, folder)
+    for name, content in bundle.contents.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    (folder / FILE).parent.mkdir(exist_ok=True)
+    save_heldout(folder, held, sets)
+    golden = make_golden(classifier, bundle.golden.crops, relief_weight)
+    manifest["files"][GOLDEN] = write_golden(folder, golden)
+    return write_manifest(folder, manifest)
 
 
 def _read_recipe(bundle: Bundle, budget: dict[str, float]) -> Recipe:

@@ -1,4 +1,4 @@
-"""A report's folder: what is in it, and that it never takes the place of something else."""
+"""A report's folder: what is in it, and what it may take the place of."""
 
 import json
 from collections.abc import Iterable
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.errors import InputError
+from coinsorter.ownership import Claim
 from coinsorter.training import html_report
 
 PAGE = "report.html"
-#: The file by which a report of ours is known.
+#: The report's figures as numbers, for programs.
 METRICS = "metrics.json"
 
 
@@ -45,22 +45,6 @@ def write_report(
     (folder / METRICS).write_text(text, encoding="utf-8")
 
 
-def check_report_folder(out: Path, *inputs: Path) -> None:
-    """Raises InputError where a report in `out` would replace something else, or one of its inputs.
-
-    inputs: what the report is made from.
-    """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; name a folder with --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / METRICS).is_file():
-        raise InputError(
-            f"{out}: holds something that is no report (no {METRICS}) and is not replaced; "
-            "name another folder with --out"
-        )
-    for path in inputs:
-        if _overlaps(out.resolve(), path.resolve()):
-            raise InputError(f"{out}: lies in {path} or around it; name another folder with --out")
-
-
-def _overlaps(out: Path, source: Path) -> bool:
-    return source.is_relative_to(out) or (source.is_dir() and out.is_relative_to(source))
+def make_claim(force: bool, *inputs: Path | None) -> Claim:
+    """What a report may take the place of: earlier ones. inputs: what it is made from."""
+    return Claim(remedy="name another folder with --out", force=force).spare(*inputs)

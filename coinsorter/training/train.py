@@ -4,9 +4,11 @@ Coins are cut out and split, networks are trained and quantised to int8, thresho
 that no network saw, and the bundle is written whole.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from coinsorter.owned_folder import check_folder
+from coinsorter.ownership import Claim
 from coinsorter.recognition.bundle import FORMAT, Manifest
 from coinsorter.recognition.bundle_files import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR
 from coinsorter.recognition.classifier import Classifier
@@ -25,6 +29,7 @@ from coinsorter.training import html_report
 from coinsorter.training.evaluation import plots
 from coinsorter.training.export import quantize
 from coinsorter.training.export.bundle_writer import (
+    BUNDLE_CLAIM,
     BundleContents,
     make_provisional_bundle,
     write_bundle,
@@ -61,6 +66,9 @@ GOLDEN_CROPS = 8
 #: The stream of random numbers, beside the recipe's seed, by which some crops are chosen.
 CHOICE_STREAM = 4
 
+#: Hexadecimal digits in the name of a folder in which a training is kept.
+WORK_DIGITS = 16
+
 #: What the trained networks depend on, apart from the images.
 NETWORK_FIELDS = {
     "seed",
@@ -80,13 +88,16 @@ def train_bundle(
     out: Path,
     open_progress: OpenProgress,
     anomalies: Path | None = None,
+    claim: Claim = BUNDLE_CLAIM,
 ) -> Manifest:
     """Trains the recipe's bundle and writes it to `out`, in place of what is there.
 
     data: folders of images, or data sets. anomalies: images of objects to reject, which the anomaly
-    thresholds are set to separate; no network is trained on them. Finished epochs are kept beside
+    thresholds are set to separate; no network is trained on them. claim: what the bundle may take
+    the place of. Finished epochs are kept beside
     `out` until the bundle is written: started again after a kill, training goes on from there.
     """
+    check_folder(out, claim)
     networks.check_weights(recipe.classifier)
     assembled = assemble_samples(recipe, data, anomalies, open_progress)
     work = _name_work_folder(out, recipe, assembled)
@@ -109,9 +120,18 @@ def train_bundle(
     content = _describe_bundle(recipe, assembled, evidence, trained.models)
     content["training"] |= assembled.notes | _describe_accuracy(is_right)
     contents = _collect_contents(recipe, assembled, trained, evidence, content)
-    manifest = write_bundle(out, content, contents)
-    shutil.rmtree(work.parent, ignore_errors=True)
+    manifest = write_bundle(out, content, contents, claim)
+    _remove_work(work.parent)
     return manifest
+
+
+def _remove_work(folder: Path) -> None:
+    """Removes the trainings that were kept in a folder, and it where nothing else is in it."""
+    for work in folder.glob("?" * WORK_DIGITS):
+        if re.fullmatch("[0-9a-f]*", work.name) and not work.is_symlink():
+            shutil.rmtree(work, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _name_work_folder(out: Path, recipe: Recipe, assembled: AssembledSamples) -> Path:
@@ -126,7 +146,7 @@ def _name_work_folder(out: Path, recipe: Recipe, assembled: AssembledSamples) ->
             digest.update(crop.tobytes())
         digest.update(samples.labels.tobytes())
         digest.update(samples.groups.tobytes())
-    return out.parent / f".{out.name}-training" / digest.hexdigest()[:16]
+    return out.parent / f".{out.name}-training" / digest.hexdigest()[:WORK_DIGITS]
 
 
 def _train_defect_detector(

@@ -9,9 +9,11 @@ from coinsorter.images import (
     decode_image,
     encode_image,
     list_images,
+    mark_image,
     read_image,
     write_image,
 )
+from coinsorter.ownership import Claim, read_sample, recognize_mark
 
 PIXELS = np.zeros((20, 30, 3), np.uint8)
 PIXELS[..., 0] = 200
@@ -20,23 +22,23 @@ PIXELS[:5, :, 1] = 90
 
 def test_an_image_is_written_as_its_name_says(tmp_path):
     path = tmp_path / "new" / "one.png"
-    write_image(path, PIXELS)
+    write_image(path, PIXELS, Claim(), "snap")
     assert (cv2.imread(str(path))[..., ::-1] == PIXELS).all()
     assert [each.name for each in path.parent.iterdir()] == ["one.png"]
 
 
 def test_an_image_that_cannot_be_written_is_named(tmp_path):
-    write_image(tmp_path / "one.png", PIXELS)
+    write_image(tmp_path / "one.png", PIXELS, Claim(), "snap")
     with pytest.raises(InputError, match=r"one.xyz: .*name a .jpg or .png"):
-        write_image(tmp_path / "one.xyz", PIXELS)
+        write_image(tmp_path / "one.xyz", PIXELS, Claim(), "snap")
     with pytest.raises(InputError, match="images are not written as nothing"):
-        write_image(tmp_path / "one", PIXELS)
+        write_image(tmp_path / "one", PIXELS, Claim(), "snap")
     with pytest.raises(InputError, match="cannot be written"):
-        write_image(tmp_path / "one.png" / "two.png", PIXELS)
+        write_image(tmp_path / "one.png" / "two.png", PIXELS, Claim(), "snap")
 
 
 def test_what_was_written_is_read_as_it_was(tmp_path):
-    write_image(tmp_path / "one.png", PIXELS)
+    write_image(tmp_path / "one.png", PIXELS, Claim(), "snap")
     assert (read_image(tmp_path / "one.png") == PIXELS).all()
     assert (decode_image(encode_image(PIXELS, ".png")) == PIXELS).all()
 
@@ -65,3 +67,13 @@ def test_a_folder_without_images_is_named(tmp_path):
         list_images(tmp_path / "missing")
     with pytest.raises(InputError, match="holds no images"):
         list_images(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif", ".webp"])
+def test_an_image_is_known_by_its_makers_mark_and_its_pixels_stay_as_they_are(tmp_path, suffix):
+    path = tmp_path / f"one{suffix}"
+    plain = encode_image(PIXELS, suffix)
+    path.write_bytes(mark_image(plain, "snap"))
+    assert (read_image(path) == decode_image(plain)).all()
+    assert recognize_mark("snap")(read_sample(path))
+    assert not recognize_mark("capture")(read_sample(path)) and not recognize_mark("snap")(plain)

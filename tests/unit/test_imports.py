@@ -29,6 +29,8 @@ BASE = {
     "image_decoding",
     "decoder_messages",
     "image_folder",
+    "ownership",
+    "owned_folder",
 }
 SEEING = BASE | {"vision", "recognition", "config"}
 RUNNING = SEEING | {"sorting", "hardware"}
@@ -50,6 +52,8 @@ ALLOWED = {
     "image_folder": BASE,
     "name_times": BASE,
     "command_line": BASE,
+    "ownership": BASE,
+    "owned_folder": BASE,
     "vision": BASE,
     "config": BASE | {"vision"},
     "recognition": BASE | {"vision"},

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from coinsorter.commands._options import Subparsers
+from coinsorter.commands._options import Subparsers, add_force_option
 from coinsorter.commands.option_values import read_whole_number
 from coinsorter.errors import InputError
+from coinsorter.ownership import first_overlap
 from coinsorter.recognition.bundle import Manifest
 
 #: Folders within folders, at most.
@@ -57,6 +58,7 @@ def add_report_options(parser: argparse.ArgumentParser, name: str) -> None:
         help="folder of the report; an earlier report there is replaced when all is done "
         f"(default: {name})",
     )
+    add_force_option(parser)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -74,17 +76,12 @@ def print_report(options: argparse.Namespace, result: dict[str, Any], summary: s
 
 def check_apart(out: Path, *inputs: Path | None) -> None:
     """Raises InputError where `out` would replace an input, or lie in it."""
-    own = out.resolve()
-    for path in inputs:
-        if path is not None and _overlap(own, path.resolve()):
-            raise InputError(
-                f"--out {out}: would replace or lie in {path}, which is only to be read; "
-                "name another folder"
-            )
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    return one == other or one in other.parents or other in one.parents
+    path = first_overlap(out, inputs)
+    if path is not None:
+        raise InputError(
+            f"--out {out}: would replace or lie in {path}, which is only to be read; "
+            "name another folder"
+        )
 
 
 def describe_proof(manifest: Manifest) -> str:

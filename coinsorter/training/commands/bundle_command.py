@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coinsorter.commands._options import Subparsers
+from coinsorter.commands._options import Subparsers, add_force_option
 from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
 from coinsorter.recognition.bundle import Manifest
 from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
+from coinsorter.training.export.bundle_in_use import claim_bundle
 from coinsorter.training.progress import show_progress
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ def _add_folder_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder of the bundle; what is there is replaced when all is done",
+        help="folder of the bundle; an earlier one there is replaced when all is done",
     )
+    add_force_option(parser)
 
 
 def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
@@ -102,11 +104,14 @@ def _read_diameters(text: str) -> dict[str, float]:
 
 def _run_bundle(options: argparse.Namespace) -> None:
     check_apart(options.out, *options.data, options.anomalies)
+    claim = claim_bundle(options.out, options.force, options.recipe)
     recipe = _load_recipe(options)
     from coinsorter.training.train import train_bundle  # TensorFlow: seconds, and 600 MB
 
     try:
-        manifest = train_bundle(recipe, options.data, options.out, show_progress, options.anomalies)
+        manifest = train_bundle(
+            recipe, options.data, options.out, show_progress, options.anomalies, claim
+        )
     except OSError as error:
         raise InputError(
             f"{options.out}: cannot be written: {error.strerror}; nothing was changed there"

@@ -1,11 +1,13 @@
 """coinsorter-train calibrate: the thresholds of a trained bundle, set again on other coins."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from coinsorter.commands._options import Subparsers
+from coinsorter.commands._options import Subparsers, add_force_option
 from coinsorter.commands.option_values import read_share
 from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
+from coinsorter.training.export.bundle_in_use import claim_bundle
 from coinsorter.training.progress import show_progress
 
 DESCRIPTION = """\
@@ -56,6 +58,7 @@ def _add_folder_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the calibrated bundle (default: the bundle itself)",
     )
+    add_force_option(parser)
 
 
 def _add_budget_options(parser: argparse.ArgumentParser) -> None:
@@ -79,12 +82,15 @@ def _run_calibrate(options: argparse.Namespace) -> None:
 
     out = options.out or options.bundle
     inputs = [*options.data, options.anomalies]
-    if out != options.bundle:
+    if options.out is not None:
         inputs.append(options.bundle)
     check_apart(out, *inputs)
+    claim = claim_bundle(out, options.force)
+    if options.out is None:  # the bundle itself is named, and changed
+        claim = replace(claim, force=True)
     budget = _read_budget(options)
     manifest = recalibrate_bundle(
-        options.bundle, options.data, out, show_progress, options.anomalies, budget
+        options.bundle, options.data, out, show_progress, options.anomalies, budget, claim
     )
     print(f"{out}: thresholds set on {manifest.budget['held_out']} coins")
     print(describe_proof(manifest))

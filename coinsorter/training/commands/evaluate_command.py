@@ -94,5 +94,5 @@ def _run_evaluate(options: argparse.Namespace) -> None:
         damage=options.damage,
         scale_from=options.scale_from,
     )
-    result = write_evaluation_report(settings, options.out, show_progress)
+    result = write_evaluation_report(settings, options.out, show_progress, options.force)
     print_report(options, result, summarize_evaluation(result))

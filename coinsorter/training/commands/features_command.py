@@ -98,5 +98,5 @@ def _run_features(options: argparse.Namespace) -> None:
         burst_s=options.burst_s,
         label_level=options.label_level,
     )
-    result = write_feature_report(settings, options.out, show_progress)
+    result = write_feature_report(settings, options.out, show_progress, options.force)
     print_report(options, result, summarize_features(result))

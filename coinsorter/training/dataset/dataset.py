@@ -15,10 +15,12 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from coinsorter.atomic import write_file
 from coinsorter.bounded import read_bounded
 from coinsorter.config.yaml_lines import format_option
 from coinsorter.errors import InputError
 from coinsorter.images import read_image
+from coinsorter.ownership import Claim, recognize_start
 from coinsorter.records import Circle
 from coinsorter.strict_yaml import load_yaml
 
@@ -281,7 +283,8 @@ def _parse(kind: Any, word: str) -> Any:
 
 def write_table(path: Path, rows: list[Row]) -> None:
     """Writes the rows; numbers of images that are left out stay empty."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    start = ",".join(COLUMNS).encode()
+    with write_file(path, Claim(recognize_start(start), "name another folder with --out")) as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         for row in rows:

@@ -17,6 +17,7 @@ from typing import Any
 from coinsorter import __version__
 from coinsorter.atomic import write_file
 from coinsorter.errors import InputError
+from coinsorter.ownership import Claim, recognize_start
 from coinsorter.strict_yaml import dump_yaml
 from coinsorter.training.dataset import (
     dataset,
@@ -52,6 +53,9 @@ from coinsorter.training.progress import OpenProgress
 #: Pixels; the smallest radius that the detector can look for.
 MIN_RADIUS_FOUND_PX = 2.0
 LOG = "journal.jsonl"
+_REMEDY = "name another folder with --out"
+_REPORT_CLAIM = Claim(recognize_start(b"<!DOCTYPE html>"), _REMEDY)
+_MANIFEST_CLAIM = Claim(recognize_start(b"format: "), _REMEDY)
 BURST, NAME, NONE = GROUPINGS = "burst", "name", "none"
 
 Keys = list[Hashable]
@@ -300,10 +304,10 @@ def _finish(
     }
     by_path = {source.name: source for source in sources}
     page = dataset_report.render_page(out, manifest, rows, by_path, command, progress)
-    with write_file(out / REPORT) as file:
+    with write_file(out / REPORT, _REPORT_CLAIM) as file:
         file.write(page)
     text = dump_yaml(manifest, width=120)
-    with write_file(out / MANIFEST) as file:
+    with write_file(out / MANIFEST, _MANIFEST_CLAIM) as file:
         file.write(text)
     return manifest
 

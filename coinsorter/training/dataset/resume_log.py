@@ -12,9 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from coinsorter.errors import InputError
+from coinsorter.ownership import Claim, check_file
 
 #: Lines between two fsyncs: what a power cut can cost. A killed process costs none.
 SYNC_EVERY = 50
+#: How a log begins; a killed run may leave less of it.
+_START = b'{"settings":'
 
 
 class ResumeLog:
@@ -29,6 +32,7 @@ class ResumeLog:
         self._entries: dict[str, Any] = {}
         self._unsynced = 0
         with ExitStack() as close_on_error:
+            _check_own(path)
             self._file = close_on_error.enter_context(path.open("a+b"))
             self._lock(path)
             if restart:
@@ -99,6 +103,18 @@ class ResumeLog:
         if self._unsynced >= SYNC_EVERY:
             os.fsync(self._file.fileno())
             self._unsynced = 0
+
+
+def _check_own(path: Path) -> None:
+    """Raises InputError where a link or another program's file has the log's name."""
+    claim = Claim(_is_log, "move it away, or name another folder with --out")
+    if path.is_symlink():
+        raise claim.refuse(path, "is a link")
+    check_file(path, claim)
+
+
+def _is_log(sample: bytes) -> bool:
+    return sample.startswith(_START[: len(sample)])
 
 
 def _parse_line(line: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from coinsorter.atomic import replace_folder
+from coinsorter.owned_folder import check_folder
 from coinsorter.training import html_report, report_folder
 from coinsorter.training.evaluation import plots
 from coinsorter.training.evaluation.crop_scale import CropScale
@@ -31,14 +32,16 @@ from coinsorter.training.report_folder import ReportFigure
 
 
 def write_evaluation_report(
-    settings: EvaluationSettings, out: Path, open_progress: OpenProgress
+    settings: EvaluationSettings, out: Path, open_progress: OpenProgress, force: bool = False
 ) -> dict[str, Any]:
     """Evaluates, and writes report.html, its figures as PNGs and metrics.json to `out`.
 
-    Returns what metrics.json says. An earlier report in `out` is replaced. Raises InputError where
-    there is nothing to evaluate or no place to write to, BundleError for an unsound bundle.
+    Returns what metrics.json says. An earlier report in `out` is replaced; with `force`, what else
+    is there. Raises InputError where there is nothing to evaluate or no place to write to,
+    BundleError for an unsound bundle.
     """
-    report_folder.check_report_folder(out, settings.data, settings.bundle)
+    claim = report_folder.make_claim(force, settings.data, settings.bundle, settings.scale_from)
+    check_folder(out, claim)
     evaluation = evaluate_bundle(settings, open_progress)
     figures = list(_draw_figures(evaluation))
     result = describe_as_json(evaluation)
@@ -49,7 +52,7 @@ def write_evaluation_report(
         plates={figure.name: figure for figure in figures},
         max_mistakes=MAX_MISTAKES,
     )
-    with replace_folder(out) as folder:
+    with replace_folder(out, claim) as folder:
         report_folder.write_report(folder, html, figures, result)
     return result
 

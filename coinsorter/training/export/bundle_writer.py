@@ -11,6 +11,7 @@ import numpy as np
 
 from coinsorter.atomic import replace_folder
 from coinsorter.bounded import read_bounded
+from coinsorter.ownership import Claim
 from coinsorter.recognition.bundle import (
     FORMAT,
     AnomalyScale,
@@ -45,6 +46,10 @@ MAX_OTHER_BYTES = 32_000_000
 MANIFEST_WIDTH = 120
 
 
+#: A bundle takes the place of an earlier one that was made by the same program.
+BUNDLE_CLAIM = Claim(remedy="name another folder with --out", force=False)
+
+
 @dataclass(frozen=True, eq=False)
 class BundleContents:
     """What a bundle's folder holds beside bundle.yaml.
@@ -62,13 +67,15 @@ class BundleContents:
     write_more: Callable[[Path], None]
 
 
-def write_bundle(out: Path, manifest: dict[str, Any], contents: BundleContents) -> Manifest:
+def write_bundle(
+    out: Path, manifest: dict[str, Any], contents: BundleContents, claim: Claim = BUNDLE_CLAIM
+) -> Manifest:
     """Write a bundle in the place of the one that is there; returns its manifest.
 
-    manifest: by the keys of bundle.yaml; `files` is filled in here. Raises InputError where `out`
-    cannot be written; then nothing is changed.
+    manifest: by the keys of bundle.yaml; `files` is filled in here. claim: what it may take the
+    place of. Raises InputError where `out` cannot be written; then nothing is changed.
     """
-    with replace_folder(out) as folder:
+    with replace_folder(out, claim) as folder:
         digests = {}
         for name, model in contents.models.items():
             (folder / name).write_bytes(model)

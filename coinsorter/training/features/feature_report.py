@@ -12,6 +12,8 @@ from sklearn.pipeline import Pipeline
 from coinsorter.atomic import replace_file, replace_folder
 from coinsorter.errors import InputError
 from coinsorter.images import list_images
+from coinsorter.owned_folder import check_folder
+from coinsorter.ownership import Claim, check_file, make_mark, recognize_mark
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.training import html_report, report_folder
 from coinsorter.training.evaluation.figures import Tile, draw_contact_sheet
@@ -46,6 +48,8 @@ USUAL_MEASURES = (
     "texture_glcm_contrast_at_1_px",
     "edge_density_share",
 )
+#: By this mark an earlier SVM is known.
+SVM_MAKER = "one-class-svm"
 #: What the report calls coins that lie in no folder of their own.
 NO_LABEL = "(none)"
 
@@ -99,18 +103,22 @@ class FeatureStudy:
 
 
 def write_feature_report(
-    settings: FeatureSettings, out: Path, open_progress: OpenProgress
+    settings: FeatureSettings, out: Path, open_progress: OpenProgress, force: bool = False
 ) -> dict[str, Any]:
     """Writes features.csv, report.html with its figures and metrics.json to `out`.
 
-    Saves the one-class SVM, where that is wanted. Returns what metrics.json says. Raises
+    Saves the one-class SVM, where that is wanted. With `force`, what others made is replaced.
+    Returns what metrics.json says. Raises
     InputError where there is nothing to measure or no place to write to, BundleError for an
     unsound bundle.
     """
-    report_folder.check_report_folder(
-        out, settings.data, *([settings.test] if settings.test else [])
-    )
-    _check_svm_path(settings.svm)
+    inputs = (settings.data, settings.test, settings.bundle)
+    claim = report_folder.make_claim(force, *inputs)
+    check_folder(out, claim)
+    svm_claim = _claim_svm(force, *inputs)
+    if settings.svm:
+        _check_svm_path(settings.svm)
+        check_file(settings.svm, svm_claim)
     study = _study_features(settings, open_progress)
     figures = list(_draw_figures(study))
     result = describe_as_json(study)
@@ -122,17 +130,29 @@ def write_feature_report(
         counts=_count_labels(study.table),
         medians=_compute_medians(study),
     )
-    with replace_folder(out) as folder:
+    with replace_folder(out, claim) as folder:
         report_folder.write_report(folder, html, figures, result)
         _write_tables(study, folder)
         if study.one_class and settings.svm:
-            with replace_file(settings.svm) as file:
-                joblib.dump(study.one_class.svm, file)
+            with replace_file(settings.svm, svm_claim) as file:
+                _save_svm(study.one_class.svm, file)
     return result
 
 
-def _check_svm_path(path: Path | None) -> None:
-    if path and (path.is_dir() or not path.parent.is_dir()):
+def _claim_svm(force: bool, *inputs: Path | None) -> Claim:
+    claim = Claim(recognize_mark(SVM_MAKER), "name another file with --svm", force=force)
+    return claim.spare(*inputs)
+
+
+def _save_svm(svm: Any, path: Path) -> None:
+    """Saves it with joblib; the mark behind is not read by it."""
+    joblib.dump(svm, path)
+    with path.open("ab") as file:
+        file.write(make_mark(SVM_MAKER))
+
+
+def _check_svm_path(path: Path) -> None:
+    if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"{path}: is a folder, or lies in none; name a file with --svm")
 
 

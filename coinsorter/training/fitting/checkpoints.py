@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from coinsorter.atomic import replace_file
+from coinsorter.atomic import OWN_WORK, replace_file
 from coinsorter.training.progress import ReportEpoch
 
 
@@ -63,7 +63,7 @@ class DropoutSeeds(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 def save_weights(model: keras.Model, path: Path) -> None:
     """Writes a network's weights, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(path) as part:
+    with replace_file(path, OWN_WORK) as part:
         model.save_weights(part)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coinsorter.atomic import replace_file
 from coinsorter.errors import InputError
+from coinsorter.ownership import Claim
 
 #: Where Keras publishes them.
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
@@ -45,7 +46,7 @@ def fetch_weights(network: str, base_url: str = BASE_URL) -> Path:
 def _download(url: str, path: Path) -> None:
     """Saves a file beside its place first: a broken transfer leaves no half file there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(path) as part:
+    with replace_file(path, Claim(remedy="move it away")) as part:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer, part.open("wb") as file:
             shutil.copyfileobj(answer, file)
             expected_bytes = int(answer.headers.get("Content-Length", file.tell()))

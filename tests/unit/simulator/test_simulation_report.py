@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from coinsorter.ownership import Claim
 from coinsorter.records import SORTED, Coin, Decision, Verdict
 from coinsorter.simulator.simulation_report import ContactSheet, print_result
 from coinsorter.simulator.simulation_result import SimulationResult
@@ -92,7 +93,7 @@ def test_the_contact_sheet_is_named_where_there_is_one():
 
 
 def test_a_sheet_without_coins_is_not_written(tmp_path):
-    assert not ContactSheet("empty").write(tmp_path / "sheet.png")
+    assert not ContactSheet("empty").write(tmp_path / "sheet.png", Claim())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -101,7 +102,7 @@ def test_a_sheet_has_eight_tiles_in_a_row(tmp_path, coins, rows):
     sheet = ContactSheet("some")
     for _ in range(coins):
         sheet(make_coin())
-    assert sheet.write(tmp_path / "sheet.png")
+    assert sheet.write(tmp_path / "sheet.png", Claim())
     image = cv2.imread(str(tmp_path / "sheet.png"))
     assert image.shape == (40 + rows * 196, 8 * 150, 3)
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
@@ -111,7 +112,7 @@ def test_a_sheet_shows_the_last_coins_only(tmp_path):
     sheet = ContactSheet("some", coins=2)
     for _ in range(20):
         sheet(make_coin())
-    sheet.write(tmp_path / "sheet.png")
+    sheet.write(tmp_path / "sheet.png", Claim())
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[0] == 40 + 196
 
 
@@ -119,7 +120,7 @@ def test_a_sheet_shows_the_last_coins_only(tmp_path):
 def test_a_tile_is_framed_green_or_red(tmp_path, reason, channel):
     sheet = ContactSheet("some")
     sheet(make_coin(reason))
-    sheet.write(tmp_path / "sheet.png")
+    sheet.write(tmp_path / "sheet.png", Claim())
     frame_bgr = cv2.imread(str(tmp_path / "sheet.png"))[40 + 7, 75]
     assert frame_bgr.argmax() == channel
 
@@ -127,4 +128,4 @@ def test_a_tile_is_framed_green_or_red(tmp_path, reason, channel):
 def test_a_coin_without_crops_has_a_tile_too(tmp_path):
     sheet = ContactSheet("some")
     sheet(make_coin("no-crop", crops=0))
-    assert sheet.write(tmp_path / "sheet.png")
+    assert sheet.write(tmp_path / "sheet.png", Claim())

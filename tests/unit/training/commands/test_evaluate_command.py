@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from coinsorter.images import write_image
+from coinsorter.ownership import Claim
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from tests.conftest import CROWNS, only_line
@@ -19,7 +20,9 @@ def photographs(tmp_path):
     for number, label in enumerate(("bit_10", "crown_20")):
         sprite = camera.draw_item(coins.make_genuine_coin(rng, label))
         pixels = camera.render_frame([(sprite, 0.0, 0.0)], 10.0 * number)
-        write_image(tmp_path / "photographs" / label / f"coin_{number}.png", pixels)
+        write_image(
+            tmp_path / "photographs" / label / f"coin_{number}.png", pixels, Claim(), "test"
+        )
     return tmp_path / "photographs"
 
 

@@ -12,6 +12,7 @@ needs_training()
 
 import jinja2
 
+from coinsorter.owned_folder import MARKER
 from coinsorter.training import html_report, train_cli
 
 USUAL = {
@@ -60,7 +61,7 @@ def test_the_report_holds_the_figures_and_opens_offline(report):
 def test_the_report_is_its_page_its_figures_and_metrics_json(report):
     figures = {f"{path.stem}.png" for path in report.glob("*.png")}
     names = {path.name for path in report.iterdir()}
-    assert names == {"report.html", "metrics.json", *figures}
+    assert names == {"report.html", "metrics.json", MARKER, *figures}
 
 
 def test_metrics_json_counts_what_was_evaluated(report):
@@ -80,14 +81,14 @@ def test_the_same_images_make_the_same_report_and_it_replaces_the_old_one(
     data = copy_labels(photographs, tmp_path / "data", "bit_10", "token")
     _, text, _ = command("evaluate", CROWNS, data, "--out", out)
     first = (out / "report.html").read_bytes()
-    (out / "stale.png").touch()
+    (out / "notes.txt").write_text("a person's")
     status, printed, _ = command("evaluate", CROWNS, data, "--out", out, "--json")
     assert status == 0
     assert json.loads(printed) == read_metrics(out)
     assert f"AUROC {read_metrics(out)['anomaly']['auroc']:.3f}" in text
     assert "foreign objects, all evidence fused" in text
     assert (out / "report.html").read_bytes() == first
-    assert not (out / "stale.png").exists()
+    assert (out / "notes.txt").read_text() == "a person's"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "report"]
 
 
@@ -133,7 +134,7 @@ def test_what_cannot_be_evaluated_is_one_line_and_leaves_nothing_behind(command,
         (lambda out: out.write_text("precious"), "is a file"),
         (
             lambda out: out.mkdir() or (out / "thesis.txt").write_text("precious"),
-            "holds something that is no report",
+            "holds something that this command did not make",
         ),
     ],
 )

@@ -15,6 +15,7 @@ needs_training()
 
 import joblib
 
+from coinsorter.owned_folder import MARKER
 from coinsorter.training import train_cli
 from tests.unit.training.features.conftest import LABELS
 
@@ -52,7 +53,7 @@ def test_the_report_opens_and_holds_the_figures(report):
     result, opened = read_metrics(out), Opened(out / "report.html")
     figures = {f"{name}.png" for name in ("coins", "distributions", "confusion", "importance")}
     names = {path.name for path in out.iterdir()}
-    assert names == {"features.csv", "metrics.json", "report.html"} | figures
+    assert names == {"features.csv", "metrics.json", "report.html", MARKER} | figures
     assert len(opened.sources) == 4
     assert not opened.links
     assert str(svm) in opened.words
