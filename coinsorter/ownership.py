@@ -101,23 +101,23 @@ class Claim:
 def check_file(path: Path, claim: Claim) -> Path:
     """Where a file is to be written, links followed. Raises InputError where another must stay."""
     place = follow_link(path)
-    found = _read_status(place)
+    status = _read_status(place)
     if _is_journal(place):
         raise claim.refuse(path, "is the journal of a ledger", can_force=False)
-    if found is None:
+    if status is None:
         return place
     if claim.expected is not None:
         _check_unchanged(path, place, claim)
         return place
     _check_inputs(path, place, claim)
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "no plain file")
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no plain file")
         raise InputError(f"{path}: cannot be written: it is {kind}; {claim.remedy}")
     fault = _find_lasting_fault(place)
     if fault:
         raise claim.refuse(path, fault, can_force=False)
     sample = read_sample(place)
-    fault = "" if claim.force else _find_fault(sample, found, claim)
+    fault = "" if claim.force else _find_fault(sample, status, claim)
     if fault:
         raise claim.refuse(path, fault)
     return place
@@ -204,10 +204,10 @@ def _find_lasting_fault(place: Path) -> str:
     return ""
 
 
-def _find_fault(sample: bytes, found: os.stat_result, claim: Claim) -> str:
+def _find_fault(sample: bytes, status: os.stat_result, claim: Claim) -> str:
     if _holds_ledger(sample):
         return "is a ledger"
-    if not found.st_size or claim.is_own(sample):
+    if not status.st_size or claim.is_own(sample):
         return ""
     return "is a file that this command did not make"
 
