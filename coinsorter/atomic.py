@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, and take nobody else's place."""
+"""Files and folders that are there whole or not at all, and take no other file's place."""
 
 import os
 import secrets

@@ -1,7 +1,7 @@
 """Folders that a command makes: which files in them are its own, and that others' are kept.
 
 A marker in the folder lists what the command wrote. What is not in the list, or was changed since,
-belongs to somebody else.
+is of others.
 """
 
 import hashlib
