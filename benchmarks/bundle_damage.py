@@ -38,9 +38,9 @@ from tests.conftest import BRL, CROWNS, EURO, ROOT
 
 BUNDLES = (CROWNS, BRL, EURO)
 #: Bundles that one process tries.
-CHUNK = 200
+CHUNK = 100
 #: Seconds after which a process of so many bundles counts as hanging.
-CHUNK_TIMEOUT_S = 1800
+CHUNK_TIMEOUT_S = 3600
 #: Processor seconds that one bundle may take, its trial in another process included.
 MAX_CPU_S = 2.0
 #: Seconds by the clock: beyond, something waited. A busy computer takes some of them.
@@ -55,6 +55,7 @@ GROUP_WEIGHTS = {"plain": 60, "arrays": 25, "manifest": 10, "network": 5}
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--bundles", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="number of the first bundle")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=GROUP_WEIGHTS, help="damage of one kind only")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
@@ -64,27 +65,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         groups = [options.only] if options.only else list(GROUP_WEIGHTS)
         print(json.dumps(try_chunk(options.seed, options.chunk, options.bundles, groups)))
         return 0
-    return print_outcome(options.bundles, options.seed, options.only, options.jobs)
+    return print_outcome(options)
 
 
-def print_outcome(bundles: int, seed: int, only: str | None, jobs: int) -> int:
+def print_outcome(options: argparse.Namespace) -> int:
     """Tries all bundles in processes; prints what came of them; 1 where any bar is missed."""
     total: Counter[str] = Counter()
     worst: dict[str, float] = {}
+    end = options.first + options.bundles
 
     def run_chunk(start: int) -> dict[str, Any]:
-        return _run_chunk(seed, start, min(CHUNK, bundles - start), only)
+        return _run_chunk(options.seed, start, min(CHUNK, end - start), options.only)
 
-    with ThreadPool(jobs) as pool:
-        chunks = pool.map(run_chunk, range(0, bundles, CHUNK), chunksize=1)
-    for figures in chunks:
-        total.update(figures["counts"])
-        for name, value in figures["worst"].items():
-            worst[name] = max(worst.get(name, 0.0), value)
-        for line in figures["notes"]:
-            print(line, flush=True)
-    interpreter = pick_runtime("auto")
+    with ThreadPool(options.jobs) as pool:
+        for figures in pool.imap_unordered(run_chunk, range(options.first, end, CHUNK)):
+            total.update(figures["counts"])
+            for name, value in figures["worst"].items():
+                worst[name] = max(worst.get(name, 0.0), value)
+            for line in figures["notes"]:
+                print(line, flush=True)
+            print(
+                f"{total.total()} of {options.bundles}: {dict(total)}", file=sys.stderr, flush=True
+            )
     bad = sum(count for name, count in total.items() if name.startswith("BAD"))
+    _print_totals(options.bundles, total, worst)
+    return 1 if bad else 0
+
+
+def _print_totals(bundles: int, total: Counter[str], worst: dict[str, float]) -> None:
+    interpreter = pick_runtime("auto")
     print(f"{bundles} damaged bundles on {interpreter} {read_version(interpreter)}:")
     for name, count in sorted(total.items()):
         print(f"  {count:6} {name}")
@@ -93,7 +102,6 @@ def print_outcome(bundles: int, seed: int, only: str | None, jobs: int) -> int:
         f"clock, {worst['growth'] / 1e6:.0f} MB more than sound bundles take, in a trial "
         f"{worst['trial_growth'] / 1e6:.0f} MB more"
     )
-    return 1 if bad else 0
 
 
 def _run_chunk(seed: int, start: int, count: int, only: str | None) -> dict[str, Any]:
