@@ -69,7 +69,8 @@ def _try(bundle: Bundle, runtime: str, turns: int) -> None:
 def _make_environment() -> dict[str, str]:
     """This process's, with its import path, and without systemd's socket."""
     environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
-    paths = (os.path.abspath(path) for path in sys.path)  # noqa: PTH100 - "" is the folder we are in
+    # the empty path is the folder that we are in
+    paths = (os.path.abspath(path) for path in sys.path)  # noqa: PTH100
     return environment | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
