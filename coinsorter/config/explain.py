@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from coinsorter.config.schema import Config
@@ -45,6 +46,8 @@ MESSAGES = {
     "odd_text": "{written} {problem}",
 }
 NUMBERS = {"int_type", "int_from_float", "float_type", "int_parsing", "float_parsing"}
+#: Words that people write for null.
+NOTHING = {"none", "nil", "nul", "never", "off", "no", "-", "n/a", "undefined"}
 #: How alike a choice must be to be suggested, by difflib's ratio.
 MIN_SIMILARITY = 0.75
 _ZERO_FIRST = re.compile(r"[-+]?0[0-9]")
@@ -74,6 +77,8 @@ def explain_error(
     if is_null and (kind != "string_type" or not written.text):
         return "has no value; write one, or delete the option"
     remedy = _suggest_value(kind, option, written, context)
+    if written.text.casefold() in NOTHING and _may_be_null(option, model):
+        remedy = "null"
     if remedy is not None and _begins_with_zero(written):
         return f"{shorten(written.text)} begins with a zero: write {remedy}"
     return text if remedy is None else f"{text}: write {remedy}"
@@ -85,6 +90,24 @@ def _show(written: Written | None, value: Any) -> str:
         return "a section" if isinstance(value, dict) else quote(value)
     is_text = isinstance(value, str) or not written.text.isprintable()
     return quote(written.text) if is_text or not written.text else shorten(written.text)
+
+
+def _may_be_null(option: OptionPath, model: type[BaseModel]) -> bool:
+    """Whether an option has null for its default."""
+    section: Any = model
+    for part in option[:-1]:
+        if isinstance(part, str):
+            kind = _list_fields(section)[part].annotation
+            section = getattr(kind, "__args__", (kind,))[0]
+    is_model = isinstance(section, type) and issubclass(section, BaseModel)
+    field = _list_fields(section).get(str(option[-1])) if is_model else None
+    return field is not None and field.default is None
+
+
+def _list_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The options of a section, by their names and by those in the file."""
+    fields = dict(model.model_fields)
+    return fields | {field.alias: field for field in fields.values() if field.alias}
 
 
 def _begins_with_zero(written: Written) -> bool:

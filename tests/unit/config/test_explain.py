@@ -29,6 +29,9 @@ from tests.unit.config.conftest import change_text, list_mistakes
         ("speed_mm_s: 250", "speed_mm_s: 2000.0001", "2000.0001 is above 2000"),
         ("width_px: 640", "width_px: 640.0", "640.0 is not a whole number: write 640"),
         ("width_px: 640", "width_px: 6.4e2", "6.4e2 is not a whole number: write 640"),
+        ("release_ms: null", "release_ms: never", "'never' is not a whole number: write null"),
+        ("red_gain: null", "red_gain: none", "'none' is not a number: write null"),
+        ("min_confidence: null", "min_confidence: 99%", "'99%' is not a number: write the number"),
         ("follow_scale: true", "follow_scale: yes", "neither true nor false: write true"),
         ("follow_scale: true", "follow_scale: 0", "0 is neither true nor false: write false"),
         ("source: pi ", "source: PI ", "'PI' is none of 'pi', 'usb' or 'folder': write pi"),
@@ -59,6 +62,11 @@ def test_a_wrong_value_gets_what_to_write(tmp_path, old, new, complaint):
     mistakes = list_mistakes(tmp_path, change_text((old, new)))
     assert any(complaint in line for line in mistakes), mistakes
     assert all(line.isprintable() and len(line) < 300 for line in mistakes)
+
+
+def test_null_is_no_remedy_where_a_number_has_to_be(tmp_path):
+    (mistake,) = list_mistakes(tmp_path, change_text(("threads: 1 ", "threads: none ")))
+    assert mistake.endswith("'none' is not a whole number")
 
 
 @pytest.mark.parametrize("label", ["010", "005", "no", "yes", "1:30", "2026-11-27", "0o17"])

@@ -261,6 +261,9 @@ def test_a_recipe_means_what_is_written(tmp_path, old, new, complaint):
         ("max_folds=2.0", "asked: 2.0 is not a whole number: write 2"),
         ("crop.true_size=yes", "crop.true_size: 'yes' is neither true nor false: write true"),
         ("epochs=3", "epochs: is no option here; it is one of classifier"),
+        ("inspector.width=none", "inspector.width: 'none' is not a whole number"),
+        ("folds=none", "folds: 'none' is not a whole number: write null"),
+        ("asked=never", "asked: 'never' is not a whole number: write null"),
         ("crop.size_px=70", "crop.size_px: 70 is no multiple of 16"),
     ],
 )
