@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from coinsorter.escape import as_markup
+
 
 @contextmanager
 def show_progress(title: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
@@ -32,11 +34,11 @@ def print_totals(totals: dict[str, Any]) -> None:
     """Prints what `read_totals` of a ledger returns, as a table."""
     table = Table("where", "coins")
     for name, coins in totals["bins"].items():
-        table.add_row(name, str(coins))
+        table.add_row(as_markup(name), str(coins))
     for reason, coins in totals["rejected"].items():
-        table.add_row(f"  rejected: {reason}", str(coins))
+        table.add_row(f"  rejected: {as_markup(reason)}", str(coins))
     for name in ("uncertain", "open", "seen"):
         table.add_row(name, str(totals[name]))
     for currency, amounts in totals["value"].items():
-        table.add_row(f"value, {currency}", f"{sum(amounts.values()):.2f}")
+        table.add_row(f"value, {as_markup(currency)}", f"{sum(amounts.values()):.2f}")
     Console().print(table)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
 from coinsorter.config.schema import Config
+from coinsorter.escape import as_markup, clean
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.sorting.ports import Camera
 from coinsorter.tools.doctor_checks import run_checks
@@ -54,7 +55,7 @@ def _run_doctor(options: argparse.Namespace) -> int:
 
 def _print_finding(finding: Finding, console: Console) -> None:
     state = (f"{finding.state:8}", COLOURS[finding.state])
-    line = Text.assemble(state, f"{finding.part}: {finding.what}")
+    line = Text.assemble(state, clean(f"{finding.part}: {finding.what}"))
     console.print(line, soft_wrap=True)
     if finding.remedy:
-        console.print(f"        -> {finding.remedy}", soft_wrap=True, highlight=False)
+        console.print(f"        -> {as_markup(finding.remedy)}", soft_wrap=True, highlight=False)

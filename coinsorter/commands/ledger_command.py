@@ -15,6 +15,7 @@ from coinsorter.commands._options import Subparsers, add_command, add_force_opti
 from coinsorter.commands._printing import print_totals
 from coinsorter.commands.ledger_maintenance import add_maintenance
 from coinsorter.commands.option_values import read_count
+from coinsorter.escape import as_markup
 from coinsorter.ownership import Claim
 from coinsorter.sorting.ledger_queries import (
     export_rows,
@@ -105,14 +106,14 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(
             str(row["id"]),
-            row["at"],
-            row["label"],
+            as_markup(row["at"]),
+            as_markup(row["label"] or ""),
             _format(row["confidence"], 4),
             _format(row["anomaly"], 1),
             _format(row["diameter_mm"], 2),
-            row["bin"],
-            row["reason"],
-            row["landed"] or "on its way",
+            as_markup(row["bin"]),
+            as_markup(row["reason"]),
+            as_markup(row["landed"] or "on its way"),
         )
     Console().print(table)
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from coinsorter.commands._options import Subparsers, add_command, add_config_option, add_json_option
 from coinsorter.config.load import load_config
+from coinsorter.escape import as_markup
 from coinsorter.tools.status import read_status
 
 DETAILS = (
@@ -58,7 +59,7 @@ def render_status(status: dict[str, Any]) -> Group:
 def _render_totals(totals: dict[str, Any]) -> Table:
     table = Table("where", "coins")
     for name, coins in totals["bins"].items():
-        table.add_row(name, str(coins))
+        table.add_row(as_markup(name), str(coins))
     for name in ("uncertain", "open", "seen"):
         style = "bold" if name == "seen" else ""
         table.add_row(Text(name, style=style), str(totals[name]))
@@ -71,11 +72,11 @@ def _render_coins(rows: list[dict[str, Any]]) -> Table:
         diameter_mm = row["diameter_mm"]
         table.add_row(
             str(row["id"]),
-            row["at"],
-            row["label"],
+            as_markup(row["at"]),
+            as_markup(row["label"] or ""),
             "" if diameter_mm is None else f"{diameter_mm:.2f}",
-            row["bin"],
-            row["reason"],
-            row["landed"] or "on its way",
+            as_markup(row["bin"]),
+            as_markup(row["reason"]),
+            as_markup(row["landed"] or "on its way"),
         )
     return table

@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from coinsorter.escape import as_markup
 from coinsorter.images import write_image
 from coinsorter.ownership import Claim
 from coinsorter.records import SORTED
@@ -49,13 +50,13 @@ def print_result(
     console.print(_build_table(result, reject_bin))
     console.print(_describe_genuine(result))
     console.print(_describe_foreign(result))
-    console.print(f"rejected, by reason: {_join_counts(result.rejected)}")
-    console.print(f"ledger and truth: {_describe_ledger(result)} ({ledger_path})")
+    console.print(f"rejected, by reason: {as_markup(_join_counts(result.rejected))}")
+    console.print(f"ledger and truth: {_describe_ledger(result)} ({as_markup(ledger_path)})")
     console.print(f"speed: {_describe_speed(result, interpreter)}")
     if result.fault:
-        console.print(f"[red]fault: {result.fault}[/red]")
+        console.print(f"[red]fault: {as_markup(result.fault)}[/red]")
     if sheet_path:
-        console.print(f"contact sheet of the last coins: {sheet_path}")
+        console.print(f"contact sheet of the last coins: {as_markup(sheet_path)}")
 
 
 def _build_table(
@@ -69,7 +70,7 @@ def _build_table(
     table.add_column("wrong", justify="right")
     for name, (count, wrong) in result.bins.items():
         is_reject_bin = name == reject_bin
-        table.add_row(name, str(count), _mark_wrong(wrong, is_reject_bin))
+        table.add_row(as_markup(name), str(count), _mark_wrong(wrong, is_reject_bin))
     return table
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coinsorter.errors import InputError
+from coinsorter.escape import as_cell
 from coinsorter.records import SORTED, UNCERTAIN
 from coinsorter.sorting.ledger_failures import explain_failures
 from coinsorter.sorting.ledger_file import BUSY_TIMEOUT_S, connect_ledger
@@ -244,7 +245,7 @@ def _write_csv(rows: Iterator[dict[str, Any]], to: TextIO) -> int:
     for row in rows:
         if writer is None:
             writer = _begin_csv(to, list(row))
-        writer.writerow(row)
+        writer.writerow({name: as_cell(value) for name, value in row.items()})
         count += 1
     if writer is None:
         _begin_csv(to, ["id"])

@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from coinsorter.escape import as_markup
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.tools.image_replay import ReplayedImage
 
@@ -159,5 +160,5 @@ def _build_table(summary: dict[str, Any]) -> Table:
     )
     for name, counts in summary["per_class"].items():
         cells = [str(counts[key]) for key in CLASS_COUNTS]
-        table.add_row(name, *cells)
+        table.add_row(as_markup(name), *cells)
     return table

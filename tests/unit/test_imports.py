@@ -30,6 +30,7 @@ BASE = {
     "decoder_messages",
     "image_folder",
     "ownership",
+    "escape",
     "owned_folder",
 }
 SEEING = BASE | {"vision", "recognition", "config"}
@@ -53,6 +54,7 @@ ALLOWED = {
     "name_times": BASE,
     "command_line": BASE,
     "ownership": BASE,
+    "escape": BASE,
     "owned_folder": BASE,
     "vision": BASE,
     "config": BASE | {"vision"},

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from coinsorter.errors import InputError
+from coinsorter.escape import as_cell
 from coinsorter.images import list_images, read_image
 from coinsorter.label_folders import find_known_label, place_images
 from coinsorter.recognition.bundle import Bundle
@@ -181,7 +182,7 @@ def format_csv(table: FeatureTable, scores: Sequence[float] | None = None) -> st
         if scores is not None:
             values.append(scores[number])
         row = [coin.path.as_posix(), coin.label or "", coin.group]
-        writer.writerow([*row, *_format_values(values)])
+        writer.writerow([*map(as_cell, row), *_format_values(values)])
     return text.getvalue()
 
 
