@@ -105,6 +105,23 @@ def test_a_coin_whose_flap_was_late_takes_those_it_would_meet_with_it():
     assert sorted((o.coin, o.bin, o.late) for o in passages) == [(1, None, True), (2, None, True)]
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_standing_down_finishes_with_an_open_flap_and_opens_no_other(is_open):
+    plan = schedule()
+    assert plan.plan_turn(1, coin_at(70), "near", [], 0.0)
+    assert plan.plan_turn(2, coin_at(70, 0.6), "far", [], 0.6)
+    plan.arm(1)
+    plan.arm(2)
+    before_s = 0.25 if is_open else 0.0
+    opened, _ = play(plan, before_s)
+    plan.stand_down()
+    commands, passages = play(plan, 5, start_s=before_s)
+    assert [command[1:] for command in opened] == [("near", True)] * is_open
+    assert [command[1:] for command in commands] == [("near", False)] * is_open
+    first = (1, "near", False) if is_open else (1, None, True)
+    assert [(o.coin, o.bin, o.late) for o in passages] == [first, (2, None, True)]
+
+
 def test_abandoning_forgets_everything():
     plan = schedule()
     plan.plan_turn(1, coin_at(70), "near", [], 0.0)
