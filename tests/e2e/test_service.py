@@ -126,7 +126,7 @@ def test_a_killed_service_leaves_rows_that_the_next_start_closes(start, tmp_path
 @pytest.mark.parametrize(
     "threshold, messages",
     [
-        ("1 ", ["thresholds and labels reloaded"]),
+        ("0.9999 ", ["thresholds and labels reloaded"]),
         ("7 ", ["not reloaded: ", "acceptance.min_confidence: 7 is above 1"]),
     ],
 )
