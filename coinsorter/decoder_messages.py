@@ -45,10 +45,19 @@ class DecoderMessages:
     def __enter__(self) -> Self:
         _lock.acquire()
         if sys.__stderr__ is not None:  # closed, its number may be another file's
-            self._own = os.memfd_create("coinsorter-decoder")
-            self._saved = os.dup(_STDERR)
-            os.dup2(self._own, _STDERR)
+            with suppress(OSError):  # closed meanwhile, or too many files are open
+                self._redirect()
         return self
+
+    def _redirect(self) -> None:
+        saved = os.dup(_STDERR)
+        try:
+            self._own = os.memfd_create("coinsorter-decoder")
+        except OSError:
+            os.close(saved)
+            raise
+        os.dup2(self._own, _STDERR)
+        self._saved = saved
 
     def __exit__(
         self,

@@ -1,6 +1,8 @@
 """decoder_messages: what decoders complain of is heard, and nobody else is silenced."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from coinsorter.decoder_messages import DecoderMessages
+from tests.conftest import ROOT
 
 
 def jpeg() -> bytes:
@@ -101,3 +104,17 @@ def test_no_file_is_left_open():
     before = sorted(Path("/proc/self/fd").iterdir())
     complain("x")
     assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_with_standard_error_closed_images_are_decoded_all_the_same():
+    code = (
+        "import os, sys; os.close(2)\n"
+        "from coinsorter.decoder_messages import DecoderMessages\n"
+        "for _ in range(2):\n"
+        "    with DecoderMessages() as messages: pass\n"
+        "print(messages.find_damage() == '')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
+    assert done.stdout == b"True\n"
