@@ -9,14 +9,16 @@ import hashlib
 import json
 import re
 import shutil
+import zipfile
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from coinsorter import __version__
 from coinsorter.atomic import write_file
 from coinsorter.errors import InputError
+from coinsorter.exif_times import EXIF_HEAD_BYTES
 from coinsorter.ownership import Claim, recognize_start
 from coinsorter.strict_yaml import dump_yaml
 from coinsorter.training.dataset import (
@@ -388,8 +390,7 @@ def _group_keys(sources: Sequence[SourceImage], settings: PrepareSettings) -> li
     """
     keys: list[Keys] = [_keys_from_table(source) for source in sources]
     loose = [index for index, source in enumerate(sources) if not (source.coin_id or source.group)]
-    paths = [sources[index].path for index in loose]
-    for index, key in zip(loose, _keys_from_names(paths, settings)):
+    for index, key in zip(loose, _keys_from_names([sources[index] for index in loose], settings)):
         keys[index].append(key)
     return keys
 
@@ -400,10 +401,16 @@ def _keys_from_table(source: SourceImage) -> Keys:
     return keys if source.pages == 1 else [*keys, ("file", str(source.path))]
 
 
-def _keys_from_names(paths: Sequence[PurePath], settings: PrepareSettings) -> Sequence[Hashable]:
+def _keys_from_names(
+    sources: Sequence[SourceImage], settings: PrepareSettings
+) -> Sequence[Hashable]:
     """What keeps images together of which the source says nothing."""
+    paths = [source.path for source in sources]
     if settings.group_by == BURST:
-        return splits.number_bursts(paths, settings.burst_gap_s)
+        by_path = {source.path: source for source in sources}
+        return splits.number_bursts(
+            paths, settings.burst_gap_s, lambda path: _read_head(by_path[path])
+        )
     if settings.group_by == NONE:
         return range(len(paths))
     pattern = _compile_pattern(settings.group_pattern)
@@ -415,6 +422,13 @@ def _keys_from_names(paths: Sequence[PurePath], settings: PrepareSettings) -> Se
             f"{len(unmatched) - 1} others; every image needs a group"
         )
     return [match.group(1) for match in matches if match]
+
+
+def _read_head(source: SourceImage) -> bytes:
+    try:
+        return source.read_head(EXIF_HEAD_BYTES)
+    except (OSError, zipfile.BadZipFile):
+        return b""
 
 
 def _number_groups(keys: Sequence[Keys], repeated: Mapping[int, Duplicate]) -> list[int]:

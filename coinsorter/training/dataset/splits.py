@@ -3,29 +3,51 @@
 A group is what must stay together: a photograph, a burst, a coin.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
 
 import numpy as np
 
+from coinsorter.bounded import open_plain
+from coinsorter.exif_times import EXIF_HEAD_BYTES, read_exif_taken_s
 from coinsorter.name_times import find_counted, read_capture_name, read_taken_s
 
 TRAIN, VALIDATION, TEST = SPLITS = "train", "validation", "test"
 
 
-def number_bursts(paths: Sequence[PurePath], gap_s: float) -> list[int]:
+def read_file_head(path: PurePath) -> bytes:
+    """How an image's file begins, as far as EXIF data go; nothing where it cannot be read."""
+    try:
+        with open_plain(Path(path)) as file:
+            return file.read(EXIF_HEAD_BYTES)
+    except OSError:
+        return b""
+
+
+def number_bursts(
+    paths: Sequence[PurePath],
+    gap_s: float,
+    read_head: Callable[[PurePath], bytes] = read_file_head,
+) -> list[int]:
     """The burst of each image: numbers from 1, in the order of the paths.
 
     A burst is of one folder, with no gap above gap_s between the times in the names. Files that
     `coinsorter capture` wrote show a coin each: they are together only where it was told so.
-    Counts such as DSC0001 tell no time: those of one folder are one burst. A name without a number
-    is a burst of its own.
+    Counts such as DSC0001 tell no time: there the camera's own counts, in the file, and without one
+    those of a folder are one burst. A name without a number is a burst of its own.
+
+    read_head: how a path's file begins.
     """
-    bursts: list[Hashable] = [_name_burst(path) for path in paths]
-    timed = [index for index, burst in enumerate(bursts) if burst is None]
-    taken_s = {index: read_taken_s(paths[index].stem) for index in timed}
+    bursts: list[Hashable] = [None] * len(paths)
+    taken_s: dict[int, float] = {}
+    for index, path in enumerate(paths):
+        told = _read_burst(path, read_head)
+        if isinstance(told, float):
+            taken_s[index] = told
+        else:
+            bursts[index] = told
     before: int | None = None
-    for this in sorted(timed, key=lambda index: (str(paths[index].parent), taken_s[index])):
+    for this in sorted(taken_s, key=lambda index: (str(paths[index].parent), taken_s[index])):
         bursts[this] = this
         if before is not None and _is_next(paths, taken_s, before, this, gap_s):
             bursts[this] = bursts[before]
@@ -33,13 +55,16 @@ def number_bursts(paths: Sequence[PurePath], gap_s: float) -> list[int]:
     return _number(bursts)
 
 
-def _name_burst(path: PurePath) -> Hashable:
-    """The burst that a name tells without a time; None where it tells none."""
+def _read_burst(path: PurePath, read_head: Callable[[PurePath], bytes]) -> Hashable:
+    """When an image was taken, a float of seconds; or what it shares with its burst."""
     captured = read_capture_name(path.stem)
     if captured:
         return (path.parent, captured.group) if captured.group else path
     count = find_counted(path.stem)
-    return None if count is None else (path.parent, "counted", count)
+    if count is None:
+        return float(read_taken_s(path.stem))
+    taken_s = read_exif_taken_s(read_head(path))
+    return (path.parent, "counted", count) if taken_s is None else taken_s
 
 
 def _is_next(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from coinsorter.training.dataset import splits
 from coinsorter.training.dataset.dataset import Dataset
+from tests.unit.test_exif_times import jpeg_taken
 from tests.unit.training.dataset.helpers import (
     prepare,
     write,
@@ -53,6 +54,14 @@ def test_phones_times_are_seconds_and_cameras_counts_are_none():
         "b/DSC0003.jpg",
     ]
     assert splits.number_bursts([Path(name) for name in names], 40) == [1, 2, 2, 3, 3, 4]
+
+
+def test_a_cameras_own_time_counts_where_the_name_is_a_count(tmp_path):
+    times = ["10:15:00", "10:15:20", "10:17:00"]
+    paths = [tmp_path / f"DSC000{number}.JPG" for number in range(4)]
+    for path, time in zip(paths, times):
+        path.write_bytes(jpeg_taken(f"2026:11:26 {time}"))
+    assert splits.number_bursts(paths, 40) == [1, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
