@@ -32,7 +32,7 @@ def number_bursts(
     """The burst of each image: numbers from 1, in the order of the paths.
 
     A burst is of one folder, with no gap above gap_s between the times in the names. Files that
-    `coinsorter capture` wrote show a coin each: they are together only where it was told so.
+    `coinsorter capture` wrote show a coin each: they are together only where it was burst so.
     Counts such as DSC0001 tell no time: there the camera's own counts, in the file, and without one
     those of a folder are one burst. A name without a number is a burst of its own.
 
@@ -41,11 +41,11 @@ def number_bursts(
     bursts: list[Hashable] = [None] * len(paths)
     taken_s: dict[int, float] = {}
     for index, path in enumerate(paths):
-        told = _read_burst(path, read_head)
-        if isinstance(told, float):
-            taken_s[index] = told
+        burst = _read_burst(path, read_head)
+        if isinstance(burst, float):
+            taken_s[index] = burst
         else:
-            bursts[index] = told
+            bursts[index] = burst
     before: int | None = None
     for this in sorted(taken_s, key=lambda index: (str(paths[index].parent), taken_s[index])):
         bursts[this] = this
