@@ -21,6 +21,8 @@ from coinsorter.tools.signal_requests import SignalRequests
 
 if TYPE_CHECKING:
     from coinsorter.recognition.bundle import Bundle
+    from coinsorter.sorting.background_ledger import BackgroundLedger
+    from coinsorter.sorting.ledger import RunRecord
     from coinsorter.sorting.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -80,21 +82,14 @@ def _open_machine(
     from coinsorter.hardware.panel import GpioPanel
     from coinsorter.recognition.runtime import pick_runtime, read_version
     from coinsorter.sorting.assembly import assemble_machine
-    from coinsorter.sorting.background_ledger import BackgroundLedger
-    from coinsorter.sorting.ledger import Ledger, RunRecord
-    from coinsorter.sorting.ledger_file import connect_ledger
-    from coinsorter.sorting.queued_ledger import RETRY_S
+    from coinsorter.sorting.ledger import RunRecord
 
     interpreter = pick_runtime(settings.runtime.interpreter)
     log.info("bundle %s, %s %s", bundle.path, interpreter, read_version(interpreter))
     panel = GpioPanel(settings)
     parts.callback(panel.close)
     run = RunRecord(str(bundle.path), bundle.digest, interpreter, note)
-    connect = partial(connect_ledger, busy_timeout_s=RETRY_S)  # its thread tries again
-    path = base / settings.ledger.path
-    book = BackgroundLedger(
-        lambda: Ledger(path, run, connect=connect, keep_days=settings.ledger.keep_days)
-    )
+    book = _open_ledger(settings, base, run)
     parts.callback(book.close)
     signals.check()
     camera = open_camera(settings.camera, base)
@@ -104,3 +99,16 @@ def _open_machine(
     machine = assemble_machine(settings, bundle, interpreter, camera, flaps, book, clock, panel)
     parts.callback(machine.close)  # which is called first, and parks the flaps
     return machine
+
+
+def _open_ledger(settings: Config, base: Path, run: "RunRecord") -> "BackgroundLedger":
+    from coinsorter.sorting.background_ledger import BackgroundLedger
+    from coinsorter.sorting.ledger import Ledger
+    from coinsorter.sorting.ledger_file import connect_ledger
+    from coinsorter.sorting.queued_ledger import RETRY_S
+
+    path = base / settings.ledger.path
+    connect = partial(connect_ledger, busy_timeout_s=RETRY_S)  # its thread tries again
+    return BackgroundLedger(
+        lambda: Ledger(path, run, connect=connect, keep_days=settings.ledger.keep_days)
+    )
