@@ -110,4 +110,4 @@ def test_a_second_process_is_refused_by_name_whoever_starts_it(faults):
         assert status == 75
         assert f"the machine is sorting (process {result['pid']}, since " in err
     assert result["service"]["MainPID"] == result["pid"] and result["pulsing"] > 0
-    assert result["runs"] == 1 and result["parked_after"] == 0
+    assert result["is_untouched"] and result["parked_after"] == 0

@@ -200,6 +200,7 @@ def second_process_comes() -> None:
     start()
     sorting()
     since, pid = time.time(), service()["MainPID"]
+    runs_before = ledger("SELECT count(*) FROM runs")
     settings = ("--config", "/etc/coinsorter/config.yaml")
     technician = ("runuser", "-u", "technician", "--")
     calls = {
@@ -213,8 +214,9 @@ def second_process_comes() -> None:
         done = subprocess.run(words, capture_output=True, text=True, cwd="/")
         second[name] = [done.returncode, done.stderr]
     sorting()
-    runs = ledger("SELECT count(*) FROM runs WHERE ended_at IS NULL")[0][0]
-    report("second process", since, second=second, pid=pid, runs=runs, pulsing=changes())
+    is_untouched = ledger("SELECT count(*) FROM runs") == runs_before
+    facts = {"second": second, "pid": pid, "is_untouched": is_untouched, "pulsing": changes()}
+    report("second process", since, **facts)
     ran("systemctl", "stop", "coinsorter")
     parked = subprocess.run((*technician, "coinsorter", "park", *settings), cwd="/")
     results["second process"]["parked_after"] = parked.returncode
