@@ -30,7 +30,7 @@ def test_what_is_to_stay_stays():
     assert clean("a\nb\x1b", keep="\n") == "a\nb\\x1b"
 
 
-@pytest.mark.parametrize("text", ["[/b]", "[red]x[/red]", "[/", "a\\", "[link=http://x]y", "[[b]]"])
+@pytest.mark.parametrize("text", ["[/b]", "[red]x[/red]", "[/", "[link=http://x]y", "[[b]]"])
 def test_markup_is_shown_as_it_is(text):
     out = io.StringIO()
     Console(file=out, width=100).print(f"label {as_markup(text)}")
