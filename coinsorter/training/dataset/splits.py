@@ -32,7 +32,7 @@ def number_bursts(
     """The burst of each image: numbers from 1, in the order of the paths.
 
     A burst is of one folder, with no gap above gap_s between the times in the names. Files that
-    `coinsorter capture` wrote show a coin each: they are together only where it was burst so.
+    `coinsorter capture` wrote show a coin each: they are together only with `--group`.
     Counts such as DSC0001 tell no time: there the camera's own counts, in the file, and without one
     those of a folder are one burst. A name without a number is a burst of its own.
 
