@@ -1,5 +1,6 @@
 """The loop of the service: settings that are read again beside the frames, and the state's line."""
 
+import threading
 import time
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 from coinsorter.errors import CameraError
 from coinsorter.hardware.systemd import SystemdNotifier
 from coinsorter.sorting.assembly import build_rules
+from coinsorter.tools import settings_reload
 from coinsorter.tools.sorting_loop import SortingLoop
 
 
@@ -100,10 +102,24 @@ def test_a_file_that_cannot_be_reloaded_changes_nothing_and_the_status_says_why(
     assert "; settings not reloaded: " in messages[-1] and complaint in messages[-1]
 
 
-def test_frames_are_taken_while_the_settings_are_read(reload, config_path):
-    config_path.write_text(config_path.read_text() + "# more\n" * 20_000)
-    machine, _ = reload()
-    assert machine.frames > 3
+def test_frames_are_taken_while_the_settings_are_read(reload, monkeypatch):
+    """The file is read only when the machine has taken three more frames."""
+    frames = threading.Semaphore(0)
+    read_config, step = settings_reload.read_config, StubMachine.step
+
+    def read_slowly(*arguments):
+        for _ in range(3):
+            assert frames.acquire(timeout=1.0)
+        return read_config(*arguments)
+
+    def step_and_count(machine: StubMachine) -> bool:
+        frames.release()
+        return step(machine)
+
+    monkeypatch.setattr(settings_reload, "read_config", read_slowly)
+    monkeypatch.setattr(StubMachine, "step", step_and_count)
+    machine, messages = reload()
+    assert machine.frames >= 3 and "not reloaded" not in messages[-1]
 
 
 def test_the_state_names_what_is_sorted_and_what_failed(config, crowns, config_path):
