@@ -112,6 +112,7 @@ QUICK = [
     ),
     (r"--rotations \d+", "--rotations 2"),
     (r"benchmarks\.foreign 1000", "benchmarks.foreign 10"),
+    (r"disk_faults --seeds 20 --coins 200", "disk_faults --seeds 1 --coins 20"),
     (r"coinsorter seal \{folder\}", "coinsorter seal models/crowns"),
     (r"\bFOLDER\b", "photographs"),
     (r"\bDIR\b", "photographs"),
