@@ -3,8 +3,8 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 #: What is no plain file, by the kind in its mode.
 _KINDS = {
@@ -32,7 +32,7 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     return content
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path) -> BufferedReader:
     """A plain file, open for reading. Raises OSError where it is something else.
 
     A pipe without a writer is not waited for.

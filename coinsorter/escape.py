@@ -1,5 +1,7 @@
 """Text from elsewhere, such as labels, notes and file names, for terminals and spreadsheets."""
 
+from typing import TextIO
+
 #: With these a spreadsheet takes a cell for a formula. Source: OWASP, "CSV Injection".
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -24,10 +26,31 @@ def as_markup(text: object) -> str:
 
 
 def as_cell(value: object) -> object:
-    """A cell of a CSV table that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+    """A cell of a CSV table that no spreadsheet takes for a formula; numbers stay numbers.
+
+    `read_cell` reads it as it was.
+    """
+    if isinstance(value, str) and _is_formula(value):
         return f"'{value}"
     return value
+
+
+def read_cell(cell: str) -> str:
+    """What `as_cell` made a cell of."""
+    return cell[1:] if _is_escaped(cell) else cell
+
+
+def print_clean(text: object, file: TextIO | None = None) -> None:
+    """Prints text in one line, cleaned; to standard output where no file is named."""
+    print(clean(text), file=file, flush=file is not None)
+
+
+def _is_formula(text: str) -> bool:
+    return text.lstrip("'").startswith(_FORMULA_STARTS)
+
+
+def _is_escaped(cell: str) -> bool:
+    return cell.startswith("'") and _is_formula(cell)
 
 
 def _spell(character: str) -> str:

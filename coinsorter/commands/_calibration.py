@@ -8,6 +8,7 @@ from coinsorter.atomic import write_file
 from coinsorter.commands._options import add_config_option, add_json_option
 from coinsorter.config.edit import replace_numbers
 from coinsorter.config.yaml_lines import format_option
+from coinsorter.escape import print_clean
 from coinsorter.ownership import Claim
 
 #: Numbers by the place of their option in config.yaml, such as `("belt", "px_per_mm")`.
@@ -40,10 +41,10 @@ def report_numbers(
         print(json.dumps({**result, "written": options.write}))
         return
     for line in lines:
-        print(line)
+        print_clean(line)
     for place, number in numbers.items():
-        print(f"{format_option(place)}: {number:g}")
-    print(f"{options.config}: {_next_step(options, numbers)}")
+        print_clean(f"{format_option(place)}: {number:g}")
+    print_clean(f"{options.config}: {_next_step(options, numbers)}")
 
 
 def _write_numbers(options: argparse.Namespace, numbers: Numbers) -> None:

@@ -26,7 +26,7 @@ def show_progress(title: str, total: int, quiet: bool) -> Iterator[Callable[[int
     )
     hidden = quiet and not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), disable=hidden) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(as_markup(title), total=total)
         yield lambda done: bar.update(task, completed=done)
 
 

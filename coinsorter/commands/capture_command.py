@@ -11,6 +11,7 @@ from coinsorter.commands._options import Subparsers, add_command, add_config_opt
 from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count
 from coinsorter.config.load import load_config
+from coinsorter.escape import print_clean
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.hardware.machine_lock import lock_camera
 from coinsorter.locks import CAPTURING
@@ -79,7 +80,9 @@ def _run_capture(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"folder": str(folder), "kept": saved, "left_out": skipped}))
         return
-    print(f"{folder}: {saved} images saved; {skipped} things did not lie alone or were not round")
+    print_clean(
+        f"{folder}: {saved} images saved; {skipped} things did not lie alone or were not round"
+    )
 
 
 def _capture_coins(options: argparse.Namespace, folder: Path) -> tuple[int, int]:

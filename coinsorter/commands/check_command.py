@@ -9,6 +9,7 @@ from coinsorter.commands._options import Subparsers, add_command, add_json_optio
 from coinsorter.config.load import format_mistakes, locate_mistake, read_config
 from coinsorter.config.yaml_lines import Mistake
 from coinsorter.errors import BundleError, ConfigError
+from coinsorter.escape import print_clean
 from coinsorter.recognition.bundle import Bundle, load_bundle
 
 DETAILS = (
@@ -38,10 +39,11 @@ def _run_check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(mistake) for mistake in mistakes]))
     elif mistakes:
-        print("\n".join(format_mistakes(options.config, mistakes)))
+        for line in format_mistakes(options.config, mistakes):
+            print_clean(line)
     elif bundle:
-        print(f"{options.config}: no mistakes")
-        print(f"{bundle.path}: sha256 {bundle.digest}")
+        print_clean(f"{options.config}: no mistakes")
+        print_clean(f"{bundle.path}: sha256 {bundle.digest}")
     return ConfigError.exit_code if mistakes else 0
 
 

@@ -8,6 +8,7 @@ from coinsorter.commands._inputs import select_bins
 from coinsorter.commands._options import Subparsers, add_command, add_config_option
 from coinsorter.commands.option_values import read_number
 from coinsorter.config.load import load_config
+from coinsorter.escape import print_clean
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.machine_lock import lock_machine
 from coinsorter.hardware.servos.open_servos import open_servos
@@ -54,4 +55,4 @@ def _run_jog(options: argparse.Namespace) -> None:
         else:
             flaps.jog(name, options.us)
         time.sleep(options.hold_s)
-    print(f"{name}: moved, and back at rest")
+    print_clean(f"{name}: moved, and back at rest")

@@ -15,7 +15,7 @@ from coinsorter.commands._options import Subparsers, add_command, add_force_opti
 from coinsorter.commands._printing import print_totals
 from coinsorter.commands.ledger_maintenance import add_maintenance
 from coinsorter.commands.option_values import read_count
-from coinsorter.escape import as_markup
+from coinsorter.escape import as_markup, print_clean
 from coinsorter.ownership import Claim
 from coinsorter.sorting.ledger_queries import (
     export_rows,
@@ -81,7 +81,7 @@ def _print_days(days: list[dict[str, Any]], as_json: bool) -> None:
         print(json.dumps(days))
         return
     for totals in days:
-        print(totals["day"])
+        print_clean(totals["day"])
         print_totals(totals)
 
 
@@ -135,4 +135,4 @@ def _run_export(options: argparse.Namespace) -> None:
     )
     with write_file(options.to, claim) as file:
         rows = export_rows(path, file, options.format)
-    print(f"{rows} rows in {options.to}")
+    print_clean(f"{rows} rows in {options.to}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from coinsorter.commands._ledger_options import add_ledger_options, find_ledger
 from coinsorter.commands._options import Subparsers, add_command, add_json_option
 from coinsorter.commands.option_values import read_whole_number
+from coinsorter.escape import print_clean
 from coinsorter.sorting.ledger import now_utc
 from coinsorter.sorting.ledger_backup import back_up, migrate, prune, restore
 from coinsorter.sorting.ledger_verify import LedgerReport, verify_ledger
@@ -99,35 +100,37 @@ def _run_verify(options: argparse.Namespace) -> int:
         print(json.dumps(asdict(report)))
     else:
         for line in report.mistakes:
-            print(f"{path}: {line}")
+            print_clean(f"{path}: {line}")
         if not report.mistakes:
-            print(f"{path}: sound, {_describe(report)}")
+            print_clean(f"{path}: sound, {_describe(report)}")
     return 1 if report.mistakes else 0
 
 
 def _run_backup(options: argparse.Namespace) -> None:
     report = back_up(find_ledger(options), options.to)
-    print(f"{options.to}: {_describe(report)}")
+    print_clean(f"{options.to}: {_describe(report)}")
 
 
 def _run_restore(options: argparse.Namespace) -> None:
     path = find_ledger(options)
     report, old = restore(path, options.copy, now_utc())
-    print(f"{path}: {_describe(report)}")
+    print_clean(f"{path}: {_describe(report)}")
     if old:
-        print(f"the replaced ledger is {old}")
+        print_clean(f"the replaced ledger is {old}")
 
 
 def _run_migrate(options: argparse.Namespace) -> None:
     path = find_ledger(options)
     old = migrate(path, now_utc())
-    print(f"{path}: the old ledger is {old}" if old else f"{path}: is of today's format already")
+    print_clean(
+        f"{path}: the old ledger is {old}" if old else f"{path}: is of today's format already"
+    )
 
 
 def _run_prune(options: argparse.Namespace) -> None:
     path = find_ledger(options)
     rows = prune(path, now_utc() - timedelta(days=options.keep_days))
-    print(f"{path}: {rows} rows have left, their counts stay")
+    print_clean(f"{path}: {rows} rows have left, their counts stay")
 
 
 def _describe(report: LedgerReport) -> str:

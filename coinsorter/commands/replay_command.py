@@ -22,6 +22,7 @@ from coinsorter.commands._printing import print_totals, show_progress
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config, RuntimeSettings
 from coinsorter.errors import InputError
+from coinsorter.escape import print_clean
 from coinsorter.image_folder import describe_passed_over
 from coinsorter.ownership import Claim, recognize_start
 from coinsorter.recognition.bundle import Bundle, load_bundle
@@ -166,4 +167,4 @@ def _print_result(options: argparse.Namespace, result: dict[str, Any]) -> None:
         print_summary(result, Console())
     passed_over = describe_passed_over(result["passed_over"])
     if passed_over:
-        print(f"passed over, as no images: {passed_over}")
+        print_clean(f"passed over, as no images: {passed_over}")

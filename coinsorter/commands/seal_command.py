@@ -5,6 +5,7 @@ from pathlib import Path
 
 from coinsorter.commands._options import Subparsers, add_command, add_interpreter_option
 from coinsorter.errors import BundleError, InputError
+from coinsorter.escape import print_clean
 from coinsorter.recognition.bundle import read_bundle
 from coinsorter.recognition.bundle_files import MANIFEST, SEAL, read_bundle_file
 from coinsorter.recognition.classifier import Classifier
@@ -41,7 +42,7 @@ def _run_seal(options: argparse.Namespace) -> None:
         raise InputError(
             f"{folder / SEAL}: cannot be written: {error.strerror}; check who may write there"
         ) from error
-    print(f"{folder}: sealed ({changes}), sha256 {bundle.digest}")
+    print_clean(f"{folder}: sealed ({changes}), sha256 {bundle.digest}")
 
 
 def _describe_changes(folder: Path, text: bytes) -> str:

@@ -16,6 +16,7 @@ from coinsorter.commands._options import (
 )
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
+from coinsorter.escape import print_clean
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.hardware.machine_lock import lock_camera
 from coinsorter.images import write_image
@@ -97,5 +98,5 @@ def _print_lines(path: Path, circles: list[Circle], scale: ScalePlane) -> None:
         where = f"at {circle.x_px:.0f}, {circle.y_px:.0f}"
         size = f"{scale.measure_diameter_mm(circle):.2f} mm"
         shape = f"roundness {circle.roundness:.3f}, quality {circle.quality:.2f}"
-        print(f"{where}: {size}, {alone}, {shape}")
-    print(f"{path}: {len(circles)} things found")
+        print_clean(f"{where}: {size}, {alone}, {shape}")
+    print_clean(f"{path}: {len(circles)} things found")

@@ -10,6 +10,7 @@ from coinsorter.commands._options import (
     add_force_option,
 )
 from coinsorter.config.load import load_config
+from coinsorter.escape import print_clean
 from coinsorter.ownership import Claim
 from coinsorter.tools import wiring
 
@@ -37,4 +38,4 @@ def _run_wiring(options: argparse.Namespace) -> None:
     settings = load_config(options.config)
     claim = Claim(wiring.is_wiring, wiring.REMEDY, (options.config,), options.force)
     for path in wiring.write_wiring(settings, options.out, claim):
-        print(path)
+        print_clean(path)

@@ -137,7 +137,7 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         f"{unreadable} unreadable"
     )
     reasons = [f"{reason} {count}" for reason, count in summary["rejected"].items()]
-    rejected = ", ".join(reasons) or "none"
+    rejected = as_markup(", ".join(reasons) or "none")
     console.print(f"accepted {summary['accepted']}, wrong {summary['wrong']}, rejected: {rejected}")
     if summary["foreign"]:
         accepted = summary["foreign_accepted"]

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from coinsorter.escape import clean
+
 #: Opens a progress bar: takes a title and the number of steps; gives a function that takes the
 #: number of steps that are done and, if there are any, figures by name, such as a loss.
 OpenProgress = Callable[[str, int], AbstractContextManager[Callable[..., None]]]
@@ -35,6 +37,7 @@ def show_progress(title: str, total: int) -> Iterator[Callable[..., None]]:
     """
     console = Console(stderr=True)
     with Progress(*_columns(), console=console, disable=not console.is_terminal) as bar:
+        title = clean(title)
         task = bar.add_task(title, total=total, word="")
 
         def advance(done: int, figures: dict[str, float] | None = None) -> None:
@@ -49,7 +52,7 @@ def show_progress(title: str, total: int) -> Iterator[Callable[..., None]]:
 
 def _columns() -> tuple[ProgressColumn, ...]:
     return (
-        TextColumn("{task.description:<24}"),
+        TextColumn("{task.description:<24}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

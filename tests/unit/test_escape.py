@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from coinsorter.escape import as_cell, as_markup, clean
+from coinsorter.escape import as_cell, as_markup, clean, print_clean, read_cell
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,13 @@ def test_no_cell_is_a_formula(start):
 @pytest.mark.parametrize("value", ["crown-1", "'", "", None, -3, -0.5, True])
 def test_other_cells_stay_as_they_are(value):
     assert as_cell(value) is value
+
+
+@pytest.mark.parametrize("text", ["=1+1", "-5", "'=1", "''=1", "'quoted'", "'", "", "crown_1"])
+def test_a_cell_reads_as_it_was(text):
+    assert read_cell(str(as_cell(text))) == text
+
+
+def test_what_is_printed_is_one_line_that_no_terminal_obeys(capsys):
+    print_clean("[red]\x1b[2J\n\udcff")
+    assert capsys.readouterr().out == "[red]\\x1b[2J\\n\\udcff\n"

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from coinsorter.commands._options import Subparsers, add_force_option
 from coinsorter.commands.option_values import read_whole_number
 from coinsorter.errors import InputError
+from coinsorter.escape import print_clean
 from coinsorter.ownership import first_overlap
 from coinsorter.recognition.bundle import Manifest
 
@@ -71,7 +72,7 @@ def print_report(options: argparse.Namespace, result: dict[str, Any], summary: s
     if options.json:
         print(json.dumps(result))
     else:
-        print(f"{options.out / 'report.html'}: {summary}")
+        print_clean(f"{options.out / 'report.html'}: {summary}")
 
 
 def check_apart(out: Path, *inputs: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from coinsorter.commands._options import Subparsers, add_force_option
 from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
+from coinsorter.escape import print_clean
 from coinsorter.recognition.bundle import Manifest
 from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
 from coinsorter.training.export.bundle_in_use import claim_bundle
@@ -141,10 +142,10 @@ def _name_bundle(out: Path) -> str:
 
 def _print_result(out: Path, manifest: Manifest) -> None:
     megabytes = sum(manifest.training["bytes"].values()) / 1e6
-    print(f"{out}: {len(manifest.labels)} labels, {megabytes:.2f} MB of networks")
+    print_clean(f"{out}: {len(manifest.labels)} labels, {megabytes:.2f} MB of networks")
     accuracies = [
         f"{100 * share:.2f} % ({name})"
         for name, share in manifest.training["held_out_accuracy"].items()
     ]
-    print(f"held-out coins classified correctly, by image alone: {', '.join(accuracies)}")
+    print_clean(f"held-out coins classified correctly, by image alone: {', '.join(accuracies)}")
     print(describe_proof(manifest))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from coinsorter.commands._options import Subparsers, add_force_option
 from coinsorter.commands.option_values import read_share
+from coinsorter.escape import print_clean
 from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
 from coinsorter.training.export.bundle_in_use import claim_bundle
 from coinsorter.training.progress import show_progress
@@ -92,7 +93,7 @@ def _run_calibrate(options: argparse.Namespace) -> None:
     manifest = recalibrate_bundle(
         options.bundle, options.data, out, show_progress, options.anomalies, budget, claim
     )
-    print(f"{out}: thresholds set on {manifest.budget['held_out']} coins")
+    print_clean(f"{out}: thresholds set on {manifest.budget['held_out']} coins")
     print(describe_proof(manifest))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
+from coinsorter.escape import print_clean
 from coinsorter.image_folder import describe_passed_over
 from coinsorter.training.commands._training_options import add_command, add_label_level_option
 from coinsorter.training.progress import show_progress
@@ -229,7 +230,7 @@ def _print_json(out: Path, manifest: dict[str, Any], processed: int | None) -> N
 def _print_summary(out: Path, manifest: dict[str, Any], is_new: bool) -> None:
     counts = manifest["counts"]
     standing = "" if is_new else "is finished, and nothing has changed; "
-    print(
+    print_clean(
         f"{out}: {standing}{counts['kept']} of {counts['pictures']} images kept, "
         f"in {counts['groups']} groups"
     )
@@ -237,13 +238,13 @@ def _print_summary(out: Path, manifest: dict[str, Any], is_new: bool) -> None:
     _print_labels(counts["labels"], splits)
     if counts["left_out"]:
         reasons = [f"{count} {reason}" for reason, count in counts["left_out"].items()]
-        print(f"left out: {', '.join(reasons)}")
+        print_clean(f"left out: {', '.join(reasons)}")
     passed_over = describe_passed_over(manifest.get("passed_over", {}))
     if passed_over:
-        print(f"passed over, as no images: {passed_over}")
+        print_clean(f"passed over, as no images: {passed_over}")
     for warning in manifest["warnings"]:
-        print(f"note: {warning}")
-    print(f"see {out / 'report.html'}")
+        print_clean(f"note: {warning}")
+    print_clean(f"see {out / 'report.html'}")
 
 
 def _print_labels(labels: dict[str, Any], splits: list[str]) -> None:
@@ -256,4 +257,4 @@ def _print_labels(labels: dict[str, Any], splits: list[str]) -> None:
 
 
 def _print_row(name: str, width: int, cells: list[Any]) -> None:
-    print(f"  {name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
+    print_clean(f"  {name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))

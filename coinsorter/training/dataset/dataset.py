@@ -8,6 +8,7 @@ import csv
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,9 +17,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coinsorter.atomic import write_file
-from coinsorter.bounded import read_bounded
+from coinsorter.bounded import open_plain, read_bounded
 from coinsorter.config.yaml_lines import format_option
 from coinsorter.errors import InputError
+from coinsorter.escape import as_cell, read_cell
 from coinsorter.images import read_image
 from coinsorter.ownership import Claim, recognize_start
 from coinsorter.records import Circle
@@ -30,6 +32,9 @@ MANIFEST, TABLE, IMAGES, REPORT = "dataset.yaml", "table.csv", "pictures", "repo
 #: Bytes that are read of dataset.yaml: it names labels and counts, and has a few kB.
 MAX_MANIFEST_BYTES = 1_000_000
 MAKE_AGAIN = "make the data set again with `coinsorter-train prepare --force`"
+
+#: What a table may take the place of: one of this or another version.
+TABLE_CLAIM = Claim(recognize_start(b"picture,label,"), "name another folder with --out")
 
 Cell = str | float | bool
 
@@ -244,10 +249,20 @@ class _ManifestHead(BaseModel):
     crops: bool
 
 
+def join_name(name: str) -> str:
+    """The file that joins an image with its coin's other face."""
+    return name.removesuffix(".png") + "-both.png"
+
+
+def hash_bytes(content: bytes) -> str:
+    """The SHA-256 of some bytes in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file in hexadecimal, or "" where it cannot be read."""
+    """The SHA-256 of a plain file in hexadecimal, or "" where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
@@ -256,14 +271,14 @@ def hash_file(path: Path) -> str:
 def read_table(path: Path) -> Iterator[Row]:
     """The rows of a table; raises InputError where it is not one."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with open_plain(path) as content, TextIOWrapper(content, "utf-8", newline="") as file:
             lines = csv.DictReader(file)
             if lines.fieldnames != list(COLUMNS):
                 raise InputError(
                     f"{path}: has other columns than this version writes; {MAKE_AGAIN}"
                 )
             yield from (parse_row(line) for line in lines)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read: {error}; {MAKE_AGAIN}") from error
 
 
@@ -278,22 +293,22 @@ def parse_row(words: dict[str, str]) -> Row:
 def _parse(kind: Any, word: str) -> Any:
     if kind is bool:
         return word == "1"
-    return word if kind is str else kind(word or 0)
+    return read_cell(word) if kind is str else kind(word or 0)
 
 
 def write_table(path: Path, rows: list[Row]) -> None:
     """Writes the rows; numbers of images that are left out stay empty."""
-    start = ",".join(COLUMNS).encode()
-    with write_file(path, Claim(recognize_start(start), "name another folder with --out")) as file:
+    with write_file(path, TABLE_CLAIM) as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         for row in rows:
-            table.writerow([_format(row, value) for value in row.to_columns().values()])
+            cells = row.to_columns().values()
+            table.writerow([_format(row, cell) for cell in cells])
 
 
 def _format(row: Row, value: Cell) -> str:
     if isinstance(value, str):
-        return value
+        return str(as_cell(value))
     if not row.image_file and not value:
         return ""
     return str(int(value) if isinstance(value, bool) else value)

@@ -3,7 +3,6 @@
 What an earlier run finished is not done again.
 """
 
-import hashlib
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from coinsorter.image_formats import RAW_SUFFIXES, describe_unread
-from coinsorter.images import encode_image
 from coinsorter.training.dataset import quality
-from coinsorter.training.dataset.dataset import IMAGES, Row, circle_fields, hash_file
+from coinsorter.training.dataset.dataset import IMAGES, Row, circle_fields, hash_bytes, hash_file
+from coinsorter.training.dataset.image_files import list_files, remove_files, write_png
 from coinsorter.training.dataset.quality import CoinImage, ExpectedCoins, Rejection
 from coinsorter.training.dataset.resume_log import ResumeLog
 from coinsorter.training.dataset.source_image import SourceImage
@@ -63,10 +62,12 @@ def ingest_images(
     The others are in the log. report: called with the number of images that are done.
     """
     images, processed = [], 0
+    logged = list_files(log.entries)
     for number, source in enumerate(sources, start=1):
         key = _log_key(number, source)
         image = _recall(log.get(key), out)
         if image is None:
+            remove_files(out, logged & {_file_name(number, source)})
             image = _ingest(number, source, expected, out)
             log.add(key, image.to_entry())
             processed += 1
@@ -94,7 +95,7 @@ def _recall(entry: Any | None, out: Path) -> IngestedImage | None:
 def _ingest(number: int, source: SourceImage, expected: ExpectedCoins, out: Path) -> IngestedImage:
     row = Row(label=source.label, side=source.side, coin_id=source.coin_id, source=source.name)
     content = read_bytes(source)
-    digest = hash_bytes(content)
+    digest = hash_content(content)
     pixels = _decode(source, content)
     del content  # tens of megabytes, and finding the coin takes memory too
     if isinstance(pixels, Rejection):
@@ -103,8 +104,8 @@ def _ingest(number: int, source: SourceImage, expected: ExpectedCoins, out: Path
     coin = _extract_labelled(row.label, pixels, expected)
     if isinstance(coin, Rejection):
         return IngestedImage(row.leave_out(coin.reason, coin.detail), digest)
-    row = _describe_coin(row, coin, _file_name(number, row.label, source.path.stem))
-    row = replace(row, sha256=write_png(out / row.image_file, coin.pixels))
+    row = _describe_coin(row, coin, _file_name(number, source))
+    row = replace(row, sha256=write_png(out, row.image_file, coin.pixels))
     shape_and_pixels = repr(pixels.shape).encode() + pixels.tobytes()
     return IngestedImage(row, digest, hash_bytes(shape_and_pixels))
 
@@ -150,19 +151,11 @@ def read_bytes(source: SourceImage) -> bytes | str:
         return f"damaged in the ZIP: {error}"
 
 
-def _file_name(number: int, label: str, stem: str) -> str:
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", stem)[:MAX_STEM_LENGTH]
-    return f"{IMAGES}/{label}/{number:06d}-{safe}.png"
+def _file_name(number: int, source: SourceImage) -> str:
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", source.path.stem)[:MAX_STEM_LENGTH]
+    return f"{IMAGES}/{source.label}/{number:06d}-{safe}.png"
 
 
-def hash_bytes(content: bytes | str) -> str:
-    """The SHA-256 of some bytes in hexadecimal; of none, where it is only known why."""
-    return hashlib.sha256(b"" if isinstance(content, str) else content).hexdigest()
-
-
-def write_png(path: Path, pixels: np.ndarray) -> str:
-    """Writes uint8 (h, w, 3) RGB as a PNG; returns the file's SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = encode_image(pixels, ".png")
-    path.write_bytes(content)
-    return hash_bytes(content)
+def hash_content(content: bytes | str) -> str:
+    """The SHA-256 of a file's bytes in hexadecimal; of none, where it is only known why."""
+    return hash_bytes(b"" if isinstance(content, str) else content)

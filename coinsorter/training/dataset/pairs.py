@@ -11,8 +11,8 @@ import numpy as np
 from coinsorter.errors import InputError
 from coinsorter.images import read_image
 from coinsorter.label_folders import OBVERSE, REVERSE
-from coinsorter.training.dataset.dataset import Row
-from coinsorter.training.dataset.ingest import write_png
+from coinsorter.training.dataset.dataset import Row, join_name
+from coinsorter.training.dataset.image_files import write_png
 from coinsorter.training.dataset.source_image import SourceImage
 
 _Faces = dict[str, list[int]]
@@ -86,11 +86,11 @@ def _join_side_by_side(obverse: Row, reverse: Row, out: Path) -> Row:
     height = left.shape[0]
     width = round(right.shape[1] * height / right.shape[0])
     scaled = cv2.resize(right, (width, height), interpolation=cv2.INTER_AREA)
-    name = obverse.image_file.removesuffix(".png") + "-both.png"
+    name = join_name(obverse.image_file)
     return replace(
         obverse,
         image_file=name,
         side="both",
         source=f"{obverse.source} + {reverse.source}",
-        sha256=write_png(out / name, np.hstack([left, scaled])),
+        sha256=write_png(out, name, np.hstack([left, scaled])),
     )

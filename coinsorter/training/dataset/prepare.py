@@ -8,7 +8,6 @@ continues where it was.
 import hashlib
 import json
 import re
-import shutil
 import zipfile
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from coinsorter import __version__
-from coinsorter.atomic import write_file
+from coinsorter.atomic import check_output, write_file
 from coinsorter.errors import InputError
 from coinsorter.exif_times import EXIF_HEAD_BYTES
 from coinsorter.ownership import Claim, recognize_start
@@ -34,14 +33,20 @@ from coinsorter.training.dataset.dataset import (
     MANIFEST,
     REPORT,
     TABLE,
+    TABLE_CLAIM,
     Dataset,
     Row,
     hash_file,
 )
 from coinsorter.training.dataset.duplicates import Duplicate
+from coinsorter.training.dataset.image_files import (
+    list_logged_files,
+    list_own_files,
+    remove_files,
+)
 from coinsorter.training.dataset.ingest import (
     IngestedImage,
-    hash_bytes,
+    hash_content,
     ingest_images,
     read_bytes,
 )
@@ -58,6 +63,7 @@ LOG = "journal.jsonl"
 _REMEDY = "name another folder with --out"
 _REPORT_CLAIM = Claim(recognize_start(b"<!DOCTYPE html>"), _REMEDY)
 _MANIFEST_CLAIM = Claim(recognize_start(b"format: "), _REMEDY)
+_CLAIMS = {MANIFEST: _MANIFEST_CLAIM, REPORT: _REPORT_CLAIM, TABLE: TABLE_CLAIM}
 BURST, NAME, NONE = GROUPINGS = "burst", "name", "none"
 
 Keys = list[Hashable]
@@ -186,9 +192,12 @@ def prepare_dataset(
         if settings.join_sides:
             pairs.match_faces(sources, range(len(sources)))
         out.mkdir(parents=True, exist_ok=True)
+        for name, claim in _CLAIMS.items():
+            check_output(out / name, claim)
+        earlier = list_own_files(out, out / LOG) if force else set()
         with ResumeLog(out / LOG, _what_decides(settings), restart=force) as log:
             if force:
-                _clear(out)
+                _clear(out, earlier)
             with progress("reading images", len(sources)) as report:
                 images, processed = ingest_images(
                     sources, settings.expected_coins(), out, log, report
@@ -250,26 +259,23 @@ def _hash_current(sources: Sequence[SourceImage], progress: OpenProgress) -> str
     contents = []
     with progress("checking the sources", len(sources)) as report:
         for number, source in enumerate(sources):
-            contents.append(hash_bytes(read_bytes(source)))
+            contents.append(hash_content(read_bytes(source)))
             report(number + 1)
     return _hash_sources(sources, contents)
 
 
-def _clear(out: Path) -> None:
-    for name in (MANIFEST, TABLE, REPORT):
+def _clear(out: Path, own: set[str]) -> None:
+    """Removes an earlier data set, but nothing that others put into its folder."""
+    for name in (MANIFEST, REPORT):
         (out / name).unlink(missing_ok=True)
-    shutil.rmtree(out / IMAGES, ignore_errors=True)
+    remove_files(out, own)
+    (out / TABLE).unlink(missing_ok=True)
 
 
 def _tidy(out: Path) -> None:
-    """Removes what a finished data set does not name: duplicates, single sides, and the log."""
+    """Removes what only the log names: duplicates, single sides; and the log itself."""
     named = {row.image_file for row in dataset.read_table(out / TABLE)}
-    for path in (out / IMAGES).glob("*/*"):
-        if path.relative_to(out).as_posix() not in named:
-            path.unlink()
-    for folder in (out / IMAGES).iterdir():
-        if not any(folder.iterdir()):
-            folder.rmdir()
+    remove_files(out, list_logged_files(out / LOG) - named)
     (out / LOG).unlink(missing_ok=True)
 
 

@@ -11,11 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from coinsorter.bounded import read_bounded
 from coinsorter.errors import InputError
 from coinsorter.ownership import Claim, check_file
 
 #: Lines between two fsyncs: what a power cut can cost. A killed process costs none.
 SYNC_EVERY = 50
+#: Bytes that are read of a log: a kilobyte for each of 100,000 images, and as much again.
+MAX_BYTES = 200_000_000
 #: How a log begins; a killed run may leave less of it.
 _START = b'{"settings":'
 
@@ -51,6 +54,11 @@ class ResumeLog:
     ) -> None:
         self.close()
 
+    @property
+    def entries(self) -> dict[str, Any]:
+        """The entries of earlier runs, by key."""
+        return dict(self._entries)
+
     def get(self, key: str) -> Any | None:
         """The entry of a key, or None."""
         return self._entries.get(key)
@@ -84,7 +92,7 @@ class ResumeLog:
                 f"{path.parent}: was begun with other settings; "
                 "go on with those, or start again with --force"
             )
-        self._entries = {line["key"]: line["entry"] for line in lines if "key" in line}
+        self._entries = _collect(lines)
 
     def _whole_lines(self) -> list[dict[str, Any]]:
         """The lines that can be read, in order; what follows the last whole one is cut off."""
@@ -92,8 +100,7 @@ class ResumeLog:
         content = self._file.read()
         length = content.rfind(b"\n") + 1
         self._file.truncate(length)
-        lines = [_parse_line(line) for line in content[:length].splitlines()]
-        return [line for line in lines if line]
+        return _parse_lines(content)
 
     def _write(self, line: dict[str, Any]) -> None:
         text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
@@ -103,6 +110,14 @@ class ResumeLog:
         if self._unsynced >= SYNC_EVERY:
             os.fsync(self._file.fileno())
             self._unsynced = 0
+
+
+def read_entries(path: Path) -> dict[str, Any]:
+    """The entries of a log that is not in use; none where there is no log."""
+    try:
+        return _collect(_parse_lines(read_bounded(path, MAX_BYTES)))
+    except OSError:
+        return {}
 
 
 def _check_own(path: Path) -> None:
@@ -117,10 +132,20 @@ def _is_log(sample: bytes) -> bool:
     return sample.startswith(_START[: len(sample)])
 
 
+def _parse_lines(content: bytes) -> list[dict[str, Any]]:
+    lines = [_parse_line(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+    return [line for line in lines if line]
+
+
+def _collect(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    pairs = [(line.get("key"), line.get("entry")) for line in lines]
+    return {key: entry for key, entry in pairs if isinstance(key, str)}
+
+
 def _parse_line(line: bytes) -> dict[str, Any]:
     """A line's content, or {} where it is damaged."""
     try:
         content = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -59,6 +59,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelsize": 8.5,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
+    "text.parse_math": False,  # a label may have dollars in it
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
 }

@@ -131,3 +131,8 @@ def test_the_numbers_are_printed(summary):
         "2.00 ms a coin (median), 5.90 ms (99 %)",
     ):
         assert words in text
+
+
+def test_a_reason_of_escapes_is_shown_and_not_obeyed(summary):
+    text = print_text({**summary, "rejected": {"[/b]\x1b[2J": 1}})
+    assert "rejected: [/b]\\x1b[2J 1" in text

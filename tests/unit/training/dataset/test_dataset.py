@@ -10,7 +10,13 @@ import yaml
 
 from coinsorter.errors import InputError
 from coinsorter.images import read_image
-from coinsorter.training.dataset.dataset import MAX_MANIFEST_BYTES, Dataset
+from coinsorter.training.dataset.dataset import (
+    MAX_MANIFEST_BYTES,
+    Dataset,
+    Row,
+    read_table,
+    write_table,
+)
 from coinsorter.vision import crop
 from coinsorter.vision.crop import CropSpec
 from tests.unit.training.dataset.helpers import (
@@ -135,3 +141,37 @@ def test_the_table_has_the_columns_that_it_promises(photographs):
         {"train": 0.8, "validation": 0.2, "test": 0.0},
         ["photographs"],
     )
+
+
+@pytest.mark.parametrize("label", ["=1+1", "-5", "+x", "@SUM(A1)", "'=1", "'quoted"])
+def test_a_label_that_is_a_formula_is_no_formula_in_the_table_and_reads_back(photographs, label):
+    folder = next(path for path in photographs.iterdir() if path.is_dir())
+    folder.rename(folder.with_name(label))
+    prepare(photographs)
+    with Path("set/table.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert not any(line["label"].startswith(("=", "+", "-", "@")) for line in lines)
+    assert label in {row.label for row in Dataset.load(Path("set")).rows}
+
+
+def test_numbers_in_the_table_stay_numbers(tmp_path):
+    write_table(tmp_path / "table.csv", [Row("pictures/a/x.png", "a", x_px=-1.5)])
+    assert ",-1.5," in (tmp_path / "table.csv").read_text()
+    (row,) = read_table(tmp_path / "table.csv")
+    assert row.x_px == -1.5
+
+
+def test_a_table_with_a_huge_cell_is_refused_by_name(photographs):
+    prepare(photographs)
+    path = Path("set/table.csv")
+    path.write_text(path.read_text() + "x" * 200_000 + ",a\n")
+    with pytest.raises(InputError, match=r"table.csv: cannot be read"):
+        list(read_table(path))
+
+
+def test_a_table_that_is_a_pipe_is_not_waited_for(photographs):
+    prepare(photographs)
+    Path("set/table.csv").unlink()
+    os.mkfifo("set/table.csv")
+    with pytest.raises(InputError, match=r"table.csv: is not as it was made"):
+        Dataset.load(Path("set"))

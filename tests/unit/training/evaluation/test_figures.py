@@ -44,6 +44,16 @@ def test_long_lines_under_a_tile_are_broken_and_empty_ones_stay():
     assert lines == ["word word word word word", "word word word word word", "", "short"]
 
 
+def test_a_label_with_dollars_is_no_formula():
+    @render
+    def draw(label):
+        figure = create_figure(3.0, 1.5)
+        figure.text(0.1, 0.5, label)
+        return figure
+
+    assert (draw("$\\nothing{$") != draw("")).any()
+
+
 def test_a_contact_sheet_grows_by_rows():
     tile = Tile(np.full((16, 16, 3), 60, np.uint8), ("coin",))
     one, two = (draw_contact_sheet([tile] * count, "Coins", columns=4) for count in (4, 5))
