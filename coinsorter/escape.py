@@ -12,9 +12,12 @@ def clean(text: object, keep: str = "") -> str:
     That is control characters, escapes, and what changes the direction of writing. keep: such
     characters that stay.
     """
+    text = str(text)
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() or character in keep else _spell(character)
-        for character in str(text)
+        for character in text
     )
 
 

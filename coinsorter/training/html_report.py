@@ -7,6 +7,7 @@ import jinja2
 import numpy as np
 
 from coinsorter import __version__
+from coinsorter.escape import clean
 from coinsorter.images import encode_image
 
 JPEG_QUALITY = 88
@@ -23,10 +24,12 @@ _TEMPLATES = jinja2.Environment(
 def render_template(template_name: str, **values: object) -> str:
     """The page of a template in training/templates, with these values.
 
-    A template may extend base.html (title, style) and knows `version` and `png_uri`.
+    What a terminal or a browser would obey in a value, such as a file's name, is shown in it. A
+    template may extend base.html (title, style) and knows `version` and `png_uri`.
     """
     template = _TEMPLATES.get_template(template_name)
-    return template.render(version=__version__, png_uri=png_uri, **values)
+    page = template.render(version=__version__, png_uri=png_uri, **values)
+    return "\n".join(map(clean, page.split("\n")))
 
 
 def png_uri(rgb: np.ndarray) -> str:

@@ -72,7 +72,10 @@ def print_report(options: argparse.Namespace, result: dict[str, Any], summary: s
     if options.json:
         print(json.dumps(result))
     else:
-        print_clean(f"{options.out / 'report.html'}: {summary}")
+        first, *others = summary.split("\n")
+        print_clean(f"{options.out / 'report.html'}: {first}")
+        for line in others:
+            print_clean(line)
 
 
 def check_apart(out: Path, *inputs: Path | None) -> None:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scipy import ndimage
 
+from coinsorter.escape import clean
 from coinsorter.vision.crop import FILL
 
 # Colours, those of the reports' style sheet.
@@ -97,7 +98,7 @@ class Tile:
     def wrap_lines(self) -> list[str]:
         """The lines, broken where they are too long for the tile."""
         wrapped: list[str] = []
-        for line in self.lines:
+        for line in map(clean, self.lines):
             wrapped += textwrap.wrap(line, TILE_LINE_LENGTH, break_on_hyphens=False) or [""]
         return wrapped
 

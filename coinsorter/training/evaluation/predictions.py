@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from coinsorter.errors import InputError
+from coinsorter.escape import clean
 from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.images import list_images
 from coinsorter.label_folders import find_known_label
@@ -258,7 +259,8 @@ def predict_folder(folder: Path, predictor: Predictor, crops: bool) -> FolderPre
     bundle = predictor.bundle
 
     def find_label(path: Path) -> str | None:
-        return find_known_label(path, folder, bundle.resolve_label, bundle.labels)
+        label = find_known_label(path, folder, bundle.resolve_label, bundle.labels)
+        return None if label is None else clean(label)
 
     predictions = FolderPredictions(folder, predict, find_label)
     labels = [predictions.label(path) for path in predictions.paths]

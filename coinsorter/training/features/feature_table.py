@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.escape import as_cell
+from coinsorter.escape import as_cell, clean
 from coinsorter.images import list_images, read_image
 from coinsorter.label_folders import find_known_label, place_images
 from coinsorter.recognition.bundle import Bundle
@@ -159,13 +159,13 @@ def _find_labels(
 ) -> dict[Path, str | None]:
     """The label of each image: what its bundle knows, or else what its folders are named."""
     if bundle:
-        return {
-            path: find_known_label(path, folder, bundle.resolve_label, bundle.labels)
-            for path in paths
-        }
-    folders = [path.parent.relative_to(folder).parts for path in paths]
-    placements = place_images(folder, folders, label_level)
-    return {path: placement.label or None for path, placement in zip(paths, placements)}
+        names = [
+            find_known_label(path, folder, bundle.resolve_label, bundle.labels) for path in paths
+        ]
+    else:
+        folders = [path.parent.relative_to(folder).parts for path in paths]
+        names = [placement.label for placement in place_images(folder, folders, label_level)]
+    return {path: clean(name) if name else None for path, name in zip(paths, names)}
 
 
 def format_csv(table: FeatureTable, scores: Sequence[float] | None = None) -> str:
@@ -181,7 +181,7 @@ def format_csv(table: FeatureTable, scores: Sequence[float] | None = None) -> st
         values = list(coin.measures.values())
         if scores is not None:
             values.append(scores[number])
-        row = [coin.path.as_posix(), coin.label or "", coin.group]
+        row = [clean(coin.path.as_posix()), coin.label or "", coin.group]
         writer.writerow([*map(as_cell, row), *_format_values(values)])
     return text.getvalue()
 
