@@ -6,7 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from coinsorter.errors import InputError
-from coinsorter.training.commands._training_options import check_apart, describe_proof
+from coinsorter.training.commands._training_options import (
+    check_apart,
+    describe_proof,
+    print_report,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,4 +49,12 @@ def test_a_proof_names_its_sample_its_bound_and_its_budget(proven, verdict):
     assert describe_proof(SimpleNamespace(budget=budget)) == (
         "thresholds: 580 of 600 held-out coins accepted, 0 wrongly: at most 0.515 % at 95 %, "
         f"budget 0.5 %: {verdict}"
+    )
+
+
+def test_a_summary_keeps_its_lines_and_shows_what_is_in_them(capsys):
+    options = SimpleNamespace(json=False, out=Path("evalu\x1bation"))
+    print_report(options, {}, "4 coins\nof label [b]\x1b[2J")
+    assert capsys.readouterr().out == (
+        "evalu\\x1bation/report.html: 4 coins\nof label [b]\\x1b[2J\n"
     )
