@@ -28,6 +28,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.measured import read_peak_mb
 from coinsorter.errors import BundleError
 from coinsorter.recognition.bundle import load_bundle
 from coinsorter.recognition.bundle_files import LISTED, MANIFEST, NETWORKS, SEAL
@@ -155,9 +156,8 @@ def _try_sound_unknown(copy: Path, interpreter: str) -> None:
 
 def _read_peaks() -> tuple[float, float]:
     """The most memory that this process has taken so far, and that any process it started has."""
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    own, children = (resource.getrusage(one).ru_maxrss * 1024.0 for one in who)
-    return own, children
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024.0
+    return read_peak_mb() * 2**20, children
 
 
 class _Tally:

@@ -9,7 +9,6 @@ than 300 MB, or more than 5 s above what a harmless source takes. `--quick` leav
 import argparse
 import os
 import struct
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -21,11 +20,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.measured import run_measured
+
 #: What a process may hold, MB of 1024 * 1024 bytes, and take above a harmless one, seconds.
 MAX_MB, MAX_EXTRA_S = 300.0, 5.0
 #: Seconds of the clock after which a process is taken to hang, on a busy machine too.
 HANG_S = 300.0
-KB_PER_MB = 1024
+#: Stands for the exit status of a process that was given up.
+HANG_STATUS = -9
 CODE = "import sys; from coinsorter.training.train_cli import main; sys.exit(main(sys.argv[1:]))"
 #: Fills a folder with a source's files; returns the words that name the source.
 Make = Callable[[Path], list[str]]
@@ -291,39 +293,12 @@ def try_source(name: str, make: Make) -> Outcome:
     """Prepares one source in a process of its own and a folder that is removed again."""
     with tempfile.TemporaryDirectory(prefix="coinsorter-hostile-") as place:
         folder = Path(place)
-        words = ["prepare", *make_apart(make, folder), "--out", str(folder / "set")]
-        status, usage, out, err = run_measured(words, folder)
-    said = (err.strip().splitlines() or [""])[-1]
-    resident_mb = usage.ru_maxrss / KB_PER_MB
-    fault = find_fault(status, out, err, resident_mb)
-    return Outcome(name, status, usage.ru_utime + usage.ru_stime, resident_mb, said, fault)
-
-
-def make_apart(make: Make, folder: Path) -> list[str]:
-    """What `make` returns, made in a process of its own: a child's memory counts its parent's."""
-    note = folder / "words"
-    child = os.fork()
-    if not child:
-        note.write_text("\n".join(make(folder)))
-        os._exit(0)
-    os.waitpid(child, 0)
-    return note.read_text().split("\n")
-
-
-def run_measured(words: list[str], folder: Path) -> tuple[int, "os.struct_rusage", str, str]:
-    """Exit status, resources, and both outputs of `coinsorter-train` with these words."""
-    outputs = folder / "out", folder / "err"
-    with outputs[0].open("wb") as out, outputs[1].open("wb") as err:
-        process = subprocess.Popen(
-            ["timeout", "-s", "KILL", str(HANG_S), sys.executable, "-c", CODE, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    texts = [path.read_text(encoding="utf-8", errors="surrogateescape") for path in outputs]
-    return process.returncode, usage, *texts
+        words = ["prepare", *make(folder), "--out", str(folder / "set")]
+        ended = run_measured([sys.executable, "-c", CODE, *words], folder, HANG_S)
+    said = (ended.err.strip().splitlines() or [""])[-1]
+    status = HANG_STATUS if ended.status is None else ended.status
+    fault = find_fault(status, ended.out, ended.err, ended.peak_mb)
+    return Outcome(name, status, ended.cpu_s, ended.peak_mb, said, fault)
 
 
 def find_fault(status: int, out: str, err: str, resident_mb: float) -> str:

@@ -42,14 +42,15 @@ SELECT n, 1 + (n - 1) / :run_coins, 1 + (n - 1) % :run_coins, :begin + n * :peri
 FROM numbers
 """
 PROGRAM = """
-import json, os, resource, sys, time
+import json, sys, time
+from benchmarks.measured import read_peak_mb
 from coinsorter.cli import main
 start_s = time.monotonic()
 cpu_s = time.process_time()
 status = main(sys.argv[1:])
 read_s = time.monotonic() - start_s
 cpu_s = time.process_time() - cpu_s
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+peak_mb = read_peak_mb() * 2**20 / 1e6
 print(json.dumps([status, read_s, cpu_s, peak_mb]), file=sys.stderr)
 """
 

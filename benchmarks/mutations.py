@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import random
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.measured import read_peak_mb
 from benchmarks.reachability import find_impossible
 from coinsorter.config.load import format_mistakes, read_config
 from coinsorter.config.schema import Config
@@ -136,7 +136,7 @@ def check_mutations(seed: int, command_every: int, numbers: range) -> Figures:
             total.add(check_one(path, number, bundle, known))
             if number % command_every == 0:
                 total.add(check_by_command(path, number))
-    total.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    total.peak_mb = read_peak_mb()
     if total.peak_mb > MAX_MB:
         total.failures += ((numbers[0], f"to {numbers[-1]}: {total.peak_mb:.0f} MB"),)
     return total

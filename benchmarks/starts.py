@@ -18,6 +18,7 @@ from pathlib import Path
 
 import cv2
 
+from benchmarks.measured import heed_signals
 from coinsorter.config.load import load_config
 from coinsorter.recognition.bundle import load_bundle
 from coinsorter.recognition.runtime import pick_runtime
@@ -127,7 +128,14 @@ def kill_machine(config: Path, after_s: float) -> float:
 
 def _start(config: Path, log: int) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "coinsorter", "run", "--config", str(config)]
-    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=log, text=True)
+    return subprocess.Popen(
+        words,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        text=True,
+        preexec_fn=heed_signals,
+    )
 
 
 def _report(endings: list[Ending], rests_s: list[float]) -> int:

@@ -26,8 +26,7 @@ REAL = re.compile(r"\b(brl-frames|euro-crops-64|euro-crops)/(\w+)")
 def workshop(tmp_path_factory, without_hardware) -> Path:
     """A folder as a reader may have one: settings, bundles, photographs, and the commands."""
     folder = tmp_path_factory.mktemp("workshop")
-    settings = without_hardware.replace("path: var/ledger.db", "path: demo/ledger.db")
-    (folder / "config.yaml").write_text(settings)
+    (folder / "config.yaml").write_text(without_hardware)
     (folder / "models").mkdir()
     for path in (ROOT / "models").iterdir():
         (folder / "models" / path.name).symlink_to(path)
@@ -47,6 +46,8 @@ def workshop(tmp_path_factory, without_hardware) -> Path:
         f"import os, sys\nos.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n",
     )
     assert main(["run", "--simulate", "--coins", "4", "--out", str(folder / "demo")]) == 0
+    (folder / "var").mkdir()
+    shutil.copy(folder / "demo" / "ledger.db", folder / "var")
     return folder
 
 
