@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from coinsorter import __version__
 from coinsorter.command_line import end_command
-from coinsorter.escape import clean
+from coinsorter.escape import CleanFormatter
 
 #: The commands, in the order of `--help`; each is the module `commands.<name>_command`.
 COMMANDS = (
@@ -69,17 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return end_command("coinsorter", lambda: _run(words))
 
 
-class _CleanFormatter(logging.Formatter):
-    """A line for each message, in which a terminal obeys nothing."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (as in logging)
-        return clean(super().formatMessage(record))
-
-
 def _run(words: list[str]) -> int | None:
     options = _make_parser(words).parse_args(words)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_CleanFormatter("%(levelname)s %(message)s"))
+    handler.setFormatter(CleanFormatter("%(levelname)s %(message)s"))
     level = logging.DEBUG if options.verbose else logging.INFO
     logging.basicConfig(level=level, handlers=[handler])
     status: int | None = options.command(options)

@@ -1,5 +1,6 @@
 """Text from elsewhere, such as labels, notes and file names, for terminals and spreadsheets."""
 
+import logging
 from typing import TextIO
 
 #: With these a spreadsheet takes a cell for a formula. Source: OWASP, "CSV Injection".
@@ -19,6 +20,14 @@ def clean(text: object, keep: str = "") -> str:
         character if character.isprintable() or character in keep else _spell(character)
         for character in text
     )
+
+
+class CleanFormatter(logging.Formatter):
+    """A line for each message of a log, in which a terminal obeys nothing."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (as in logging)
+        """The message, cleaned."""
+        return clean(super().formatMessage(record))
 
 
 def as_markup(text: object) -> str:

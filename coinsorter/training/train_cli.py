@@ -4,12 +4,14 @@ Each command is a module of `training.commands`.
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from coinsorter import __version__
 from coinsorter.command_line import end_command
+from coinsorter.escape import CleanFormatter
 from coinsorter.training.commands import (
     bundle_command,
     calibrate_bundle_command,
@@ -42,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int | None:
     options = _make_parser().parse_args(words)
     options.words = words
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(CleanFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     status: int | None = options.command(options)
     return status

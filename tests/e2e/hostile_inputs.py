@@ -4,7 +4,7 @@ import hashlib
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -125,6 +125,13 @@ SOURCES: dict[str, Source] = {
     "features-image": Source(
         "coinsorter-train features photographs --out out", _PHOTO, SPECIAL | IMAGES, _WITH_IMAGES
     ),
+}
+#: An unreadable image whose name a terminal would obey.
+_NAMED = "photographs/bit_10/\x1b]0;x\x07\x1b[2J[b]\n.png"
+_UNREAD = {kind: (SPECIAL | IMAGES)[kind] for kind in ("pipe", "text-image")}
+SOURCES |= {
+    f"{name}-name": replace(SOURCES[name], at=_NAMED, kinds=_UNREAD)
+    for name in ("image", "photograph", "evaluate-image", "features-image")
 }
 #: Every pair of a way in and a hostile file.
 CASES = [(name, kind) for name, source in SOURCES.items() for kind in source.kinds]

@@ -33,7 +33,7 @@ REFUSED_IN_TRAINING = [
     ("table", "table-device"),
     ("table", "table-cell"),
 ]
-PASSED_OVER = [("image", "huge-png"), ("photograph", "zeros")]
+PASSED_OVER = [("image", "huge-png"), ("photograph", "zeros"), ("evaluate-image-name", "pipe")]
 #: A call that went as it has to.
 FINE = HostileResult(66, "", "coinsorter: x: cannot be read", 1.0, 2.0, 100.0)
 

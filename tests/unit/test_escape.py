@@ -1,11 +1,12 @@
 """escape: what others wrote is shown, and neither a terminal nor a spreadsheet obeys it."""
 
 import io
+import logging
 
 import pytest
 from rich.console import Console
 
-from coinsorter.escape import as_cell, as_markup, clean, print_clean, read_cell
+from coinsorter.escape import CleanFormatter, as_cell, as_markup, clean, print_clean, read_cell
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,8 @@ def test_a_cell_reads_as_it_was(text):
 def test_what_is_printed_is_one_line_that_no_terminal_obeys(capsys):
     print_clean("[red]\x1b[2J\n\udcff")
     assert capsys.readouterr().out == "[red]\\x1b[2J\\n\\udcff\n"
+
+
+def test_a_line_of_a_log_is_one_line_that_no_terminal_obeys():
+    record = logging.LogRecord("x", logging.WARNING, "", 1, "%s: is odd", ("\x1b[2J\n",), None)
+    assert CleanFormatter("%(message)s").format(record) == "\\x1b[2J\\n: is odd"
