@@ -37,6 +37,8 @@ MAX_MB = 300.0
 MAX_IDLE_S = 5.0
 MAX_SLOWNESS = 8.0
 START_S = 3.0
+#: Seconds of processor time after which a call is ended.
+GIVEN_UP_CPU_S = 30.0
 #: Statuses from here on are those of signals.
 SIGNALLED = 128
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -191,7 +193,8 @@ def _wait(
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             return process.returncode, usage
-        if time.monotonic() - started_s > max_wall_s(read_cpu_s(process.pid)):
+        cpu_s = read_cpu_s(process.pid)
+        if cpu_s > GIVEN_UP_CPU_S or time.monotonic() - started_s > max_wall_s(cpu_s):
             break
         time.sleep(0.02)
     process.kill()

@@ -317,5 +317,5 @@ WORDS: dict[str, str] = {
     "word-lines": "name=a\nb: c",
     "word-no-utf-8": "name=\udcff\udcfe",
     "word-index": "labels.99999999999999999999=1",
-    "word-list": "labels=[]",
+    "word-list": "labels=[1]",
 }
