@@ -17,6 +17,7 @@ from coinsorter.simulator.belt_camera import BeltCamera
 from coinsorter.simulator.servo import SimulatedPins, SimulatedServo
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulation_result import SimulationResult, compare_with_truth
+from coinsorter.simulator.stepped_ledger import SteppedLedger, step_ledger
 from coinsorter.sorting.assembly import assemble_machine
 from coinsorter.sorting.ledger import SIMULATED_NOTE, Ledger, RunRecord
 from coinsorter.sorting.ledger_queries import read_totals
@@ -114,10 +115,11 @@ class SimulatedMachine:
         pins = SimulatedPins(self.clock, servos)
         return Flaps(self.config, MockServos(pins))
 
-    def _open_ledger(self, bundle: Bundle, runtime: str) -> Ledger:
+    def _open_ledger(self, bundle: Bundle, runtime: str) -> SteppedLedger:
         note = f"{SIMULATED_NOTE}{self.seed}"
         run = RunRecord(str(bundle.path), bundle.digest, runtime, note)
-        return Ledger(self.ledger_path, run, purpose=SIMULATING)
+        ledger = Ledger(self.ledger_path, run, purpose=SIMULATING)
+        return step_ledger(ledger, self.clock.now_s)
 
 
 def _spawn_rngs(seed: int) -> list[np.random.Generator]:

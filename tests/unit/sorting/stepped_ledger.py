@@ -5,31 +5,29 @@ Its clock is the simulated one, so that retries and deadlines need no real time.
 
 from coinsorter.simulator.simulated_disk import SimulatedDisk
 from coinsorter.simulator.simulated_machine import SimulatedMachine
+from coinsorter.simulator.stepped_ledger import SteppedLedger
 from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.queued_ledger import QueuedLedger
 from tests.unit.sorting.ledger_rows import RUN
 
 
-class SteppedLedger(QueuedLedger):
-    """Writes what is due whenever it is asked for its trouble, unless its thread hangs.
+class HangingLedger(SteppedLedger):
+    """A stepped ledger whose thread may hang.
 
     hangs: the disk takes nothing, and reports nothing.
     """
 
     hangs = False
 
-    @property
-    def trouble(self) -> str | None:
-        while self.is_due and not self.hangs:
-            self.write_due()
-        return super().trouble
+    def _write_all_due(self) -> None:
+        if not self.hangs:
+            super()._write_all_due()
 
 
-def give_disk(simulated: SimulatedMachine) -> tuple[SimulatedDisk, SteppedLedger]:
+def give_disk(simulated: SimulatedMachine) -> tuple[SimulatedDisk, HangingLedger]:
     """Puts the machine's ledger onto a simulated disk, written as the real machine writes it."""
     machine, disk = simulated.machine, SimulatedDisk()
     machine.ledger.close()
-    machine.ledger = SteppedLedger(
+    machine.ledger = HangingLedger(
         lambda: Ledger(simulated.ledger_path, RUN, connect=disk.connect), simulated.clock.now_s
     )
     machine.__post_init__()

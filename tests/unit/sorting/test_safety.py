@@ -106,6 +106,7 @@ def test_a_flap_that_fails_while_the_camera_is_silent_leaves_no_row_open(build_t
     simulated.machine.start()
     simulated.machine.flaps.park = fail
     run_steps(simulated)
+    simulated.machine.ledger.close()
     totals = read_totals(simulated.ledger_path)
     assert totals["seen"] == 12 and totals["open"] == 0 < totals["uncertain"]
     assert "check the wiring" in str(simulated.machine.failure)
