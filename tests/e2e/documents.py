@@ -77,7 +77,7 @@ ELSEWHERE = {
         "tests/unit/commands/test_calibrate_belt_command.py",
         "fall-mm",
     ),
-    r"python -m benchmarks\.(learning|strangers|memory|starts|ways)\b.*": (
+    r"python -m benchmarks\.(learning|strangers|memory|starts|ways|hostile)\b.*": (
         "benchmarks/{0}.py",
         "def ",
     ),
