@@ -6,6 +6,7 @@ and why.
 
 import csv
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from io import TextIOWrapper
@@ -31,6 +32,8 @@ FORMAT = 1
 MANIFEST, TABLE, IMAGES, REPORT = "dataset.yaml", "table.csv", "pictures", "report.html"
 #: Bytes that are read of dataset.yaml: it names labels and counts, and has a few kB.
 MAX_MANIFEST_BYTES = 1_000_000
+#: Bytes of a file of a data set, at most: a table of 400,000 images has as many; an image, fewer.
+MAX_HASHED_BYTES = 200_000_000
 MAKE_AGAIN = "make the data set again with `coinsorter-train prepare --force`"
 
 #: What a table may take the place of: one of this or another version.
@@ -260,11 +263,13 @@ def hash_bytes(content: bytes) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a plain file in hexadecimal, or "" where it cannot be read."""
+    """The SHA-256 of a plain file in hexadecimal; "" where it cannot be read or is too large."""
     try:
         with open_plain(path) as file:
+            if os.fstat(file.fileno()).st_size > MAX_HASHED_BYTES:
+                return ""
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a NUL in it
         return ""
 
 

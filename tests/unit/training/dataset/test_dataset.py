@@ -11,9 +11,11 @@ import yaml
 from coinsorter.errors import InputError
 from coinsorter.images import read_image
 from coinsorter.training.dataset.dataset import (
+    MAX_HASHED_BYTES,
     MAX_MANIFEST_BYTES,
     Dataset,
     Row,
+    hash_file,
     read_table,
     write_table,
 )
@@ -175,3 +177,10 @@ def test_a_table_that_is_a_pipe_is_not_waited_for(photographs):
     os.mkfifo("set/table.csv")
     with pytest.raises(InputError, match=r"table.csv: is not as it was made"):
         Dataset.load(Path("set"))
+
+
+def test_a_file_that_is_too_large_or_has_no_name_is_not_hashed(tmp_path):
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(MAX_HASHED_BYTES + 1)
+    assert hash_file(tmp_path / "large") == ""
+    assert hash_file(tmp_path / "a\0b") == ""
