@@ -8,18 +8,19 @@ calls those whose name has the word in it, `--quick` one of each way in and of e
 import argparse
 import hashlib
 import os
-import resource
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.measured import read_measured, start_measured
 from tests.conftest import CONFIG, ROOT
 from tests.e2e.hostile_inputs import (
     CASES,
@@ -39,13 +40,15 @@ MAX_SLOWNESS = 8.0
 START_S = 3.0
 #: Seconds of processor time after which a call is ended.
 GIVEN_UP_CPU_S = 30.0
+#: Seconds of the clock that never pass: the rule above ends what hangs.
+NEVER_S = 1e6
 #: Statuses from here on are those of signals.
 SIGNALLED = 128
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 #: Bytes of a file whose content is compared; of a larger one, size and time.
 _MAX_COMPARED_BYTES = 10_000_000
 #: What a call may write into its place.
-_OUTPUTS = {"out", "printed", "complaints"}
+_OUTPUTS = {"out"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def call_hostile(templates: Path, name: str, kind: str) -> HostileResult:
         place = Path(folder)
         for template in SOURCES[name].holds:
             shutil.copytree(templates / template, place / template)
-        _in_child(lambda: set_trap(place, name, kind))
+        set_trap(place, name, kind)
         before = take_stock(place) | take_stock(ROOT / "models") | {"": CONFIG.read_bytes()}
         result = _call(make_command(place, name, kind), place)
         after = take_stock(place) | take_stock(ROOT / "models") | {"": CONFIG.read_bytes()}
@@ -146,61 +149,30 @@ def _describe(path: Path) -> object:
     return hashlib.sha256(path.read_bytes()).digest()
 
 
-def _in_child(make: Callable[[], None]) -> None:
-    """Makes a file in a process of its own: what it takes would count as the called process's."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            make()
-            status = 0
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    if status:
-        raise RuntimeError("a hostile file could not be made")
-
-
 def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "500"}
 
 
 def _call(words: list[str], place: Path) -> HostileResult:
-    outputs = (place / "printed", place / "complaints")
     started_s = time.monotonic()
-    with outputs[0].open("wb") as out, outputs[1].open("wb") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *map(os.fsencode, words)],
-            cwd=place,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        )
-        status, usage = _wait(process, started_s)
+    program = [os.fsencode(sys.executable), b"-m", *map(os.fsencode, words)]
+    with tempfile.TemporaryDirectory(prefix="coinsorter-hostile-") as name:
+        folder = Path(name)
+        process = start_measured(program, place, folder, NEVER_S, _environment())
+        _wait(process, started_s)
+        ended = read_measured(folder)
     wall_s = time.monotonic() - started_s
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in outputs]
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return HostileResult(status, *texts, cpu_s, wall_s, usage.ru_maxrss / 1024)
+    return HostileResult(ended.status, ended.out, ended.err, ended.cpu_s, wall_s, ended.peak_mb)
 
 
-def _wait(
-    process: "subprocess.Popen[bytes]", started_s: float
-) -> tuple[int | None, resource.struct_rusage]:
-    """Waits for a process; ends it where it hangs, and then there is no status."""
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return process.returncode, usage
+def _wait(process: "subprocess.Popen[bytes]", started_s: float) -> None:
+    """Waits for a process; kills it and all that it started where it hangs."""
+    while process.poll() is None:
         cpu_s = read_cpu_s(process.pid)
         if cpu_s > GIVEN_UP_CPU_S or time.monotonic() - started_s > max_wall_s(cpu_s):
-            break
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         time.sleep(0.02)
-    process.kill()
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = -9
-    return None, usage
 
 
 def max_wall_s(cpu_s: float) -> float:

@@ -47,29 +47,46 @@ class Measured:
     err: str
 
 
-def run_measured(
-    words: Sequence[str],
+def run_measured(words: Sequence[str | bytes], place: Path, limit_s: float) -> Measured:
+    """Runs a program in a folder, without standard input, and gives it up after `limit_s`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        start_measured(words, place, folder, limit_s).wait()
+        return read_measured(folder)
+
+
+def start_measured(
+    words: Sequence[str | bytes],
     place: Path,
+    folder: Path,
     limit_s: float,
     env: Mapping[str, str] | None = None,
-) -> Measured:
-    """Runs a program in a folder, without standard input, and gives it up after `limit_s`."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures, out, err = (Path(folder) / name for name in ("figures", "out", "err"))
-        with out.open("wb") as out_file, err.open("wb") as err_file:
-            subprocess.run(
-                [sys.executable, "-ISc", _LAUNCHER, str(limit_s), str(figures), *words],
-                cwd=place,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out_file,
-                stderr=err_file,
-                preexec_fn=heed_signals,
-                check=True,
-            )
-        status, cpu_s, peak_kib = json.loads(figures.read_text())
-        texts = [path.read_text("utf-8", "surrogateescape") for path in (out, err)]
-    return Measured(status, cpu_s, peak_kib / KIB_PER_MIB, *texts)
+) -> "subprocess.Popen[bytes]":
+    """Starts the small process that runs a program in the folder `place`, as its own session.
+
+    folder: takes the figures and the outputs, for `read_measured`.
+    """
+    figures = folder / "figures"
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        return subprocess.Popen(
+            [sys.executable, "-ISc", _LAUNCHER, str(limit_s), str(figures), *words],
+            cwd=place,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            preexec_fn=heed_signals,
+        )
+
+
+def read_measured(folder: Path) -> Measured:
+    """What a process that has ended left in the folder; of one that was killed only its outputs."""
+    figures = folder / "figures"
+    text = figures.read_text() if figures.exists() else "[null, 0, 0]"
+    status, cpu_s, peak_kib = json.loads(text)
+    out, err = ((folder / name).read_text("utf-8", "replace") for name in ("out", "err"))
+    return Measured(status, cpu_s, peak_kib / KIB_PER_MIB, out, err)
 
 
 def heed_signals() -> None:
