@@ -15,9 +15,20 @@ ABSENT = (
     "|tflite-runtime is not installed|no dtc|dtc is not|no fdtoverlay"
 )
 # One seed of the demonstration is enough: each takes a minute. The documents' commands need
-# training.
+# training. Studies of many inputs are the same with any Python, and take minutes.
 DEMO = "tests/e2e/test_demo.py::test_the_demonstration_sorts_300_items_without_one_mistake[2]"
-LEFT_OUT = f"--deselect '{DEMO}' --ignore tests/e2e/test_documents.py"
+STUDIES = (
+    "outputs",
+    "ways",
+    "hostile_files",
+    "mutations",
+    "bundle_benchmarks",
+    "ledger_benchmarks",
+)
+IGNORED = ("documents", *STUDIES)
+LEFT_OUT = f"--deselect '{DEMO}' " + " ".join(
+    f"--ignore tests/e2e/test_{name}.py" for name in IGNORED
+)
 
 
 def test_all_but_training_passes_on_python_3_13_with_litert(rig: Rig):
