@@ -31,6 +31,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CLEAN_UP_S = 1.0
 #: Seconds after which an exception that Python has dropped is raised again.
 RAISE_AGAIN_S = 0.01
+#: Where Python's own code for imports is, by its frames.
+_IMPORTER = "<frozen importlib._bootstrap>"
 
 
 class StopSignal(BaseException):
@@ -154,7 +156,8 @@ class _StopOnce:
     """Raises an exception at the first signal; a second one does not disturb the cleaning up.
 
     Where Python drops the exception, since it came within a destructor or a callback, it is raised
-    again a moment later.
+    again a moment later. While a module is being imported it waits: libraries of other languages
+    make another error of it, or end the process.
     """
 
     def __init__(self) -> None:
@@ -173,7 +176,7 @@ class _StopOnce:
             self._first_s = now_s
             is_ctrl_c = number == signal.SIGINT
             self._exception = KeyboardInterrupt() if is_ctrl_c else StopSignal(number)
-            raise self._exception
+            self._raise(number, frame)
         if now_s > self._first_s + CLEAN_UP_S:
             _exit_at_once(number, frame)
 
@@ -183,6 +186,17 @@ class _StopOnce:
         else:
             sys.__unraisablehook__(dropped)
 
-    def _raise(self, *_: object) -> None:
-        if self._exception is not None:
+    def _raise(self, _: int, frame: FrameType | None) -> None:
+        if _is_importing(frame):
+            signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN_S)
+        elif self._exception is not None:
             raise self._exception
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported at this place in the program."""
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTER:
+            return True
+        frame = frame.f_back
+    return False

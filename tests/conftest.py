@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,10 @@ CONFIG = ROOT / "config.yaml"
 CROWNS = ROOT / "models" / "crowns"
 BRL = ROOT / "models" / "brl"
 EURO = ROOT / "models" / "euro"
+
+# A shell ignores SIGINT in what it runs in the background, and so would every program tried here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def data_folder() -> Path | None:

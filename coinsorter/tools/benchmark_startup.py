@@ -99,10 +99,15 @@ def _assemble_machine(
 
 
 def _measure_peak_mb() -> float:
-    """The most memory that this process ever held, MB of a million bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
-    return round(peak * unit / 1e6, 1)
+    """The most memory that this process ever held, MB of a million bytes.
+
+    Linux counts the memory of whoever started a process in its `ru_maxrss`, but not in VmHWM.
+    """
+    if sys.platform == "darwin":
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 1)
+    status = Path("/proc/self/status").read_text()
+    peak_kib = int(status.partition("VmHWM:")[2].split()[0])
+    return round(peak_kib * 1024 / 1e6, 1)
 
 
 if __name__ == "__main__":

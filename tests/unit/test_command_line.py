@@ -1,5 +1,6 @@
 """How programs end: one line and a status for every failure, and signals at any time."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -176,4 +177,40 @@ def test_a_signal_that_comes_within_a_destructor_ends_the_program_too(number, st
         assert process.stdout.readline() == "destroying\n"
         process.send_signal(number)
         assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == status
+
+
+# A library in another language that is being imported takes any exception for its own failure.
+IMPORTER = """
+import sys, time
+from coinsorter.command_line import end_command, run_program
+
+def work():
+    import slow
+    print("imported", flush=True)
+    time.sleep(60)
+
+sys.exit(run_program("name", lambda: lambda words: end_command("name", work)))
+"""
+SLOW_MODULE = """
+import time
+print("importing", flush=True)
+try:
+    time.sleep(0.3)
+except BaseException:
+    print("broken", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_comes_within_an_import_waits_for_its_end(number, status, tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW_MODULE)
+    words = [sys.executable, "-c", textwrap.dedent(IMPORTER)]
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(words, cwd=ROOT, env=env, text=True, **pipes) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert "broken" not in out and err == ""
     assert process.returncode == status
