@@ -27,8 +27,10 @@ html_title = "coinsorter"
 # A dead link, an unknown reference or a warning fails the build: `make docs` adds -W.
 nitpicky = True
 # Types of other libraries: their own documents are not within reach of an offline build.
-# Private classes have no page of their own.
-nitpick_ignore_regex = [("py:.*", r"(?!coinsorter\.).*|coinsorter\.(.*\.)?_.*")]
+# Private classes have no page of their own, and names of typing are no modules' own.
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!coinsorter\.).*|coinsorter\.(.*\.)?_.*|coinsorter\..*\.Annotated")
+]
 default_role = "code"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
