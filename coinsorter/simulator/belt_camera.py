@@ -1,10 +1,11 @@
 """The simulated belt's camera: frame after frame until everything has landed.
 
-The next frame is drawn in a thread while the machine looks at this one. What it shows depends on
-nothing that the machine does, so that a run comes out the same to the bit.
+The next frames are drawn in a thread while the machine looks at this one. What they show depends
+on nothing that the machine does, so that a run comes out the same to the bit.
 """
 
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -21,6 +22,9 @@ READOUT_S = 0.012
 #: Items land this long after they have passed their flap, s. The flaps' history is complete up to
 #: now; a second more does no harm.
 LANDING_DELAY_S = 1.0
+#: Frames that are drawn before the machine asks for them: a frame of many items takes the time of
+#: several, and so does the machine's look at it.
+FRAMES_AHEAD = 4
 
 
 class BeltCamera:
@@ -79,7 +83,7 @@ class BeltCamera:
 
 
 class _FramePainter:
-    """Draws the frames of the belt in their order, one ahead, in a thread of its own.
+    """Draws the frames of the belt in their order, some ahead, in a thread of its own.
 
     drawing_s: seconds of processor time that drawing has taken.
     """
@@ -98,18 +102,17 @@ class _FramePainter:
         self._sprites: dict[int, Sprite] = {}
         self._half_view_mm = camera.optics.width_px / 2 / camera.optics.px_per_mm
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="painter")
-        self._ahead: Future[np.ndarray] | None = None
+        self._ahead: deque[Future[np.ndarray]] = deque()
 
     def take_next(self) -> np.ndarray:
-        """The next frame's pixels; the one after it is begun."""
-        ahead = self._ahead or self._thread.submit(self._paint)
-        pixels = ahead.result()
-        self._ahead = self._thread.submit(self._paint)
-        return pixels
+        """The next frame's pixels; those after it are begun."""
+        while len(self._ahead) <= FRAMES_AHEAD:
+            self._ahead.append(self._thread.submit(self._paint))
+        return self._ahead.popleft().result()
 
     def close(self) -> None:
         """Finish the frame that is being drawn, and forget the items."""
-        self._thread.shutdown()
+        self._thread.shutdown(cancel_futures=True)
         self._sprites = {}
 
     def _paint(self) -> np.ndarray:

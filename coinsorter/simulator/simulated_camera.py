@@ -98,7 +98,8 @@ class SimulatedCamera:
         # a whole row at a time: NumPy is slow over a last axis of three
         rows = canvas.reshape(self.optics.height_px, -1)
         rows *= np.tile(exposure, self.optics.width_px)
-        return cv2.add(canvas, self._cut_noise(), dtype=cv2.CV_8U)
+        canvas += self._cut_noise()
+        return _quantize(canvas)
 
     def _cut_belt(self, belt_mm: float) -> np.ndarray:
         """The empty belt where it is now, to the pixel, in the camera's one canvas."""
@@ -145,6 +146,15 @@ class SimulatedCamera:
         self._gain += DRIFT_PULL * (1 - self._gain) + gain_step
         balance_step = self._rng.normal(0, BALANCE_STEP_STD, 3)
         self._balance += DRIFT_PULL * (1 - self._balance) + balance_step
+
+
+def _quantize(light: np.ndarray) -> np.ndarray:
+    """What a sensor of 8 bits reads of light in grey levels, uint8; `light` is spoilt.
+
+    OpenCV rounds only whole multiples of its vectors fast, and takes the absolute value first.
+    """
+    cv2.threshold(light, 0, 0, cv2.THRESH_TOZERO, light)
+    return cv2.convertScaleAbs(light)
 
 
 def _scale_down(
