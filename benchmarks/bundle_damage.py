@@ -1,7 +1,7 @@
 """Damaged and hostile bundles: `python -m benchmarks.bundle_damage`.
 
 Bundles are damaged at random: bytes altered, files cut, lengthened, left out or swapped, pipes and
-devices in their places; with the hashes and the seal as they were, or repaired as a stranger would.
+devices in their places; with the hashes and the seal as they were, or repaired as by an attacker.
 Each is loaded and asked its golden crops as `run` does. It has to be refused in one line that names
 it, or answer as before. The work is done in other processes, so that a crash is counted.
 `--bundles 10000` is the full form; `--only network --bundles 1000` alters networks alone.
@@ -28,7 +28,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measured import read_peak_mb
+from benchmarks.measured import name_failure, read_peak_mb
 from coinsorter.errors import BundleError
 from coinsorter.recognition.bundle import load_bundle
 from coinsorter.recognition.bundle_files import LISTED, MANIFEST, NETWORKS, SEAL
@@ -170,7 +170,8 @@ class _Tally:
 
     def try_bundle(self, folder: Path, kind: str, number: int, interpreter: str) -> None:
         start_s, start_cpu_s = time.monotonic(), _read_cpu_s()
-        outcome = _use_bundle(folder, interpreter)
+        with name_failure(f"bundle {number}, {kind}"):
+            outcome = _use_bundle(folder, interpreter)
         wall_s, cpu_s = time.monotonic() - start_s, _read_cpu_s() - start_cpu_s
         if cpu_s > MAX_CPU_S or wall_s > MAX_WALL_S:
             outcome = f"BAD: {wall_s:.1f} s, {cpu_s:.1f} s of processor time, then {outcome}"
@@ -190,8 +191,6 @@ def _use_bundle(folder: Path, interpreter: str) -> str:
         if str(folder) in message and message.isprintable():
             return "refused by name"
         return f"BAD: refused as:: {message!r}"
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is counted
-        return f"BAD: {type(error).__name__}:: {error}"
     return "answers as before"
 
 

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,18 @@ class Measured:
     peak_mb: float
     out: str
     err: str
+
+
+@contextmanager
+def name_failure(what: str) -> Iterator[None]:
+    """Says on standard error which input it was, where the work within raises anything."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        if failed:
+            print(f"{what}: the traceback below", file=sys.stderr)
 
 
 def run_measured(words: Sequence[str | bytes], place: Path, limit_s: float) -> Measured:

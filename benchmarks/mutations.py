@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.measured import read_peak_mb
+from benchmarks.measured import name_failure, read_peak_mb
 from benchmarks.reachability import find_impossible
 from coinsorter.config.load import format_mistakes, read_config
 from coinsorter.config.schema import Config
@@ -148,10 +148,8 @@ def check_one(path: Path, number: int, bundle: Bundle, known: set[str]) -> Figur
     known: settings that were tried already, and are not tried again.
     """
     start_s = time.process_time()
-    try:
+    with name_failure(f"mutation {number}"):
         config, problem = _read(path, bundle)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is what is looked for
-        config, problem = None, f"{type(error).__name__}: {str(error)[:200]}"
     cpu_ms = 1000 * (time.process_time() - start_s)
     figures = Figures(1, int(config is not None), int(config is None), slowest_ms=cpu_ms)
     if cpu_ms > 1000 * MAX_SECONDS:
