@@ -1,4 +1,4 @@
-"""Sources from strangers: `python -m benchmarks.hostile_sources` tries to prepare each of them.
+"""Sources of unknown origin: `python -m benchmarks.hostile_sources` tries to prepare each of them.
 
 Every source is prepared in a process of its own. Printed are its exit status, the seconds of
 processor time that it took, the memory that it held at most, and what it said. A source is a fault

@@ -2,7 +2,7 @@
 
 tests/e2e/ways_of_calling.py lists them: streams that are full, closed or unread, files of every
 kind, other users, folders that are gone. Printed are the ways that ended with a traceback, hung,
-took too much memory, changed a file of somebody else's or did not say what is wrong in one line;
+took too much memory, changed a file of another user's or did not say what is wrong in one line;
 then the figures. Ends with 1 where there are any. Takes some minutes.
 """
 

@@ -32,7 +32,7 @@ def replace_file(path: Path, claim: Claim) -> Iterator[Path]:
     part = _create_part(place)
     try:
         yield part
-        _sync(part)
+        flush_file(part)
         _take_place(part, path, claim)
     finally:
         part.unlink(missing_ok=True)
@@ -56,7 +56,7 @@ def _take_place(part: Path, path: Path, claim: Claim) -> None:
         part.replace(place)
     else:
         _link_or_rename(part, place, path, claim)
-    _sync(place.parent)
+    flush_file(place.parent)
 
 
 def _link_or_rename(part: Path, place: Path, path: Path, claim: Claim) -> None:
@@ -68,7 +68,8 @@ def _link_or_rename(part: Path, place: Path, path: Path, claim: Claim) -> None:
         part.replace(place)
 
 
-def _sync(path: Path) -> None:
+def flush_file(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

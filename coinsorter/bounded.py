@@ -7,7 +7,7 @@ from io import BufferedReader
 from pathlib import Path
 
 #: What is no plain file, by the kind in its mode.
-_KINDS = {
+FILE_KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -41,7 +41,7 @@ def open_plain(path: Path) -> BufferedReader:
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            kind = _KINDS.get(stat.S_IFMT(mode), "no plain file")
+            kind = FILE_KINDS.get(stat.S_IFMT(mode), "no plain file")
             raise OSError(errno.EINVAL, f"it is {kind}, not a plain file", str(path))
     except OSError:
         os.close(descriptor)

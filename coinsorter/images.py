@@ -31,8 +31,8 @@ _JPEG_START = b"\xff\xd8"
 def list_images(folder: Path) -> list[Path]:
     """Every image below a folder, in the order taken as the names tell it, then by path.
 
-    What it is is told by content; other files are counted in the log. Raises InputError where the
-    folder is missing or holds no image.
+    Content decides what it is, not the name; other files are counted in the log. Raises InputError
+    where the folder is missing or holds no image.
     """
     return scan_images(folder).images
 

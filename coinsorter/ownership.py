@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from coinsorter.bounded import open_plain, read_bounded
+from coinsorter.bounded import FILE_KINDS, open_plain, read_bounded
 from coinsorter.errors import InputError
 
 #: By a file's first and last bytes: whether it is an earlier output of the same kind.
@@ -36,13 +36,6 @@ _SQLITE_LOCK_BYTES = 512
 _FLOCK = struct.Struct("@hhqqi0q")
 #: Sections that a settings file has.
 _SETTINGS_SECTIONS = (b"\nbelt:", b"\nbins:", b"\ncamera:")
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 def recognize_none(sample: bytes) -> bool:
@@ -111,7 +104,7 @@ def check_file(path: Path, claim: Claim) -> Path:
         return place
     _check_inputs(path, place, claim)
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no plain file")
+        kind = FILE_KINDS.get(stat.S_IFMT(status.st_mode), "no plain file")
         raise InputError(f"{path}: cannot be written: it is {kind}; {claim.remedy}")
     fault = _find_lasting_fault(place)
     if fault:

@@ -19,10 +19,33 @@ from coinsorter.config.schema import Config
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "coinsorter"
-#: What a reader is told to do is behind this in every message.
+#: The remedy is behind this in every message.
 REMEDY_MARK = "; "
 _NOTE = re.compile(r"^(?P<indent>[ #]*)(?P<name>\w+):?\s.*?#\s(?P<note>.+)$")
 _BIN_NOTE = re.compile(r"^#\s+(?P<name>\w+)\s{2,}(?P<note>.+)$")
+CONFIGURATION_INTRODUCTION = """\
+# Configuration
+
+% Made by `python -m tools.reference` from the schema and config.yaml; do not edit it.
+
+Everything that a technician sets is in `config.yaml`. Units end the names.
+`coinsorter check` lists every mistake at once, each with its line:
+
+```text
+config.yaml:14: bins[2].flap.open_deg: 220 is above 180
+```
+
+The file is YAML 1.2, and nothing in it is guessed. A number that begins with a zero, has
+a decimal comma or a unit, or is in quotes is refused, and the message says what to
+write. `yes` and `no` are words: switches are `true` or `false`. A name is the text that
+is written, such as `010`; one that looks like a number (`10`) has to be in quotes.
+Only an address on a bus may be hexadecimal. Tags, a second document, an option that is
+given twice and characters that cannot be seen are mistakes. The file may have 100 kB.
+
+`systemctl reload coinsorter` takes over `acceptance` and the labels of the bins; all
+other changes need a restart of the service. After a change of pins or of the servo
+driver run `sudo make install` and reboot.
+"""
 
 
 # --- options -----------------------------------------------------------------------------------
@@ -32,30 +55,7 @@ def configuration_page() -> str:
     """docs/configuration.md: each option with its type, range, default and meaning."""
     notes = _notes_of_settings((ROOT / "config.yaml").read_text(encoding="utf-8"))
     schema = Config.model_json_schema(by_alias=True)
-    lines = [
-        "# Configuration",
-        "",
-        "% Made by `python -m tools.reference` from the schema and config.yaml; do not edit it.",
-        "",
-        "Everything that a technician sets is in `config.yaml`. Units end the names.",
-        "`coinsorter check` lists every mistake at once, each with its line:",
-        "",
-        "```text",
-        "config.yaml:14: bins[2].flap.open_deg: 220 is above 180",
-        "```",
-        "",
-        "The file is YAML 1.2, and nothing in it is guessed. A number that begins with a zero, has",
-        "a decimal comma or a unit, or is in quotes is refused, and the message says what to",
-        "write. `yes` and `no` are words: switches are `true` or `false`. A name is the text that",
-        "is written, such as `010`; one that looks like a number (`10`) has to be in quotes.",
-        "Only an address on a bus may be hexadecimal. Tags, a second document, an option that is",
-        "given twice and characters that cannot be seen are mistakes. The file may have 100 kB.",
-        "",
-        "`systemctl reload coinsorter` takes over `acceptance` and the labels of the bins; all",
-        "other changes need a restart of the service. After a change of pins or of the servo",
-        "driver run `sudo make install` and reboot.",
-        "",
-    ]
+    lines = [CONFIGURATION_INTRODUCTION]
     for title, options in _sections(schema):
         lines += [
             f"## {title}",
@@ -63,19 +63,24 @@ def configuration_page() -> str:
             "| option | type | range | default | meaning |",
             "|---|---|---|---|---|",
         ]
-        for name, option in options:
-            key = name.rsplit(".", 1)[-1]
-            meaning = _meaning(notes.get(name) or notes.get(key, ""))
-            cells = [
-                f"`{name}`",
-                _type(option, schema),
-                _range(option, schema),
-                _default(option),
-                meaning,
-            ]
-            lines.append("| " + " | ".join(cells) + " |")
+        lines += [_describe_option(name, option, schema, notes) for name, option in options]
         lines.append("")
     return "\n".join(lines)
+
+
+def _describe_option(
+    name: str, option: dict[str, Any], schema: dict[str, Any], notes: dict[str, str]
+) -> str:
+    """An option's row of the table."""
+    key = name.rsplit(".", 1)[-1]
+    cells = [
+        f"`{name}`",
+        _type(option, schema),
+        _range(option, schema),
+        _default(option),
+        _meaning(notes.get(name) or notes.get(key, "")),
+    ]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _sections(schema: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from coinsorter.atomic import flush_file
 from coinsorter.errors import InputError, LedgerError
 from coinsorter.locks import CHANGING
 from coinsorter.ownership import Claim, check_file
@@ -14,7 +15,6 @@ from coinsorter.sorting.ledger_failures import explain_failures
 from coinsorter.sorting.ledger_file import (
     check_format,
     connect_ledger,
-    flush_file,
     keep_copy,
     make_durable,
     match_owner,

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coinsorter.atomic import flush_file
 from coinsorter.errors import LedgerError, LedgerLockedError
 from coinsorter.sorting.ledger_schema import PAGE_SIZE, SCHEMA_VERSION, create_tables, read_format
 
@@ -167,12 +168,3 @@ def remove_database(path: Path) -> None:
     """Removes a database that was not finished, with what SQLite keeps beside it."""
     for ending in ("", "-journal", "-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
-
-
-def flush_file(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -187,7 +187,7 @@ def locate_flap(bin: str, fallen: list[FallenCoin], speed_mm_s: float, fall_mm: 
 
         D = x + v (t - s - sqrt(2 h / g)).
 
-    D and the fall cannot be told apart by such times alone, so h is measured with a ruler. Its
+    D and the fall cannot be distinguished by such times alone, so h is measured with a ruler. Its
     error matters little: after 50 mm a coin falls with 1 m/s, so that 5 mm too much are 5 ms, or
     1.2 mm of D at 250 mm/s. The time that a coin needs to tip into the flap, and the delay of the
     sensor, are taken for a longer way: 5 ms of it, too, are 1.2 mm. v is the median coin's speed. A

@@ -34,8 +34,8 @@ def sort_until_stopped(
     """Sorts with the real machine until SIGTERM or SIGINT; flaps go to rest first and last.
 
     config_path: the file of the settings, which SIGHUP reads again. note: a line for the ledger.
-    Raises the error that sent the machine to safety, once it was told to stop, and StopSignal where
-    it was told to stop before it was ready.
+    Raises the error that sent the machine to safety, once a stop was requested, and StopSignal
+    where a stop was requested before it was ready.
     """
     with ExitStack() as parts:
         signals = parts.enter_context(closing(SignalRequests()))

@@ -98,7 +98,9 @@ def recalibrate_bundle(
     classifier.check_golden_crops()
     recipe = _read_recipe(bundle, budget or {})
     if not data and anomalies:
-        raise InputError("--anomalies are told from genuine coins: name photographs of these, too")
+        raise InputError(
+            "--anomalies are judged against genuine coins: name photographs of these, too"
+        )
     if data:
         held, sets = _collect_photos(recipe, classifier, data, anomalies, open_progress)
     else:

@@ -1,4 +1,4 @@
-"""Sources from strangers end in one line; `python -m benchmarks.hostile_sources` tries them all."""
+"""Hostile sources end in one line; `python -m benchmarks.hostile_sources` tries them all."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files from strangers."""
+"""Files of unknown origin."""
 
 import os
 import socket

@@ -12,26 +12,18 @@ from tests.conftest import ROOT
 
 COMMANDS = [
     "",
-    "run",
-    "replay",
-    "check",
-    "doctor",
-    "snap",
-    "capture",
-    "watch",
-    "jog",
-    "park",
-    "wiring",
-    "calibrate",
+    *cli.COMMANDS,
     "calibrate view",
     "calibrate belt",
     "calibrate flaps",
-    "bench",
-    "seal",
-    "ledger",
     "ledger totals",
     "ledger tail",
     "ledger export",
+    "ledger verify",
+    "ledger backup",
+    "ledger restore",
+    "ledger migrate",
+    "ledger prune",
 ]
 
 

@@ -1,4 +1,4 @@
-"""decoder_messages: what decoders complain of is heard, and nobody else is silenced."""
+"""decoder_messages: what decoders complain of is kept, and no other thread is silenced."""
 
 import os
 import subprocess

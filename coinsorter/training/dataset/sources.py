@@ -42,8 +42,8 @@ def open_sources(
     """All images of the sources, and how many other files there are.
 
     label_level: of the folders that are named as labels, see `label_folders.place_images`. Raises
-    InputError for a source that cannot be used, and for labels that cannot be told apart or make no
-    data set.
+    InputError for a source that cannot be used, and for labels that cannot be distinguished or make
+    no data set.
     """
     with ExitStack() as archives:
         opened = OpenedSources()

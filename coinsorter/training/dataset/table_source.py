@@ -178,7 +178,7 @@ def _read_line(
     if not path:
         raise InputError(f"{where}: no path")
     place = files.locate(where, path)
-    problem = "" if place else f"line {number}: no such picture: {_show(path)}"
+    problem = "" if place else f"line {number}: no such image: {_show(path)}"
     return SourceImage(
         path=place[0] if place else table.parent / path,
         member=place[1] if place else "",

@@ -18,7 +18,7 @@ from coinsorter.training.dataset import quality
 #: 1.25 / sqrt(20), a quarter of one crop's standard deviation.
 MIN_COINS = 20
 #: Relative MAD standard deviation of the crops' scales, at most; with less certain sizes
-#: neighbouring denominations cannot be told apart.
+#: neighbouring denominations cannot be distinguished.
 MAX_MAD_STD = 0.06
 
 

@@ -32,7 +32,7 @@ class DamageMetrics:
 
 @dataclass(frozen=True, eq=False)
 class DamageStudy:
-    """How well damaged coins are told from intact ones.
+    """How well damaged coins are distinguished from intact ones.
 
     intact_rejected: of the same coins without damage. kinds: by name, "all" of them at the end.
     examples: by kind, the same few crops before and after, uint8 (k, n, n, 3) each.

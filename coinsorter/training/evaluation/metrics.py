@@ -30,7 +30,7 @@ FOREIGN_TRUTH = "(foreign)"
 LEVEL = 0.95
 #: Bins of the reliability diagram, of equal width: tenths of confidence, as in most papers.
 BIN_COUNT = 10
-#: Points of a curve that are stored; more cannot be told apart in a figure 480 px wide.
+#: Points of a curve that are stored; more cannot be distinguished in a figure 480 px wide.
 MAX_CURVE_POINTS = 400
 #: Error rates for which the reachable coverage is stated: the range of sensible error budgets.
 RISKS = (0.0001, 0.001, 0.01)
@@ -104,7 +104,7 @@ class ConfusionMatrix:
 
 @dataclass(frozen=True)
 class ClosedSetMetrics:
-    """How well the labels were told apart.
+    """How well the labels were distinguished.
 
     right: of the genuine coins. Balanced and macro figures are means over the labels with coins.
     """

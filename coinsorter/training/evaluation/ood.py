@@ -1,4 +1,4 @@
-"""How well foreign objects are told from genuine coins by all evidence together, in one score.
+"""How well one score of all evidence distinguishes foreign objects from genuine coins.
 
 Fisher's method (Statistical Methods for Research Workers, 1925): the sum, over independent pieces
 of evidence, of the negative logarithm of the probability that a genuine coin looks as unusual or

@@ -88,7 +88,7 @@ HOSTILE = {
     "with a comment": (save(a=FLOATS)[:-2] + b"\x05\x00hello", "no .npz file"),
     "of nothing": (pack({}), "a is missing"),
     "of many files": (pack({f"{n}.npy": b"" for n in range(200)}), "too many files"),
-    "of a stranger's array": (save(a=FLOATS, c=FLOATS), "other arrays"),
+    "of an unknown array": (save(a=FLOATS, c=FLOATS), "other arrays"),
     "that would leave the folder": (pack({"a.npy": describe(), "../b.npy": b""}), "other arrays"),
     "of one array under two names": (pack({"a.npy": describe(), "a": b""}), "other arrays"),
     "that unpacks to more": (BOMB, "larger than 1 MB"),

@@ -26,7 +26,7 @@ LABELS = len(currency.DENOMINATIONS)
 
 @pytest.fixture(scope="module")
 def struck() -> Samples:
-    """Simulated coins of every denomination, their colours taken away and their sizes not told."""
+    """Simulated coins of every denomination, their colours taken away and their sizes unknown."""
     found = from_simulator.simulate_samples(coins.GENUINE, 480, SPEC, (), [5], lambda done: None)
     return replace(
         found,

@@ -170,7 +170,7 @@ def test_a_disk_that_hangs_while_the_ledger_is_opened_does_not_hold_up_the_start
     assert read_coins(path) == [1]
 
 
-# Another program that writes to the ledger and does not let go of it until it is told to.
+# Another program that writes to the ledger and does not let go of it before it is ordered to.
 LOCKING = """
     import sqlite3, sys
     connection = sqlite3.connect(sys.argv[1], isolation_level=None)

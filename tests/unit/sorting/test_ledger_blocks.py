@@ -90,7 +90,7 @@ def test_without_a_number_of_days_nothing_leaves(tmp_path):
 
 
 def test_rows_written_with_a_clock_that_was_not_set_yet_stay(tmp_path):
-    """A Pi without a battery begins in the past, until the network has told it the time."""
+    """A Pi without a battery begins in the past, until it gets the time from the network."""
     clock = DayClock()
     ledger = Ledger(tmp_path / "ledger.db", RUN, clock, keep_days=30)
     sort(ledger, 20)

@@ -1,4 +1,4 @@
-"""ledger_failures: what passes is told from what needs a person, and each says what to do."""
+"""ledger_failures: faults that pass and faults that need a person, each with its remedy."""
 
 import errno
 import os

@@ -1,5 +1,6 @@
 """What tests of tools share: a machine for `doctor` to look at, and photographs of discs."""
 
+import signal
 from pathlib import Path
 
 import cv2
@@ -55,6 +56,15 @@ def write_files(root, files) -> None:
             path.unlink(missing_ok=True)
         else:
             path.write_text(text)
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before():
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, handlers):
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -15,15 +15,6 @@ from coinsorter.tools.signal_requests import SignalRequests
 from tests.conftest import ROOT
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_before():
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    handlers = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, handlers):
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize(
     "number, requests",
     [

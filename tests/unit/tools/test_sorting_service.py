@@ -16,15 +16,6 @@ from coinsorter.tools.sorting_service import sort_until_stopped
 from tests.unit.sorting.ledger_rows import RUN, event
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_before():
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    handlers = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, handlers):
-        signal.signal(number, handler)
-
-
 @pytest.fixture
 def config_path(tmp_path, without_hardware):
     path = tmp_path / "config.yaml"

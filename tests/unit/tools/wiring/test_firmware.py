@@ -120,10 +120,10 @@ def test_interfaces_that_take_no_pin_of_ours_are_left_alone(pin):
     ) and "enable_uart" not in wiring.render_settings(machine([pin]))
 
 
-@pytest.mark.parametrize("source, told", [("pi", True), ("usb", False)])
-def test_only_the_pis_own_camera_is_looked_for(config, source, told):
+@pytest.mark.parametrize("source, is_configured", [("pi", True), ("usb", False)])
+def test_only_the_pis_own_camera_is_looked_for(config, source, is_configured):
     of = config.model_copy(update={"camera": config.camera.model_copy(update={"source": source})})
-    assert ("camera_auto_detect=1" in wiring.render_settings(of).splitlines()) == told
+    assert ("camera_auto_detect=1" in wiring.render_settings(of).splitlines()) == is_configured
 
 
 @every_machine

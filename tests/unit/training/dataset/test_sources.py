@@ -159,7 +159,7 @@ def test_labels_that_differ_by_case_or_space_are_refused(photographs, capsys, ot
         ([], "list.csv: line 1: the columns are missing"),
         (["path,label"], "lists no images"),
         (["path~label", "a~b"], "line 1: the columns are path~label; they must be path,label"),
-        (["path,label", "a.png,b", "b.png,c"], "line 2: no such picture: a.png, nor those of 1"),
+        (["path,label", "a.png,b", "b.png,c"], "line 2: no such image: a.png, nor those of 1"),
         (["path,label,coinid", "a,b,c"], "line 1: the columns are path,label,coinid"),
         (["path,label", "a.png"], "line 2: not 2 values"),
         (["path,label", "a.png,b", "a.png,b,c"], "line 3: not 2 values"),

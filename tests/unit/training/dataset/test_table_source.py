@@ -55,7 +55,7 @@ def test_programs_write_one_table_in_many_ways(content):
 
 def test_a_missing_image_is_named_with_its_line():
     images = read("path,label\na.jpg,10c\nmissing\\b.jpg,25c\n")
-    assert [image.problem for image in images] == ["", "line 3: no such picture: missing\\b.jpg"]
+    assert [image.problem for image in images] == ["", "line 3: no such image: missing\\b.jpg"]
     check_some_exist(images)
 
 
@@ -64,9 +64,7 @@ def test_lines_are_counted_as_an_editor_counts_them():
 
 
 def test_a_table_without_a_single_image_that_is_there_is_refused():
-    with pytest.raises(
-        InputError, match=r"line 2: no such picture: missing1, nor those of 1 other"
-    ):
+    with pytest.raises(InputError, match=r"line 2: no such image: missing1, nor those of 1 other"):
         check_some_exist(read("path,label\nmissing1,10c\nmissing2,25c\n"))
 
 

@@ -1,4 +1,4 @@
-"""zip_source: a ZIP from a stranger costs no memory before it is refused."""
+"""zip_source: a ZIP of unknown origin costs no memory before it is refused."""
 
 import struct
 import zipfile

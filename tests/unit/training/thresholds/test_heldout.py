@@ -43,7 +43,7 @@ def make_samples(crops: np.ndarray) -> Samples:
 
 
 class Steps:
-    """An `OpenProgress` that keeps what it is told."""
+    """An `OpenProgress` that keeps what it receives."""
 
     def __call__(self, title: str, total: int) -> "Steps":
         self.title, self.total, self.done = title, total, []
