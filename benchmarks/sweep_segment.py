@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks import trays
 from benchmarks.inputs import require_photographs
-from coinsorter.images import list_images, read_image
+from coinsorter.images.image_io import list_images, read_image
 from coinsorter.records import Circle
 from coinsorter.vision import contour, detect
 from coinsorter.vision.detect import Search, find_circles

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coinsorter.images import read_image
+from coinsorter.images.image_io import read_image
 from coinsorter.vision.detect import Search, find_circles
 
 #: Radii in the training photographs run from 37 to 129 px.

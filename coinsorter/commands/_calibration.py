@@ -4,12 +4,12 @@ import argparse
 import json
 from typing import Any
 
-from coinsorter.atomic import write_file
 from coinsorter.commands._options import add_config_option, add_json_option
 from coinsorter.config.edit import replace_numbers
 from coinsorter.config.yaml_lines import format_option
 from coinsorter.escape import print_clean
-from coinsorter.ownership import Claim
+from coinsorter.files.atomic import write_file
+from coinsorter.files.ownership import Claim
 
 #: Numbers by the place of their option in config.yaml, such as `("belt", "px_per_mm")`.
 Numbers = dict[tuple[str | int, ...], float]

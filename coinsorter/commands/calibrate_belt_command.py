@@ -19,9 +19,9 @@ from coinsorter.commands.option_values import read_count, read_number
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import InputError
+from coinsorter.files.locks import CALIBRATING
 from coinsorter.hardware.camera import open_camera as cameras
 from coinsorter.hardware.machine_lock import lock_camera, lock_machine
-from coinsorter.locks import CALIBRATING
 from coinsorter.records import Coin
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools.calibrate_belt import (

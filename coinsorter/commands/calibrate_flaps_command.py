@@ -9,10 +9,10 @@ from coinsorter.commands._inputs import select_bins
 from coinsorter.commands._options import Subparsers, add_command
 from coinsorter.config.load import load_config
 from coinsorter.config.yaml_lines import format_option
+from coinsorter.files.locks import CALIBRATING
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.machine_lock import lock_machine
 from coinsorter.hardware.servos.open_servos import open_servos
-from coinsorter.locks import CALIBRATING
 from coinsorter.tools.calibrate_flaps import HELP, try_flaps
 
 DETAILS = (

@@ -60,7 +60,7 @@ def _run_calibrate_view(options: argparse.Namespace) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> ViewCalibration:
-    from coinsorter.images import list_images
+    from coinsorter.images.image_io import list_images
 
     settings = load_config(options.config)
     bundle = load_bundle(options.bundle or options.config.parent / settings.runtime.bundle)

@@ -12,9 +12,9 @@ from coinsorter.commands._printing import show_progress
 from coinsorter.commands.option_values import read_count
 from coinsorter.config.load import load_config
 from coinsorter.escape import print_clean
+from coinsorter.files.locks import CAPTURING
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.hardware.machine_lock import lock_camera
-from coinsorter.locks import CAPTURING
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools.capture import BeltView, CoinCapture, make_frame_tracker
 

@@ -9,10 +9,10 @@ from coinsorter.commands._options import Subparsers, add_command, add_config_opt
 from coinsorter.commands.option_values import read_number
 from coinsorter.config.load import load_config
 from coinsorter.escape import print_clean
+from coinsorter.files.locks import JOGGING
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.machine_lock import lock_machine
 from coinsorter.hardware.servos.open_servos import open_servos
-from coinsorter.locks import JOGGING
 
 DETAILS = (
     "Turns one flap to its open position, or to a pulse, holds it for a moment, and brings it back "

@@ -9,14 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from coinsorter.atomic import write_file
 from coinsorter.commands._ledger_options import add_ledger_options, find_ledger
 from coinsorter.commands._options import Subparsers, add_command, add_force_option, add_json_option
 from coinsorter.commands._printing import print_totals
 from coinsorter.commands.ledger_maintenance import add_maintenance
 from coinsorter.commands.option_values import read_count
 from coinsorter.escape import as_markup, print_clean
-from coinsorter.ownership import Claim
+from coinsorter.files.atomic import write_file
+from coinsorter.files.ownership import Claim
 from coinsorter.sorting.ledger_queries import (
     export_rows,
     is_export,

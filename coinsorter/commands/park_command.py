@@ -4,10 +4,10 @@ import argparse
 
 from coinsorter.commands._options import Subparsers, add_command, add_config_option
 from coinsorter.config.load import load_config
+from coinsorter.files.locks import PARKING
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.machine_lock import lock_machine
 from coinsorter.hardware.servos.open_servos import open_servos
-from coinsorter.locks import PARKING
 
 DETAILS = (
     "Brings every flap to rest, where coins run on to the reject bin, and stops all pulses. "

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 from rich.console import Console
 
-from coinsorter.atomic import check_output, write_file
 from coinsorter.commands._options import (
     Subparsers,
     add_bundle_option,
@@ -23,8 +22,9 @@ from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config, RuntimeSettings
 from coinsorter.errors import InputError
 from coinsorter.escape import print_clean
-from coinsorter.image_folder import describe_passed_over
-from coinsorter.ownership import Claim, recognize_start
+from coinsorter.files.atomic import check_output, write_file
+from coinsorter.files.ownership import Claim, recognize_start
+from coinsorter.images.image_folder import describe_passed_over
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
@@ -81,7 +81,7 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_replay(options: argparse.Namespace) -> None:
-    from coinsorter.images import scan_images
+    from coinsorter.images.image_io import scan_images
 
     settings, bundle = _load(options)
     claim = _make_claim(options)

@@ -20,8 +20,8 @@ from coinsorter.commands.option_values import read_count, read_seed
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.errors import InputError, LedgerError
-from coinsorter.locks import SIMULATING
-from coinsorter.ownership import check_file
+from coinsorter.files.locks import SIMULATING
+from coinsorter.files.ownership import check_file
 from coinsorter.sorting.ledger import SIMULATED_NOTE
 from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.tools.sorting_service import sort_until_stopped

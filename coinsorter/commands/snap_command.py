@@ -17,11 +17,11 @@ from coinsorter.commands._options import (
 from coinsorter.config.load import load_config
 from coinsorter.config.schema import Config
 from coinsorter.escape import print_clean
+from coinsorter.files.locks import CAPTURING
+from coinsorter.files.ownership import Claim, check_file, recognize_mark
 from coinsorter.hardware.camera.open_camera import open_camera
 from coinsorter.hardware.machine_lock import lock_camera
-from coinsorter.images import write_image
-from coinsorter.locks import CAPTURING
-from coinsorter.ownership import Claim, check_file, recognize_mark
+from coinsorter.images.image_io import write_image
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import build_search
 from coinsorter.tools import capture

@@ -11,7 +11,7 @@ from coinsorter.commands._options import (
 )
 from coinsorter.config.load import load_config
 from coinsorter.escape import print_clean
-from coinsorter.ownership import Claim
+from coinsorter.files.ownership import Claim
 from coinsorter.tools import wiring
 
 DETAILS = (

@@ -13,7 +13,7 @@ from yaml.nodes import MappingNode, Node
 from coinsorter.config.load import format_mistakes, load_config, parse_config, read_text
 from coinsorter.config.yaml_lines import OptionPath, format_option
 from coinsorter.errors import ConfigError
-from coinsorter.strict_yaml import compose_yaml, load_yaml
+from coinsorter.files.strict_yaml import compose_yaml, load_yaml
 
 
 def replace_numbers(path: Path, numbers: Mapping[OptionPath, float]) -> str:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from coinsorter.bounded import read_bounded
 from coinsorter.config.checks import SizedLabel, find_contradictions
 from coinsorter.config.explain import explain_error
 from coinsorter.config.schema import Config
 from coinsorter.config.yaml_lines import Mistake, OptionPath, UnreadableYamlError, YamlLines
 from coinsorter.errors import ConfigError
-from coinsorter.strict_yaml import BYTE_ORDER_MARK
+from coinsorter.files.bounded import read_bounded
+from coinsorter.files.strict_yaml import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     from coinsorter.vision.crop import CropSpec

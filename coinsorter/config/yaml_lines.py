@@ -8,7 +8,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from coinsorter.config.syntax import explain_syntax, find_deceptive
 from coinsorter.config.wording import quote, shorten
-from coinsorter.strict_yaml import StrictLoader
+from coinsorter.files.strict_yaml import StrictLoader
 
 #: Where an option is, such as ("belt", "px_per_mm") or ("bins", 2, "flap", "rest_deg").
 OptionPath = tuple[str | int, ...]

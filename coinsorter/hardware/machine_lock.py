@@ -12,7 +12,7 @@ from pathlib import Path
 
 from coinsorter.config.schema import Config
 from coinsorter.errors import MachineInUseError
-from coinsorter.locks import LEDGER_SLOT, FileLock, LockHeldError, find_holder
+from coinsorter.files.locks import LEDGER_SLOT, FileLock, LockHeldError, find_holder
 
 #: The bus of the servo board (hardware/servos/pca9685.py).
 I2C_NODE = "i2c-1"

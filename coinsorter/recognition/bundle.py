@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from coinsorter.errors import BundleError
+from coinsorter.files.strict_yaml import load_yaml
 from coinsorter.recognition.bundle_arrays import (
     EMBEDDING_RULES,
     GOLDEN_RULES,
@@ -46,7 +47,6 @@ from coinsorter.recognition.embedding import EmbeddingStats
 from coinsorter.recognition.relief import CHANNELS, DIMENSIONS, FREQUENCIES, RADII, Reliefs
 from coinsorter.recognition.seal import check_seal, compute_digest, describe_yaml_error
 from coinsorter.records import Thresholds
-from coinsorter.strict_yaml import load_yaml
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 

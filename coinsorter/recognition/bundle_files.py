@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from coinsorter.bounded import read_bounded
 from coinsorter.errors import BundleError
+from coinsorter.files.bounded import read_bounded
 
 # The files of a bundle, by their names in its folder.
 MANIFEST = "bundle.yaml"

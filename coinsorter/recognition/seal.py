@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 from yaml.error import MarkedYAMLError
 
-from coinsorter.atomic import replace_file
 from coinsorter.errors import BundleError
-from coinsorter.ownership import Claim, recognize_start
+from coinsorter.files.atomic import replace_file
+from coinsorter.files.ownership import Claim, recognize_start
+from coinsorter.files.strict_yaml import load_yaml
 from coinsorter.recognition.bundle_files import MANIFEST, SEAL, read_bundle_file
-from coinsorter.strict_yaml import load_yaml
 
 #: The bundles that come with this program, by the SHA-256 of their bundle.yaml: they need no seal
 #: beside them, and are not tried again before they are used.

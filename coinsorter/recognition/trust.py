@@ -9,10 +9,10 @@ import os
 import re
 from pathlib import Path
 
-from coinsorter.atomic import replace_file
-from coinsorter.bounded import read_bounded
 from coinsorter.errors import InputError
-from coinsorter.ownership import Claim, recognize_any
+from coinsorter.files.atomic import replace_file
+from coinsorter.files.bounded import read_bounded
+from coinsorter.files.ownership import Claim, recognize_any
 
 FILE = "tried-bundles"
 #: Trials that are remembered, the latest; more than a machine has bundles.

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from coinsorter.config.schema import Config, FlapSettings
+from coinsorter.files.locks import SIMULATING
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.mock import MockServos
-from coinsorter.locks import SIMULATING
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.simulator.belt import BeltDrive, SimulatedBelt, feed_items
 from coinsorter.simulator.belt_camera import BeltCamera

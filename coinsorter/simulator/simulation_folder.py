@@ -7,7 +7,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from coinsorter.ownership import Claim, is_ledger, is_same_file, recognize_mark
+from coinsorter.files.ownership import Claim, is_ledger, is_same_file, recognize_mark
 from coinsorter.simulator.simulation_report import MAKER
 from coinsorter.sorting.ledger import SIMULATED_NOTE
 from coinsorter.sorting.ledger_file import BUSY_TIMEOUT_S

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from coinsorter.escape import as_markup
-from coinsorter.images import write_image
-from coinsorter.ownership import Claim
+from coinsorter.files.ownership import Claim
+from coinsorter.images.image_io import write_image
 from coinsorter.records import SORTED
 from coinsorter.simulator.simulation_result import SimulationResult
 from coinsorter.sorting.machine import SortedCoin

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from coinsorter.errors import LedgerError
-from coinsorter.locks import SORTING
+from coinsorter.files.locks import SORTING
 from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
 from coinsorter.sorting.ledger_blocks import (
     BLOCK_ROWS,

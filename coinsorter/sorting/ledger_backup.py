@@ -6,10 +6,10 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from coinsorter.atomic import flush_file
 from coinsorter.errors import InputError, LedgerError
-from coinsorter.locks import CHANGING
-from coinsorter.ownership import Claim, check_file
+from coinsorter.files.atomic import flush_file
+from coinsorter.files.locks import CHANGING
+from coinsorter.files.ownership import Claim, check_file
 from coinsorter.sorting.ledger_blocks import prune_blocks, seal_blocks
 from coinsorter.sorting.ledger_failures import explain_failures
 from coinsorter.sorting.ledger_file import (

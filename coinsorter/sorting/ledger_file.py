@@ -13,8 +13,8 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coinsorter.atomic import flush_file
 from coinsorter.errors import LedgerError, LedgerLockedError
+from coinsorter.files.atomic import flush_file
 from coinsorter.sorting.ledger_schema import PAGE_SIZE, SCHEMA_VERSION, create_tables, read_format
 
 #: Seconds that a connection waits for another one's transaction; SQLite's own default.

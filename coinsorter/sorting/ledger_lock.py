@@ -11,7 +11,7 @@ from os import O_CREAT
 from pathlib import Path
 
 from coinsorter.errors import LedgerInUseError
-from coinsorter.locks import LEDGER_SLOT, SORTING, FileLock, LockHeldError
+from coinsorter.files.locks import LEDGER_SLOT, SORTING, FileLock, LockHeldError
 
 
 def lock_ledger(path: Path, purpose: str = SORTING) -> FileLock:

@@ -17,7 +17,7 @@ from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.hardware.clock import MonotonicClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.mock import MockServos
-from coinsorter.images import encode_image, list_images
+from coinsorter.images.image_io import encode_image, list_images
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.records import Frame
 from coinsorter.sorting.assembly import assemble_machine

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.images import read_image
+from coinsorter.images.image_io import read_image
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.robust import MAD_TO_STD, mad_std

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from coinsorter.errors import CameraError
-from coinsorter.images import write_image
-from coinsorter.name_times import format_capture_name
-from coinsorter.ownership import Claim
+from coinsorter.files.ownership import Claim
+from coinsorter.images.image_io import write_image
+from coinsorter.images.name_times import format_capture_name
 from coinsorter.records import Circle, Coin, Frame
 from coinsorter.sorting.ports import Camera
 from coinsorter.vision.detect import Search, find_circles

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from coinsorter.config.schema import Config
 from coinsorter.hardware.camera.folder import FolderCamera
-from coinsorter.label_folders import find_known_label
+from coinsorter.images.label_folders import find_known_label
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Circle, Coin, Decision, Frame, Verdict

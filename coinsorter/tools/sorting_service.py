@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coinsorter.config.schema import Config
+from coinsorter.files.locks import SORTING
 from coinsorter.hardware import systemd
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.machine_lock import lock_pins
 from coinsorter.hardware.servos.open_servos import open_servos
-from coinsorter.locks import SORTING
 from coinsorter.tools.signal_requests import SignalRequests
 
 if TYPE_CHECKING:

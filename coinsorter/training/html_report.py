@@ -8,7 +8,7 @@ import numpy as np
 
 from coinsorter import __version__
 from coinsorter.escape import clean
-from coinsorter.images import encode_image
+from coinsorter.images.image_io import encode_image
 
 JPEG_QUALITY = 88
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from coinsorter.atomic import replace_folder
 from coinsorter.errors import BundleError, InputError
-from coinsorter.owned_folder import check_folder
-from coinsorter.ownership import Claim
+from coinsorter.files.atomic import replace_folder
+from coinsorter.files.owned_folder import check_folder
+from coinsorter.files.ownership import Claim
 from coinsorter.recognition.bundle import Bundle, Label, Manifest, load_bundle
 from coinsorter.recognition.bundle_files import GOLDEN
 from coinsorter.recognition.classifier import Classifier

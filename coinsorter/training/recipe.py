@@ -14,7 +14,6 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from coinsorter.bounded import read_bounded
 from coinsorter.config.explain import explain_error
 from coinsorter.config.load import MAX_BYTES, format_mistakes
 from coinsorter.config.yaml_lines import (
@@ -25,8 +24,9 @@ from coinsorter.config.yaml_lines import (
     format_option,
 )
 from coinsorter.errors import InputError
+from coinsorter.files.bounded import read_bounded
+from coinsorter.files.strict_yaml import BYTE_ORDER_MARK, load_yaml
 from coinsorter.recognition.bundle import Label
-from coinsorter.strict_yaml import BYTE_ORDER_MARK, load_yaml
 from coinsorter.training.dataset.dataset import Dataset
 from coinsorter.training.dataset.splits import TEST
 from coinsorter.vision.crop import CropSpec

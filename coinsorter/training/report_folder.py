@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.ownership import Claim
+from coinsorter.files.ownership import Claim
 from coinsorter.training import html_report
 
 PAGE = "report.html"

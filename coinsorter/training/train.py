@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.owned_folder import check_folder
-from coinsorter.ownership import Claim
+from coinsorter.files.owned_folder import check_folder
+from coinsorter.files.ownership import Claim
 from coinsorter.recognition.bundle import FORMAT, Manifest
 from coinsorter.recognition.bundle_files import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR
 from coinsorter.recognition.classifier import Classifier

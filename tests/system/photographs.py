@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from coinsorter.images import list_images, read_image
+from coinsorter.images.image_io import list_images, read_image
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.sorting.assembly import build_search
 from coinsorter.vision.detect import find_circles

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from coinsorter.errors import CameraError, ImageError
-from coinsorter.images import load_image
+from coinsorter.images.image_io import load_image
 from coinsorter.records import Frame
 
 

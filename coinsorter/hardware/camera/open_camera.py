@@ -6,7 +6,7 @@ from coinsorter.config.schema import CameraSettings
 from coinsorter.hardware.camera.folder import LoopedFolderCamera
 from coinsorter.hardware.camera.picamera import PiCamera
 from coinsorter.hardware.camera.usb import UsbCamera
-from coinsorter.images import list_images
+from coinsorter.images.image_io import list_images
 
 
 def open_camera(settings: CameraSettings, base: Path) -> LoopedFolderCamera | UsbCamera | PiCamera:

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from coinsorter.config.schema import CameraSettings
-from coinsorter.decoder_messages import DecoderMessages
 from coinsorter.errors import CameraError
 from coinsorter.hardware.camera import timing
+from coinsorter.images.decoder_messages import DecoderMessages
 from coinsorter.records import Frame
 
 log = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ it.
 
 from pathlib import Path
 
-from coinsorter.atomic import write_file
 from coinsorter.config.schema import Config
 from coinsorter.errors import InputError
-from coinsorter.ownership import Claim, check_file
+from coinsorter.files.atomic import write_file
+from coinsorter.files.ownership import Claim, check_file
 from coinsorter.tools.wiring.drawing import draw_wiring
 from coinsorter.tools.wiring.firmware import render_overlay, render_settings
 from coinsorter.tools.wiring.lists import render_parts, render_pin_table

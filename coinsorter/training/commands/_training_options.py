@@ -10,7 +10,7 @@ from coinsorter.commands._options import Subparsers, add_force_option
 from coinsorter.commands.option_values import read_whole_number
 from coinsorter.errors import InputError
 from coinsorter.escape import print_clean
-from coinsorter.ownership import first_overlap
+from coinsorter.files.ownership import first_overlap
 from coinsorter.recognition.bundle import Manifest
 
 #: Folders within folders, at most.

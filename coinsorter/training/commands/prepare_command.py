@@ -12,7 +12,7 @@ from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
 from coinsorter.escape import print_clean
-from coinsorter.image_folder import describe_passed_over
+from coinsorter.images.image_folder import describe_passed_over
 from coinsorter.training.commands._training_options import add_command, add_label_level_option
 from coinsorter.training.progress import show_progress
 

@@ -17,15 +17,15 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from coinsorter.atomic import write_file
-from coinsorter.bounded import open_plain, read_bounded
 from coinsorter.config.yaml_lines import format_option
 from coinsorter.errors import InputError
 from coinsorter.escape import as_cell, read_cell
-from coinsorter.images import read_image
-from coinsorter.ownership import Claim, recognize_start
+from coinsorter.files.atomic import write_file
+from coinsorter.files.bounded import open_plain, read_bounded
+from coinsorter.files.ownership import Claim, recognize_start
+from coinsorter.files.strict_yaml import load_yaml
+from coinsorter.images.image_io import read_image
 from coinsorter.records import Circle
-from coinsorter.strict_yaml import load_yaml
 
 FORMAT = 1
 #: Files and folders of a data set.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.images import read_image
+from coinsorter.images.image_io import read_image
 from coinsorter.training import html_report
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import Row

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from coinsorter.bounded import open_plain, read_bounded
 from coinsorter.errors import InputError
-from coinsorter.images import encode_image
+from coinsorter.files.bounded import open_plain, read_bounded
+from coinsorter.images.image_io import encode_image
 from coinsorter.training.dataset.dataset import IMAGES, TABLE, hash_bytes, join_name
 from coinsorter.training.dataset.resume_log import read_entries
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from coinsorter.image_formats import RAW_SUFFIXES, describe_unread
+from coinsorter.images.image_formats import RAW_SUFFIXES, describe_unread
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import IMAGES, Row, circle_fields, hash_bytes, hash_file
 from coinsorter.training.dataset.image_files import list_files, remove_files, write_png

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.images import read_image
-from coinsorter.label_folders import OBVERSE, REVERSE
+from coinsorter.images.image_io import read_image
+from coinsorter.images.label_folders import OBVERSE, REVERSE
 from coinsorter.training.dataset.dataset import Row, join_name
 from coinsorter.training.dataset.image_files import write_png
 from coinsorter.training.dataset.source_image import SourceImage

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from coinsorter import __version__
-from coinsorter.atomic import check_output, write_file
 from coinsorter.errors import InputError
-from coinsorter.exif_times import EXIF_HEAD_BYTES
-from coinsorter.ownership import Claim, recognize_start
-from coinsorter.strict_yaml import dump_yaml
+from coinsorter.files.atomic import check_output, write_file
+from coinsorter.files.ownership import Claim, recognize_start
+from coinsorter.files.strict_yaml import dump_yaml
+from coinsorter.images.exif_times import EXIF_HEAD_BYTES
 from coinsorter.training.dataset import (
     dataset,
     dataset_report,

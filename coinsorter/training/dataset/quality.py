@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from coinsorter.errors import ImageError
-from coinsorter.image_decoding import decode_page
+from coinsorter.images.image_decoding import decode_page
 from coinsorter.records import Circle
 from coinsorter.vision.detect import PATCH_CONTRAST, Search, compute_search_radii, find_coins
 

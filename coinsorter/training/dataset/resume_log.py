@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from coinsorter.bounded import read_bounded
 from coinsorter.errors import InputError
-from coinsorter.ownership import Claim, check_file
+from coinsorter.files.bounded import read_bounded
+from coinsorter.files.ownership import Claim, check_file
 
 #: Lines between two fsyncs: what a power cut can cost. A killed process costs none.
 SYNC_EVERY = 50

@@ -6,8 +6,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from coinsorter.bounded import open_plain, read_bounded
-from coinsorter.image_decoding import MAX_FILE_BYTES
+from coinsorter.files.bounded import open_plain, read_bounded
+from coinsorter.images.image_decoding import MAX_FILE_BYTES
 
 #: What reading a damaged or unusual member of a ZIP raises.
 ZIP_ERRORS = (

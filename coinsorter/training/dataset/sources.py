@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from coinsorter.errors import ImageError, InputError
-from coinsorter.image_folder import describe_passed_over, scan_folder
-from coinsorter.image_formats import HEAD_BYTES, READ_FORMATS, TIFF, find_format, read_pages
-from coinsorter.label_folders import place_images
+from coinsorter.images.image_folder import describe_passed_over, scan_folder
+from coinsorter.images.image_formats import HEAD_BYTES, READ_FORMATS, TIFF, find_format, read_pages
+from coinsorter.images.label_folders import place_images
 from coinsorter.training.dataset.labels import check_coins, check_labels, normalize_label
 from coinsorter.training.dataset.path_finder import ArchiveFiles, FolderFiles
 from coinsorter.training.dataset.source_image import SourceImage

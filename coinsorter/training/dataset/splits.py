@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from coinsorter.bounded import open_plain
-from coinsorter.exif_times import EXIF_HEAD_BYTES, read_exif_taken_s
-from coinsorter.name_times import find_counted, read_capture_name, read_taken_s
+from coinsorter.files.bounded import open_plain
+from coinsorter.images.exif_times import EXIF_HEAD_BYTES, read_exif_taken_s
+from coinsorter.images.name_times import find_counted, read_capture_name, read_taken_s
 
 TRAIN, VALIDATION, TEST = SPLITS = "train", "validation", "test"
 

@@ -11,8 +11,8 @@ from pathlib import PurePath
 from typing import Protocol
 
 from coinsorter.errors import InputError
-from coinsorter.image_folder import IMAGE_SUFFIXES, UNREAD_SUFFIXES
-from coinsorter.label_folders import OBVERSE, REVERSE, find_side
+from coinsorter.images.image_folder import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from coinsorter.images.label_folders import OBVERSE, REVERSE, find_side
 from coinsorter.training.dataset.source_image import SourceImage
 
 #: A CSV's columns: those it needs, and those it may have.

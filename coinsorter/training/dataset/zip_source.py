@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 
 from coinsorter.errors import InputError
-from coinsorter.image_folder import HIDDEN, describe_ending, is_hidden, is_image
-from coinsorter.image_formats import HEAD_BYTES
+from coinsorter.images.image_folder import HIDDEN, describe_ending, is_hidden, is_image
+from coinsorter.images.image_formats import HEAD_BYTES
 from coinsorter.training.dataset.source_image import ZIP_ERRORS
 
 # A ZIP bomb is a small file that swells. Photographs hardly shrink in a ZIP, drawn images as BMP a

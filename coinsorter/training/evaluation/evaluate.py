@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coinsorter.errors import InputError
-from coinsorter.images import list_images
+from coinsorter.images.image_io import list_images
 from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.recognition.classifier import Classifier

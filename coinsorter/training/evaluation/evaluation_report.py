@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.atomic import replace_folder
-from coinsorter.owned_folder import check_folder
+from coinsorter.files.atomic import replace_folder
+from coinsorter.files.owned_folder import check_folder
 from coinsorter.training import html_report, report_folder
 from coinsorter.training.evaluation import plots
 from coinsorter.training.evaluation.crop_scale import CropScale

@@ -16,8 +16,8 @@ import numpy as np
 from coinsorter.errors import InputError
 from coinsorter.escape import clean
 from coinsorter.hardware.camera.folder import FolderCamera
-from coinsorter.images import list_images
-from coinsorter.label_folders import find_known_label
+from coinsorter.images.image_io import list_images
+from coinsorter.images.label_folders import find_known_label
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import SORTED, Coin, Frame, Verdict

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
-from coinsorter.bounded import read_bounded
-from coinsorter.ownership import Claim, is_same_file
-from coinsorter.strict_yaml import load_yaml
+from coinsorter.files.bounded import read_bounded
+from coinsorter.files.ownership import Claim, is_same_file
+from coinsorter.files.strict_yaml import load_yaml
 from coinsorter.training.export.bundle_writer import BUNDLE_CLAIM
 
 SETTINGS_NAME = "config.yaml"

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.atomic import replace_folder
-from coinsorter.bounded import read_bounded
-from coinsorter.ownership import Claim
+from coinsorter.files.atomic import replace_folder
+from coinsorter.files.bounded import read_bounded
+from coinsorter.files.ownership import Claim
+from coinsorter.files.strict_yaml import dump_yaml
 from coinsorter.recognition.bundle import (
     FORMAT,
     AnomalyScale,
@@ -36,7 +37,6 @@ from coinsorter.recognition.bundle_files import (
 from coinsorter.recognition.embedding import EmbeddingStats
 from coinsorter.recognition.relief import Reliefs
 from coinsorter.recognition.seal import write_seal
-from coinsorter.strict_yaml import dump_yaml
 from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 

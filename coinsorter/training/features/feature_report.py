@@ -9,11 +9,11 @@ import joblib
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from coinsorter.atomic import replace_file, replace_folder
 from coinsorter.errors import InputError
-from coinsorter.images import list_images
-from coinsorter.owned_folder import check_folder
-from coinsorter.ownership import Claim, check_file, make_mark, recognize_mark
+from coinsorter.files.atomic import replace_file, replace_folder
+from coinsorter.files.owned_folder import check_folder
+from coinsorter.files.ownership import Claim, check_file, make_mark, recognize_mark
+from coinsorter.images.image_io import list_images
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.training import html_report, report_folder
 from coinsorter.training.evaluation.figures import Tile, draw_contact_sheet

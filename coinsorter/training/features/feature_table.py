@@ -10,8 +10,8 @@ import numpy as np
 
 from coinsorter.errors import InputError
 from coinsorter.escape import as_cell, clean
-from coinsorter.images import list_images, read_image
-from coinsorter.label_folders import find_known_label, place_images
+from coinsorter.images.image_io import list_images, read_image
+from coinsorter.images.label_folders import find_known_label, place_images
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.sorting.assembly import build_search

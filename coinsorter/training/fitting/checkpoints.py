@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from coinsorter.atomic import OWN_WORK, replace_file
+from coinsorter.files.atomic import OWN_WORK, replace_file
 from coinsorter.training.progress import ReportEpoch
 
 

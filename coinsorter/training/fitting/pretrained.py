@@ -5,9 +5,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from coinsorter.atomic import replace_file
 from coinsorter.errors import InputError
-from coinsorter.ownership import Claim
+from coinsorter.files.atomic import replace_file
+from coinsorter.files.ownership import Claim
 
 #: Where Keras publishes them.
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"

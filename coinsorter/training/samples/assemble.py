@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from coinsorter.errors import InputError
-from coinsorter.images import list_images
+from coinsorter.images.image_io import list_images
 from coinsorter.recognition.bundle import Bundle, Label
 from coinsorter.simulator import coins
 from coinsorter.simulator.currency import list_labels

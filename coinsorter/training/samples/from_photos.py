@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from coinsorter.errors import InputError
-from coinsorter.images import list_images, read_image
-from coinsorter.label_folders import find_known_label
-from coinsorter.name_times import order_taken
+from coinsorter.images.image_io import list_images, read_image
+from coinsorter.images.label_folders import find_known_label
+from coinsorter.images.name_times import order_taken
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Circle
 from coinsorter.robust import mad_std

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from coinsorter.bounded import read_bounded
 from coinsorter.errors import BundleError, InputError
+from coinsorter.files.bounded import read_bounded
 from coinsorter.recognition.bundle_arrays import FLOATS, INTEGERS, ArrayRule, read_arrays
 from coinsorter.records import Circle
 from coinsorter.training.samples.crop_store import Crops

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from coinsorter.images import read_image
-from coinsorter.name_times import read_capture_name
+from coinsorter.images.image_io import read_image
+from coinsorter.images.name_times import read_capture_name
 
 
 def test_a_capture_fills_a_folder_that_a_training_takes(command, settings, tmp_path):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from coinsorter.images import list_images
+from coinsorter.images.image_io import list_images
 from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle_files import MANIFEST
 from coinsorter.recognition.classifier import Classifier

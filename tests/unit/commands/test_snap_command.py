@@ -2,7 +2,7 @@
 
 import json
 
-from coinsorter.images import read_image
+from coinsorter.images.image_io import read_image
 
 
 def test_a_snap_shows_what_is_detected(command, settings, tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinsorter.config.wording import MAX_SHOWN, quote, shorten, suggest_number, suggest_truth
-from coinsorter.strict_yaml import load_yaml
+from coinsorter.files.strict_yaml import load_yaml
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from coinsorter.errors import MachineInUseError
+from coinsorter.files.locks import CAPTURING, JOGGING, PARKING, SORTING
 from coinsorter.hardware.machine_lock import list_slots, lock_camera, lock_machine, lock_pins
-from coinsorter.locks import CAPTURING, JOGGING, PARKING, SORTING
 from coinsorter.sorting.ledger import Ledger, RunRecord
 from tests.conftest import CONFIG, ROOT
 
@@ -116,7 +116,7 @@ from pathlib import Path
 from coinsorter.config.load import load_config
 from coinsorter.errors import MachineInUseError
 from coinsorter.hardware.machine_lock import lock_machine
-from coinsorter.locks import PARKING
+from coinsorter.files.locks import PARKING
 os.setuid(65534)
 try:
     with lock_machine(load_config(Path("config.yaml")), Path("."), PARKING, Path("dev")):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from coinsorter.ownership import Claim
+from coinsorter.files.ownership import Claim
 from coinsorter.records import SORTED, Coin, Decision, Verdict
 from coinsorter.simulator.simulation_report import ContactSheet, print_result
 from coinsorter.simulator.simulation_result import SimulationResult

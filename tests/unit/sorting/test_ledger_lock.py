@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from coinsorter.errors import LedgerInUseError
-from coinsorter.locks import SIMULATING
+from coinsorter.files.locks import SIMULATING
 from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.sorting.ledger_queries import read_totals

@@ -5,7 +5,7 @@ import pytest
 from coinsorter.errors import LedgerError
 from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.hardware.clock import ManualClock
-from coinsorter.images import list_images
+from coinsorter.images.image_io import list_images
 from coinsorter.recognition import runtime
 from coinsorter.tools.belt_replay import ClockedCamera, replay_belt
 

@@ -2,7 +2,7 @@
 
 import json
 
-from coinsorter.images import encode_image
+from coinsorter.images.image_io import encode_image
 from coinsorter.recognition import runtime
 from coinsorter.tools.benchmark_frames import render_frames
 from coinsorter.tools.benchmark_startup import measure_start_up, run_fresh_process

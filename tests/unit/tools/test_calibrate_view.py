@@ -3,7 +3,7 @@
 import pytest
 
 from coinsorter.errors import InputError
-from coinsorter.images import list_images
+from coinsorter.images.image_io import list_images
 from coinsorter.tools.calibrate_view import fit_view
 from coinsorter.vision.scale import ScalePlane
 from tests.unit.tools.conftest import DIAMETERS, PLACES, TRUE_SCALE, photograph_discs

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coinsorter.errors import CameraError
-from coinsorter.images import read_image
+from coinsorter.images.image_io import read_image
 from coinsorter.recognition import runtime
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.assembly import build_search

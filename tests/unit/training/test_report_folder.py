@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coinsorter.errors import InputError
-from coinsorter.owned_folder import check_folder
+from coinsorter.files.owned_folder import check_folder
 from coinsorter.training.report_folder import ReportFigure, make_claim, write_report
 
 

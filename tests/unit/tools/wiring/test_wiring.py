@@ -3,7 +3,7 @@
 import pytest
 
 from coinsorter.errors import InputError
-from coinsorter.ownership import Claim
+from coinsorter.files.ownership import Claim
 from coinsorter.tools import wiring
 from tests.conftest import ROOT
 

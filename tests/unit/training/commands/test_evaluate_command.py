@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from coinsorter.images import write_image
-from coinsorter.ownership import Claim
+from coinsorter.files.ownership import Claim
+from coinsorter.images.image_io import write_image
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from tests.conftest import CROWNS, only_line

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from coinsorter.errors import InputError
-from coinsorter.images import read_image
+from coinsorter.images.image_io import read_image
 from coinsorter.training.dataset.dataset import (
     MAX_HASHED_BYTES,
     MAX_MANIFEST_BYTES,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 
-from coinsorter.images import read_image
+from coinsorter.images.image_io import read_image
 from coinsorter.training.dataset.dataset import Dataset
 from tests.unit.training.dataset.helpers import (
     files,

@@ -12,7 +12,7 @@ import cv2
 import pytest
 from PIL import Image
 
-from coinsorter.name_times import format_capture_name
+from coinsorter.images.name_times import format_capture_name
 from coinsorter.training.dataset import zip_source
 from coinsorter.training.dataset.dataset import Dataset
 from tests.unit.training.dataset.helpers import (

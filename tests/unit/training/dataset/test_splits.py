@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coinsorter.training.dataset import splits
 from coinsorter.training.dataset.dataset import Dataset
-from tests.unit.test_exif_times import jpeg_taken
+from tests.unit.images.test_exif_times import jpeg_taken
 from tests.unit.training.dataset.helpers import (
     prepare,
     write,

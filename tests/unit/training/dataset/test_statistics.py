@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from coinsorter.images import read_image
+from coinsorter.images.image_io import read_image
 from coinsorter.training import train_cli
 from tests.unit.training.dataset.helpers import (
     EACH,

@@ -12,7 +12,7 @@ needs_training()
 
 import jinja2
 
-from coinsorter.owned_folder import MARKER
+from coinsorter.files.owned_folder import MARKER
 from coinsorter.training import html_report, train_cli
 
 USUAL = {

@@ -15,7 +15,7 @@ needs_training()
 
 import joblib
 
-from coinsorter.owned_folder import MARKER
+from coinsorter.files.owned_folder import MARKER
 from coinsorter.training import train_cli
 from tests.unit.training.features.conftest import LABELS
 

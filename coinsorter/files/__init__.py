@@ -1,0 +1,1 @@
+"""Files: read within limits, replaced as a whole, locked, and never another program's."""

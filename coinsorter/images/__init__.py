@@ -1,0 +1,1 @@
+"""Image files: which there are, when they were taken, what they are of, and their pixels."""
