@@ -5,6 +5,7 @@ from pathlib import Path
 
 from coinsorter.commands._options import Subparsers
 from coinsorter.commands.option_values import read_whole_number
+from coinsorter.images.image_io import list_images
 from coinsorter.training.commands._training_options import (
     add_command,
     add_report_options,
@@ -80,6 +81,7 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_evaluate(options: argparse.Namespace) -> None:
+    list_images(options.data)  # data without an image end here: the imports below take seconds
     from coinsorter.training.evaluation.evaluate import EvaluationSettings
     from coinsorter.training.evaluation.evaluation_report import (
         summarize_evaluation,
