@@ -1,6 +1,7 @@
 """What flows through the machine: frozen records, from a frame to a coin's row in the ledger."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -128,6 +129,9 @@ class Verdict:
     genuine coins; theirs lie about 0, or above it.
     diameter_mm: as measured.
     probabilities: of all the bundle's labels, in its order; the rest to 1 is "none of these".
+    margin: natural logarithm of how many times likelier the label is than the runner-up.
+    membership: natural logarithm of the odds that it is a coin of the bundle at all, by its images
+    alone; inf where the bundle has no gate.
     """
 
     label: str
@@ -137,6 +141,8 @@ class Verdict:
     anomaly: float
     diameter_mm: float
     probabilities: tuple[float, ...] = ()
+    margin: float = inf
+    membership: float = inf
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,7 @@ class Decision:
 
 #: Why a coin went where it went, as the ledger has it.
 SORTED = "sorted"
+FOREIGN = "foreign"
 UNSURE = "unsure"
 ANOMALY = "anomaly"
 DIAMETER = "diameter"
@@ -163,7 +170,7 @@ PAUSED = "paused"
 FAULT = "fault"
 #: Where a coin lies whose place is unknown: power was lost, or a flap was not at rest.
 UNCERTAIN = "uncertain"
-REASONS = (UNSURE, ANOMALY, DIAMETER, NOT_ALONE, LATE, NO_BIN, PAUSED, FAULT)
+REASONS = (FOREIGN, UNSURE, ANOMALY, DIAMETER, NOT_ALONE, LATE, NO_BIN, PAUSED, FAULT)
 
 
 @dataclass(frozen=True)
@@ -171,13 +178,16 @@ class Thresholds:
     """The thresholds in force for one label.
 
     min_confidence: 0..1. max_anomaly: in robust standard deviations of genuine coins.
-    nominal_mm, tolerance_mm: the diameter and how far a coin may be from it.
+    nominal_mm, tolerance_mm: the diameter and how far a coin may be from it. min_margin,
+    min_membership: natural logarithms of odds, see `Verdict`.
     """
 
     min_confidence: float
     max_anomaly: float
     nominal_mm: float
     tolerance_mm: float
+    min_margin: float = 0.0
+    min_membership: float = -inf
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ class AcceptanceSettings(Section):
     min_confidence: float | None = Field(None, ge=0, le=1)
     max_anomaly: float | None = Field(None, ge=0, le=1000)
     max_diameter_error_mm: float | None = Field(None, ge=0, le=10)
+    min_membership: float | None = Field(None, ge=-30, le=30)
     may_loosen: bool = False
 
 

@@ -7,6 +7,7 @@ bundle.yaml are older than the names here; the fields' aliases translate.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -35,6 +36,7 @@ from coinsorter.recognition.bundle_files import (
     CLASSIFIER,
     DEFECT_DETECTOR,
     EMBEDDING,
+    GATE,
     GOLDEN,
     LISTED,
     MANIFEST,
@@ -79,6 +81,8 @@ MAX_KEY_LENGTH = 80
 MIN_CONFIDENCE = 0.5
 #: Of an anomaly score, robust standard deviations: genuine coins' thresholds are 3 to 5.
 MAX_ANOMALY = 30.0
+#: Of the logarithm of odds: a network's logits are smaller.
+MAX_LOG_ODDS = 30.0
 #: Of the median and the standard deviation of a logarithm, a cosine, a logit or a score.
 MAX_STATISTIC = 100.0
 #: Of the weights of the anomaly score's parts together.
@@ -104,6 +108,8 @@ VIEW_RANGES = {
 # between them on the shipped bundles.
 #: Of any logit, relief included; absolute.
 MAX_GOLDEN_LOGIT_DIFFERENCE = 1.5
+#: Of the gate's logarithm of odds; absolute.
+MAX_GOLDEN_MEMBERSHIP_DIFFERENCE = 1.5
 #: Of the autoencoder's error; relative.
 MAX_GOLDEN_ERROR_CHANGE = 0.1
 #: Of the defect detector's logit; absolute.
@@ -236,17 +242,27 @@ class AnomalyScale(RobustStats):
 class LabelThresholds(_Part):
     """A label's thresholds as its bundle has them.
 
-    n: how many held-out genuine coins they were set on.
+    n: how many held-out genuine coins they were set on. min_margin, min_membership: see
+    `records.Thresholds`; the latter is None without a gate.
     """
 
     min_confidence: Annotated[float, Field(ge=MIN_CONFIDENCE, le=1)]
     max_anomaly: Annotated[float, Field(ge=-MAX_ANOMALY, le=MAX_ANOMALY)]
     tolerance_mm: Annotated[float, Field(gt=0)]
     n: Annotated[int, Field(ge=0)]
+    min_margin: Annotated[float, Field(ge=0, le=MAX_LOG_ODDS)] = 0.0
+    min_membership: Annotated[float, Field(ge=-MAX_LOG_ODDS, le=MAX_LOG_ODDS)] | None = None
 
     def bind(self, nominal_mm: float) -> Thresholds:
         """The same as the acceptance rule takes them, about a nominal diameter."""
-        return Thresholds(self.min_confidence, self.max_anomaly, nominal_mm, self.tolerance_mm)
+        return Thresholds(
+            self.min_confidence,
+            self.max_anomaly,
+            nominal_mm,
+            self.tolerance_mm,
+            self.min_margin,
+            -inf if self.min_membership is None else self.min_membership,
+        )
 
 
 def _check_crop(spec: CropSpec) -> CropSpec:
@@ -299,7 +315,8 @@ class Golden:
 
     crops: uint8 (m, n, n, 3) RGB. logits: float32 (m, labels + 1), relief included.
     reconstruction_errors: float32 (m,). defect_logits: float32 (m,), zeros without a detector.
-    distances: float32 (m, labels), zeros without known embeddings. See `classifier.Evidence`.
+    distances: float32 (m, labels), zeros without known embeddings. memberships: float32 (m,), zeros
+    without a gate. See `classifier.Evidence`.
     """
 
     crops: np.ndarray
@@ -307,6 +324,7 @@ class Golden:
     reconstruction_errors: np.ndarray
     defect_logits: np.ndarray
     distances: np.ndarray
+    memberships: np.ndarray
 
     def list_arrays(self) -> dict[str, np.ndarray]:
         """The arrays by the names that they have in golden/answers.npz."""
@@ -316,6 +334,7 @@ class Golden:
             "errors": self.reconstruction_errors,
             "blemishes": self.defect_logits,
             "distances": self.distances,
+            "memberships": self.memberships,
         }
 
 
@@ -325,7 +344,7 @@ class Bundle:
 
     digest: SHA-256 of bundle.yaml, which holds those of all other files; empty for a bundle that
     was made in memory.
-    classifier, autoencoder, defect_detector: contents of .tflite files.
+    classifier, autoencoder, defect_detector, gate: contents of .tflite files.
     reliefs, embedding_stats: of known coins. What a bundle does not use is None.
     contents: of the files that it was made of, by their names; empty for one made in memory.
     """
@@ -338,6 +357,7 @@ class Bundle:
     digest: str
     reliefs: Reliefs | None = None
     defect_detector: bytes | None = None
+    gate: bytes | None = None
     embedding_stats: EmbeddingStats | None = None
     contents: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -415,6 +435,7 @@ def _assemble_bundle(path: Path, manifest: Manifest, contents: Mapping[str, byte
         digest=compute_digest(contents[MANIFEST]),
         reliefs=_parse_reliefs(path / RELIEFS, contents.get(RELIEFS), manifest),
         defect_detector=contents.get(DEFECT_DETECTOR),
+        gate=contents.get(GATE),
         embedding_stats=_parse_embedding(path / EMBEDDING, contents.get(EMBEDDING), manifest),
         contents=contents,
     )
@@ -480,6 +501,9 @@ def _find_contradiction(manifest: Manifest) -> str | None:
         widest_mm = MAX_TOLERANCE * labels[name].diameter_mm
         if own.tolerance_mm > widest_mm:
             return f"limits.{name}.tolerance_mm: {own.tolerance_mm:g} is above {widest_mm:g}"
+    has_gate = GATE in manifest.files
+    if any((own.min_membership is not None) != has_gate for own in manifest.thresholds.values()):
+        return f"limits: min_membership and {GATE} go together, and one of them is missing"
     unknown = [name for name in manifest.files if name not in LISTED]
     if unknown:
         return f"files: {unknown[0]!r} is no file of a bundle"
@@ -503,7 +527,8 @@ def _parse_golden(path: Path, content: bytes, manifest: Manifest) -> Golden:
     count = len(errors)
     defects = stored.get("blemishes", np.zeros_like(errors))
     distances = stored.get("distances", np.zeros((count, labels), np.float32))
-    golden = Golden(stored["crops"], stored["logits"], errors, defects, distances)
+    memberships = stored.get("memberships", np.zeros_like(errors))
+    golden = Golden(stored["crops"], stored["logits"], errors, defects, distances, memberships)
     size_px = manifest.crop.size_px
     fits = (
         1 <= count <= MAX_GOLDEN_CROPS
@@ -511,6 +536,7 @@ def _parse_golden(path: Path, content: bytes, manifest: Manifest) -> Golden:
         and golden.logits.shape == (count, labels + 1)
         and golden.distances.shape == (count, labels)
         and golden.defect_logits.shape == (count,)
+        and golden.memberships.shape == (count,)
         and errors.min() > 0
     )
     if not fits:

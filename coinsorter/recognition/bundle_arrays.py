@@ -55,6 +55,7 @@ GOLDEN_RULES = {
     "errors": ArrayRule(FLOATS, 1),
     "blemishes": ArrayRule(FLOATS, 1, may_be_missing=True),
     "distances": ArrayRule(FLOATS, 2, may_be_missing=True),
+    "memberships": ArrayRule(FLOATS, 1, may_be_missing=True),
 }
 RELIEF_RULES = {
     "spectra": ArrayRule(("|i1",), 4),

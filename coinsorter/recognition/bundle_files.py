@@ -12,6 +12,7 @@ SEAL = "bundle.sha256"
 CLASSIFIER = "classifier.tflite"
 AUTOENCODER = "autoencoder.tflite"
 DEFECT_DETECTOR = "inspector.tflite"
+GATE = "gate.tflite"
 GOLDEN = "golden/answers.npz"
 RELIEFS = "reliefs.npz"
 EMBEDDING = "embedding.npz"
@@ -27,12 +28,13 @@ MAX_BYTES = {
     CLASSIFIER: MAX_NETWORK_BYTES,
     AUTOENCODER: MAX_NETWORK_BYTES,
     DEFECT_DETECTOR: MAX_NETWORK_BYTES,
+    GATE: MAX_NETWORK_BYTES,
     GOLDEN: MAX_ARRAYS_BYTES,
     RELIEFS: MAX_ARRAYS_BYTES,
     EMBEDDING: MAX_ARRAYS_BYTES,
 }
 #: Those that are networks.
-NETWORKS = (CLASSIFIER, AUTOENCODER, DEFECT_DETECTOR)
+NETWORKS = (CLASSIFIER, AUTOENCODER, DEFECT_DETECTOR, GATE)
 #: The files whose SHA-256 bundle.yaml may name, in the order that they are written in.
 LISTED = (*NETWORKS, GOLDEN, RELIEFS, EMBEDDING)
 #: Those that no bundle is without.

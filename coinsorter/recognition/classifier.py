@@ -1,8 +1,9 @@
 """A coin -> a verdict: what networks, relief and diameter say of it together.
 
-Each crop is classified in several quarter turns, and the answers are averaged. Classifier, relief
-and diameter are fused into one probability for each label; autoencoder, relief, defect detector and
-embedding make up the anomaly score of the likeliest one.
+Two questions have two answers. Which label: classifier, relief and diameter are fused into one
+probability for each. Is it such a coin at all: the gate says so by the images alone, and
+autoencoder, relief, defect detector and embedding make up the anomaly score of the likeliest label.
+Classifier and gate look at each crop in several quarter turns, and their answers are averaged.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,10 +21,17 @@ from coinsorter.recognition.bundle import (
     MAX_GOLDEN_DISTANCE_CHANGE,
     MAX_GOLDEN_ERROR_CHANGE,
     MAX_GOLDEN_LOGIT_DIFFERENCE,
+    MAX_GOLDEN_MEMBERSHIP_DIFFERENCE,
     Bundle,
 )
 from coinsorter.recognition.embedding import EmbeddingDistances
-from coinsorter.recognition.fusion import LogPosteriors, add_relief_logits, compute_log_posteriors
+from coinsorter.recognition.fusion import (
+    LogPosteriors,
+    add_relief_logits,
+    close_set,
+    compute_log_posteriors,
+)
+from coinsorter.recognition.membership import compute_membership
 from coinsorter.recognition.relief import ReliefMatcher
 from coinsorter.recognition.runtime import Network
 from coinsorter.recognition.trial import ensure_tried
@@ -42,11 +50,12 @@ class Evidence:
 
     logits: float32 (labels + 1,), the classifier's, averaged over the turns.
     similarity: float32 (labels,), see `ReliefMatcher`; zeros without known reliefs.
-    reconstruction_error: the autoencoder's mean squared error over the coin's pixels at half the
-    crop's size, in grey levels squared.
+    reconstruction_error: the autoencoder's mean squared error, either over the coin's pixels at
+    half the crop's size, in grey levels squared, or of features, in their own units.
     defect_logit: the defect detector's, of the coin's worst places; 0 without one.
     distances: float32 (labels,), of the embedding from each label's known coins, averaged over the
     turns, see `EmbeddingDistances`; zeros where the bundle knows none.
+    membership: the gate's, see `Verdict`; inf without one.
     """
 
     logits: np.ndarray
@@ -54,6 +63,7 @@ class Evidence:
     reconstruction_error: float
     defect_logit: float
     distances: np.ndarray
+    membership: float = inf
 
 
 class Classifier:
@@ -77,6 +87,9 @@ class Classifier:
             self._defect_detector = self._load_network(
                 "defect detector", bundle.defect_detector, 1, threads
             )
+        self._gate = None
+        if bundle.gate:
+            self._gate = self._load_network("gate", bundle.gate, turns, threads)
         self._check_outputs()
         labels = bundle.manifest.labels
         self._matcher = None
@@ -116,6 +129,7 @@ class Classifier:
             reconstruction_error=self._measure_reconstruction(crop),
             defect_logit=self._measure_defects(crop),
             distances=distances,
+            membership=self._measure_membership(crop),
         )
 
     def combine_logits(self, evidence: Evidence) -> np.ndarray:
@@ -135,6 +149,7 @@ class Classifier:
         posteriors = self.compute_posteriors(logits, diameter_mm, scale_sem)
         probabilities = tuple(exp(log_p) for log_p in posteriors.fused[:-1])
         best, second = _rank_two(probabilities)
+        margin = posteriors.fused[best] - posteriors.fused[second] if best != second else inf
         return Verdict(
             label=self._names[best],
             confidence=probabilities[best],
@@ -143,12 +158,19 @@ class Classifier:
             anomaly=self._score_anomaly(evidence, best),
             diameter_mm=diameter_mm,
             probabilities=probabilities,
+            margin=margin,
+            membership=evidence.membership,
         )
 
     def compute_posteriors(
         self, logits: np.ndarray, diameter_mm: float, scale_sem: float = 0.0
     ) -> LogPosteriors:
-        """Log posteriors of every label and "none of these"; see `compute_log_posteriors`."""
+        """Log posteriors of every label and "none of these"; see `compute_log_posteriors`.
+
+        With a gate they are of the labels alone: whether it is one of them is the gate's question.
+        """
+        if self._gate:
+            logits = close_set(logits)
         fusion = self.bundle.manifest.fusion
         return compute_log_posteriors(
             logits.tolist(), diameter_mm, scale_sem, self._nominal_mm, fusion
@@ -174,12 +196,14 @@ class Classifier:
             parts["relief"] = self._matcher.compare
         if self._defect_detector:
             parts["inspector"] = self._measure_defects
+        if self._gate:
+            parts["gate"] = self._measure_membership
         return parts
 
     @property
     def invocations(self) -> tuple[Callable[[], None], ...]:
         """The interpreters' bare calls that one crop costs, for the benchmark."""
-        networks = (self._classifier, self._autoencoder, self._defect_detector)
+        networks = (self._classifier, self._autoencoder, self._defect_detector, self._gate)
         return tuple(network.invoke for network in networks if network)
 
     def check_golden_crops(self) -> None:
@@ -200,17 +224,20 @@ class Classifier:
         distances = golden.distances[number]
         nearest = max(distances.min(), MIN_GOLDEN_DISTANCE)
         distance = np.abs(evidence.distances - distances).max() / nearest
+        membership = abs(evidence.membership - golden.memberships[number]) if self._gate else 0.0
         is_same = (
             logits <= MAX_GOLDEN_LOGIT_DIFFERENCE
             and error <= MAX_GOLDEN_ERROR_CHANGE
             and defect <= MAX_GOLDEN_DEFECT_DIFFERENCE
             and distance <= MAX_GOLDEN_DISTANCE_CHANGE
+            and membership <= MAX_GOLDEN_MEMBERSHIP_DIFFERENCE
         )
         if not is_same:
             raise BundleError(
                 f"bundle {self.bundle.path}: golden crop {number}: logits off by {logits:.2f}, "
                 f"reconstruction error by {100 * error:.0f} %, defect logit by {defect:.2f}, "
-                f"distance by {100 * distance:.0f} % on {self.runtime}; train or copy it again"
+                f"distance by {100 * distance:.0f} %, membership by {membership:.2f} on "
+                f"{self.runtime}; train or copy it again"
             )
 
     def _run_classifier(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -227,9 +254,19 @@ class Classifier:
         mean = outputs[number].mean(axis=0, dtype=np.float32)
         return self._classifier.dequantize(number, mean)
 
+    def _measure_membership(self, crop: np.ndarray) -> float:
+        """The log odds that a crop is of one of the bundle's coins; inf without a gate."""
+        if self._gate is None:
+            return inf
+        (outputs,) = self._gate(rotate_quarters(crop, self._turns))
+        mean = outputs.mean(axis=0, dtype=np.float32)
+        return compute_membership(self._gate.dequantize(0, mean))
+
     def _measure_reconstruction(self, crop: np.ndarray) -> float:
-        """The autoencoder's mean squared error over the coin's pixels."""
+        """The autoencoder's mean squared error over the coin's pixels, or over its features."""
         (outputs,) = self._autoencoder(crop[None])
+        if outputs.shape[-1] == 1:
+            return float(self._autoencoder.dequantize(0, outputs.mean(dtype=np.float32)))
         copy = self._autoencoder.dequantize(0, outputs[0])
         original = halve(crop).astype(np.float32)
         squares = cv2.norm(original, copy, cv2.NORM_L2SQR, self._half_mask)
@@ -285,10 +322,12 @@ class Classifier:
         classifier = self._classifier.output_shapes
         if len(classifier) > 2 or classifier[0] != (labels + 1,):
             problem = f"classifier answers {classifier}, not {labels + 1} logits"
-        elif self._autoencoder.output_shapes != [(half, half, 3)]:
+        elif not _is_copy_or_map(self._autoencoder.output_shapes, half):
             problem = f"autoencoder answers {self._autoencoder.output_shapes}, not half a crop"
         elif self._defect_detector and len(self._defect_detector.output_shapes) != 1:
             problem = "defect detector does not answer one map"
+        elif self._gate and self._gate.output_shapes != [(labels + 1,)]:
+            problem = f"gate answers {self._gate.output_shapes}, not {labels + 1} logits"
         else:
             return
         raise BundleError(f"bundle {self.bundle.path}: {problem}; export it again")
@@ -313,6 +352,11 @@ def average_evidence(evidence: Sequence[Evidence]) -> Evidence:
         return sum(getattr(one, name) for one in evidence) / len(evidence)
 
     return Evidence(*(average(field.name) for field in fields(Evidence)))
+
+
+def _is_copy_or_map(shapes: list[tuple[int, ...]], half_px: int) -> bool:
+    """Whether an autoencoder answers with half a crop, or with a map of errors of features."""
+    return len(shapes) == 1 and (shapes[0] == (half_px, half_px, 3) or shapes[0][2:] == (1,))
 
 
 def _halve_mask(mask: np.ndarray) -> np.ndarray:

@@ -42,6 +42,13 @@ def add_relief_logits(
     return logits + relief_weight * compute_relief_logits(similarities)
 
 
+def close_set(logits: np.ndarray) -> np.ndarray:
+    """Logits (..., labels + 1) in which "none of these" cannot be: a gate answers for it."""
+    closed = np.array(logits, np.float32)
+    closed[..., -1] = -np.inf
+    return closed
+
+
 def compute_log_posteriors(
     logits: Sequence[float],
     diameter_mm: float,

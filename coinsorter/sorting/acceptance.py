@@ -11,6 +11,7 @@ from coinsorter.records import (
     ANOMALY,
     DIAMETER,
     FAULT,
+    FOREIGN,
     LATE,
     NO_BIN,
     NOT_ALONE,
@@ -55,9 +56,7 @@ def decide(
     thresholds = rules.thresholds.get(verdict.label)
     if thresholds is None:
         return Decision(rules.reject_bin, UNSURE)
-    reason = find_failed_threshold(
-        verdict.confidence, verdict.anomaly, verdict.diameter_mm, thresholds
-    )
+    reason = find_failed_threshold(verdict, thresholds)
     if reason is not None:
         return Decision(rules.reject_bin, reason)
     if verdict.label not in rules.bins:
@@ -71,23 +70,22 @@ def reject_late(rules: Rules) -> Decision:
 
 
 def find_failed_threshold(
-    confidence: float,
-    anomaly: float,
-    diameter_mm: float,
-    thresholds: Thresholds,
-    *,
-    check_diameter: bool = True,
+    verdict: Verdict, thresholds: Thresholds, *, check_diameter: bool = True
 ) -> str | None:
     """The reason of the first threshold that a coin fails; None if it passes all. NaN fails.
 
-    check_diameter: False only where no diameters exist at all, as in a data set of ready crops;
-    then the diameter is not asked for.
+    First whether it is such a coin at all, then which. check_diameter: False only where no
+    diameters exist at all, as in a data set of ready crops; then the diameter is not checked.
     """
-    if not confidence >= thresholds.min_confidence:
+    if not verdict.membership >= thresholds.min_membership:
+        return FOREIGN
+    if not verdict.confidence >= thresholds.min_confidence:
         return UNSURE
-    if not anomaly <= thresholds.max_anomaly:
+    if not verdict.margin >= thresholds.min_margin:
+        return UNSURE
+    if not verdict.anomaly <= thresholds.max_anomaly:
         return ANOMALY
-    error_mm = abs(diameter_mm - thresholds.nominal_mm)
+    error_mm = abs(verdict.diameter_mm - thresholds.nominal_mm)
     if check_diameter and not error_mm <= thresholds.tolerance_mm:
         return DIAMETER
     return None
@@ -98,6 +96,7 @@ def tighten_thresholds(
     min_confidence: float | None,
     max_anomaly: float | None,
     max_error_mm: float | None,
+    min_membership: float | None,
     may_loosen: bool,
 ) -> Thresholds:
     """A label's thresholds as its bundle has them, made stricter by the settings that are not None.
@@ -109,6 +108,8 @@ def tighten_thresholds(
         max_anomaly=_combine(bundled.max_anomaly, max_anomaly, min, may_loosen),
         nominal_mm=bundled.nominal_mm,
         tolerance_mm=_combine(bundled.tolerance_mm, max_error_mm, min, may_loosen),
+        min_margin=bundled.min_margin,
+        min_membership=_combine(bundled.min_membership, min_membership, max, may_loosen),
     )
 
 

@@ -96,6 +96,7 @@ def build_rules(config: Config, bundle: Bundle) -> Rules:
             settings.min_confidence,
             settings.max_anomaly,
             settings.max_diameter_error_mm,
+            settings.min_membership,
             settings.may_loosen,
         )
         for label, bundled in bundle.thresholds.items()

@@ -113,11 +113,11 @@ class ClassifierSettings(_Settings):
 class AutoencoderSettings(_Settings):
     """The autoencoder and its training.
 
-    network: see `networks`. width, for squeezing: channels of the first layer. code: numbers in the
-    bottleneck. repeat: as for the classifier.
+    network: see `networks`; "features" gives back what a gate sees of a crop. width, for squeezing:
+    channels of the first layer. code: numbers in the bottleneck. repeat: as for the classifier.
     """
 
-    network: Literal["squeezing", "conv-128"] = "squeezing"
+    network: Literal["squeezing", "conv-128", "features"] = "squeezing"
     width: Channels = 16
     code: Count = 64
     epochs: Count = 12
@@ -146,6 +146,23 @@ class DefectDetectorSettings(_Settings):
     batch: Count = 64
     learning_rate: Positive = 0.003
     repeat: Count = 8
+
+
+class GateSettings(_Settings):
+    """The gate, which says whether something is one of the bundle's coins at all.
+
+    network, weights: as for the classifier. It is shown as many near-coins, simulated objects and
+    foreign photographs as genuine crops. batch: genuine crops of one step. simulated: objects of
+    each simulated kind. repeat: as for the classifier.
+    """
+
+    network: Literal["mobilenet-v1-025"] = "mobilenet-v1-025"
+    weights: str = "imagenet"
+    epochs: Count = 24
+    batch: Count = 32
+    learning_rate: Positive = 0.001
+    repeat: Count = 2
+    simulated: Natural = 600
 
 
 class AugmentSettings(_Settings):
@@ -212,7 +229,8 @@ class Recipe(_Settings):
     its own, which see the other folds, and the bundle's own networks see all coins (for data sets
     too small to spare any). max_folds: only the first folds are trained, which takes less time.
 
-    relief, defect_detector: None leaves that part of the anomaly score out; see
+    gate: None leaves it to the classifier whether something is a coin at all. relief,
+    defect_detector: None leaves that part of the anomaly score out; see
     `coinsorter.recognition.relief` and `coinsorter.training.fitting.defects`.
     """
 
@@ -236,6 +254,7 @@ class Recipe(_Settings):
     autoencoder: AutoencoderSettings = AutoencoderSettings()
     relief: ReliefSettings | None = None
     defect_detector: DefectDetectorSettings | None = Field(None, alias="inspector")
+    gate: GateSettings | None = None
     augment: AugmentSettings = AugmentSettings()
     budget: Budget = Budget()
     margin: Margin = Field(Margin(), alias="slack")

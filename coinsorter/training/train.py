@@ -21,7 +21,7 @@ import numpy as np
 from coinsorter.files.owned_folder import check_folder
 from coinsorter.files.ownership import Claim
 from coinsorter.recognition.bundle import FORMAT, Manifest
-from coinsorter.recognition.bundle_files import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR
+from coinsorter.recognition.bundle_files import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR, GATE
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.relief import Reliefs
 from coinsorter.recognition.runtime import pick_runtime
@@ -37,6 +37,7 @@ from coinsorter.training.export.bundle_writer import (
 from coinsorter.training.export.embedding_stats import fit_embedding_stats
 from coinsorter.training.export.relief_gallery import build_gallery
 from coinsorter.training.export.runtime_parity import TURNS, classify_in_runtimes
+from coinsorter.training.exposure.mix import ExposureMix
 from coinsorter.training.fitting import fit, networks
 from coinsorter.training.fitting.batches import PREDICT_BATCH
 from coinsorter.training.fitting.fit import FittedNetwork
@@ -65,6 +66,7 @@ GOLDEN_CROPS = 8
 
 #: The stream of random numbers, beside the recipe's seed, by which some crops are chosen.
 CHOICE_STREAM = 4
+EXPOSURE_STREAM = 15
 
 #: Hexadecimal digits in the name of a folder in which a training is kept.
 WORK_DIGITS = 16
@@ -75,6 +77,7 @@ NETWORK_FIELDS = {
     "classifier",
     "autoencoder",
     "defect_detector",
+    "gate",
     "augment",
     "hold_out",
     "folds",
@@ -89,17 +92,21 @@ def train_bundle(
     open_progress: OpenProgress,
     anomalies: Path | None = None,
     claim: Claim = BUNDLE_CLAIM,
+    foreign: Sequence[Path] = (),
 ) -> Manifest:
     """Trains the recipe's bundle and writes it to `out`, in place of what is there.
 
     data: folders of images, or data sets. anomalies: images of objects to reject, which the anomaly
-    thresholds are set to separate; no network is trained on them. claim: what the bundle may take
-    the place of. Finished epochs are kept beside
-    `out` until the bundle is written: started again after a kill, training goes on from there.
+    thresholds are set to separate; no network is trained on them. foreign: folders of photographs
+    of foreign things, which the gate is trained to reject. claim: what the bundle may take the
+    place of. Finished epochs are kept beside `out` until the bundle is written: started again after
+    a kill, training goes on from there.
     """
     check_folder(out, claim)
-    networks.check_weights(recipe.classifier)
-    assembled = assemble_samples(recipe, data, anomalies, open_progress)
+    for settings in (recipe.classifier, recipe.gate):
+        if settings:
+            networks.check_weights(settings)
+    assembled = assemble_samples(recipe, data, anomalies, open_progress, foreign)
     work = _name_work_folder(out, recipe, assembled)
     networks.reset_layer_names()
     detector = _train_defect_detector(assembled, recipe, open_progress, work)
@@ -141,6 +148,9 @@ def _name_work_folder(out: Path, recipe: Recipe, assembled: AssembledSamples) ->
     """
     settings = recipe.model_dump_json(by_alias=True, include=NETWORK_FIELDS)
     digest = hashlib.sha256(settings.encode())
+    for source in assembled.exposure:
+        for crop in source.crops:
+            digest.update(crop.tobytes())
     for samples in (assembled.training, assembled.held_out):
         for crop in samples.crops:
             digest.update(crop.tobytes())
@@ -244,7 +254,7 @@ def train_networks(
     fitted = _fit_networks(assembled, training, recipe, open_progress, work)
     if detector:
         fitted[DEFECT_DETECTOR] = detector
-    models = _quantize(fitted, _choose_crops(training, REPRESENTATIVE_CROPS, recipe.seed))
+    models = _quantize(fitted, assembled, training, recipe)
     reliefs = _build_reliefs(assembled, training, recipe)
     bundle = make_provisional_bundle(
         assembled.labels, assembled.spec, assembled.view, models, reliefs
@@ -263,13 +273,27 @@ def _fit_networks(
     open_progress: OpenProgress,
     work: Path,
 ) -> dict[str, FittedNetwork]:
-    """Classifier and autoencoder, by file name."""
-    spec = assembled.spec
+    """Classifier, gate and autoencoder, by file name; the gate only where the recipe has one."""
+    spec, classes = assembled.spec, len(assembled.labels)
     with open_progress("classifier", recipe.classifier.epochs) as report:
-        classifier = fit.fit_classifier(training, len(assembled.labels), spec, recipe, report, work)
+        classifier = fit.fit_classifier(training, classes, spec, recipe, report, work)
+    fitted = {CLASSIFIER: classifier}
+    genuine = training.select(training.is_genuine)
+    mix = ExposureMix(genuine, assembled.exposure, spec)
+    if recipe.gate:
+        with open_progress("gate", recipe.gate.epochs) as report:
+            fitted[GATE] = fit.fit_gate(
+                genuine, mix, classes, spec, recipe, recipe.gate, report, work
+            )
     with open_progress("autoencoder", recipe.autoencoder.epochs) as report:
-        autoencoder = fit.fit_autoencoder(training, spec, recipe, report, work)
-    return {CLASSIFIER: classifier, AUTOENCODER: autoencoder}
+        if recipe.autoencoder.network == "features":
+            gate = fitted[GATE].model
+            fitted[AUTOENCODER] = fit.fit_feature_autoencoder(
+                genuine, mix, gate, spec, recipe, report, work
+            )
+        else:
+            fitted[AUTOENCODER] = fit.fit_autoencoder(training, spec, recipe, report, work)
+    return fitted
 
 
 def _choose_crops(samples: Samples, count: int, seed: int) -> np.ndarray:
@@ -284,15 +308,34 @@ def _choose_genuine(samples: Samples, count: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(len(samples)), chosen)
 
 
-def _quantize(fitted: dict[str, FittedNetwork], representative: np.ndarray) -> dict[str, bytes]:
-    """The networks as int8 .tflite, by file name; the classifier gives its embedding, too."""
+def _quantize(
+    fitted: dict[str, FittedNetwork], assembled: AssembledSamples, training: Samples, recipe: Recipe
+) -> dict[str, bytes]:
+    """The networks as int8 .tflite, by file name; the classifier gives its embedding, too.
+
+    The ranges of int8 are taken from genuine coins; those of the gate, and of an autoencoder of its
+    features, from what they are to reject as well.
+    """
+    genuine = _choose_crops(training, REPRESENTATIVE_CROPS, recipe.seed)
     models = {}
     for name, network in fitted.items():
         model = network.model
+        representative = genuine
         if name == CLASSIFIER:
             model = networks.add_embedding_output(model)
+        elif GATE in fitted and name in (GATE, AUTOENCODER):
+            things = _draw_exposure(assembled, training, recipe)
+            representative = np.concatenate([genuine, things])
         models[name] = quantize.quantize_int8(model, representative)
     return models
+
+
+def _draw_exposure(assembled: AssembledSamples, training: Samples, recipe: Recipe) -> np.ndarray:
+    """Some things that are no genuine coins: uint8 (k, size, size, 3)."""
+    rng = np.random.default_rng([recipe.seed, EXPOSURE_STREAM])
+    genuine = training.select(training.is_genuine)
+    mix = ExposureMix(genuine, assembled.exposure, assembled.spec)
+    return np.stack([mix.draw(rng) for _ in range(REPRESENTATIVE_CROPS)])
 
 
 def _build_reliefs(

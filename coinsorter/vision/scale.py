@@ -330,7 +330,8 @@ def informs_scale(
     of_label = thresholds.get(verdict.label)
     if of_label is None or not coin.alone:
         return False
-    looks_genuine = verdict.anomaly <= of_label.max_anomaly
+    is_member = verdict.membership >= of_label.min_membership
+    looks_genuine = is_member and verdict.anomaly <= of_label.max_anomaly
     is_measured = 0 < verdict.diameter_mm < inf
     return looks_genuine and names_coin(verdict.image_confidence) and is_measured
 

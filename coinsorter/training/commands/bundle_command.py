@@ -30,6 +30,9 @@ examples:
   with a recipe, but faster:
     coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml \\
         --set classifier.epochs=10 --out quick
+  with photographs of foreign things for the gate:
+    coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml \\
+        --foreign foreign --out models/brl
   simulated coins:
     coinsorter-train bundle --recipe models/crowns.yaml --out models/crowns
 """
@@ -47,6 +50,16 @@ def add_parser(commands: Subparsers) -> None:
         metavar="DIR",
         help="images of what must be rejected, taken like those of the coins: the anomaly "
         "thresholds are set to separate them best; no network is trained on them",
+    )
+    parser.add_argument(
+        "--foreign",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="photographs of things that are no coins of yours (screws, washers, pills, other "
+        "currencies), in folders by kind, one kind as often as another: the recipe's gate is "
+        "trained to reject them; may be given several times",
     )
 
 
@@ -104,14 +117,20 @@ def _read_diameters(text: str) -> dict[str, float]:
 
 
 def _run_bundle(options: argparse.Namespace) -> None:
-    check_apart(options.out, *options.data, options.anomalies)
+    check_apart(options.out, *options.data, options.anomalies, *options.foreign)
     claim = claim_bundle(options.out, options.force, options.recipe)
     recipe = _load_recipe(options)
     from coinsorter.training.train import train_bundle  # TensorFlow: seconds, and 600 MB
 
     try:
         manifest = train_bundle(
-            recipe, options.data, options.out, show_progress, options.anomalies, claim
+            recipe,
+            options.data,
+            options.out,
+            show_progress,
+            options.anomalies,
+            claim,
+            options.foreign,
         )
     except OSError as error:
         raise InputError(

@@ -29,6 +29,7 @@ from coinsorter.recognition.bundle_files import (
     CLASSIFIER,
     DEFECT_DETECTOR,
     EMBEDDING,
+    GATE,
     GOLDEN,
     MANIFEST,
     MAX_BYTES,
@@ -153,10 +154,11 @@ def make_provisional_bundle(
         manifest=_make_provisional_manifest(labels, crop, view),
         classifier=models[CLASSIFIER],
         autoencoder=models[AUTOENCODER],
-        golden=Golden(*[np.empty(0)] * 5),
+        golden=Golden(*[np.empty(0)] * 6),
         digest="",
         reliefs=reliefs,
         defect_detector=models.get(DEFECT_DETECTOR),
+        gate=models.get(GATE),
     )
 
 

@@ -11,10 +11,11 @@ from coinsorter.training.recipe import (
     AutoencoderSettings,
     ClassifierSettings,
     DefectDetectorSettings,
+    GateSettings,
 )
 from coinsorter.training.samples.samples import Samples
 
-NetworkSettings = ClassifierSettings | AutoencoderSettings | DefectDetectorSettings
+NetworkSettings = ClassifierSettings | AutoencoderSettings | DefectDetectorSettings | GateSettings
 
 #: Crops of one batch where nothing is trained.
 PREDICT_BATCH = 256

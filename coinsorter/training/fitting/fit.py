@@ -13,8 +13,9 @@ import numpy as np
 from numpy.random import Generator
 
 from coinsorter.recognition.anomaly import count_worst_pixels, halve
+from coinsorter.training.exposure.mix import ExposureMix
 from coinsorter.training.fitting import defects, networks
-from coinsorter.training.fitting.augment import augment_crops, corrupt_crops
+from coinsorter.training.fitting.augment import augment_crops, corrupt_crops, shift_colours
 from coinsorter.training.fitting.batches import (
     BatchPlan,
     NetworkSettings,
@@ -28,7 +29,12 @@ from coinsorter.training.fitting.checkpoints import (
     save_weights,
 )
 from coinsorter.training.progress import ReportEpoch
-from coinsorter.training.recipe import ClassifierSettings, DefectDetectorSettings, Recipe
+from coinsorter.training.recipe import (
+    ClassifierSettings,
+    DefectDetectorSettings,
+    GateSettings,
+    Recipe,
+)
 from coinsorter.training.samples.samples import Samples, hold_out
 from coinsorter.vision.crop import CropSpec
 
@@ -41,11 +47,16 @@ DEFECT_WEIGHT = 4
 #: What the mean over all places counts for beside the coin's own score.
 PLACES_WEIGHT = 3
 
+#: Mean error of features, of 1, that an autoencoder is to have on foreign things at least: genuine
+#: coins' are a fifth of it.
+FOREIGN_ERROR = 0.4
+
 #: Streams of random numbers, beside the recipe's seed; each use has its own.
 CLASSIFIER_STREAM = 1
 AUTOENCODER_STREAM = 2
 VALIDATION_STREAM = 5
 DEFECT_DETECTOR_STREAM = 8
+GATE_STREAM = 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +156,85 @@ def fit_autoencoder(
 def _measure_copy_error(truth: Any, copy: Any) -> Any:
     """Mean squared error, in units of half the range of grey levels."""
     return keras.ops.mean(keras.ops.square((truth - copy) / networks.HALF_RANGE))
+
+
+def fit_gate(
+    genuine: Samples,
+    mix: ExposureMix,
+    classes: int,
+    spec: CropSpec,
+    recipe: Recipe,
+    settings: GateSettings,
+    report: ReportEpoch,
+    work: Path | None = None,
+) -> FittedNetwork:
+    """A network trained to separate genuine coins, by label, from as many things that are none.
+
+    mix: of those things. Labels weigh alike. work: as for the classifier.
+    """
+    weights = _balance_classes(genuine.labels, np.arange(len(genuine)), classes)
+
+    def make_batch(places: np.ndarray, rng: Generator) -> tuple[np.ndarray, ...]:
+        crops = _mix_crops(genuine.crops[places], mix, spec, recipe, rng)
+        none_of_these = np.full(len(places), classes)
+        labels = np.concatenate([genuine.labels[places], none_of_these])
+        own_weights = np.concatenate([weights[places], np.ones(len(places), np.float32)])
+        return crops, labels, own_weights
+
+    seed = [recipe.seed, GATE_STREAM]
+    model = _build_seeded(seed, lambda: networks.build_gate(spec.size_px, classes + 1, settings))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    plan = BatchPlan(len(genuine), settings.repeat, settings.batch, seed, make_batch)
+    _compile(model, loss, plan, settings, metrics=["accuracy"])
+    run = _Run(report, work / "gate" if work else None)
+    return run.fit(model, plan, settings.epochs)
+
+
+def fit_feature_autoencoder(
+    genuine: Samples,
+    mix: ExposureMix,
+    gate: keras.Model,
+    spec: CropSpec,
+    recipe: Recipe,
+    report: ReportEpoch,
+    work: Path | None = None,
+) -> FittedNetwork:
+    """An autoencoder of a trained gate's features, which gives back those of genuine coins alone.
+
+    mix: things whose features it learns not to give back (outlier exposure: Hendrycks et al.,
+    2019); without them smooth things are given back better than worn coins. work: as for the
+    classifier.
+    """
+    settings = recipe.autoencoder
+
+    def make_batch(places: np.ndarray, rng: Generator) -> tuple[np.ndarray, ...]:
+        crops = _mix_crops(genuine.crops[places], mix, spec, recipe, rng)
+        is_foreign = np.repeat(np.array([0, 1], np.float32), len(places))
+        return crops, is_foreign
+
+    seed = [recipe.seed, AUTOENCODER_STREAM]
+    model = _build_seeded(seed, lambda: networks.build_feature_autoencoder(gate, settings.code))
+    plan = BatchPlan(len(genuine), settings.repeat, settings.batch, seed, make_batch)
+    _compile(model, _measure_exposed_error, plan, settings, metrics=[])
+    run = _Run(report, work / "autoencoder" if work else None)
+    return run.fit(model, plan, settings.epochs)
+
+
+def _mix_crops(
+    genuine: np.ndarray, mix: ExposureMix, spec: CropSpec, recipe: Recipe, rng: Generator
+) -> np.ndarray:
+    """Genuine crops and as many things, augmented: float32 (2 n, size, size, 3)."""
+    things = np.stack([mix.draw(rng) for _ in genuine])
+    shifted = [shift_colours(crop, spec, rng) for crop in (*genuine, *things)]
+    return augment_crops(np.stack(shifted), spec, recipe.augment, rng).astype(np.float32)
+
+
+def _measure_exposed_error(is_foreign: Any, errors: Any) -> Any:
+    """The errors of genuine coins, and what those of foreign things lack of FOREIGN_ERROR."""
+    means = keras.ops.mean(errors, axis=(1, 2, 3))
+    is_foreign = keras.ops.reshape(is_foreign, (-1,))
+    missing = keras.ops.relu(FOREIGN_ERROR - means)
+    return keras.ops.mean(keras.ops.where(is_foreign > 0, missing, means))
 
 
 def fit_defect_detector(

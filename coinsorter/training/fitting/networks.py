@@ -19,6 +19,7 @@ from coinsorter.training.recipe import (
     AutoencoderSettings,
     ClassifierSettings,
     DefectDetectorSettings,
+    GateSettings,
 )
 
 #: Momentum of batch normalisation. Keras' own 0.99 (0.999 in MobileNetV2) is too slow for small
@@ -31,6 +32,17 @@ MOBILENET_V2_ALPHA = 0.35
 #: Width of MobileNetV1, the smallest that is published with weights.
 MOBILENET_V1_ALPHA = 0.25
 
+#: A gate's crops, px, and the blocks of MobileNetV1 that it takes.
+GATE_SIZE_PX = 96
+GATE_BLOCKS = 11
+#: Names of layers by which a gate's features are found again.
+GATE_TRUNK = "trunk"
+POOLED_FEATURES = "pooled"
+#: The greatest activation of ReLU6.
+RELU6_MAX = 6.0
+#: Standard deviation of the noise on features that an autoencoder is trained with, of 1.
+FEATURE_NOISE = 0.05
+
 #: Half the range of an input, 0..255: inputs are scaled to -1..1 by it.
 HALF_RANGE = 127.5
 
@@ -41,7 +53,7 @@ SEPARABLE_LAYERS = ((2, 1), (2.5, 2), (4, 1), (5, 2), (5, 1), (6.5, 2), (6.5, 1)
 Tensor = Any
 
 
-def check_weights(settings: ClassifierSettings) -> None:
+def check_weights(settings: ClassifierSettings | GateSettings) -> None:
     """Fetches the published weights that the settings name; raises InputError without them."""
     if settings.network.startswith("mobilenet"):
         _find_weights(settings)
@@ -83,6 +95,67 @@ def build_autoencoder(size_px: int, settings: AutoencoderSettings) -> keras.Mode
     copy = build(_scale_input(crops), size_px, settings)
     copy = layers.Rescaling(HALF_RANGE, HALF_RANGE)(copy)
     return keras.Model(crops, copy, name="autoencoder")
+
+
+def build_gate(size_px: int, classes: int, settings: GateSettings) -> keras.Model:
+    """A network (n, size, size, 3) 0..255 -> logits (n, classes), the last of "none of these".
+
+    It looks at crops of GATE_SIZE_PX, the scale that its published features were trained for.
+    Raises InputError where its weights are missing.
+    """
+    crops = layers.Input((size_px, size_px, 3))
+    x = crops
+    if size_px != GATE_SIZE_PX:
+        x = layers.Resizing(GATE_SIZE_PX, GATE_SIZE_PX)(crops)
+    features = _build_trunk(_scale_input(x), settings)
+    pooled = layers.GlobalAveragePooling2D(name=POOLED_FEATURES)(features)
+    logits = layers.Dense(classes, name="logits")(layers.Dropout(0.2)(pooled))
+    return keras.Model(crops, logits, name="gate")
+
+
+def _build_trunk(x: Tensor, settings: GateSettings) -> Tensor:
+    """MobileNetV1's first blocks: further on, features are of ImageNet's classes."""
+
+    def build(weights: str | None) -> keras.Model:
+        whole = keras.applications.MobileNet(
+            x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
+        )
+        last = whole.get_layer(f"conv_pw_{GATE_BLOCKS}_relu").output
+        return keras.Model(whole.input, last, name=GATE_TRUNK)
+
+    return _build_pretrained(settings, build)(x)
+
+
+def build_feature_autoencoder(gate: keras.Model, code: int) -> keras.Model:
+    """A network (n, size, size, 3) 0..255 -> errors (n, rows, columns, 1) of features.
+
+    The features are those of a trained gate's trunk, which stays as it is. They pass through a code
+    of a few numbers at each place, and what comes back is compared with what went in, as in
+    feature-reconstruction methods (EfficientAD: Batzner et al., 2024). An error is the mean
+    absolute difference over the channels: squares of small differences are lost in int8.
+    """
+    trunk = gate.get_layer(POOLED_FEATURES).input
+    features = keras.Model(gate.inputs, trunk, name="features")
+    features.trainable = False
+    crops = layers.Input(gate.input_shape[1:])
+    scaled = layers.Rescaling(1 / RELU6_MAX)(features(crops, training=False))
+    channels = scaled.shape[-1]
+    x = layers.GaussianNoise(FEATURE_NOISE)(scaled)
+    x = layers.Conv2D(channels, 1, activation="relu")(x)
+    x = layers.Conv2D(code, 1)(x)
+    x = layers.Conv2D(channels, 3, padding="same", activation="relu")(x)
+    copy = layers.Conv2D(channels, 1)(x)
+    difference = layers.Subtract()([scaled, copy])
+    sizes = layers.Activation(keras.ops.abs)(difference)
+    errors = layers.Conv2D(
+        1,
+        1,
+        use_bias=False,
+        kernel_initializer=keras.initializers.Constant(1 / channels),
+        trainable=False,
+        name="mean",
+    )(sizes)
+    return keras.Model(crops, errors, name="autoencoder")
 
 
 def build_defect_detector(size_px: int, settings: DefectDetectorSettings) -> keras.Model:
@@ -180,7 +253,7 @@ def _pool_features(x: Tensor) -> Tensor:
 
 
 def _build_pretrained(
-    settings: ClassifierSettings, build: Callable[[str | None], keras.Model]
+    settings: ClassifierSettings | GateSettings, build: Callable[[str | None], keras.Model]
 ) -> keras.Model:
     """A published network with its weights, its activations rounding to int8's levels."""
     try:
@@ -188,7 +261,7 @@ def _build_pretrained(
     except ValueError as error:  # of Keras: the weights are another network's
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"classifier.weights: {settings.weights} does not fit {settings.network}: {reason}"
+            f"weights: {settings.weights} does not fit {settings.network}: {reason}"
         ) from error
     for layer in base.layers:
         if isinstance(layer, layers.BatchNormalization):
@@ -204,16 +277,14 @@ def _replace_relu(layer: layers.Layer) -> layers.Layer:
     return layer.__class__.from_config(layer.get_config())
 
 
-def _find_weights(settings: ClassifierSettings) -> str | None:
+def _find_weights(settings: ClassifierSettings | GateSettings) -> str | None:
     """The file of the weights to start from; None to start from nothing."""
     if settings.weights == "none":
         return None
     if settings.weights == "imagenet":
         return str(pretrained.fetch_weights(settings.network))
     if not Path(settings.weights).is_file():
-        raise InputError(
-            f"classifier.weights: {settings.weights} is no file; name one, or imagenet, or none"
-        )
+        raise InputError(f"weights: {settings.weights} is no file; name one, or imagenet, or none")
     return settings.weights
 
 

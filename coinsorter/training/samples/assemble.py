@@ -15,6 +15,8 @@ from coinsorter.simulator import coins
 from coinsorter.simulator.currency import list_labels
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
 from coinsorter.training.dataset.dataset import MANIFEST, Dataset
+from coinsorter.training.exposure.foreign_photos import read_foreign_photos
+from coinsorter.training.exposure.source import ExposureSource
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import from_photos, from_simulator, samples
@@ -34,6 +36,10 @@ SPLIT_STREAM = 3
 GENUINE_STREAM = 10
 HELD_OUT_STREAM = 11
 FOREIGN_STREAM = 12  # and 13, for the coins of the invented currency
+EXPOSURE_STREAM = 16
+
+#: Kinds of simulated items that a gate is shown.
+EXPOSURE_KINDS = ("washer", "button", "blank", "token", coins.GENUINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +54,8 @@ class AssembledSamples:
 
     view: the view's scale. scale_drifts: whether the camera may have moved, so that the machine
     follows the scale. spec: how crops are cut. notes: what bundle.yaml says about the split.
-    anomalies: objects from photographs that must be rejected.
+    anomalies: objects from photographs that must be rejected. exposure: things that a gate is shown
+    beside near-coins.
     """
 
     labels: list[Label]
@@ -61,19 +68,32 @@ class AssembledSamples:
     notes: dict[str, Any]
     held_out_order: np.ndarray
     anomalies: Samples
+    exposure: tuple[ExposureSource, ...] = ()
 
 
 def assemble_samples(
-    recipe: Recipe, data: Sequence[Path], anomalies: Path | None, open_progress: OpenProgress
+    recipe: Recipe,
+    data: Sequence[Path],
+    anomalies: Path | None,
+    open_progress: OpenProgress,
+    foreign: Sequence[Path] = (),
 ) -> AssembledSamples:
     """What the recipe's bundle is made of.
 
-    data: folders of images, or data sets. anomalies: a folder of objects to reject, or None. Raises
-    InputError where they do not go together.
+    data: folders of images, or data sets. anomalies: a folder of objects to reject, or None.
+    foreign: folders of foreign things for the gate. Raises InputError where they do not go
+    together.
     """
     _check_recipe(recipe, data)
+    if foreign and recipe.gate is None:
+        raise InputError(
+            f"recipe {recipe.name} has no gate to show foreign things to; give it one (`gate: "
+            "{}`), or leave --foreign out"
+        )
     if recipe.source != "simulated":
-        return _assemble_photographs(recipe, data, anomalies, open_progress)
+        assembled = _assemble_photographs(recipe, data, anomalies, open_progress)
+        sources = read_exposure(recipe, foreign, assembled.spec, open_progress)
+        return replace(assembled, exposure=tuple(sources))
     if anomalies:
         raise InputError(
             f"recipe {recipe.name} trains on simulated coins: photographs of anomalies say nothing "
@@ -128,6 +148,8 @@ def _find_contradiction(recipe: Recipe) -> str | None:
         return f"asked: {recipe.max_folds} are more than its folds ({recipe.folds or 'none'})"
     if recipe.source == "crops" and recipe.crop.true_size:
         return "crop.true_size: ready crops do not tell how large their coins are"
+    if recipe.autoencoder.network == "features" and recipe.gate is None:
+        return "autoencoder.network: features are a gate's, and the recipe has none; set `gate: {}`"
     network = recipe.classifier.network
     if recipe.classifier.weights != "none" and not network.startswith("mobilenet"):
         return f"classifier.weights are for the mobilenets; {network} starts from nothing"
@@ -210,6 +232,28 @@ def simulate_foreign(
         )
     foreign_labels = np.full(len(crowns), FOREIGN_LABEL)
     return Samples.concatenate([tokens, replace(crowns, labels=foreign_labels)])
+
+
+def read_exposure(
+    recipe: Recipe, foreign: Sequence[Path], spec: CropSpec, open_progress: OpenProgress
+) -> list[ExposureSource]:
+    """What a gate is shown beside near-coins; nothing without a gate."""
+    if recipe.gate is None:
+        return []
+    sources = []
+    for number, kind in enumerate(EXPOSURE_KINDS):
+        count = recipe.gate.simulated
+        seed = [recipe.seed, EXPOSURE_STREAM, number]
+        with open_progress(f"drawing: {kind}", count) as report:
+            simulated = from_simulator.simulate_samples(
+                kind, count, spec, tuple(recipe.motifs), seed, report
+            )
+        sources.append(ExposureSource(kind, simulated.crops))
+    rng = np.random.default_rng([recipe.seed, EXPOSURE_STREAM])
+    for folder in foreign:
+        with open_progress(f"reading {folder.name}", len(list_images(folder))) as report:
+            sources += read_foreign_photos(folder, spec, report, rng)
+    return sources
 
 
 @dataclass(frozen=True, eq=False)

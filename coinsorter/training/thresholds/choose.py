@@ -14,6 +14,7 @@ from coinsorter.recognition.bundle import (
     Label,
     LabelThresholds,
 )
+from coinsorter.records import Verdict
 from coinsorter.robust import clopper_pearson_upper
 from coinsorter.sorting.acceptance import find_failed_threshold
 from coinsorter.training.recipe import Budget
@@ -35,21 +36,30 @@ MIN_ANOMALY_THRESHOLD = 3.0
 #: Standard deviations off a label's diameter beyond which something else was outlined, such as a
 #: bimetal coin's core.
 MAX_OUTLINE_STDS = 10.0
+#: Log odds that the gate is never asked more than: a coin is likelier genuine than not.
+MAX_MIN_MEMBERSHIP = 0.0
+#: Log odds by which a label has to be likelier than the runner-up: MIN_CONFIDENCE among two.
+MIN_MARGIN = 2.19
 #: Foreign objects taken for a label, from which on they have a say in its threshold.
 MIN_ANOMALIES = 8
-#: Each of the three thresholds may reject this part of the budget for genuine coins.
-PART_OF_BUDGET = 3
+#: Thresholds that each may reject an equal part of the budget for genuine coins: confidence,
+#: anomaly and diameter. A gate's is one more.
+THRESHOLDS_WITHOUT_GATE = 3
 #: One-sided confidence level of what the sample proves.
 PROOF_LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class _CommonThresholds:
-    """What is set on the coins of all labels together. tolerance: relative."""
+    """What is set on the coins of all labels together. tolerance: relative.
+
+    min_membership: None without a gate.
+    """
 
     min_confidence: float
     max_anomaly: float
     tolerance: float
+    min_membership: float | None
 
 
 def choose_thresholds(
@@ -78,7 +88,7 @@ def choose_thresholds(
     scores = score_taken_for(held, held.labels, labels, scales, fusion)
     is_right = best == held.labels
     common = _choose_common(held, labels, fusion, budget, confidence, scores, is_right)
-    share = budget.genuine_rejected / PART_OF_BUDGET
+    share = _share_budget(held, budget)
     thresholds = {}
     for number, label in enumerate(labels):
         is_own = held.labels == number
@@ -93,6 +103,8 @@ def choose_thresholds(
             max_anomaly=round(min(max_anomaly, MAX_ANOMALY), 3),
             tolerance_mm=round(common.tolerance * label.diameter_mm, 3),
             n=int(is_own.sum()) // len(days),
+            min_margin=MIN_MARGIN,
+            min_membership=common.min_membership,
         )
     return thresholds, prove_budget(days[0], labels, thresholds, scales, fusion, budget)
 
@@ -142,14 +154,24 @@ def accept_heldout(
     """
     rules = [thresholds[label.name].bind(label.diameter_mm) for label in labels]
     check_diameter = held.has_diameters
-    coins = zip(best.tolist(), confidence.tolist(), scores.tolist(), held.diameters_mm.tolist())
+    columns = (best, confidence, scores, held.diameters_mm, held.memberships)
+    coins = zip(*(column.tolist() for column in columns))
     reasons = [
         find_failed_threshold(
-            own_confidence, score, diameter_mm, rules[label], check_diameter=check_diameter
+            _make_verdict(labels[coin[0]].name, *coin[1:]),
+            rules[coin[0]],
+            check_diameter=check_diameter,
         )
-        for label, own_confidence, score, diameter_mm in coins
+        for coin in coins
     ]
     return np.array([reason is None for reason in reasons], bool)
+
+
+def _make_verdict(
+    label: str, confidence: float, anomaly: float, diameter_mm: float, membership: float
+) -> Verdict:
+    """The verdict on a held-out coin. Its margin follows from its confidence."""
+    return Verdict(label, confidence, confidence, "", anomaly, diameter_mm, membership=membership)
 
 
 def _choose_common(
@@ -161,7 +183,7 @@ def _choose_common(
     scores: np.ndarray,
     is_right: np.ndarray,
 ) -> _CommonThresholds:
-    share = budget.genuine_rejected / PART_OF_BUDGET
+    share = _share_budget(held, budget)
     min_confidence = max(MIN_CONFIDENCE, _keep_budget(confidence, is_right, budget.wrong))
     errors = _measure_diameter_errors(held, labels)
     is_outlined = errors <= MAX_OUTLINE_STDS * fusion.diameter_std
@@ -170,7 +192,18 @@ def _choose_common(
     is_usual = is_outlined & (scores <= max_anomaly)
     reach = find_reach(share, errors[is_sure & is_usual])
     tolerance = max(MIN_TOLERANCE, TOLERANCE_STDS * fusion.diameter_std, reach)
-    return _CommonThresholds(min_confidence, max_anomaly, min(tolerance, MAX_TOLERANCE))
+    min_membership = None
+    if held.has_gate:
+        lowest = -find_reach(share, -held.memberships[is_outlined])
+        min_membership = round(min(lowest, MAX_MIN_MEMBERSHIP), 3)
+    return _CommonThresholds(
+        min_confidence, max_anomaly, min(tolerance, MAX_TOLERANCE), min_membership
+    )
+
+
+def _share_budget(held: HeldOut, budget: Budget) -> float:
+    """The share of genuine coins that each threshold may reject."""
+    return budget.genuine_rejected / (THRESHOLDS_WITHOUT_GATE + held.has_gate)
 
 
 def _measure_diameter_errors(held: HeldOut, labels: Sequence[Label]) -> np.ndarray:

@@ -11,7 +11,11 @@ import numpy as np
 
 from coinsorter.recognition.bundle import Fusion, Golden, Label
 from coinsorter.recognition.classifier import Classifier, Evidence
-from coinsorter.recognition.fusion import add_relief_logits, compute_log_posterior_array
+from coinsorter.recognition.fusion import (
+    add_relief_logits,
+    close_set,
+    compute_log_posterior_array,
+)
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.samples.samples import Samples
 
@@ -27,6 +31,7 @@ class HeldOut:
     reconstruction_errors: (n,). defect_logits: (n,), NaN where no defect detector was run.
     diameters_mm: (n,), NaN where the images do not show any.
     scale_sems: (n,), relative standard errors of the view's scale.
+    memberships: (n,), the gate's log odds; inf without a gate.
     """
 
     labels: np.ndarray
@@ -37,6 +42,7 @@ class HeldOut:
     distances: np.ndarray
     diameters_mm: np.ndarray
     scale_sems: np.ndarray
+    memberships: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -45,6 +51,11 @@ class HeldOut:
     def has_diameters(self) -> bool:
         """False where no coin has a diameter, as in a data set of ready crops."""
         return not bool(np.isnan(self.diameters_mm).all())
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether a gate said of any coin whether it is one of the bundle's."""
+        return bool(np.isfinite(self.memberships).any())
 
     def select(self, places: np.ndarray) -> Self:
         """The coins at some places, in that order."""
@@ -132,7 +143,13 @@ def make_golden(classifier: Classifier, crops: np.ndarray, relief_weight: float)
         reconstruction_errors=np.array(errors, np.float32),
         defect_logits=np.array(defect_logits, np.float32),
         distances=np.array(distances, np.float32),
+        memberships=np.array([_zero_if_inf(one.membership) for one in evidence], np.float32),
     )
+
+
+def _zero_if_inf(membership: float) -> float:
+    """A bundle's arrays hold finite numbers only; without a gate nothing reads this one."""
+    return 0.0 if np.isinf(membership) else membership
 
 
 def join_in_order(parts: Sequence[HeldOutSets], order: np.ndarray) -> HeldOutSets:
@@ -162,8 +179,9 @@ def fuse_heldout(held: HeldOut, labels: Sequence[Label], fusion: Fusion) -> np.n
     held: with the reliefs' share in the logits.
     """
     nominal_mm = [label.diameter_mm for label in labels]
+    logits = close_set(held.logits) if held.has_gate else held.logits
     return compute_log_posterior_array(
-        held.logits, held.diameters_mm, held.scale_sems, nominal_mm, fusion
+        logits, held.diameters_mm, held.scale_sems, nominal_mm, fusion
     )
 
 
@@ -191,4 +209,5 @@ def _tabulate(evidence: Sequence[Evidence], samples: Samples, labels: int) -> He
         distances=distances.reshape(-1, labels),
         diameters_mm=samples.diameters_mm,
         scale_sems=np.zeros(len(samples)),
+        memberships=np.array([one.membership for one in evidence], float),
     )

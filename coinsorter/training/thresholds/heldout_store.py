@@ -34,6 +34,7 @@ KEYS = {
     "distances": "distances",
     "diameters_mm": "diameters_mm",
     "scale_sems": "scale_spreads",
+    "memberships": "memberships",
 }
 
 #: Those with a column for every label.
@@ -60,7 +61,10 @@ def _list_rules() -> dict[str, ArrayRule]:
         for name, key in KEYS.items():
             kinds = INTEGERS if name == "labels" else FLOATS
             dimensions = 2 if name in BY_LABEL else 1
-            rules[f"{prefix}_{key}"] = ArrayRule(kinds, dimensions, may_be_nan=True)
+            is_newer = name == "memberships"  # bundles before the gate have none
+            rules[f"{prefix}_{key}"] = ArrayRule(
+                kinds, dimensions, may_be_missing=is_newer, may_be_nan=True
+            )
     return rules
 
 
@@ -137,7 +141,10 @@ def _check_lengths(stored: dict[str, np.ndarray], sets: HeldOutSets) -> None:
 
 
 def _read_set(stored: Any, prefix: str) -> HeldOut:
-    return HeldOut(**{name: stored[f"{prefix}_{key}"] for name, key in KEYS.items()})
+    arrays = {name: stored.get(f"{prefix}_{key}") for name, key in KEYS.items()}
+    if arrays["memberships"] is None:
+        arrays["memberships"] = np.full(len(stored[f"{prefix}_labels"]), np.inf)
+    return HeldOut(**arrays)
 
 
 def _read_circles(stored: Any) -> tuple[Circle, ...]:

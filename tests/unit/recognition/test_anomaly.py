@@ -16,7 +16,7 @@ from coinsorter.recognition.anomaly import (
     score_anomaly_array,
 )
 from coinsorter.recognition.bundle import AnomalyScale, Fusion, RobustStats
-from coinsorter.records import ANOMALY, Thresholds
+from coinsorter.records import ANOMALY, Thresholds, Verdict
 from coinsorter.sorting.acceptance import find_failed_threshold
 
 SCALE = AnomalyScale(
@@ -110,4 +110,5 @@ def test_a_coin_of_which_any_part_is_nan_is_rejected(coin):
     assert not isnan(score)
     if any(map(isnan, coin)):
         tolerant = Thresholds(0.0, 1e9, 20.0, 0.5)
-        assert find_failed_threshold(1.0, score, 20.0, tolerant) == ANOMALY
+        verdict = Verdict("a", 1.0, 1.0, "", score, 20.0)
+        assert find_failed_threshold(verdict, tolerant) == ANOMALY

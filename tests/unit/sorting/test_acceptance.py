@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from coinsorter.records import Coin, Decision, Thresholds, Verdict
 from coinsorter.sorting.acceptance import Rules, decide, reject_late, tighten_thresholds
 
-THRESHOLDS = Thresholds(min_confidence=0.9, max_anomaly=4.0, nominal_mm=23.0, tolerance_mm=0.5)
+THRESHOLDS = Thresholds(
+    min_confidence=0.9,
+    max_anomaly=4.0,
+    nominal_mm=23.0,
+    tolerance_mm=0.5,
+    min_margin=2.0,
+    min_membership=-1.5,
+)
 RULES = Rules({"crown_2": THRESHOLDS, "crown_5": THRESHOLDS}, {"crown_2": "twos"}, "reject")
 COIN = Coin(1, (), (), 23.0, 0.0, 0.0, 0.0, 250.0, 0.5, 20, alone=True)
 SURE = Verdict("crown_2", 0.99, 0.99, "crown_5", 1.0, 23.1)
@@ -33,6 +40,13 @@ ACCEPTED = Decision("twos", "sorted")
         ({"diameter_mm": 22.5}, "sorted"),
         ({"diameter_mm": nextafter(22.5, 0)}, "diameter"),
         ({"diameter_mm": nan}, "diameter"),
+        ({"membership": -1.5}, "sorted"),
+        ({"membership": nextafter(-1.5, -inf)}, "foreign"),
+        ({"membership": nan}, "foreign"),
+        ({"membership": -9.0, "confidence": 0.1, "anomaly": 9.0}, "foreign"),
+        ({"margin": 2.0}, "sorted"),
+        ({"margin": nextafter(2.0, 0)}, "unsure"),
+        ({"margin": nan}, "unsure"),
         ({"label": "crown_5"}, "no-bin"),
         ({"label": "crown_99"}, "unsure"),
         ({"label": ""}, "unsure"),
@@ -77,15 +91,16 @@ def test_only_a_coin_that_passes_every_threshold_is_accepted(confidence, anomaly
 @pytest.mark.parametrize(
     "settings, may_loosen, expected",
     [
-        ((None, None, None), False, (0.9, 4.0, 0.5)),
-        ((0.95, 3.0, 0.2), False, (0.95, 3.0, 0.2)),
-        ((0.5, 9.0, 2.0), False, (0.9, 4.0, 0.5)),
-        ((0.5, 9.0, 2.0), True, (0.5, 9.0, 2.0)),
+        ((None, None, None, None), False, (0.9, 4.0, 0.5, -1.5)),
+        ((0.95, 3.0, 0.2, 0.0), False, (0.95, 3.0, 0.2, 0.0)),
+        ((0.5, 9.0, 2.0, -9.0), False, (0.9, 4.0, 0.5, -1.5)),
+        ((0.5, 9.0, 2.0, -9.0), True, (0.5, 9.0, 2.0, -9.0)),
     ],
 )
 def test_settings_tighten_thresholds_and_loosen_them_only_where_that_is_allowed(
     settings, may_loosen, expected
 ):
     thresholds = tighten_thresholds(THRESHOLDS, *settings, may_loosen)
-    assert (thresholds.min_confidence, thresholds.max_anomaly, thresholds.tolerance_mm) == expected
-    assert thresholds.nominal_mm == 23.0
+    found = (thresholds.min_confidence, thresholds.max_anomaly, thresholds.tolerance_mm)
+    assert (*found, thresholds.min_membership) == expected
+    assert (thresholds.nominal_mm, thresholds.min_margin) == (23.0, 2.0)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from coinsorter.training.fitting.augment import augment_crops, corrupt_crops
+from coinsorter.training.fitting.augment import augment_crops, corrupt_crops, shift_colours
 from coinsorter.training.recipe import AugmentSettings
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 
@@ -89,3 +89,20 @@ def test_corrupted_crops_lose_some_patches_and_the_rest_stays():
     assert 0 < (changed == 0).mean() < 0.5  # a quarter has no patch
     assert 0 < changed.max() < 0.3
     assert (corrupted[:, mask_coin(SPEC) == 0] == FILL).all()
+
+
+def shift(crop: np.ndarray, count: int) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return np.stack([shift_colours(crop, SPEC, rng) for _ in range(count)])
+
+
+def test_shifted_colours_go_as_far_as_another_days_light_and_spare_the_background():
+    is_coin = mask_coin(SPEC) > 0
+    crop = np.full((64, 64, 3), FILL, np.uint8)
+    crop[is_coin] = (150, 110, 60)
+    crops = shift(crop, 300)
+    assert (crops[:, ~is_coin] == FILL).all()
+    red, _, blue = crops[:, is_coin].mean(axis=1).T
+    assert 0.3 < (red - blue == 90).mean() < 0.5, "as many stay as they are"
+    assert (red - blue).min() < 30, "some are nearly grey"
+    assert np.ptp(red + blue) > 60, "some are dark, some are bright"

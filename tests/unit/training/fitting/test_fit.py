@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from coinsorter.training.exposure.mix import ExposureMix
 from coinsorter.training.samples.samples import FOREIGN_LABEL
 from tests.conftest import ROOT, needs_training
 from tests.unit.training.fitting.coloured import SPEC, make_coloured_samples, make_recipe
@@ -83,3 +84,31 @@ def test_networks_are_trained_unchanged_under_a_distribution_strategy():
     replicas, accuracy, reports = done.stdout.split()
     assert (replicas, reports) == ("2", "2")
     assert float(accuracy) >= 0.95
+
+
+GATE = {"weights": "none", "epochs": 6, "batch": 16, "repeat": 4, "simulated": 0}
+
+
+@pytest.fixture(scope="module")
+def gate(coloured):
+    recipe = make_recipe(gate=GATE)
+    mix = ExposureMix(coloured, [], SPEC)
+    return fit.fit_gate(coloured, mix, 2, SPEC, recipe, recipe.gate, lambda *_: None)
+
+
+def test_a_gate_is_shown_as_many_things_as_coins_and_learns_to_separate_them(gate, coloured):
+    assert gate.history[-1]["loss"] < gate.history[0]["loss"]
+    logits = gate.model.predict(coloured.crops[:].astype(np.float32), verbose=0)
+    assert logits.shape == (len(coloured), 3)
+
+
+def test_an_autoencoder_of_features_leaves_the_gate_as_it_is(gate, coloured):
+    before = [weights.copy() for weights in gate.model.get_weights()]
+    recipe = make_recipe(autoencoder={"network": "features", "code": 4, "epochs": 4}, gate=GATE)
+    mix = ExposureMix(coloured, [], SPEC)
+    fitted = fit.fit_feature_autoencoder(coloured, mix, gate.model, SPEC, recipe, lambda *_: None)
+    assert fitted.history[-1]["loss"] < fitted.history[0]["loss"]
+    errors = fitted.model.predict(coloured.crops[:4].astype(np.float32), verbose=0)
+    assert errors.shape[3] == 1 and (errors >= 0).all()
+    for weights, same in zip(before, gate.model.get_weights()):
+        assert (weights == same).all()

@@ -172,3 +172,36 @@ def test_the_proof_counts_only_the_days_own_coins():
     thresholds, proof = choose_thresholds([held] * 3, LABELS, fusion, scales, budget)
     assert proof == prove_budget(held, LABELS, thresholds, scales, fusion, budget)
     assert sum(own.n for own in thresholds.values()) == proof["held_out"] == 200
+
+
+def with_gate(held: HeldOut, memberships: np.ndarray) -> HeldOut:
+    return replace(held, memberships=memberships)
+
+
+def test_the_gates_threshold_rejects_no_more_coins_than_its_part_of_the_budget():
+    rng = np.random.default_rng(4)
+    memberships = rng.normal(-2, 1, 2000)
+    held = with_gate(make_full_heldout(2000), memberships)
+    thresholds, _ = choose(held, Budget(wrong=0.1, genuine_rejected=0.02))
+    (lowest,) = {own.min_membership for own in thresholds.values()}
+    assert lowest == pytest.approx(np.quantile(memberships, 0.005), abs=2e-3)
+
+
+def test_the_gate_never_asks_for_more_than_even_odds():
+    held = with_gate(make_full_heldout(300), np.full(300, 6.0))
+    assert {own.min_membership for own in choose(held, Budget(wrong=0.1))[0].values()} == {0.0}
+
+
+def test_without_a_gate_there_is_no_threshold_for_it():
+    thresholds, _ = choose(make_full_heldout(300), Budget(wrong=0.1))
+    assert {own.min_membership for own in thresholds.values()} == {None}
+
+
+@pytest.mark.parametrize("membership, accepted", [(-1.5, True), (-1.501, False), (nan, False)])
+def test_the_proof_asks_the_gate_as_the_machine_does(membership, accepted):
+    held = with_gate(make_heldout(1, wrong=0), np.array([membership]))
+    strict = {
+        name: own.model_copy(update={"min_membership": -1.5}) for name, own in THRESHOLDS.items()
+    }
+    best, ones = held.labels, np.ones(1)
+    assert accept_heldout(held, LABELS, strict, best, ones, 0 * ones).tolist() == [accepted]

@@ -1,0 +1,22 @@
+"""Whether something is one of the bundle's coins at all: the gate's logits -> log odds.
+
+The gate is a network that was trained to separate genuine coins from all that training could show
+it of other things. It is asked apart from the label: one posterior over the labels and a strong
+"none of these" rejects genuine coins whose label alone is in doubt.
+"""
+
+from math import exp, log
+
+import numpy as np
+
+
+def compute_membership(logits: np.ndarray) -> float:
+    """The natural logarithm of the odds that it is any of the labels, rather than none.
+
+    logits: float (labels + 1,), the last of "none of these".
+    """
+    own: list[float] = logits[:-1].tolist()
+    none_of_these = float(logits[-1])
+    top = max(own)
+    total = sum(exp(logit - top) for logit in own)
+    return top + log(total) - none_of_these

@@ -1,0 +1,1 @@
+"""What a gate is shown beside genuine coins: near-coins, simulated objects, foreign photographs."""

@@ -1,0 +1,90 @@
+"""Photographs of foreign things -> crops as if these things had come along the belt.
+
+A foreign thing must not be known by its size, sharpness or background. So each image is searched as
+the machine searches its frames, what is found is brought to a coin's size, and then it is cut out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from coinsorter.errors import InputError
+from coinsorter.images.image_io import list_images, read_image
+from coinsorter.records import Circle
+from coinsorter.training.dataset.quality import LENIENT_SEARCH, inscribe_circle
+from coinsorter.training.exposure.source import ExposureSource
+from coinsorter.training.progress import ReportStep
+from coinsorter.training.samples.crop_store import CropStore
+from coinsorter.vision.crop import CropSpec, cut_crop
+from coinsorter.vision.detect import Search, find_circles
+
+#: Shorter side that an image is brought to before it is searched, px.
+SEARCHED_SIDE_PX = 300
+#: Radii that are searched for there, px: things fill a tenth to nine tenths of that side.
+SEARCHED_RADII_PX = (16.0, 135.0)
+#: Things of one image that are used at most, the roundest first.
+MAX_THINGS = 2
+#: Radius of one more cut about the middle, in shorter sides.
+MIDDLE_RADII = (0.3, 0.5)
+#: Radius of a thing when it is cut, in radii of a coin in its crop: coins in frames are as large.
+SIZES = (0.65, 1.1)
+
+
+def read_foreign_photos(
+    folder: Path, spec: CropSpec, report: ReportStep, rng: Generator
+) -> list[ExposureSource]:
+    """The things in the images of a folder, a source for each of its folders.
+
+    Images that cannot be read are passed over. Raises InputError where none can.
+    """
+    stores: dict[str, CropStore] = {}
+    for done, path in enumerate(list_images(folder), 1):
+        pixels = read_image(path)
+        if pixels is not None:
+            kind = _name_kind(path, folder)
+            store = stores.setdefault(kind, CropStore(spec.size_px))
+            for crop in cut_things(pixels, spec, rng):
+                store.add(crop)
+        report(done)
+    if not stores:
+        raise InputError(f"{folder}: none of its images can be read; name photographs of things")
+    return [ExposureSource(kind, store.finish()) for kind, store in sorted(stores.items())]
+
+
+def _name_kind(path: Path, folder: Path) -> str:
+    """The name of the folder directly below `folder` that an image is in."""
+    first, *rest = path.relative_to(folder).parts
+    return first if rest else folder.name
+
+
+def cut_things(pixels: np.ndarray, spec: CropSpec, rng: Generator) -> Iterator[np.ndarray]:
+    """Crops of the things in an image, uint8 (h, w, 3), and of whatever is in its middle."""
+    scale = SEARCHED_SIDE_PX / min(pixels.shape[:2])
+    small = _resize(pixels, scale)
+    search = Search(*SEARCHED_RADII_PX, **LENIENT_SEARCH)
+    found = sorted(find_circles(small, search), key=lambda thing: -thing.quality)
+    for circle in [*found[:MAX_THINGS], _choose_middle(small, rng)]:
+        yield _cut_at_coin_size(small, circle, spec, rng)
+
+
+def _choose_middle(pixels: np.ndarray, rng: Generator) -> Circle:
+    radius_px = rng.uniform(*MIDDLE_RADII) * min(pixels.shape[:2])
+    return replace(inscribe_circle(pixels), radius_px=float(radius_px))
+
+
+def _cut_at_coin_size(
+    pixels: np.ndarray, circle: Circle, spec: CropSpec, rng: Generator
+) -> np.ndarray:
+    radius_px = rng.uniform(*SIZES) * spec.size_px / 2 / spec.margin
+    scale = radius_px / circle.radius_px
+    moved = replace(circle, x_px=circle.x_px * scale, y_px=circle.y_px * scale, radius_px=radius_px)
+    return cut_crop(_resize(pixels, scale), moved, spec.full_mm, spec)
+
+
+def _resize(pixels: np.ndarray, scale: float) -> np.ndarray:
+    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=kind)
