@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,17 @@ def make_event(result: ReplayedImage) -> dict[str, Any]:
         "confidence": verdict.get("confidence"),
         "by_picture": verdict.get("image_confidence"),
         "anomaly": verdict.get("anomaly"),
+        "membership": _none_if_infinite(verdict.get("membership")),
+        "margin": _none_if_infinite(verdict.get("margin")),
         "diameter_mm": verdict.get("diameter_mm"),
         "accepted": result.accepted,
         "reason": result.decision.reason,
     }
+
+
+def _none_if_infinite(value: float | None) -> float | None:
+    """JSON has no infinity; a bundle without a gate has no membership."""
+    return None if value is None or isinf(value) else value
 
 
 def print_summary(summary: dict[str, Any], console: Console) -> None:

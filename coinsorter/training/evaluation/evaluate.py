@@ -84,7 +84,8 @@ def evaluate_bundle(settings: EvaluationSettings, open_progress: OpenProgress) -
     images = predict_folder(settings.data, predictor, settings.crops)
     predictions = _predict_all(settings, images, open_progress)
     _check_coins_found(settings, len(images), select_genuine(predictions, bundle.labels))
-    max_anomaly = {name: own.max_anomaly for name, own in bundle.thresholds.items()}
+    labels = list(bundle.labels)
+    has_gate = bundle.gate is not None
     with_coin = [p for p in predictions if p.has_coin]
     genuine = select_genuine(with_coin, bundle.labels)
     foreign = select_foreign(with_coin, bundle.labels)
@@ -95,7 +96,7 @@ def evaluate_bundle(settings: EvaluationSettings, open_progress: OpenProgress) -
         crop_scale=crop_scale,
         predictions=tuple(predictions),
         unreadable=tuple(str(path) for path in images.unreadable),
-        metrics=compute_metrics(predictions, list(bundle.labels), max_anomaly),
+        metrics=compute_metrics(predictions, labels, bundle.thresholds, has_gate),
         mistakes=list_mistakes(predictions, bundle.labels),
         rotation=_study_rotation(settings, predictor, genuine, open_progress),
         damage=_study_damage(settings, predictor, genuine, open_progress),

@@ -103,6 +103,7 @@ def _describe_mistake(kind: str, prediction: Prediction) -> dict[str, Any]:
         "predicted": prediction.predicted or None,
         "confidence": prediction.confidence,
         "anomaly": prediction.anomaly if np.isfinite(prediction.anomaly) else None,
+        "membership": prediction.membership if np.isfinite(prediction.membership) else None,
         "diameter_mm": prediction.diameter_mm,
         "reason": prediction.reason,
     }
@@ -136,6 +137,8 @@ def summarize_evaluation(result: Mapping[str, Any]) -> str:
     lines += _summarize_machine(result["machine"])
     if result["anomaly"]["auroc"] is not None:
         lines.append(_summarize_anomaly(result["anomaly"]))
+    if result["membership"] and result["membership"]["auroc"] is not None:
+        lines.append(_summarize_membership(result["membership"]))
     if result["strangers"]:
         lines.append(_summarize_ood(result["strangers"]))
     if result["rotations"]:
@@ -185,6 +188,13 @@ def _summarize_machine(machine: Mapping[str, Any]) -> list[str]:
         f"(wrong labels {wrong}, foreign {foreign}), "
         f"at most {_percent(false['at_most_95'])} at 95 %",
     ]
+
+
+def _summarize_membership(membership: Mapping[str, Any]) -> str:
+    return (
+        f"the gate: AUROC {membership['auroc']:.3f}; at its threshold "
+        f"TPR {membership['tpr']['share']:.3f}, TNR {membership['tnr']['share']:.3f}"
+    )
 
 
 def _summarize_anomaly(anomaly: Mapping[str, Any]) -> str:
@@ -282,6 +292,8 @@ def _describe_tile(prediction: Prediction, data: Path) -> Tile:
     if not prediction.has_coin:
         return Tile(prediction.crop, (path, f"{prediction.label}, {fate}"))
     anomaly = f"anomaly {prediction.anomaly:.1f}"
+    if np.isfinite(prediction.membership):
+        anomaly += f", membership {prediction.membership:.1f}"
     if prediction.diameter_mm is not None:
         anomaly += f", {prediction.diameter_mm:.2f} mm"
     lines = (

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
+from coinsorter.records import Thresholds
 from coinsorter.robust import clopper_pearson_upper
 from coinsorter.training.evaluation.predictions import (
     Prediction,
@@ -221,12 +222,27 @@ class AnomalyMetrics:
 
 
 @dataclass(frozen=True)
+class MembershipMetrics:
+    """How well the gate alone separates foreign objects from genuine coins.
+
+    tpr: genuine coins at or above their label's threshold. tnr: foreign objects below it. auroc:
+    probability that a foreign object's log odds are below a genuine coin's; by_folder: the same of
+    each folder of foreign objects. Images in which no coin was found do not count.
+    """
+
+    tpr: Proportion
+    tnr: Proportion
+    auroc: float | None
+    by_folder: dict[str, float | None]
+
+
+@dataclass(frozen=True)
 class EvaluationMetrics:
     """Every figure of an evaluation.
 
     images: readable ones. unlabelled: images in no folder of their own, which count nowhere else.
     no_coin: images of genuine coins in which none was found; they count as wrong answers.
-    foreign_folders: images and accepted ones by folder.
+    foreign_folders: images and accepted ones by folder. membership: None without a gate.
     """
 
     images: int
@@ -240,15 +256,21 @@ class EvaluationMetrics:
     risk_coverage: RiskCoverage
     reliability: Reliability
     anomaly: AnomalyMetrics
+    membership: MembershipMetrics | None = None
 
 
 def compute_metrics(
-    predictions: Iterable[Prediction], labels: Sequence[str], max_anomaly: Mapping[str, float]
+    predictions: Iterable[Prediction],
+    labels: Sequence[str],
+    thresholds: Mapping[str, Thresholds],
+    has_gate: bool = False,
 ) -> EvaluationMetrics:
     """Every figure of an evaluation.
 
-    labels: the bundle's, in its order. max_anomaly: the threshold in force by label.
+    labels: the bundle's, in its order. thresholds: those in force by label. has_gate: whether the
+    bundle has a gate.
     """
+    max_anomaly = {name: own.max_anomaly for name, own in thresholds.items()}
     every = list(predictions)
     genuine = select_genuine(every, labels)
     foreign = select_foreign(every, labels)
@@ -271,6 +293,9 @@ def compute_metrics(
         risk_coverage=compute_risk_coverage(confidence, correct),
         reliability=compute_reliability(confidence[seen], correct[seen]),
         anomaly=compute_anomaly_metrics(genuine_seen, foreign_seen, max_anomaly),
+        membership=compute_membership_metrics(genuine_seen, foreign_seen, thresholds)
+        if has_gate
+        else None,
     )
 
 
@@ -439,6 +464,28 @@ def compute_anomaly_metrics(
         caught_at_5=_max_caught(lost, caught, GENUINE_LOSS),
         roc=Curve.sample(lost, caught),
         roc_confidence=Curve.sample(*compute_roc(*doubts)),
+    )
+
+
+def compute_membership_metrics(
+    genuine: Sequence[Prediction],
+    foreign: Sequence[Prediction],
+    thresholds: Mapping[str, Thresholds],
+) -> MembershipMetrics:
+    """Figures of the gate by itself; the machine also checks all the rest."""
+
+    def count_members(predictions: Sequence[Prediction]) -> int:
+        return sum(p.membership >= thresholds[p.predicted].min_membership for p in predictions)
+
+    odds = [-p.membership for p in genuine]
+    folders: dict[str, list[float]] = {}
+    for prediction in foreign:
+        folders.setdefault(str(prediction.label), []).append(-prediction.membership)
+    return MembershipMetrics(
+        tpr=Proportion.from_counts(count_members(genuine), len(genuine)),
+        tnr=Proportion.from_counts(len(foreign) - count_members(foreign), len(foreign)),
+        auroc=compute_auroc(odds, [-p.membership for p in foreign]),
+        by_folder={name: compute_auroc(odds, own) for name, own in sorted(folders.items())},
     )
 
 

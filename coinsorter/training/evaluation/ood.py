@@ -2,14 +2,15 @@
 
 Fisher's method (Statistical Methods for Research Workers, 1925): the sum, over independent pieces
 of evidence, of the negative logarithm of the probability that a genuine coin looks as unusual or
-more. One minus the classifier's confidence by the image alone is such evidence already. The
+more. One minus the classifier's confidence by the image alone is such evidence already, and so is
+the probability that the gate gives to its being none of the coins. The
 anomaly score and the diameter's distance from nominal, both in standard deviations, have the
 heavy tails of a Student-t distribution.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import inf, log
+from math import exp, inf, log, log1p
 
 from scipy.stats import t as student_t
 
@@ -80,11 +81,18 @@ def compute_ood_score(bundle: Bundle, prediction: Prediction) -> float:
     fusion = bundle.manifest.fusion
     score = -log(max(prediction.image_confidence, MIN_PROBABILITY))
     score += _surprise(prediction.anomaly, fusion.degrees_of_freedom)
+    score += _doubt_membership(prediction.membership)
     if prediction.diameter_mm is not None:
         nominal_mm = bundle.labels[prediction.predicted].diameter_mm
         deviations = (prediction.diameter_mm / nominal_mm - 1) / fusion.diameter_std
         score += _surprise(abs(deviations), fusion.degrees_of_freedom)
     return score
+
+
+def _doubt_membership(membership: float) -> float:
+    """Negative logarithm of the probability that it is a coin of the bundle, by its log odds."""
+    highest = -log(MIN_PROBABILITY)
+    return highest if not membership > -highest else log1p(exp(-membership))
 
 
 def _surprise(deviations: float, degrees_of_freedom: float) -> float:

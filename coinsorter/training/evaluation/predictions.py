@@ -45,6 +45,8 @@ class Prediction:
     diameter_mm: None where the image does not show the size.
     reason: as in `records.Decision`, or replay's "no-coin" and "wrong-size".
     crop: uint8 (n, n, 3) RGB, the coin as the networks saw it; without one, the whole image.
+    membership: the gate's log odds that it is a coin of the bundle; inf without a gate, -inf where
+    no coin was found.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class Prediction:
     accepted: bool
     reason: str
     crop: np.ndarray
+    membership: float = inf
 
     @property
     def has_coin(self) -> bool:
@@ -165,6 +168,7 @@ class Predictor:
             accepted=False,
             reason=replayed.decision.reason,
             crop=_fit_in_square(pixels, self.bundle.crop.size_px),
+            membership=-inf,
         )
 
 
@@ -188,6 +192,7 @@ def _record(
         accepted=reason == SORTED,
         reason=reason,
         crop=crop,
+        membership=verdict.membership,
     )
 
 

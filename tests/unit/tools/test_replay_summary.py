@@ -110,6 +110,8 @@ def test_an_event_is_a_row_of_plain_values():
         "confidence": 0.99,
         "by_picture": 0.9,
         "anomaly": 1.5,
+        "membership": None,
+        "margin": None,
         "diameter_mm": 18.1,
         "accepted": True,
         "reason": "sorted",

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from coinsorter.records import Thresholds
 from coinsorter.training.evaluation.predictions import Prediction
 from coinsorter.vision.crop import FILL
 
 LABELS = ("one", "two", "three")
-MAX_ANOMALY = dict.fromkeys(LABELS, 3.0)
+THRESHOLDS = dict.fromkeys(LABELS, Thresholds(0.5, 3.0, 20.0, 1.0, min_membership=-1.0))
 NO_CROP = np.full((64, 64, 3), FILL, np.uint8)
 
 

@@ -1,5 +1,8 @@
 """metrics: figures that were worked out by hand, and laws that hold for all of them."""
 
+from dataclasses import replace
+from math import inf
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,12 +14,13 @@ needs_training()
 
 from coinsorter.training.evaluation import metrics
 from coinsorter.training.evaluation.metrics import Curve, LabelScore, Proportion
-from tests.unit.training.evaluation.hand_counted import LABELS, MAX_ANOMALY, PREDICTIONS, predict
+from coinsorter.training.evaluation.predictions import Prediction
+from tests.unit.training.evaluation.hand_counted import LABELS, PREDICTIONS, THRESHOLDS, predict
 
 
 @pytest.fixture(scope="module")
 def by_hand():
-    return metrics.compute_metrics(PREDICTIONS, LABELS, MAX_ANOMALY)
+    return metrics.compute_metrics(PREDICTIONS, LABELS, THRESHOLDS)
 
 
 def counts(proportion: Proportion) -> tuple[int, int]:
@@ -121,7 +125,7 @@ def test_a_proportion_comes_with_clopper_and_pearsons_bounds(count, of, low, hig
 
 
 def test_figures_of_nothing_are_none_and_not_zero():
-    nothing = metrics.compute_metrics([predict("one", "one")], LABELS, MAX_ANOMALY)
+    nothing = metrics.compute_metrics([predict("one", "one")], LABELS, THRESHOLDS)
     assert nothing.anomaly.auroc is None
     assert nothing.anomaly.caught_at_5 is None
     assert nothing.anomaly.tnr.share is None
@@ -184,3 +188,27 @@ def test_a_bound_is_above_the_share_and_falls_as_coins_are_added(count, more):
     greater = Proportion.from_counts(count, count + 10 + more)
     assert fewer.low_95 <= fewer.share <= fewer.at_most_95 <= fewer.high_95 + 1e-12
     assert greater.at_most_95 < fewer.at_most_95
+
+
+def with_membership(prediction: Prediction, membership: float) -> Prediction:
+    return replace(prediction, membership=membership)
+
+
+def test_the_gate_is_judged_by_itself_and_by_folder():
+    every = [
+        with_membership(predict("one", "one"), 2.0),
+        with_membership(predict("two", "two"), -1.0),
+        with_membership(predict("two", "one"), -1.5),
+        with_membership(predict("token", "one"), -9.0),
+        with_membership(predict("washer", "one"), 3.0),
+        with_membership(predict("washer", ""), -inf),
+    ]
+    found = metrics.compute_metrics(every, LABELS, THRESHOLDS, has_gate=True).membership
+    assert (found.tpr.count, found.tpr.of) == (2, 3), "at the threshold is enough"
+    assert (found.tnr.count, found.tnr.of) == (1, 2), "what was not found does not count"
+    assert found.by_folder == {"token": 1.0, "washer": 0.0}
+    assert found.auroc == 0.5
+
+
+def test_without_a_gate_there_are_no_figures_of_it(by_hand):
+    assert by_hand.membership is None

@@ -9,14 +9,14 @@ needs_training()
 
 from coinsorter.training.evaluation import metrics, plots
 from coinsorter.training.evaluation.rotation import RotationStudy
-from tests.unit.training.evaluation.hand_counted import LABELS, MAX_ANOMALY, PREDICTIONS
+from tests.unit.training.evaluation.hand_counted import LABELS, PREDICTIONS, THRESHOLDS
 
 PAGE_PX = 2000
 
 
 @pytest.fixture(scope="module")
 def by_hand():
-    return metrics.compute_metrics(PREDICTIONS, LABELS, MAX_ANOMALY)
+    return metrics.compute_metrics(PREDICTIONS, LABELS, THRESHOLDS)
 
 
 def colour_share(pixels: np.ndarray, colour: str) -> float:
