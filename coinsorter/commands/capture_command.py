@@ -29,12 +29,19 @@ def add_parser(commands: Subparsers) -> None:
     """Adds `coinsorter capture`."""
     summary = "collect images to train with"
     parser = add_command(commands, "capture", _run_capture, summary, DETAILS)
-    parser.add_argument(
+    subject = parser.add_mutually_exclusive_group(required=True)
+    subject.add_argument(
         "--label",
-        required=True,
         type=_read_label,
         metavar="X",
         help="what the coins are; the folder's name",
+    )
+    subject.add_argument(
+        "--foreign",
+        type=_read_label,
+        metavar="KIND",
+        help="what is no coin of yours rides by, of any shape, such as washers: for "
+        "`coinsorter-train bundle --foreign`",
     )
     parser.add_argument(
         "--coins", type=read_count, default=100, metavar="N", help="how many images (default: 100)"
@@ -42,9 +49,8 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("captured"),
         metavar="DIR",
-        help="where the label's folder goes (default: captured)",
+        help="where the folder goes (default: captured, or foreign for --foreign)",
     )
     parser.add_argument(
         "--group",
@@ -75,14 +81,14 @@ def _read_group(text: str) -> str:
 
 
 def _run_capture(options: argparse.Namespace) -> None:
-    folder = options.out / options.label
+    default = "foreign" if options.foreign else "captured"
+    folder = (options.out or Path(default)) / (options.foreign or options.label)
     saved, skipped = _capture_coins(options, folder)
     if options.json:
         print(json.dumps({"folder": str(folder), "kept": saved, "left_out": skipped}))
         return
-    print_clean(
-        f"{folder}: {saved} images saved; {skipped} things did not lie alone or were not round"
-    )
+    fault = "could not be followed" if options.foreign else "did not lie alone or were not round"
+    print_clean(f"{folder}: {saved} images saved; {skipped} things {fault}")
 
 
 def _capture_coins(options: argparse.Namespace, folder: Path) -> tuple[int, int]:
@@ -98,7 +104,9 @@ def _capture_coins(options: argparse.Namespace, folder: Path) -> tuple[int, int]
         closing(open_camera(settings.camera, options.config.parent)) as camera,
         show_progress("capturing", options.coins, options.json) as advance,
     ):
-        coin_capture = CoinCapture(BeltView(camera, tracker, search), folder, options.group or "")
+        view = BeltView(camera, tracker, search)
+        any_shape = options.foreign is not None
+        coin_capture = CoinCapture(view, folder, options.group or "", any_shape=any_shape)
         try:
             for saved, _ in enumerate(coin_capture.save_images(), 1):
                 advance(saved)

@@ -106,7 +106,8 @@ class CoinCapture:
     folder: where the files go; its name is the coins' label. Their names say when they were taken,
     so that `coinsorter-train prepare` can tell them apart. group: what belongs together and is
     never split, such as one coin that rides by again and again; "" where each is another coin.
-    now_s: the wall clock, seconds since 1970.
+    now_s: the wall clock, seconds since 1970. any_shape: things that are not round, or touch
+    others, are saved as well.
     """
 
     def __init__(
@@ -115,7 +116,10 @@ class CoinCapture:
         folder: Path,
         group: str = "",
         now_s: Callable[[], float] = time.time,
+        *,
+        any_shape: bool = False,
     ) -> None:
+        self._any_shape = any_shape
         self._view = view
         self._folder = folder
         self._group = group
@@ -129,7 +133,7 @@ class CoinCapture:
         Raises InputError where a file cannot be written.
         """
         for coin in follow_coins(self._view):
-            if coin.alone and coin.crops:
+            if coin.crops and (coin.alone or self._any_shape):
                 yield self._save_image(coin)
             else:
                 self.skipped += 1

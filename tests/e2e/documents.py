@@ -108,7 +108,7 @@ QUICK = [
     (
         r"^coinsorter-train bundle brl-frames/day1 .*",
         "coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml --out models/brl-again"
-        " {quick} {quick_inspector}",
+        " {quick} {quick_inspector} {quick_gate}",
     ),
     (r"--rotations \d+", "--rotations 2"),
     (r"benchmarks\.foreign 1000", "benchmarks.foreign 10"),
@@ -126,6 +126,11 @@ QUICK = [
     (
         r"\{quick_inspector\}",
         "--set inspector.width=4 --set inspector.epochs=1 --set inspector.repeat=1",
+    ),
+    (
+        r"\{quick_gate\}",
+        "--set gate.weights=none --set gate.epochs=1 --set gate.repeat=1 --set gate.simulated=8"
+        " --set autoencoder.network=features",
     ),
 ]
 

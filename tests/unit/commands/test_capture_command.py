@@ -50,3 +50,20 @@ def test_a_group_that_cannot_be_in_a_name_is_refused(command, settings, tmp_path
     with pytest.raises(SystemExit) as stop:
         command("capture", "--config", settings, *words)
     assert stop.value.code == 2 and "cannot be in a file's name" in capsys.readouterr().err
+
+
+def test_foreign_things_of_any_shape_fill_a_folder_of_their_kind(
+    command, settings, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words = ["--foreign", "washers", "--coins", 3, "--json"]
+    status, out, _ = command("capture", "--config", settings, *words)
+    assert status == 0 and json.loads(out)["folder"] == "foreign/washers"
+    assert len(list((tmp_path / "foreign" / "washers").glob("*.png"))) == 3
+
+
+@pytest.mark.parametrize("words", [[], ["--label", "crown_1", "--foreign", "washers"]])
+def test_what_rides_by_is_either_a_label_or_foreign(command, settings, capsys, words):
+    with pytest.raises(SystemExit) as stop:
+        command("capture", "--config", settings, *words)
+    assert stop.value.code == 2 and "--foreign" in capsys.readouterr().err

@@ -81,3 +81,16 @@ def test_circles_that_do_not_lie_alone_are_red(config, crowns, belt):
         tuple(image[round(circle.y_px - circle.radius_px), round(circle.x_px)])
         == capture.NOT_ALONE_RGB
     )
+
+
+def test_of_foreign_things_every_one_is_saved(config, crowns, belt, tmp_path):
+    search = build_search(crowns, config.scale)
+    tracker = capture.make_frame_tracker(
+        config.scale, config.belt.speed_mm_s, 1 / config.camera.frames_per_s
+    )
+    view = capture.BeltView(belt, tracker, search)
+    taken = capture.CoinCapture(view, tmp_path / "things", any_shape=True)
+    riders = belt._belt.riders
+    assert len(list(taken.save_images())) + taken.skipped >= len(riders)
+    is_saved_though_not_alone = taken.skipped < sum(rider.item.label is None for rider in riders)
+    assert is_saved_though_not_alone or all(rider.item.label for rider in riders)
