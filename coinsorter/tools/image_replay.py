@@ -35,6 +35,8 @@ REJECT = "reject"
 #: An image is taken for the camera's view in another resolution if its sides' ratio is the view's
 #: within this relative tolerance: rounding to whole pixels makes less.
 ASPECT_TOLERANCE = 0.02
+#: Images of a wrong size that are named in the log.
+MAX_WARNINGS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +84,7 @@ class Replay:
         self._classifier = classifier
         view = settings.scale if settings else bundle.view
         self._follower = ScaleFollower(view, bundle.manifest.fusion.diameter_std)
+        self._wrong_sizes = 0
         self._follow = follow
         self._scale = self._follower.plane if follow else self._follower.calibrated
         self._rules = build_rules(settings, bundle) if settings else build_own_rules(bundle)
@@ -186,6 +189,13 @@ class Replay:
         return is_large_enough and is_same_shape
 
     def _warn_of_size(self, frame: Frame, path: Path) -> None:
+        """Names the first MAX_WARNINGS images; a folder of other photographs has thousands."""
+        self._wrong_sizes += 1
+        if self._wrong_sizes > MAX_WARNINGS + 1:
+            return
+        if self._wrong_sizes > MAX_WARNINGS:
+            log.warning("more images are of another size than the camera's view; rejected as well")
+            return
         plane = self._follower.calibrated
         height, width = frame.pixels.shape[:2]
         size = f"{width}x{height}"

@@ -13,7 +13,14 @@ from coinsorter.records import Frame
 from coinsorter.simulator.coins import make_genuine_coin
 from coinsorter.simulator.foreign_objects import make_foreign_object
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
-from coinsorter.tools.image_replay import NO_COIN, WRONG_SIZE, Replay, build_own_rules, resize_plane
+from coinsorter.tools.image_replay import (
+    MAX_WARNINGS,
+    NO_COIN,
+    WRONG_SIZE,
+    Replay,
+    build_own_rules,
+    resize_plane,
+)
 
 PATH = Path("crown_2/coin_1.png")
 
@@ -64,6 +71,14 @@ def test_an_image_that_is_not_the_cameras_view_is_rejected(replay, caplog, shape
     result = replay.replay_image(frame, PATH, None)
     assert result.decision.reason == WRONG_SIZE
     assert f"is {shape[1]}x{shape[0]}, the camera's view is 640x480" in caplog.text
+
+
+def test_a_folder_of_other_photographs_does_not_flood_the_log(crowns, caplog):
+    fresh = Replay(crowns, Classifier(crowns, runtime.pick_runtime("auto")))
+    frame = Frame(np.full((300, 300, 3), 90, np.uint8), 0, 0.0)
+    reasons = {fresh.replay_image(frame, PATH, None).decision.reason for _ in range(20)}
+    assert reasons == {WRONG_SIZE}
+    assert len(caplog.records) == MAX_WARNINGS + 1 and "more images" in caplog.text
 
 
 def test_the_view_in_another_resolution_gives_the_same_diameter(replay, coin):
