@@ -22,10 +22,11 @@ from coinsorter.training.samples.crop_store import CropStore
 from coinsorter.vision.crop import CropSpec, cut_crop
 from coinsorter.vision.detect import Search, find_circles
 
-#: Shorter side that an image is brought to before it is searched, px.
-SEARCHED_SIDE_PX = 300
+#: Shorter side that an image is brought to before it is searched, px: a thing is to be found there,
+#: not measured.
+SEARCHED_SIDE_PX = 160
 #: Radii that are searched for there, px: things fill a tenth to nine tenths of that side.
-SEARCHED_RADII_PX = (16.0, 135.0)
+SEARCHED_RADII_PX = (9.0, 72.0)
 #: Things of one image that are used at most, the roundest first.
 MAX_THINGS = 2
 #: Radius of one more cut about the middle, in shorter sides.
@@ -68,7 +69,8 @@ def cut_things(pixels: np.ndarray, spec: CropSpec, rng: Generator) -> Iterator[n
     search = Search(*SEARCHED_RADII_PX, **LENIENT_SEARCH)
     found = sorted(find_circles(small, search), key=lambda thing: -thing.quality)
     for circle in [*found[:MAX_THINGS], _choose_middle(small, rng)]:
-        yield _cut_at_coin_size(small, circle, spec, rng)
+        in_image = _scale_circle(circle, 1 / scale)
+        yield _cut_at_coin_size(pixels, in_image, spec, rng)
 
 
 def _choose_middle(pixels: np.ndarray, rng: Generator) -> Circle:
