@@ -83,8 +83,17 @@ def _cut_at_coin_size(
 ) -> np.ndarray:
     radius_px = rng.uniform(*SIZES) * spec.size_px / 2 / spec.margin
     scale = radius_px / circle.radius_px
-    moved = replace(circle, x_px=circle.x_px * scale, y_px=circle.y_px * scale, radius_px=radius_px)
-    return cut_crop(_resize(pixels, scale), moved, spec.full_mm, spec)
+    return cut_crop(_resize(pixels, scale), _scale_circle(circle, scale), spec.full_mm, spec)
+
+
+def _scale_circle(circle: Circle, scale: float) -> Circle:
+    """A circle of an image as it is in the image enlarged by a factor."""
+    return replace(
+        circle,
+        x_px=circle.x_px * scale,
+        y_px=circle.y_px * scale,
+        radius_px=circle.radius_px * scale,
+    )
 
 
 def _resize(pixels: np.ndarray, scale: float) -> np.ndarray:
