@@ -81,3 +81,9 @@ class ExportError(CoinsorterError):
     """A network lost too much on its way to int8, and no bundle was written."""
 
     exit_code = 70
+
+
+class WorkerError(CoinsorterError):
+    """Processes that share the work are killed again and again before it is done."""
+
+    exit_code = 71

@@ -89,6 +89,11 @@ ELSEWHERE = {
         "tests/e2e/test_ledger_benchmarks.py",
         "benchmarks.ledger_{0}",
     ),
+    r"dask (scheduler|worker) .*": ("tests/unit/training/cluster.py", '"{0}"'),
+    r"coinsorter-train \w+ .* --cluster .*": (
+        "tests/unit/training/test_same_everywhere.py",
+        "start_cluster",
+    ),
     r"coinsorter-train features --svm$": ("tests/unit/training/features", "svm"),
 }
 

@@ -13,6 +13,8 @@ from coinsorter.escape import print_clean
 from coinsorter.files.ownership import first_overlap
 from coinsorter.recognition.bundle import Manifest
 
+#: Processes, at most: more than any computer has cores for.
+MAX_PROCESSES = 512
 #: Folders within folders, at most.
 MAX_LEVEL = 20
 
@@ -43,6 +45,23 @@ def add_label_level_option(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="which folders are named as labels, 1: the outermost (default: those whose names are "
         "no faces, splits or days)",
+    )
+
+
+def add_worker_options(parser: argparse.ArgumentParser, jobs: str) -> None:
+    """Adds `--jobs` and `--cluster`. jobs: what the processes share, such as "images"."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--jobs",
+        type=read_whole_number(1, MAX_PROCESSES),
+        metavar="N",
+        help=f"processes that share the {jobs} (default: as many as there are cores); the result "
+        "is the same",
+    )
+    group.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help=f"a Dask scheduler whose workers share the {jobs}, such as tcp://10.0.0.1:8786",
     )
 
 

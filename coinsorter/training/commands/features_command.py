@@ -9,6 +9,7 @@ from coinsorter.training.commands._training_options import (
     add_command,
     add_label_level_option,
     add_report_options,
+    add_worker_options,
     print_report,
 )
 from coinsorter.training.progress import show_progress
@@ -35,6 +36,7 @@ def add_parser(commands: Subparsers) -> None:
     parser = add_command(commands, "features", _run_features, summary, DESCRIPTION, EXAMPLES)
     _add_data_options(parser)
     _add_classifier_options(parser)
+    add_worker_options(parser, "images and folds")
     add_report_options(parser, "features")
 
 
@@ -88,6 +90,7 @@ def _run_features(options: argparse.Namespace) -> None:
         summarize_features,
         write_feature_report,
     )
+    from coinsorter.training.parallel import open_workers
 
     settings = FeatureSettings(
         data=options.data,
@@ -98,5 +101,7 @@ def _run_features(options: argparse.Namespace) -> None:
         burst_s=options.burst_s,
         label_level=options.label_level,
     )
-    result = write_feature_report(settings, options.out, show_progress, options.force)
+    inputs = (options.data, options.test)
+    with open_workers(options.jobs, options.cluster, inputs) as workers:
+        result = write_feature_report(settings, options.out, show_progress, options.force, workers)
     print_report(options, result, summarize_features(result))

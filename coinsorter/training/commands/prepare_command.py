@@ -13,7 +13,11 @@ from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
 from coinsorter.escape import print_clean
 from coinsorter.images.image_folder import describe_passed_over
-from coinsorter.training.commands._training_options import add_command, add_label_level_option
+from coinsorter.training.commands._training_options import (
+    add_command,
+    add_label_level_option,
+    add_worker_options,
+)
 from coinsorter.training.progress import show_progress
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ examples:
 then open coins/report.html"""
 #: Options that make no difference to the data set, and are left out of the command in its report.
 UNRECORDED_OPTIONS = ("--json", "--force")
+#: The same of options that a value follows.
+UNRECORDED_VALUES = ("--jobs", "--cluster")
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -45,6 +51,7 @@ def add_parser(commands: Subparsers) -> None:
     splits = parser.add_argument_group("what is kept together, and how it is split")
     _add_split_options(splits)
     _add_grouping_options(splits)
+    add_worker_options(parser, "images")
     parser.add_argument(
         "--force", action="store_true", help="replace a data set that is there already"
     )
@@ -166,15 +173,15 @@ def _read_range(text: str) -> tuple[float, float]:
 
 def _run_prepare(options: argparse.Namespace) -> None:
     from coinsorter.training.dataset.prepare import prepare_dataset
+    from coinsorter.training.parallel import open_workers
 
+    command = _quote_command(options.words)
+    settings = _make_settings(options)
     try:
-        prepared = prepare_dataset(
-            _make_settings(options),
-            options.out,
-            show_progress,
-            _quote_command(options.words),
-            options.force,
-        )
+        with open_workers(options.jobs, options.cluster, options.sources) as workers:
+            prepared = prepare_dataset(
+                settings, options.out, show_progress, command, options.force, workers
+            )
     except OSError as error:
         raise InputError(
             f"{error.filename or options.out}: {error.strerror}; "
@@ -213,8 +220,13 @@ def _make_settings(options: argparse.Namespace) -> "PrepareSettings":
 
 def _quote_command(words: list[str]) -> str:
     """The command as it was typed, for the report."""
-    recorded = [word for word in words if word not in UNRECORDED_OPTIONS]
-    return shlex.join(["coinsorter-train", *recorded])
+    recorded = ["coinsorter-train"]
+    for before, word in zip(["", *words], words):
+        is_value = before in UNRECORDED_VALUES
+        name = word.split("=")[0]
+        if not is_value and name not in (*UNRECORDED_OPTIONS, *UNRECORDED_VALUES):
+            recorded.append(word)
+    return shlex.join(recorded)
 
 
 def _print_json(out: Path, manifest: dict[str, Any], processed: int | None) -> None:

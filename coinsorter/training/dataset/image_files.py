@@ -49,14 +49,18 @@ def remove_files(out: Path, names: Iterable[str]) -> None:
 
 
 def write_png(out: Path, name: str, pixels: np.ndarray) -> str:
-    """Writes uint8 (h, w, 3) RGB as a PNG into a data set; returns the file's SHA-256.
+    """Writes uint8 (h, w, 3) RGB as a PNG into a data set; see `write_content`."""
+    return write_content(out, name, encode_image(pixels, ".png"))
+
+
+def write_content(out: Path, name: str, content: bytes) -> str:
+    """Writes an image's file into a data set; returns its SHA-256.
 
     Raises InputError where a file of others has that name.
     """
     path = out / name
     _check_folders(out, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = encode_image(pixels, ".png")
     if os.path.lexists(path):
         _check_torn(path, content)
     path.write_bytes(content)

@@ -13,12 +13,14 @@ from typing import Any, Self
 import numpy as np
 
 from coinsorter.images.image_formats import RAW_SUFFIXES, describe_unread
+from coinsorter.images.image_io import encode_image
 from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.dataset import IMAGES, Row, circle_fields, hash_bytes, hash_file
-from coinsorter.training.dataset.image_files import list_files, remove_files, write_png
+from coinsorter.training.dataset.image_files import list_files, remove_files, write_content
 from coinsorter.training.dataset.quality import CoinImage, ExpectedCoins, Rejection
 from coinsorter.training.dataset.resume_log import ResumeLog
 from coinsorter.training.dataset.source_image import SourceImage
+from coinsorter.training.parallel import HERE, IMAGES_PER_PROCESS, Workers
 
 #: Characters of an image's own name that its file in the data set keeps.
 MAX_STEM_LENGTH = 40
@@ -50,30 +52,53 @@ class IngestedImage:
         return cls(Row.from_columns(entry["row"]), entry["content"], entry["pixels"])
 
 
+@dataclass(frozen=True)
+class _Job:
+    """An image to look at, as another process may do it."""
+
+    number: int
+    source: SourceImage
+    expected: ExpectedCoins
+
+
 def ingest_images(
     sources: Sequence[SourceImage],
     expected: ExpectedCoins,
     out: Path,
     log: ResumeLog,
     report: Callable[[int], None],
+    workers: Workers = HERE,
 ) -> tuple[list[IngestedImage], int]:
     """What became of every image, and how many of them were processed just now.
 
     The others are in the log. report: called with the number of images that are done.
     """
-    images, processed = [], 0
+    images: dict[str, IngestedImage] = {}
+    jobs: dict[str, _Job] = {}
+    keys = [_log_key(number, source) for number, source in enumerate(sources, start=1)]
     logged = list_files(log.entries)
-    for number, source in enumerate(sources, start=1):
-        key = _log_key(number, source)
+    for number, (key, source) in enumerate(zip(keys, sources), start=1):
         image = _recall(log.get(key), out)
         if image is None:
             remove_files(out, logged & {_file_name(number, source)})
-            image = _ingest(number, source, expected, out)
-            log.add(key, image.to_entry())
-            processed += 1
-        images.append(image)
-        report(number)
-    return images, processed
+            jobs[key] = _Job(number, source, expected)
+        else:
+            images[key] = image
+            report(len(images))
+    ingested = workers.run(_ingest, list(jobs.values()), IMAGES_PER_PROCESS)
+    for key, (image, content) in zip(jobs, ingested):
+        images[key] = _keep(image, content, out)
+        log.add(key, images[key].to_entry())
+        report(len(images))
+    return [images[key] for key in keys], len(jobs)
+
+
+def _keep(image: IngestedImage, content: bytes, out: Path) -> IngestedImage:
+    """The image after its file is written, if it has one."""
+    name = image.row.image_file
+    if not name:
+        return image
+    return replace(image, row=replace(image.row, sha256=write_content(out, name, content)))
 
 
 def _log_key(number: int, source: SourceImage) -> str:
@@ -92,22 +117,24 @@ def _recall(entry: Any | None, out: Path) -> IngestedImage | None:
     return image
 
 
-def _ingest(number: int, source: SourceImage, expected: ExpectedCoins, out: Path) -> IngestedImage:
+def _ingest(job: _Job) -> tuple[IngestedImage, bytes]:
+    """What becomes of an image, and its file's content where it is kept."""
+    source = job.source
     row = Row(label=source.label, side=source.side, coin_id=source.coin_id, source=source.name)
     content = read_bytes(source)
     digest = hash_content(content)
     pixels = _decode(source, content)
     del content  # tens of megabytes, and finding the coin takes memory too
     if isinstance(pixels, Rejection):
-        return IngestedImage(row.leave_out(pixels.reason, pixels.detail), digest)
+        return IngestedImage(row.leave_out(pixels.reason, pixels.detail), digest), b""
     row = replace(row, width_px=pixels.shape[1], height_px=pixels.shape[0])
-    coin = _extract_labelled(row.label, pixels, expected)
+    coin = _extract_labelled(row.label, pixels, job.expected)
     if isinstance(coin, Rejection):
-        return IngestedImage(row.leave_out(coin.reason, coin.detail), digest)
-    row = _describe_coin(row, coin, _file_name(number, source))
-    row = replace(row, sha256=write_png(out, row.image_file, coin.pixels))
+        return IngestedImage(row.leave_out(coin.reason, coin.detail), digest), b""
+    row = _describe_coin(row, coin, _file_name(job.number, source))
     shape_and_pixels = repr(pixels.shape).encode() + pixels.tobytes()
-    return IngestedImage(row, digest, hash_bytes(shape_and_pixels))
+    image = IngestedImage(row, digest, hash_bytes(shape_and_pixels))
+    return image, encode_image(coin.pixels, ".png")
 
 
 def _extract_labelled(

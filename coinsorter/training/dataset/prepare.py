@@ -55,6 +55,7 @@ from coinsorter.training.dataset.resume_log import ResumeLog
 from coinsorter.training.dataset.source_image import SourceImage
 from coinsorter.training.dataset.sources import OpenedSources, open_sources
 from coinsorter.training.dataset.splits import TEST, TRAIN, VALIDATION
+from coinsorter.training.parallel import HERE, Workers
 from coinsorter.training.progress import OpenProgress
 
 #: Pixels; the smallest radius that the detector can look for.
@@ -174,10 +175,12 @@ def prepare_dataset(
     progress: OpenProgress,
     command: str,
     force: bool = False,
+    workers: Workers = HERE,
 ) -> PreparedDataset:
     """Makes the data set in `out`, or finds it finished there.
 
-    command: as typed, for the report. force: what else is there is replaced. Raises InputError for
+    command: as typed, for the report. force: what else is there is replaced. workers: look at the
+    images. Raises InputError for
     sources, settings and folders that cannot be used; `out` then holds what is finished, for the
     next run.
     """
@@ -200,7 +203,7 @@ def prepare_dataset(
                 _clear(out, earlier)
             with progress("reading images", len(sources)) as report:
                 images, processed = ingest_images(
-                    sources, settings.expected_coins(), out, log, report
+                    sources, settings.expected_coins(), out, log, report, workers
                 )
             manifest = _finish(settings, out, opened, keys, images, progress, command)
             _tidy(out)

@@ -3,8 +3,10 @@
 import lzma
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path, PurePath
+from typing import Any
 
 from coinsorter.files.bounded import open_plain, read_bounded
 from coinsorter.images.image_decoding import MAX_FILE_BYTES
@@ -77,6 +79,13 @@ class SourceImage:
         except (KeyError, *ZIP_ERRORS) as error:
             raise zipfile.BadZipFile(str(error)) from error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it goes to another process, which opens the ZIP again."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.archive is not None:
+            values["archive"] = Path(str(self.archive.filename))
+        return _restore, (values,)
+
     def fingerprint(self) -> str:
         """Changes when the image does; "" where there is none.
 
@@ -90,3 +99,15 @@ class SourceImage:
         except (OSError, KeyError, ValueError):
             return ""
         return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _restore(values: dict[str, Any]) -> SourceImage:
+    path = values["archive"]
+    if path is not None:
+        values["archive"] = _open_again(path, path.stat().st_mtime_ns)
+    return SourceImage(**values)
+
+
+@lru_cache(maxsize=1)
+def _open_again(path: Path, _changed_ns: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)

@@ -25,6 +25,7 @@ from coinsorter.training.evaluation.metrics import (
 )
 from coinsorter.training.features.feature_table import FeatureTable, MeasuredCoin
 from coinsorter.training.features.measure import family_of
+from coinsorter.training.parallel import HERE, IMAGES_PER_PROCESS, Workers
 
 #: Seed of the forest, the folds and the shuffles.
 SEED = 1
@@ -117,6 +118,7 @@ def cross_validate(
     coins: Sequence[MeasuredCoin],
     count: int,
     report_progress: Callable[[int], None],
+    workers: Workers = HERE,
 ) -> Baseline:
     """The forest, evaluated on each burst by one that has not seen it, in `count` folds."""
     labels = [str(coin.label) for coin in coins]
@@ -126,13 +128,15 @@ def cross_validate(
     values = table.to_array(coins)[:, select_measures(table)]
     answers = np.zeros(len(truth), int)
     losses = []
-    folds = _split_by_burst(values, truth, groups, count)
-    for done, (trained_on, held_out) in enumerate(folds, 1):
-        forest = build_forest().fit(values[trained_on], truth[trained_on])
-        answers[held_out] = forest.predict(values[held_out])
-        fold_losses = _measure_losses(forest, values[held_out], truth[held_out], table)
-        losses.append(fold_losses)
-        report_progress(done)
+    jobs = [
+        _Fold(values, truth, *parts, _list_selected(table))
+        for parts in _split_by_burst(values, truth, groups, count)
+    ]
+    min_jobs = 1 if len(coins) > IMAGES_PER_PROCESS else count + 1
+    for fold, (own_answers, own_losses) in zip(jobs, workers.run(_test_fold, jobs, min_jobs)):
+        answers[fold.held_out] = own_answers
+        losses.append(own_losses)
+        report_progress(len(losses))
     how = f"{count} parts of whole bursts, "
     how += "each judged by a forest that was trained on the others"
     return Baseline(
@@ -143,6 +147,28 @@ def cross_validate(
         families=_average_losses(losses, {family_of(name) for name in table.names}),
         telling=rank_measures(table, values, truth),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    """What a forest is trained and tested on, as another process may do it.
+
+    values: float (n, measures), and truth: int (n,), of all coins. trained_on, held_out: places of
+    coins. names: of the measures.
+    """
+
+    values: np.ndarray
+    truth: np.ndarray
+    trained_on: np.ndarray
+    held_out: np.ndarray
+    names: list[str]
+
+
+def _test_fold(fold: _Fold) -> tuple[np.ndarray, dict[str, float]]:
+    """A forest's answers for the held-out coins, int (k,), and what shuffling measures loses."""
+    values, truth = fold.values[fold.held_out], fold.truth[fold.held_out]
+    forest = build_forest().fit(fold.values[fold.trained_on], fold.truth[fold.trained_on])
+    return forest.predict(values), _measure_losses(forest, values, truth, fold.names)
 
 
 def _number_labels(labels: Sequence[str], names: list[str]) -> np.ndarray:
@@ -179,7 +205,7 @@ def train_and_test(
     test_labels = [str(coin.label) for coin in test_coins]
     test_truth = _number_labels(test_labels, names)
     test_values = test_table.to_array(test_coins)[:, columns]
-    losses = [_measure_losses(forest, test_values, test_truth, table)]
+    losses = [_measure_losses(forest, test_values, test_truth, _list_selected(table))]
     answers = [names[index] for index in forest.predict(test_values)]
     return Baseline(
         how=how,
@@ -202,7 +228,7 @@ def build_forest() -> Pipeline:
 
 
 def _measure_losses(
-    forest: Pipeline, values: np.ndarray, truth: np.ndarray, table: FeatureTable
+    forest: Pipeline, values: np.ndarray, truth: np.ndarray, names: list[str]
 ) -> dict[str, float]:
     """Balanced accuracy lost by shuffling each measure, and each family as a whole, by name.
 
@@ -212,7 +238,7 @@ def _measure_losses(
     rng = np.random.default_rng(SEED)
     chosen = rng.permutation(len(truth))[:MAX_SHUFFLED_COINS]
     values, truth = values[chosen], truth[chosen]
-    columns = _group_columns(_list_selected(table))
+    columns = _group_columns(names)
     copies = [values]
     for together in columns.values():
         copies += [_shuffle(values, together, rng) for _ in range(SHUFFLES)]

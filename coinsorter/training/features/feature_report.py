@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from coinsorter.training.features.feature_table import (
     format_csv,
     measure_folder,
 )
+from coinsorter.training.parallel import HERE, Workers
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.report_folder import ReportFigure
 
@@ -103,12 +105,16 @@ class FeatureStudy:
 
 
 def write_feature_report(
-    settings: FeatureSettings, out: Path, open_progress: OpenProgress, force: bool = False
+    settings: FeatureSettings,
+    out: Path,
+    open_progress: OpenProgress,
+    force: bool = False,
+    workers: Workers = HERE,
 ) -> dict[str, Any]:
     """Writes features.csv, report.html with its figures and metrics.json to `out`.
 
     Saves the one-class SVM, where that is wanted. With `force`, what others made is replaced.
-    Returns what metrics.json says. Raises
+    workers: measure the images and train the forests. Returns what metrics.json says. Raises
     InputError where there is nothing to measure or no place to write to, BundleError for an
     unsound bundle.
     """
@@ -119,7 +125,7 @@ def write_feature_report(
     if settings.svm:
         _check_svm_path(settings.svm)
         check_file(settings.svm, svm_claim)
-    study = _study_features(settings, open_progress)
+    study = _study_features(settings, open_progress, workers)
     figures = list(_draw_figures(study))
     result = describe_as_json(study)
     html = html_report.render_template(
@@ -168,10 +174,13 @@ def _write_tables(study: FeatureStudy, folder: Path) -> None:
         (folder / "features-test.csv").write_text(text, encoding="utf-8")
 
 
-def _study_features(settings: FeatureSettings, open_progress: OpenProgress) -> FeatureStudy:
+def _study_features(
+    settings: FeatureSettings, open_progress: OpenProgress, workers: Workers
+) -> FeatureStudy:
     bundle = load_bundle(settings.bundle) if settings.bundle else None
-    table = _measure(settings.data, bundle, settings, open_progress)
-    test = _measure(settings.test, bundle, settings, open_progress) if settings.test else None
+    measure = partial(_measure, bundle=bundle, settings=settings, workers=workers)
+    table = measure(settings.data, open_progress)
+    test = measure(settings.test, open_progress) if settings.test else None
     labels = _list_labels(table, bundle)
     if bundle and not labels:
         raise InputError(
@@ -179,17 +188,27 @@ def _study_features(settings: FeatureSettings, open_progress: OpenProgress) -> F
             f"({', '.join(bundle.labels)})"
         )
     one_class = _train_one_class(settings, table, test, labels) if settings.svm else None
-    baseline = _train_baseline(settings, table, test, labels, open_progress)
+    baseline = _train_baseline(settings, table, test, labels, open_progress, workers)
     digest = bundle.digest if bundle else None
     return FeatureStudy(settings, table, test, baseline, one_class, digest)
 
 
 def _measure(
-    folder: Path, bundle: Bundle | None, settings: FeatureSettings, open_progress: OpenProgress
+    folder: Path,
+    open_progress: OpenProgress,
+    bundle: Bundle | None,
+    settings: FeatureSettings,
+    workers: Workers,
 ) -> FeatureTable:
     with open_progress(f"measuring {folder.name}", len(list_images(folder))) as report_progress:
         return measure_folder(
-            folder, bundle, settings.crops, settings.burst_s, report_progress, settings.label_level
+            folder,
+            bundle,
+            settings.crops,
+            settings.burst_s,
+            report_progress,
+            settings.label_level,
+            workers,
         )
 
 
@@ -209,6 +228,7 @@ def _train_baseline(
     test: FeatureTable | None,
     labels: set[str],
     open_progress: OpenProgress,
+    workers: Workers,
 ) -> Baseline | str:
     coins = _select_labelled(table, labels)
     if test:
@@ -219,7 +239,7 @@ def _train_baseline(
     if isinstance(count, str):
         return count
     with open_progress("forests", count) as report_progress:
-        return cross_validate(table, coins, count, report_progress)
+        return cross_validate(table, coins, count, report_progress, workers)
 
 
 def _test_baseline(

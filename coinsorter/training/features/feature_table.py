@@ -19,6 +19,7 @@ from coinsorter.training.dataset import quality
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
 from coinsorter.training.dataset.splits import number_bursts
 from coinsorter.training.features.measure import STANDARD, measure_coin
+from coinsorter.training.parallel import HERE, IMAGES_PER_PROCESS, Workers
 from coinsorter.vision.crop import cut_crop
 from coinsorter.vision.detect import MIN_SIDE_PX, Search, find_only_coin
 
@@ -73,13 +74,15 @@ def measure_folder(
     burst_s: float,
     report_progress: Callable[[int], None],
     label_level: int | None = None,
+    workers: Workers = HERE,
 ) -> FeatureTable:
     """The table of the coins below a folder, one in each image.
 
     bundle: tells the sizes of coins and the scale of the view. crops: the images are ready crops.
     burst_s: images of one folder that are no further apart, by the times in their names, are one
     burst; with 0 each image is a burst of its own. label_level: see `label_folders.place_images`; a
-    bundle knows its labels itself. Raises InputError where no coin is found.
+    bundle knows its labels itself. workers: measure the images. Raises InputError where no coin is
+    found.
     """
     paths = list_images(folder)
     groups: Sequence[int] = range(1, len(paths) + 1)
@@ -89,9 +92,11 @@ def measure_folder(
     coins: list[MeasuredCoin] = []
     left_out: dict[str, str] = {}
     examples: dict[str, np.ndarray] = {}
-    for path, group in zip(paths, groups):
+    own = _drop_networks(bundle) if bundle else None
+    jobs = [_Job(path, own, crops) for path in paths]
+    results = workers.run(_measure_image, jobs, IMAGES_PER_PROCESS)
+    for path, group, measured in zip(paths, groups, results):
         relative = path.relative_to(folder)
-        measured = _measure_image(path, bundle, crops)
         if isinstance(measured, str):
             left_out[str(relative)] = measured
         else:
@@ -113,19 +118,33 @@ def _describe_failure(folder: Path, left_out: dict[str, str]) -> str:
     )
 
 
-def _measure_image(
-    path: Path, bundle: Bundle | None, crops: bool
-) -> tuple[dict[str, float], np.ndarray] | str:
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """An image to measure, as another process may do it; see `measure_folder`."""
+
+    path: Path
+    bundle: Bundle | None
+    crops: bool
+
+
+def _drop_networks(bundle: Bundle) -> Bundle:
+    """The bundle's sizes and view: its networks need not go to other processes."""
+    golden = replace(bundle.golden, crops=bundle.golden.crops[:0])
+    return Bundle(bundle.path, bundle.manifest, b"", b"", golden, bundle.digest)
+
+
+def _measure_image(job: _Job) -> tuple[dict[str, float], np.ndarray] | str:
     """The measures of the coin in an image, and its standard crop; or why there are none."""
-    pixels = read_image(path)
+    pixels = read_image(job.path)
     if pixels is None:
         return "unreadable"
-    circle = find_outline(pixels, bundle, crops)
+    bundle = job.bundle
+    circle = find_outline(pixels, bundle, job.crops)
     if isinstance(circle, str):
         return circle
     spec = replace(STANDARD, surround=bundle.crop.surround) if bundle else STANDARD
     plane = bundle.view if bundle else None
-    measures = measure_coin(pixels, circle, spec, plane, outline_measured=not crops)
+    measures = measure_coin(pixels, circle, spec, plane, outline_measured=not job.crops)
     return measures, cut_crop(pixels, circle, 0.0, spec)
 
 

@@ -1,0 +1,84 @@
+"""A data set, measures, an evaluation and a bundle are the same whoever shares the work.
+
+That is: this process alone, two processes, and the two workers of a Dask cluster.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coinsorter.training.dataset.prepare import PrepareSettings, prepare_dataset
+from coinsorter.training.features.feature_report import FeatureSettings, write_feature_report
+from coinsorter.training.parallel import Workers, open_workers
+from coinsorter.training.progress import show_progress
+from tests.conftest import CROWNS
+from tests.unit.training.cluster import start_cluster
+
+WHERE = ["two processes", "cluster"]
+
+
+class EagerWorkers(Workers):
+    """Workers that share even a few jobs."""
+
+    def run(self, function, jobs, min_jobs=1, **options):
+        return super().run(function, jobs, 1, **options)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Workers]:
+    with (
+        start_cluster(2, "--nthreads", "1") as address,
+        open_workers(None, address) as workers,
+    ):
+        yield workers
+
+
+@pytest.fixture(params=WHERE)
+def several(request) -> Workers:
+    if request.param == "cluster":
+        return request.getfixturevalue("cluster")
+    return EagerWorkers(2)
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def prepare(source: Path, out: Path, workers: Workers) -> dict[str, bytes]:
+    settings = PrepareSettings((source,), px_per_mm=4.0, diameters_mm=(18.0, 27.5), near_bits=-1)
+    prepare_dataset(settings, out, show_progress, "prepare", workers=workers)
+    return read_files(out)
+
+
+@pytest.fixture(scope="module")
+def data_set(frames, tmp_path_factory):
+    return prepare(frames, tmp_path_factory.mktemp("alone") / "set", Workers())
+
+
+def test_a_data_set_is_the_same(frames, data_set, several, tmp_path):
+    assert prepare(frames, tmp_path / "set", several) == data_set
+
+
+def test_a_data_set_from_a_zip_is_the_same(frames, several, tmp_path):
+    archive = Path(shutil.make_archive(str(tmp_path / "frames"), "zip", frames))
+    alone = prepare(archive, tmp_path / "alone" / "set", Workers())
+    assert prepare(archive, tmp_path / "set", several) == alone
+
+
+def write_features(frames: Path, out: Path, workers: Workers) -> dict[str, bytes]:
+    settings = FeatureSettings(frames, bundle=CROWNS)
+    write_feature_report(settings, out, show_progress, workers=workers)
+    return read_files(out)
+
+
+@pytest.fixture(scope="module")
+def features(frames, tmp_path_factory):
+    return write_features(frames, tmp_path_factory.mktemp("alone") / "features", Workers())
+
+
+def test_a_table_of_measures_and_its_baseline_are_the_same(frames, features, several, tmp_path):
+    assert b"extra-trees" in features["report.html"]
+    assert write_features(frames, tmp_path / "features", several) == features
