@@ -67,8 +67,8 @@ def cut_things(pixels: np.ndarray, spec: CropSpec, rng: Generator) -> Iterator[n
     scale = SEARCHED_SIDE_PX / min(pixels.shape[:2])
     small = _resize(pixels, scale)
     search = Search(*SEARCHED_RADII_PX, **LENIENT_SEARCH)
-    found = sorted(find_circles(small, search), key=lambda thing: -thing.quality)
-    for circle in [*found[:MAX_THINGS], _choose_middle(small, rng)]:
+    circles = sorted(find_circles(small, search), key=lambda thing: -thing.quality)
+    for circle in [*circles[:MAX_THINGS], _choose_middle(small, rng)]:
         in_image = _scale_circle(circle, 1 / scale)
         yield _cut_at_coin_size(pixels, in_image, spec, rng)
 
