@@ -1,9 +1,9 @@
 """Crops of the simulated currency and of foreign objects, cut out by the machine's own code."""
 
-import multiprocessing
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import joblib
 import numpy as np
 from numpy.random import Generator
 
@@ -12,6 +12,7 @@ from coinsorter.simulator import coins, currency, foreign_objects
 from coinsorter.simulator.simulated_camera import Optics
 from coinsorter.simulator.still_scenes import render_stills
 from coinsorter.training.dataset.quality import LENIENT_SEARCH
+from coinsorter.training.parallel import Workers
 from coinsorter.training.progress import ReportStep
 from coinsorter.training.samples.crop_store import Crops, CropStore
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, make_empty_samples
@@ -67,12 +68,11 @@ def simulate_samples(
     ]
     parts = []
     store = CropStore(spec.size_px)
-    with multiprocessing.get_context("spawn").Pool() as pool:
-        for part in pool.imap(_simulate_chunk, chunks):
-            for crop in part.crops:
-                store.add(crop)
-            parts.append(_without_crops(part))
-            report(min(count, CHUNK_ITEMS * len(parts)))
+    for part in Workers(joblib.cpu_count()).run(_simulate_chunk, chunks):
+        for crop in part.crops:
+            store.add(crop)
+        parts.append(_without_crops(part))
+        report(min(count, CHUNK_ITEMS * len(parts)))
     return replace(Samples.concatenate(parts), crops=store.finish())
 
 
