@@ -25,6 +25,8 @@ from coinsorter.records import Circle
 
 #: Rays on which edges are looked for.
 RAYS = 64
+#: Candidates whose rays are sampled at once: OpenCV's remap takes fewer than 32,768 rows.
+SAMPLED_TOGETHER = 256
 #: Samples along a ray, in units of the candidate's radius: a candidate is right to a third of it.
 _REACH = np.linspace(0.55, 1.5, 41, dtype=np.float32)
 _STEP = float(_REACH[1] - _REACH[0])
@@ -67,6 +69,8 @@ _HARMONICS = np.stack(
 #: Ridge of the least squares, in edges: it holds the ellipse back where edges are missing.
 _RIDGE = np.diag([1e-3, 1e-3, 1e-3, 0.3, 0.3]).astype(np.float32)
 _EQUAL_WEIGHTS = np.ones(RAYS, np.float32)
+#: The candidate itself, as an outline.
+_CANDIDATE = np.ones(RAYS, np.float32)
 _NEXT_RAY = np.roll(np.arange(RAYS), -1)
 #: Steps either side of the outline in which edges are looked for, first and then.
 _BANDS = [np.arange(2 * steps + 1) for steps in (3, 2)]
@@ -125,6 +129,7 @@ EXTENT_FROM = 0.85
 
 #: In extents of the median ray: a gap in the rim, or a neighbour, is cut to this range.
 EXTENT_RANGE = (0.8, 1.25)
+
 #: Grey levels: a contrast below is noise.
 MIN_CONTRAST = 8
 
@@ -145,33 +150,35 @@ Limit = float | np.ndarray
 
 
 class _Fit(NamedTuple):
-    """An outline, its harmonics (5,), each ray's edge strength, and which rays' edges lie on it."""
+    """An outline, its harmonics (5,), each ray's edge strength, and the share of rays on it."""
 
     outline: np.ndarray
     harmonics: np.ndarray
     strength: np.ndarray
-    hits: np.ndarray
+    quality: float
 
 
 def measure_outlines(
     pixels: np.ndarray,
     candidates: np.ndarray,
     by_extent: bool = False,
+    inner_px: float = 0.0,
 ) -> list[Circle]:
     """The outline of each candidate in an RGB image that has one, all still called alone.
 
     candidates: float32 (n, 3) of x, y, radius in pixels, each right to a third of its radius. Those
     that turn out far off their outline are measured a second time, from nearer. by_extent: the
     radius is halfway between that of the edges and that of all that stands out from the belt.
+    inner_px: edges nearer to a candidate's centre are those of something on the coin.
     """
     if not len(candidates):
         return []
-    circles = _measure_each(pixels, candidates, by_extent)
+    circles = _measure_each(pixels, candidates, by_extent, inner_px)
     far_off = _list_far_off(circles, candidates)
     if far_off:
         places = [_as_candidate(circle) for _, circle in far_off]
         nearer = np.array(places, np.float32)
-        measured_again = _measure_each(pixels, nearer, by_extent)
+        measured_again = _measure_each(pixels, nearer, by_extent, inner_px)
         for (index, circle), again in zip(far_off, measured_again):
             circles[index] = again or circle
     return [circle for circle in circles if circle]
@@ -181,13 +188,16 @@ def _measure_each(
     pixels: np.ndarray,
     candidates: np.ndarray,
     by_extent: bool,
+    inner_px: float,
 ) -> list[Circle | None]:
     circles = []
-    rays = _sample_rays(pixels, candidates)
-    for candidate, samples in zip(candidates.tolist(), rays):
-        x, y, radius = candidate
-        circle = _measure_outline(x, y, radius, samples, by_extent)
-        circles.append(circle)
+    for start in range(0, len(candidates), SAMPLED_TOGETHER):
+        batch = candidates[start : start + SAMPLED_TOGETHER]
+        for candidate, samples in zip(batch.tolist(), _sample_rays(pixels, batch)):
+            x, y, radius = candidate
+            edges = _find_edges(samples, inner_px / radius)
+            circle = _measure_outline(x, y, radius, samples, edges, by_extent)
+            circles.append(circle)
     return circles
 
 
@@ -232,14 +242,14 @@ def _measure_outline(
     y: float,
     radius: float,
     samples: np.ndarray,
+    edges: _Edges,
     by_extent: bool,
 ) -> Circle | None:
     """The outline of one candidate, or None where no circle fits its edges."""
-    edges = _find_edges(samples)
     first = _find_first_outline(edges)
     if first is None:
         return None
-    fit = _refine(edges, first)
+    fit = _choose_fit(edges, first)
     if not fit.outline.min() > 0:  # the edges lie so that no circle is around the rays' centre
         return None
     centre, outline_radius = _find_centroid(fit.outline)
@@ -252,7 +262,7 @@ def _measure_outline(
         x_px=x + centre.real * radius,
         y_px=y + centre.imag * radius,
         radius_px=outline_radius * radius,
-        quality=int(np.count_nonzero(fit.hits)) / RAYS,
+        quality=fit.quality,
         roundness=_compute_roundness(fit.harmonics),
         sharpness=_compute_sharpness(fit.strength, radius),
         surround=surround,
@@ -271,12 +281,14 @@ def _compute_roundness(harmonics: np.ndarray) -> float:
     return 1 - 2 * amplitude / float(harmonics[0])
 
 
-def _find_edges(samples: np.ndarray) -> _Edges:
+def _find_edges(samples: np.ndarray, inner: float) -> _Edges:
+    """The edges along the rays that are further out than `inner`, in radii."""
     before = samples[:, :-2]
     after = samples[:, 2:]
     difference = cv2.absdiff(after, before)
     contrast = _reduce_channels(difference)
     strength = contrast.reshape(RAYS, _EDGES).astype(np.float32)
+    strength[:, : int(_find_steps(np.array(inner)))] = 0
     strongest = strength.max(axis=1)
     threshold = max(MIN_EDGE, EDGE_SHARE * float(_compute_median(strongest)))
     return _Edges(strength, threshold)
@@ -403,6 +415,22 @@ def _fit_triples(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centre + first, np.abs(centre)
 
 
+def _choose_fit(edges: _Edges, outline: np.ndarray) -> _Fit:
+    """The outline moved onto the edges near it; where few lie on it, the candidate's own if better.
+
+    Between coins that lie close, each ray's outermost and strongest edges are its neighbours'. An
+    outline in dispute is believed by the mean of the two, so that it replaces no undisputed one.
+    """
+    fit = _refine(edges, outline)
+    if fit.quality >= MIN_QUALITY:
+        return fit
+    own = _refine(edges, _CANDIDATE)
+    if own.quality <= fit.quality:
+        return fit
+    mean = max(MIN_QUALITY, (fit.quality + own.quality) / 2)
+    return own._replace(quality=min(own.quality, mean))
+
+
 def _refine(edges: _Edges, outline: np.ndarray) -> _Fit:
     """The outline moved onto the edges near it."""
     for band in _BANDS:
@@ -419,7 +447,8 @@ def _refine(edges: _Edges, outline: np.ndarray) -> _Fit:
         if np.abs(outline - before).max() < SETTLED_STEPS * _STEP:
             break
     hits = is_edge & _is_on_outline(reach, outline)
-    return _Fit(outline, harmonics, strength, hits)
+    quality = int(np.count_nonzero(hits)) / RAYS
+    return _Fit(outline, harmonics, strength, quality)
 
 
 def _fit_harmonics(reach: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -5,8 +5,10 @@ stands out from the belt and is no circle (a bent coin, a screw, a scrap of pape
 patch that differs from its surroundings, so that nothing passes unseen.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from math import hypot
 
 import cv2
@@ -15,6 +17,8 @@ import numpy as np
 from coinsorter.errors import FrameError
 from coinsorter.records import Circle
 from coinsorter.vision import contour
+
+log = logging.getLogger(__name__)
 
 # Chosen on euro-trays/train and brl-frames/day1 (`python -m benchmarks.sweep_segment`), where
 # nothing else is said.
@@ -31,8 +35,28 @@ HOUGH_BLUR_PX = 5
 CANDIDATE_DISTANCE = 0.8
 #: Shortest side of an image, pixels.
 MIN_SIDE_PX = 16
-#: Candidates measured, those with most votes first; more are patterns, not coins.
-MAX_CANDIDATES = 24
+#: How much larger than the coin a patch may be, shadow included, as a factor of the radius.
+PATCH_FACTOR = 1.25
+#: In radii of a coin's core: up to there are its edges.
+CORE_EDGES = 1.15
+#: In radii: how far the middles of a coin and of its core may be apart.
+CORE_SHIFT = 0.15
+
+#: Circles that lie side by side fill at most this share of an area: pi over the root of 12.
+DENSEST_PACKING = 0.9069
+
+#: Circles that make a crowd, in which Hough misses coins between others.
+CROWD = 6
+#: There Hough's transform looks again, with less smoothing.
+CROWD_BLUR_PX = 3
+#: Share of the outline that must be seen of what only a patch or a second look has shown.
+CLEAR_QUALITY = 0.8
+#: In radii of a candidate, right to a third: nearer to a circle's outline its centre is on that
+#: circle, and further away it is not beside it.
+FREE_SHARE = 0.5
+BESIDE = 1.7
+#: In radii of the smaller: how far two circles may overlap there. Coins lie side by side.
+CROWD_OVERLAP = 0.2
 
 #: In radii: a circle that leaves the image further is not measured.
 MAX_CUT = 0.18
@@ -104,10 +128,15 @@ def find_circles(pixels: np.ndarray, search: Search) -> list[Circle]:
     check_pixels(pixels)
     half = _halve(pixels, search)
     patches = _find_patches(half, search)
-    candidates = _find_candidates(half, search)
-    measured = contour.measure_outlines(pixels, candidates, search.by_extent)
+    candidates = _find_candidates(half, search, HOUGH_BLUR_PX)
+    room = _count_room(pixels.shape, search)
+    measured = contour.measure_outlines(pixels, candidates[:room], search.by_extent)
     circles = _select_circles(measured, search, patches, pixels.shape)
+    circles = _measure_patches(pixels, search, circles, patches)
+    if len(circles) >= CROWD:
+        circles += _look_again(pixels, half, search, patches, circles)
     things = _add_patches(_mark_touching(circles), patches)
+    things += _list_unmeasured(candidates[room:], circles)
     marked = [_mark_unsound(thing, search) for thing in things]
     return sorted(marked, key=lambda thing: thing.x_px)
 
@@ -185,15 +214,26 @@ def _reduce(
     return _Reduced(small, scale)
 
 
-def _find_candidates(image: _Reduced, search: Search) -> np.ndarray:
+def _count_room(shape: tuple[int, ...], search: Search) -> int:
+    """How many of the smallest coins have room in an image side by side."""
+    height, width = shape[:2]
+    coin_px2 = np.pi * search.min_radius_px**2
+    return max(1, int(DENSEST_PACKING * width * height / coin_px2))
+
+
+def _find_candidates(
+    image: _Reduced,
+    search: Search,
+    blur_px: int,
+) -> np.ndarray:
     """Hough's circles, most votes first.
 
-    float32 (n, 3) of x, y, radius in pixels of the full image.
+    blur_px: width of the median before. float32 (n, 3) of x, y, radius in pixels of the full image.
     """
     grey = cv2.cvtColor(image.pixels, cv2.COLOR_RGB2GRAY)
     small = _reduce(_Reduced(grey, image.scale), search.min_radius_px, HOUGH_RADIUS_PX)
     circles = cv2.HoughCircles(
-        cv2.medianBlur(small.pixels, HOUGH_BLUR_PX),
+        cv2.medianBlur(small.pixels, blur_px),
         cv2.HOUGH_GRADIENT,
         1,
         CANDIDATE_DISTANCE * search.min_radius_px * small.scale,
@@ -204,12 +244,122 @@ def _find_candidates(image: _Reduced, search: Search) -> np.ndarray:
     )
     if circles is None:
         return np.empty((0, 3), np.float32)
-    best = circles[0, :MAX_CANDIDATES, :3]
-    candidates: np.ndarray = best / np.float32(small.scale)
+    candidates: np.ndarray = circles[0, :, :3] / np.float32(small.scale)
     # Pixel centres are whole numbers in both images.
     half_pixel = 0.5 / small.scale - 0.5
     candidates[:, :2] += np.float32(half_pixel)
     return candidates
+
+
+def _measure_patches(
+    pixels: np.ndarray,
+    search: Search,
+    circles: list[Circle],
+    patches: list[Circle],
+) -> list[Circle]:
+    """The circles, with those of patches of which none was found, or a coin's core only."""
+    for patch in patches:
+        on_patch = _list_on_patch(circles, patch)
+        if len(on_patch) > 1 or not _is_crowded(patch, on_patch):
+            continue
+        core_px = max((circle.radius_px for circle in on_patch), default=0.0)
+        whole = _measure_patch(pixels, search, patch, CORE_EDGES * core_px)
+        if whole and all(_surrounds(whole, core) for core in on_patch):
+            circles = [circle for circle in circles if circle not in on_patch] + [whole]
+    return circles
+
+
+def _measure_patch(
+    pixels: np.ndarray,
+    search: Search,
+    patch: Circle,
+    inner_px: float,
+) -> Circle | None:
+    """The outline of a patch that is one coin, by the edges further out than inner_px."""
+    if not search.min_radius_px <= patch.radius_px <= PATCH_FACTOR * search.max_radius_px:
+        return None
+    candidate = np.array([(patch.x_px, patch.y_px, patch.radius_px)], np.float32)
+    measured = contour.measure_outlines(pixels, candidate, search.by_extent, inner_px)
+    selected = _select_circles(measured, search, [], pixels.shape)
+    clear = [circle for circle in selected if circle.quality >= CLEAR_QUALITY]
+    return clear[0] if clear else None
+
+
+def _surrounds(outer: Circle, inner: Circle) -> bool:
+    """Whether a circle is around another one, on the same middle."""
+    is_around = outer.radius_px > inner.radius_px
+    return is_around and _measure_distance(outer, inner) < CORE_SHIFT * outer.radius_px
+
+
+def _look_again(
+    pixels: np.ndarray,
+    half: _Reduced,
+    search: Search,
+    patches: list[Circle],
+    circles: list[Circle],
+) -> list[Circle]:
+    """The circles in a crowd that were not found before, none of them called alone.
+
+    Those of which less is seen are things of quality 0.
+    """
+    candidates = _find_candidates(half, search, CROWD_BLUR_PX)
+    beside = _select_beside(candidates, circles)
+    room = _count_room(pixels.shape, search)
+    measured = contour.measure_outlines(pixels, beside[:room], search.by_extent)
+    selected = _select_circles(measured, search, patches, pixels.shape)
+    unknown = [circle for circle in selected if not _overlaps_any(circle, circles)]
+    return [_mark_found_late(circle) for circle in unknown]
+
+
+def _select_beside(candidates: np.ndarray, circles: list[Circle]) -> np.ndarray:
+    """The candidates that are beside a circle and on none: float32 (n, 3)."""
+    places = [(circle.x_px, circle.y_px, circle.radius_px) for circle in circles]
+    circle_x, circle_y, circle_radius = np.array(places).T
+    x, y, radius = candidates.T[:, :, None]
+    distance = np.hypot(x - circle_x, y - circle_y)
+    is_on = (distance < circle_radius + FREE_SHARE * radius).any(axis=1)
+    is_beside = (distance < circle_radius + BESIDE * radius).any(axis=1)
+    selected: np.ndarray = candidates[is_beside & ~is_on]
+    return selected
+
+
+def _mark_found_late(circle: Circle) -> Circle:
+    quality = circle.quality if circle.quality >= CLEAR_QUALITY else 0.0
+    return replace(circle, quality=quality, alone=False)
+
+
+def _covers(circles: list[Circle], x_px: float, y_px: float, radius_px: float) -> bool:
+    """Whether a candidate's centre lies in the inner half of a circle."""
+    return any(
+        hypot(x_px - circle.x_px, y_px - circle.y_px) < circle.radius_px / 2 for circle in circles
+    )
+
+
+def _overlaps_any(circle: Circle, others: list[Circle]) -> bool:
+    return any(
+        _measure_gap(circle, other) < -CROWD_OVERLAP * min(circle.radius_px, other.radius_px)
+        for other in others
+    )
+
+
+def _list_unmeasured(candidates: np.ndarray, circles: list[Circle]) -> list[Circle]:
+    """Candidates for which there is no room, as things that are not alone."""
+    if len(candidates):
+        _warn_of_pattern()
+    return [
+        Circle(x, y, radius, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0), alone=False)
+        for x, y, radius in candidates.tolist()
+        if not _covers(circles, x, y, radius)
+    ]
+
+
+@cache
+def _warn_of_pattern() -> None:
+    """Says once that not all in a frame is measured."""
+    log.warning(
+        "more circles in a frame than coins have room: the rest is not measured, and rejected; "
+        "look at belt, lamp and lens"
+    )
 
 
 def _select_circles(
@@ -382,20 +532,30 @@ def _add_patches(circles: list[Circle], patches: list[Circle]) -> list[Circle]:
     """The circles, each set against the patch that it lies on, and the patches without one."""
     things = list(circles)
     for patch in patches:
-        on_patch = [i for i, circle in enumerate(circles) if _lies_on(circle, patch)]
-        if not on_patch:
+        places = [i for i, circle in enumerate(circles) if _lies_on(circle, patch)]
+        if not places:
             things.append(patch)
-        covered_px2 = sum(circles[i].radius_px ** 2 for i in on_patch)
-        is_crowded = patch.radius_px**2 > LONE_PATCH * covered_px2
-        for i in on_patch:
+        is_crowded = _is_crowded(patch, [circles[i] for i in places])
+        for i in places:
             is_alone = things[i].alone and not is_crowded
-            off_patch = _measure_off_patch(circles[i], patch) if len(on_patch) == 1 else 0.0
+            off_patch = _measure_off_patch(circles[i], patch) if len(places) == 1 else 0.0
             things[i] = replace(things[i], alone=is_alone, off_patch=off_patch)
     return things
 
 
+def _is_crowded(patch: Circle, on_patch: list[Circle]) -> bool:
+    """Whether a patch is more than the circles on it."""
+    covered_px2 = sum(circle.radius_px**2 for circle in on_patch)
+    return patch.radius_px**2 > LONE_PATCH * covered_px2
+
+
+def _list_on_patch(circles: list[Circle], patch: Circle) -> list[Circle]:
+    return [circle for circle in circles if _lies_on(circle, patch)]
+
+
 def _lies_on(circle: Circle, patch: Circle) -> bool:
-    return _measure_distance(circle, patch) < max(circle.radius_px, patch.radius_px)
+    reach_px = max(circle.radius_px, patch.radius_px)
+    return _measure_distance(circle, patch) < reach_px
 
 
 def _measure_off_patch(circle: Circle, patch: Circle) -> float:

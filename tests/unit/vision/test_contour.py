@@ -1,5 +1,6 @@
 """contour: outlines to sub-pixel, from candidates that are only roughly right."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -58,3 +59,21 @@ def test_candidates_are_measured_in_their_order():
     candidates = np.array([(240, 120, 36), (80, 120, 30)], np.float32)
     circles = measure_outlines(pixels, candidates)
     assert [round(circle.x_px) for circle in circles] == [240, 80]
+
+
+def test_any_number_of_candidates_is_measured():
+    """OpenCV samples 511 at once."""
+    candidates = np.tile(np.array([(160, 120, 40)], np.float32), (600, 1))
+    circles = measure_outlines(draw_disc(160, 120, 40), candidates)
+    assert len(circles) == 600 and len(set(circles)) == 1
+
+
+def test_where_neighbours_edges_are_stronger_a_coin_is_still_outlined():
+    """Eight bright coins around a dark one."""
+    pixels = draw_disc(160, 120, 40, coin=140)
+    for turn in range(8):
+        x = round(160 + 86 * np.cos(turn * np.pi / 4))
+        y = round(120 + 86 * np.sin(turn * np.pi / 4))
+        cv2.circle(pixels, (x, y), 40, (240, 240, 240), -1, cv2.LINE_AA)
+    circle = measure_one(pixels, 160, 120, 40)
+    assert circle.radius_px == pytest.approx(40, abs=1)

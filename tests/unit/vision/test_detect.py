@@ -1,5 +1,7 @@
 """detect: circles to sub-pixel, alone or not, and nothing on the belt unseen."""
 
+import logging
+
 import cv2
 import numpy as np
 import pytest
@@ -7,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinsorter.errors import FrameError
-from coinsorter.vision import contour
+from coinsorter.vision import contour, detect
 from coinsorter.vision.detect import Search, find_circles
 from tests.conftest import draw_disc
+from tests.unit.vision.crowds import count_found, draw_crowd, list_alone_though_touching
 
 SEARCH = Search(24, 60)
 
@@ -105,6 +108,64 @@ def test_an_inner_ring_is_not_taken_for_the_outline():
     cv2.circle(pixels, (160, 120), 36, (90, 60, 40), 4)
     (circle,) = find_circles(cv2.GaussianBlur(pixels, (0, 0), 0.7), SEARCH)
     assert abs(circle.radius_px - 50) < 0.5
+
+
+@pytest.mark.parametrize("radius", [20, 28, 40, 60])
+@pytest.mark.parametrize("gap", [0.7, 0.3, 0.1])
+def test_sixty_coins_in_a_frame_are_all_found(radius, gap):
+    crowd = draw_crowd(60, radius, gap * radius)
+    circles = find_circles(crowd.pixels, Search(0.7 * radius, 1.25 * radius))
+    assert count_found(crowd, circles) == 60
+    assert sum(circle.quality > 0 for circle in circles) == 60
+
+
+@pytest.mark.parametrize("radius", [28, 40])
+def test_of_coins_packed_as_closely_as_can_be_none_that_touches_is_called_alone(radius):
+    crowd = draw_crowd(60, radius, 0)
+    circles = find_circles(crowd.pixels, Search(0.7 * radius, 1.25 * radius))
+    assert count_found(crowd, circles) >= 57
+    assert list_alone_though_touching(crowd, circles) == []
+
+
+@pytest.fixture
+def scales():
+    """Circles like the scales of a fish: more than coins of that size have room side by side."""
+    pixels = np.full((480, 640, 3), 90, np.uint8)
+    for y in range(20, 460, 30):
+        for x in range(20, 620, 30):
+            cv2.circle(pixels, (x, y), 24, (220, 220, 220), 1, cv2.LINE_AA)
+    detect._warn_of_pattern.cache_clear()
+    return pixels
+
+
+def test_more_circles_than_coins_have_room_are_seen_and_not_alone(scales):
+    things = find_circles(scales, SEARCH)
+    assert len(things) > 120 and not any(thing.alone for thing in things)
+
+
+def test_circles_that_are_not_measured_are_said_once(scales, caplog):
+    with caplog.at_level(logging.WARNING):
+        find_circles(scales, SEARCH)
+        find_circles(scales, SEARCH)
+    assert [record.message.count("not measured") for record in caplog.records] == [1]
+
+
+@pytest.mark.parametrize("ring", [116, 125, 140])
+def test_a_core_with_stronger_edges_is_not_taken_for_its_coin(ring):
+    """A bimetal coin with a ring of nearly the belt's colour: Hough's transform finds the core."""
+    pixels = draw_disc(160, 120, 48, coin=ring)
+    cv2.circle(pixels, (160, 120), 32, (210, 210, 200), -1, cv2.LINE_AA)
+    (coin,) = find_circles(cv2.GaussianBlur(pixels, (0, 0), 0.7), SEARCH)
+    assert coin.radius_px == pytest.approx(48, abs=0.5) and coin.alone
+
+
+def test_a_coin_on_a_larger_thing_is_not_taken_for_it():
+    pixels = np.full((240, 320, 3), 90, np.uint8)
+    pixels[60:180, 100:260] = 130
+    cv2.circle(pixels, (150, 120), 32, (220, 220, 220), -1, cv2.LINE_AA)
+    circles = find_circles(cv2.GaussianBlur(pixels, (0, 0), 0.7), SEARCH)
+    coin = max(circles, key=lambda circle: circle.quality)
+    assert coin.radius_px == pytest.approx(32, abs=1) and not coin.alone
 
 
 BY_EXTENT = Search(24, 66, min_quality=0.5, by_extent=True)
