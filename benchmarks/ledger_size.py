@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coinsorter.sorting.ledger import Ledger, RunRecord, find_name
+from coinsorter.records import Thresholds
+from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.ledger_blocks import seal_blocks, to_ms
+from coinsorter.sorting.ledger_references import find_name, find_thresholds
 
 #: When the first coin came.
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,7 +36,8 @@ WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHER
 INSERT INTO coin_rows
 SELECT n, 1 + (n - 1) / :run_coins, 1 + (n - 1) % :run_coins, :begin + n * :period, n * 0.5,
     :label + n % 8, 0.999 - (n % 97) / 1e5, 0.99 - (n % 89) / 1e5, :label + (n + 1) % 8,
-    (n % 83) / 21.0, 23.0 + (n % 79) / 1e3, 250.0 + (n % 73) / 1e2, 0.9, 4.1, 23.0, 0.5,
+    (n % 83) / 21.0, 4.0 + (n % 71) / 13.0, 3.0 + (n % 67) / 17.0, 23.0 + (n % 79) / 1e3,
+    250.0 + (n % 73) / 1e2, :thresholds + n % 8,
     CASE n % 10 WHEN 0 THEN NULL ELSE 2000000 END, CASE n % 10 WHEN 0 THEN NULL ELSE :currency END,
     CASE n % 10 WHEN 0 THEN :reject ELSE :label + n % 8 END,
     CASE n % 10 WHEN 0 THEN :reason + n / 10 % 5 ELSE :sorted END,
@@ -104,13 +107,18 @@ def fill_ledger(path: Path, coins: int) -> None:
 
 
 def _constants(connection: sqlite3.Connection) -> dict[str, int | None]:
-    """Ids of the names, those of labels and of reasons one after another, and of the rest."""
+    """Ids of names and thresholds: those of labels and reasons one after another, and the rest."""
     labels = [find_name(connection, name) for name in LABELS]
     reasons = [find_name(connection, name) for name in REASONS]
     names = {name: find_name(connection, name) for name in ("sorted", "reject")}
+    thresholds = [
+        find_thresholds(connection, Thresholds(0.9, 4.1, 23.0 + n, 0.5, 2.5, -1.5))
+        for n in range(len(LABELS))
+    ]
     return {
         "label": labels[0],
         "reason": reasons[0],
+        "thresholds": thresholds[0],
         "currency": find_name(connection, "CRN"),
         "begin": to_ms(BEGIN),
         "period": PERIOD_MS,

@@ -29,6 +29,11 @@ FLOOR_KB = 4.096
 SECTOR = 512
 MAX_WAIT_S = 60.0
 LABELS = ("bit_10", "bit_50", "crown_1", "crown_2", "crown_5")
+#: Thresholds of each label, as a bundle with a gate has them.
+THRESHOLDS = {
+    label: Thresholds(0.9123, 4.0567, 18.0 + 1.25 * number, 0.412, 2.3026, -1.4567)
+    for number, label in enumerate(LABELS)
+}
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,17 @@ def make_event(coin: int) -> Event:
     """A coin whose numbers are as long as those that were measured; one in ten is rejected."""
     label, runner_up = LABELS[coin % 5], LABELS[(coin + 1) % 5]
     noise = (coin * 0.6180339887) % 1
-    verdict = Verdict(label, 0.99 + noise / 100, 0.98 + noise / 100, runner_up, 4 * noise, 23.0)
+    confidence, image_confidence = 0.99 + noise / 100, 0.98 + noise / 100
+    verdict = Verdict(
+        label,
+        confidence,
+        image_confidence,
+        runner_up,
+        anomaly=4 * noise,
+        diameter_mm=23.0,
+        margin=4 + 3 * noise,
+        membership=2 + 5 * noise,
+    )
     is_sorted = coin % 10 > 0
     return Event(
         coin=coin,
@@ -127,7 +142,7 @@ def make_event(coin: int) -> Event:
         diameter_mm=23.0 + noise / 10,
         speed_mm_s=250.0 + noise,
         verdict=verdict,
-        thresholds=Thresholds(0.9123, 4.0567, 23.0, 0.5),
+        thresholds=THRESHOLDS[label],
         decision=Decision(label, "sorted") if is_sorted else Decision("reject", "unsure"),
         value=2.0,
         currency="CRN",

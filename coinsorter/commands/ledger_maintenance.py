@@ -37,7 +37,7 @@ _RESTORE = (
 _MIGRATE = (
     "The machine does this itself at its start; a ledger of millions of rows takes minutes, for "
     "which the service's start does not wait. The old file is kept beside the ledger, as "
-    "ledger.db.v1-TIME."
+    "ledger.db.v1-TIME or ledger.db.v2-TIME, by its format."
 )
 _PRUNE = (
     "Rows leave in blocks of 4096, the oldest first; the newest block stays. Their counts stay: "

@@ -30,6 +30,7 @@ from coinsorter.sorting.ledger_failures import explain_failures
 from coinsorter.sorting.ledger_file import connect_ledger, make_durable, prepare_ledger
 from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.sorting.ledger_migrations import migrate_ledger
+from coinsorter.sorting.ledger_references import find_name, find_thresholds, to_finite
 from coinsorter.sorting.ledger_schema import MICROS, NAMED_COLUMNS, OPEN, SCHEMA_VERSION
 from coinsorter.sorting.receipts import Receipt
 
@@ -240,6 +241,7 @@ def insert_coin(event: Event) -> Change:
         if _is_recorded(connection, run, event):
             return
         row = {"run": run, "coin": event.coin, "at_ms": to_ms(now), **_columns(event)}
+        row["thresholds"] = find_thresholds(connection, event.thresholds)
         row["landed"] = OPEN
         for column in NAMED_COLUMNS[:-1]:
             row[column] = find_name(connection, row.get(column))
@@ -271,19 +273,6 @@ def close_coin(coin: int, landed: str, late_to: str | None) -> Change:
     return change
 
 
-def find_name(connection: sqlite3.Connection, name: str | None) -> int | None:
-    """The id of a text in the ledger's table of names, which gets it if it is new there.
-
-    None where there is no text.
-    """
-    if name is None:
-        return None
-    row = connection.execute("SELECT id FROM names WHERE name = ?", (name,)).fetchone()
-    if row:
-        return int(row["id"])
-    return connection.execute("INSERT INTO names (name) VALUES (?)", (name,)).lastrowid
-
-
 def insert_incident(what: str, place: str, remedy: str) -> Change:
     """The change that adds an incident."""
 
@@ -299,14 +288,13 @@ def _end_run(connection: sqlite3.Connection, run: int, now: datetime) -> None:
 
 
 def _columns(event: Event) -> dict[str, Any]:
-    """A coin's columns of the table `coins`; the names are read by other programs."""
+    """A coin's columns of the view `coins`; the names are read by other programs."""
     is_sorted = event.decision.reason == SORTED
     return {
         "seen_s": event.seen_s,
         **_verdict_columns(event),
         "diameter_mm": event.diameter_mm,
         "speed_mm_s": event.speed_mm_s,
-        **_threshold_columns(event),
         "value_micros": to_micros(event.value) if is_sorted else None,
         "currency": event.currency if is_sorted else None,
         "bin": event.decision.bin,
@@ -324,18 +312,8 @@ def _verdict_columns(event: Event) -> dict[str, Any]:
         "by_picture": verdict.image_confidence,
         "runner_up": verdict.runner_up,
         "anomaly": verdict.anomaly,
-    }
-
-
-def _threshold_columns(event: Event) -> dict[str, Any]:
-    thresholds = event.thresholds
-    if thresholds is None:
-        return {}
-    return {
-        "min_confidence": thresholds.min_confidence,
-        "max_anomaly": thresholds.max_anomaly,
-        "nominal_mm": thresholds.nominal_mm,
-        "tolerance_mm": thresholds.tolerance_mm,
+        "margin": to_finite(verdict.margin),
+        "membership": to_finite(verdict.membership),
     }
 
 

@@ -1,7 +1,8 @@
 """The ledger's tables, and what a file is by its header and its tables.
 
 Rows are small, in small pages, because a durable write takes a whole block of the card: texts that
-recur stand once in `names`. The view `coins` has the columns that other programs read.
+recur stand once in `names`, thresholds once in `thresholds`. The view `coins` has the columns that
+other programs read.
 Counts of blocks of rows that have passed are kept in `counts`, so that totals of many years are
 read at once, and stay when the rows leave.
 """
@@ -10,7 +11,9 @@ import sqlite3
 from dataclasses import dataclass
 
 #: The format of the file, kept in SQLite's `user_version`.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+#: The first format with `APPLICATION_ID`.
+_FIRST_MARKED = 2
 #: "Coin", kept in SQLite's `application_id` since format 2.
 APPLICATION_ID = 0x436F696E
 #: Bytes; the smallest of SQLite: the fewest bytes written for a coin (benchmarks/ledger_wear.py).
@@ -26,8 +29,17 @@ QUARTER_MS = 900_000
 
 #: Columns of `coin_rows` that refer to `names`.
 NAMED_COLUMNS = ("label", "runner_up", "currency", "bin", "reason", "landed")
+#: Columns of `thresholds`: the fields of `records.Thresholds`, NULL where there is no such bound.
+THRESHOLD_COLUMNS = (
+    "min_confidence",
+    "max_anomaly",
+    "nominal_mm",
+    "tolerance_mm",
+    "min_margin",
+    "min_membership",
+)
 
-#: Tables and columns of the formats up to this one.
+#: Tables and columns of format 1, which has no mark.
 _TABLES_1 = {
     "runs": "id started_at ended_at bundle bundle_hash runtime note",
     "coins": "id run coin at seen_s label confidence by_picture runner_up anomaly diameter_mm "
@@ -58,6 +70,15 @@ CREATE TABLE {0}names (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
 );
+CREATE TABLE {0}thresholds (
+    id INTEGER PRIMARY KEY,
+    min_confidence REAL,
+    max_anomaly REAL,
+    nominal_mm REAL,
+    tolerance_mm REAL,
+    min_margin REAL,
+    min_membership REAL
+);
 CREATE TABLE {0}coin_rows (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES runs,
@@ -69,12 +90,11 @@ CREATE TABLE {0}coin_rows (
     by_picture REAL,
     runner_up INTEGER REFERENCES names,
     anomaly REAL,
+    margin REAL,
+    membership REAL,
     diameter_mm REAL,
     speed_mm_s REAL,
-    min_confidence REAL,
-    max_anomaly REAL,
-    nominal_mm REAL,
-    tolerance_mm REAL,
+    thresholds INTEGER REFERENCES thresholds,
     value_micros INTEGER,
     currency INTEGER REFERENCES names,
     bin INTEGER NOT NULL REFERENCES names,
@@ -113,17 +133,24 @@ SELECT
     anomaly,
     diameter_mm,
     speed_mm_s,
-    min_confidence,
-    max_anomaly,
-    nominal_mm,
-    tolerance_mm,
+    {thresholds[min_confidence]} AS min_confidence,
+    {thresholds[max_anomaly]} AS max_anomaly,
+    {thresholds[nominal_mm]} AS nominal_mm,
+    {thresholds[tolerance_mm]} AS tolerance_mm,
     value_micros / 1000000.0 AS value,
     (SELECT name FROM names WHERE names.id = currency) AS currency,
     (SELECT name FROM names WHERE names.id = bin) AS bin,
     (SELECT name FROM names WHERE names.id = reason) AS reason,
-    CASE landed WHEN 2 THEN NULL ELSE (SELECT name FROM names WHERE names.id = landed) END AS landed
+    CASE landed WHEN 2 THEN NULL
+        ELSE (SELECT name FROM names WHERE names.id = landed) END AS landed,
+    margin,
+    membership,
+    {thresholds[min_margin]} AS min_margin,
+    {thresholds[min_membership]} AS min_membership
 FROM coin_rows;
 """
+#: A column of the thresholds of a coin's row, in the view.
+_OF_THRESHOLDS = "(SELECT {0} FROM thresholds WHERE thresholds.id = coin_rows.thresholds)"
 
 
 @dataclass(frozen=True)
@@ -143,7 +170,8 @@ def create_tables(connection: sqlite3.Connection, schema: str = "main") -> None:
 
     schema: the name under which the database is attached.
     """
-    for statement in _TABLES.format(f"{schema}.").split(";\n"):
+    columns = {column: _OF_THRESHOLDS.format(column) for column in THRESHOLD_COLUMNS}
+    for statement in _TABLES.format(f"{schema}.", thresholds=columns).split(";\n"):
         connection.execute(statement)
     connection.execute(f"INSERT INTO {schema}.names VALUES (?, '')", (OPEN,))
     connection.execute(f"PRAGMA {schema}.application_id = {APPLICATION_ID}")
@@ -168,7 +196,7 @@ def _recognise_own(version: int) -> LedgerFormat:
             f"written by a newer coinsorter (format {version}, this one knows {SCHEMA_VERSION}); "
             "update coinsorter",
         )
-    if version == SCHEMA_VERSION:
+    if version >= _FIRST_MARKED:
         return LedgerFormat(version)
     return _refuse(f"no format of this program (format {version})")
 

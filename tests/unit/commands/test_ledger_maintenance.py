@@ -9,7 +9,7 @@ import pytest
 
 from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.ledger_queries import read_totals
-from tests.unit.sorting.ledger_files import write_format_1
+from tests.unit.sorting.ledger_files import OLD_FORMATS
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def path(simulated_run, tmp_path):
 def test_a_sound_ledger_is_status_0_and_says_what_it_holds(command, path):
     status, out, _ = command("ledger", "verify", "--ledger", path)
     assert (status, out.count("\n")) == (0, 1)
-    assert f"{path}: sound, format 2, 10 rows; 10 coins seen" in out
+    assert f"{path}: sound, format 3, 10 rows; 10 coins seen" in out
     report = json.loads(command("ledger", "verify", "--ledger", path, "--json")[1])
     assert (report["rows"], report["mistakes"], report["totals"]["seen"]) == (10, [], 10)
 
@@ -66,10 +66,11 @@ def test_a_ledger_in_use_is_status_75(command, path, tmp_path):
             assert status == 75 and "the machine is sorting" in err
 
 
-def test_an_old_ledger_is_migrated_by_hand(command, tmp_path):
-    write_format_1(tmp_path / "ledger.db")
+@pytest.mark.parametrize("old_format", OLD_FORMATS)
+def test_an_old_ledger_is_migrated_by_hand(command, tmp_path, old_format):
+    OLD_FORMATS[old_format](tmp_path / "ledger.db")
     out = command("ledger", "migrate", "--ledger", tmp_path / "ledger.db")[1]
-    assert "the old ledger is " in out and ".v1-" in out
+    assert "the old ledger is " in out and f".v{old_format}-" in out
     out = command("ledger", "migrate", "--ledger", tmp_path / "ledger.db")[1]
     assert "is of today's format already" in out
 

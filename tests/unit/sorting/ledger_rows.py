@@ -4,8 +4,8 @@ from coinsorter.records import Decision, Event, Thresholds, Verdict
 from coinsorter.sorting.ledger import RunRecord
 
 RUN = RunRecord("models/crowns", "abc", "litert")
-VERDICT = Verdict("crown_2", 0.999, 0.99, "crown_5", 1.2, 23.01)
-THRESHOLDS = Thresholds(0.9, 4.0, 23.0, 0.5)
+VERDICT = Verdict("crown_2", 0.999, 0.99, "crown_5", 1.2, 23.01, margin=6.5, membership=3.25)
+THRESHOLDS = Thresholds(0.9, 4.0, 23.0, 0.5, 2.5, -1.5)
 
 
 def event(

@@ -6,6 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from coinsorter.errors import LedgerError
 from coinsorter.sorting.ledger import Ledger
 from coinsorter.sorting.ledger_queries import read_rows, read_totals
+from coinsorter.sorting.ledger_verify import verify_ledger
 from tests.unit.sorting.ledger_rows import RUN, THRESHOLDS, VERDICT, event
 
 
@@ -36,6 +40,28 @@ def test_a_row_holds_the_verdict_and_the_thresholds(ledger):
     assert row["max_anomaly"] == THRESHOLDS.max_anomaly
     assert row["nominal_mm"] == THRESHOLDS.nominal_mm
     assert row["tolerance_mm"] == THRESHOLDS.tolerance_mm
+    assert (row["margin"], row["min_margin"]) == (VERDICT.margin, THRESHOLDS.min_margin)
+    assert row["membership"] == VERDICT.membership
+    assert row["min_membership"] == THRESHOLDS.min_membership
+
+
+def test_a_bundle_without_a_gate_has_no_membership_and_no_bound_for_it(ledger):
+    coin = event(1, verdict=replace(VERDICT, margin=inf, membership=inf))
+    thresholds = replace(THRESHOLDS, min_membership=-inf)
+    ledger.record(replace(coin, thresholds=thresholds)).wait(5)
+    (row,) = read_rows(ledger.path)
+    assert (row["margin"], row["membership"], row["min_membership"]) == (None, None, None)
+    assert row["min_margin"] == THRESHOLDS.min_margin
+
+
+def test_thresholds_that_settings_change_meanwhile_are_those_of_the_rows_after(ledger):
+    strict = replace(THRESHOLDS, min_confidence=0.99, min_membership=1.5)
+    for coin, thresholds in enumerate([THRESHOLDS, THRESHOLDS, strict, THRESHOLDS, strict]):
+        ledger.record(replace(event(coin), thresholds=thresholds)).wait(5)
+    bounds = [(row["min_confidence"], row["min_membership"]) for row in read_rows(ledger.path)]
+    assert bounds == [(0.9, -1.5), (0.9, -1.5), (0.99, 1.5), (0.9, -1.5), (0.99, 1.5)]
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM thresholds").fetchone() == (2,)
 
 
 def test_a_coin_without_a_verdict_has_a_row_too(ledger):
@@ -70,10 +96,12 @@ SORTING = """
     import sys
     from pathlib import Path
     from coinsorter.sorting.ledger import Ledger, RunRecord
-    from coinsorter.records import Decision, Event
+    from coinsorter.records import Decision, Event, Thresholds
     ledger = Ledger(Path(sys.argv[1]), RunRecord("b", "h", "r"))
     for coin in range(10**9):
-        ledger.record(Event(coin, 0.0, 23.0, 250.0, None, None, Decision("crown_2", "sorted")))
+        thresholds = Thresholds(coin / 10**6, 4.0, 23.0, 0.5)  # never the same
+        decision = Decision("crown_2", "sorted")
+        ledger.record(Event(coin, 0.0, 23.0, 250.0, None, thresholds, decision))
         print(coin, flush=True)  # the flap moves now
         if coin % 3:
             ledger.complete(coin, "crown_2")
@@ -109,6 +137,8 @@ def test_no_coin_whose_flap_moved_is_missing_after_the_process_is_killed(tmp_pat
         assert totals["seen"] == sum(totals["bins"].values()) + totals["uncertain"]
         assert totals["open"] == 0
     assert totals["uncertain"] == recovered > 0
+    assert verify_ledger(path).mistakes == []
+    assert all(row["min_confidence"] == row["coin"] / 10**6 for row in read_rows(path))
 
 
 def test_a_folder_that_cannot_be_written_is_one_line_that_says_what_to_do():

@@ -15,8 +15,9 @@ from coinsorter.sorting.background_ledger import BackgroundLedger
 from coinsorter.sorting.ledger import Ledger
 from coinsorter.sorting.ledger_backup import back_up, migrate, prune, restore
 from coinsorter.sorting.ledger_queries import read_rows, read_totals
+from coinsorter.sorting.ledger_schema import SCHEMA_VERSION
 from coinsorter.sorting.ledger_verify import verify_ledger
-from tests.unit.sorting.ledger_files import FOREIGN, write_format_1
+from tests.unit.sorting.ledger_files import FOREIGN, OLD_FORMATS
 from tests.unit.sorting.ledger_rows import RUN, event
 
 NOW = datetime(2026, 11, 27, 8, 30, tzinfo=UTC)
@@ -118,8 +119,9 @@ def test_a_copy_can_be_put_where_no_ledger_is(path, tmp_path):
     assert read_totals(path)["seen"] == 5
 
 
-def test_a_copy_of_format_1_can_be_put_back(path, tmp_path):
-    write_format_1(tmp_path / "old.db")
+@pytest.mark.parametrize("old_format", OLD_FORMATS)
+def test_a_copy_of_an_older_format_can_be_put_back(path, tmp_path, old_format):
+    OLD_FORMATS[old_format](tmp_path / "old.db")
     restore(path, tmp_path / "old.db", NOW)
     assert read_rows(path) == read_rows(tmp_path / "old.db")
     write_ledger(path, coins=1)
@@ -198,10 +200,13 @@ def kill_at(step):
     return profile
 
 
-def test_a_ledger_of_format_1_is_brought_to_todays_by_hand(tmp_path):
-    write_format_1(tmp_path / "ledger.db")
-    old = migrate(tmp_path / "ledger.db", NOW)
-    assert (verify_ledger(tmp_path / "ledger.db").format, verify_ledger(old).format) == (2, 1)
+@pytest.mark.parametrize("old_format", OLD_FORMATS)
+def test_a_ledger_of_an_older_format_is_brought_to_todays_by_hand(tmp_path, old_format):
+    path = tmp_path / "ledger.db"
+    OLD_FORMATS[old_format](path)
+    old = migrate(path, NOW)
+    formats = [verify_ledger(file).format for file in (path, old)]
+    assert formats == [SCHEMA_VERSION, old_format]
     assert migrate(tmp_path / "ledger.db", NOW) is None
     with pytest.raises(InputError, match="there is none"):
         migrate(tmp_path / "none.db", NOW)

@@ -10,7 +10,7 @@ from coinsorter.sorting import ledger_blocks
 from coinsorter.sorting.ledger import Ledger
 from coinsorter.sorting.ledger_blocks import to_ms
 from coinsorter.sorting.ledger_queries import read_rows, read_totals
-from tests.unit.sorting.ledger_rows import RUN, event
+from tests.unit.sorting.ledger_rows import RUN, THRESHOLDS, event
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -77,6 +77,7 @@ def test_old_rows_leave_and_their_counts_stay(tmp_path):
     totals = read_totals(ledger.path)
     assert (totals["seen"], totals["value"]) == (100, {"CRN": {"crown_2": 200.0}})
     assert [row["id"] for row in read_rows(ledger.path)] == list(range(51, 101))
+    assert {row["min_membership"] for row in read_rows(ledger.path)} == {THRESHOLDS.min_membership}
 
 
 def test_without_a_number_of_days_nothing_leaves(tmp_path):

@@ -3,17 +3,23 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from coinsorter.errors import LedgerError, LedgerUnavailableError
+from coinsorter.records import Thresholds
 from coinsorter.simulator.simulated_disk import DiskFault, SimulatedDisk
 from coinsorter.sorting.ledger import Ledger, close_coin, insert_coin, insert_incident
 from coinsorter.sorting.ledger_queries import read_rows
+from coinsorter.sorting.ledger_schema import THRESHOLD_COLUMNS
+from coinsorter.sorting.ledger_verify import verify_ledger
 from tests.unit.sorting.ledger_rows import RUN, event
 
+NEW_THRESHOLDS = replace(event(2), thresholds=Thresholds(0.95, 3.0, 23.0, 0.25, 1.5, 0.5))
 CHANGES = [
     [insert_coin(event(2))],
+    [insert_coin(NEW_THRESHOLDS)],
     [insert_coin(event(2)), close_coin(2, "crown_2", None)],
     [close_coin(1, "crown_2", None)],
     [insert_incident("no frame", "camera", "look")],
@@ -34,10 +40,11 @@ def ledger(disk, tmp_path):
 
 
 def read_file(ledger: Ledger) -> tuple[list, int]:
-    """Number and place of each coin, and how many incidents there are."""
+    """Number, place and thresholds of each coin, and how many incidents there are."""
     with closing(sqlite3.connect(ledger.path)) as connection:
         (incidents,) = connection.execute("SELECT count(*) FROM incidents").fetchone()
-    return [(row["coin"], row["landed"]) for row in read_rows(ledger.path)], incidents
+    columns = ("coin", "landed", *THRESHOLD_COLUMNS)
+    return [[row[name] for name in columns] for row in read_rows(ledger.path)], incidents
 
 
 def is_written(write, changes: list) -> bool:
@@ -64,6 +71,7 @@ def test_changes_that_failed_are_there_once_when_the_fault_has_passed(
             if is_written(ledger.reapply, changes):
                 break
     assert read_file(ledger) == read_file(sound)
+    assert verify_ledger(ledger.path).mistakes == []
 
 
 def test_a_row_is_not_called_there_when_only_the_one_before_is(ledger, disk):

@@ -12,14 +12,18 @@ from datetime import UTC, datetime
 import pytest
 
 from coinsorter.errors import LedgerError
+from coinsorter.sorting import ledger_migrations
 from coinsorter.sorting.ledger import Ledger
 from coinsorter.sorting.ledger_migrations import migrate_ledger
 from coinsorter.sorting.ledger_queries import open_read_only, read_rows, read_totals
-from coinsorter.sorting.ledger_schema import PAGE_SIZE, read_format
-from tests.unit.sorting.ledger_files import FOREIGN, write_format_1
+from coinsorter.sorting.ledger_schema import PAGE_SIZE, SCHEMA_VERSION, read_format
+from coinsorter.sorting.ledger_verify import verify_ledger
+from tests.unit.sorting.ledger_files import FOREIGN, OLD_FORMATS, write_format_1, write_format_2
 from tests.unit.sorting.ledger_rows import RUN, event
 
 NOW = datetime(2026, 11, 27, 8, 30, tzinfo=UTC)
+#: The thresholds that every format has.
+FOUR = ("min_confidence", "max_anomaly", "nominal_mm", "tolerance_mm")
 
 
 def version(path):
@@ -27,23 +31,83 @@ def version(path):
         return read_format(connection).version
 
 
+#: What rows of older formats did not say.
+NEW_COLUMNS = {"margin": None, "membership": None, "min_margin": None, "min_membership": None}
+
+
+def add_new_columns(rows):
+    """Rows of an older format, as they are shown after it was brought to today's."""
+    return [row | NEW_COLUMNS for row in rows]
+
+
+@pytest.fixture(params=OLD_FORMATS, ids=lambda number: f"format {number}")
+def old_format(request):
+    return request.param
+
+
+@pytest.fixture
+def write_old(old_format):
+    return OLD_FORMATS[old_format]
+
+
 @pytest.mark.parametrize("wal", [True, False], ids=["wal", "rollback journal"])
 @pytest.mark.parametrize("coins", [0, 1, 6, 9000])
-def test_every_row_of_format_1_is_the_same_afterwards(tmp_path, coins, wal):
+def test_every_old_row_is_the_same_afterwards(tmp_path, write_old, coins, wal):
     path = tmp_path / "ledger.db"
-    write_format_1(path, coins, wal)
+    write_old(path, coins, wal)
     rows, totals = read_rows(path), read_totals(path)
     migrate_ledger(path, NOW)
-    assert version(path) == 2
-    assert read_rows(path) == rows
+    assert version(path) == SCHEMA_VERSION
+    assert read_rows(path) == add_new_columns(rows)
     assert len(rows) == coins
     assert read_totals(path) == totals
     assert [read_totals(path, run)["seen"] for run in (1, 2)] == [coins // 2, coins - coins // 2]
+    assert verify_ledger(path).mistakes == []
 
 
-def test_runs_and_incidents_come_along(tmp_path):
+def test_what_a_ledger_of_format_2_has_counted_comes_along(tmp_path):
     path = tmp_path / "ledger.db"
-    write_format_1(path)
+    write_format_2(path, coins=95, block_rows=10, pruned=4)
+    totals, rows = read_totals(path), read_rows(path)
+    assert (verify_ledger(path).mistakes, totals["seen"], len(rows)) == ([], 95, 55)
+    migrate_ledger(path, NOW)
+    assert (read_totals(path), read_rows(path)) == (totals, add_new_columns(rows))
+    assert verify_ledger(path).mistakes == []
+
+
+def test_thresholds_of_old_rows_stand_once_each(tmp_path, write_old):
+    path = tmp_path / "ledger.db"
+    write_old(path, coins=40)
+    before = [[row[name] for name in FOUR] for row in read_rows(path)]
+    migrate_ledger(path, NOW)
+    with closing(sqlite3.connect(path)) as connection:
+        thresholds = connection.execute("SELECT * FROM thresholds ORDER BY id").fetchall()
+    assert thresholds == [
+        (1, 0.9, 4.0, 23.0, 0.5, None, None),
+        (2, 0.95, 3.5, 25.25, 0.5, None, None),
+        (3, 0.9, 4.0, 23.0, 0.25, None, None),
+    ]
+    assert [[row[name] for name in FOUR] for row in read_rows(path)] == before
+
+
+def test_a_row_whose_thresholds_are_changed_on_the_way_is_noticed(
+    tmp_path, monkeypatch, write_old, old_format
+):
+    path = tmp_path / "ledger.db"
+    write_old(path, coins=40)
+    swapped = "(SELECT 3 - known.id FROM new.thresholds AS known WHERE known.id < 3 LIMIT 1)"
+    for name in ("_COPY_COINS_1", "_COPY_COINS_2"):
+        copy = getattr(ledger_migrations, name).replace(ledger_migrations._THRESHOLDS_ID, swapped)
+        monkeypatch.setattr(ledger_migrations, name, copy)
+    with pytest.raises(LedgerError, match=f"rows of format {old_format} cannot be copied"):
+        migrate_ledger(path, NOW)
+    assert version(path) == old_format
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_runs_and_incidents_come_along(tmp_path, write_old):
+    path = tmp_path / "ledger.db"
+    write_old(path)
     migrate_ledger(path, NOW)
     with closing(sqlite3.connect(path)) as connection:
         runs = connection.execute("SELECT id, bundle, note FROM runs").fetchall()
@@ -52,13 +116,13 @@ def test_runs_and_incidents_come_along(tmp_path):
     assert incidents == [(1, "no frame", "check the cable")]
 
 
-def test_the_old_file_is_kept_beside_the_new_one(tmp_path):
+def test_the_old_file_is_kept_beside_the_new_one(tmp_path, write_old, old_format):
     path = tmp_path / "ledger.db"
-    write_format_1(path)
+    write_old(path)
     totals = read_totals(path)
     kept = migrate_ledger(path, NOW)
-    assert kept == tmp_path / "ledger.db.v1-20261127T083000Z"
-    assert (version(kept), read_totals(kept)) == (1, totals)
+    assert kept == tmp_path / f"ledger.db.v{old_format}-20261127T083000Z"
+    assert (version(kept), read_totals(kept)) == (old_format, totals)
     assert sorted(tmp_path.iterdir()) == [path, kept]
     assert path.read_bytes()[16:18] == PAGE_SIZE.to_bytes(2, "big")
 
@@ -71,9 +135,9 @@ def test_an_older_copy_is_not_replaced(tmp_path):
     assert (tmp_path / "ledger.db.v1-20261127T083000Z").read_text() == "kept before"
 
 
-def test_a_start_migrates_and_calls_open_rows_uncertain(tmp_path):
+def test_a_start_migrates_and_calls_open_rows_uncertain(tmp_path, write_old):
     path = tmp_path / "ledger.db"
-    write_format_1(path)
+    write_old(path)
     ledger = Ledger(path, RUN)
     ledger.record(event(1))
     ledger.complete(1, "crown_2")
@@ -92,15 +156,15 @@ def test_a_ledger_of_today_is_left_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_ledger_in_use_is_not_migrated(tmp_path, monkeypatch):
+def test_a_ledger_in_use_is_not_migrated(tmp_path, monkeypatch, write_old, old_format):
     monkeypatch.setattr("coinsorter.sorting.ledger_file.BUSY_TIMEOUT_S", 0.1)
     path = tmp_path / "ledger.db"
-    write_format_1(path)
+    write_old(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT count(*) FROM coins").fetchone()
         with pytest.raises(LedgerError, match="uses it"):
             migrate_ledger(path, NOW)
-    assert version(path) == 1
+    assert version(path) == old_format
 
 
 def test_a_row_that_cannot_be_copied_leaves_the_old_ledger(tmp_path):
@@ -159,9 +223,9 @@ def kill_at(step):
     return trace
 
 
-def test_killed_at_any_step_the_old_or_the_new_ledger_is_there(tmp_path):
+def test_killed_at_any_step_the_old_or_the_new_ledger_is_there(tmp_path, write_old, old_format):
     old = tmp_path / "old.db"
-    write_format_1(old)
+    write_old(old)
     rows = read_rows(old)
     seen, step, was_killed = set(), 0, True
     while was_killed:
@@ -170,13 +234,14 @@ def test_killed_at_any_step_the_old_or_the_new_ledger_is_there(tmp_path):
         path.parent.mkdir()
         shutil.copy(old, path)
         was_killed = migrate_until(path, step)
+        is_new = version(path) == SCHEMA_VERSION
+        assert read_rows(path) == (add_new_columns(rows) if is_new else rows)
         seen.add(version(path))
-        assert read_rows(path) == rows
         Ledger(path, RUN).close()  # the next start goes on from there
         assert read_totals(path)["seen"] == len(rows)
         if was_killed:
             seen.add("killed")
-    assert seen == {1, 2, "killed"} and step > 30
+    assert seen == {old_format, SCHEMA_VERSION, "killed"} and step > 30
 
 
 def in_a_process(work) -> int:
@@ -210,10 +275,11 @@ def test_rows_that_a_crash_left_in_the_old_log_come_along(tmp_path):
     assert read_rows(path)[-1]["landed"] == "uncertain"
 
 
-@pytest.mark.parametrize("max_bytes", [20_000, 200_000, 400_000])
-def test_a_disk_that_is_full_leaves_the_old_ledger(tmp_path, max_bytes):
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.95])
+def test_a_disk_that_is_full_leaves_the_old_ledger(tmp_path, share, write_old, old_format):
     path = tmp_path / "ledger.db"
-    write_format_1(path, coins=3000)
+    write_old(path, coins=3000)
+    max_bytes = int(share * path.stat().st_size)
     rows = read_rows(path)
 
     def migrate_on_a_full_disk():
@@ -222,7 +288,7 @@ def test_a_disk_that_is_full_leaves_the_old_ledger(tmp_path, max_bytes):
         Ledger(path, RUN)
 
     assert os.waitstatus_to_exitcode(in_a_process(migrate_on_a_full_disk)) == 74
-    assert version(path) == 1
+    assert version(path) == old_format
     assert read_rows(path) == rows
     assert [p for p in tmp_path.iterdir() if p.name.startswith("part-")] == []
 

@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 import pytest
 
@@ -17,7 +18,7 @@ from coinsorter.errors import InputError, LedgerError
 from coinsorter.sorting.ledger import Ledger
 from coinsorter.sorting.ledger_queries import export_rows, read_days, read_rows, read_totals
 from tests.unit.sorting.ledger_files import write_format_1
-from tests.unit.sorting.ledger_rows import RUN, event
+from tests.unit.sorting.ledger_rows import RUN, THRESHOLDS, VERDICT, event
 
 
 def test_totals_account_for_every_coin(ledger):
@@ -69,6 +70,22 @@ def test_an_export_holds_every_row(ledger):
     assert export_rows(ledger.path, lines, "jsonl") == 3
     assert [row["coin"] for row in csv.DictReader(io.StringIO(table.getvalue()))] == ["0", "1", "2"]
     assert [json.loads(line)["coin"] for line in lines.getvalue().splitlines()] == [0, 1, 2]
+
+
+def test_an_export_says_what_a_decision_rested_on(tmp_path):
+    """Without a gate some bounds are infinite, for which JSON has no number."""
+    without = replace(event(2), verdict=replace(VERDICT, membership=inf))
+    with closing(Ledger(tmp_path / "ledger.db", RUN)) as ledger:
+        for coin in (event(1), without):
+            ledger.record(coin)
+    table, lines = io.StringIO(), io.StringIO()
+    export_rows(ledger.path, table, "csv")
+    export_rows(ledger.path, lines, "jsonl")
+    cells = [list(row.values())[-4:] for row in csv.DictReader(io.StringIO(table.getvalue()))]
+    assert cells == [["6.5", "3.25", "2.5", "-1.5"], ["6.5", "", "2.5", "-1.5"]]
+    exported = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [row["membership"] for row in exported] == [VERDICT.membership, None]
+    assert [row["min_membership"] for row in exported] == [THRESHOLDS.min_membership] * 2
 
 
 def test_an_export_of_no_rows_is_a_table_without_any(tmp_path):

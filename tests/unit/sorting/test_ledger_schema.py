@@ -2,29 +2,33 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import astuple
 
 import pytest
 
 from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_schema import create_tables, read_format
-from tests.unit.sorting.ledger_files import FOREIGN, row_1, write_format_1
-from tests.unit.sorting.ledger_rows import RUN, event
+from coinsorter.sorting.ledger_schema import THRESHOLD_COLUMNS, create_tables, read_format
+from tests.unit.sorting.ledger_files import FOREIGN, OLD_FORMATS, row_1, write_format_1
+from tests.unit.sorting.ledger_rows import RUN, THRESHOLDS, event
 
 COLUMNS_1 = (
     "id run coin at seen_s label confidence by_picture runner_up anomaly diameter_mm speed_mm_s "
     "min_confidence max_anomaly nominal_mm tolerance_mm value currency bin reason landed"
 )
+#: What format 3 appended to them.
+COLUMNS_3 = f"{COLUMNS_1} margin membership min_margin min_membership"
 
 
 def test_the_format_of_a_ledger_is_read_from_its_file(tmp_path):
     Ledger(tmp_path / "now.db", RUN).close()
-    write_format_1(tmp_path / "old.db")
+    for number, write in OLD_FORMATS.items():
+        write(tmp_path / f"{number}.db")
     (tmp_path / "empty.db").touch()
     versions = []
-    for name in ("now.db", "old.db", "empty.db"):
+    for name in ("now.db", "1.db", "2.db", "empty.db"):
         with closing(sqlite3.connect(tmp_path / name)) as connection:
             versions.append(read_format(connection).version)
-    assert versions == [2, 1, 0]
+    assert versions == [3, 1, 2, 0]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FOREIGN if kind != "text"])
@@ -43,7 +47,7 @@ def test_a_ledger_of_format_1_to_which_somebody_added_a_table_is_still_one(tmp_p
         assert read_format(connection).version == 1
 
 
-def test_the_view_of_coins_has_the_columns_of_format_1(tmp_path):
+def test_the_view_of_coins_has_the_columns_of_format_1_and_then_the_new_ones(tmp_path):
     ledger = Ledger(tmp_path / "ledger.db", RUN)
     ledger.record(event(1))
     with closing(sqlite3.connect(ledger.path)) as connection:
@@ -51,8 +55,9 @@ def test_the_view_of_coins_has_the_columns_of_format_1(tmp_path):
         names = [column[0] for column in cursor.description]
         row = dict(zip(names, cursor.fetchone(), strict=True))
     ledger.close()
-    assert " ".join(names) == COLUMNS_1
+    assert " ".join(names) == COLUMNS_3
     assert (row["label"], row["value"], row["currency"]) == ("crown_2", 2.0, "CRN")
+    assert [row[name] for name in THRESHOLD_COLUMNS] == list(astuple(THRESHOLDS))
 
 
 @pytest.mark.parametrize("at_ms", [0, 1, 999, 1_795_737_600_123, 1_795_737_659_999])

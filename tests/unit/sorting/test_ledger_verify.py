@@ -8,7 +8,7 @@ import pytest
 from coinsorter.errors import InputError, LedgerError
 from coinsorter.sorting.ledger import Ledger
 from coinsorter.sorting.ledger_verify import MAX_LISTED, verify_ledger
-from tests.unit.sorting.ledger_files import write_format_1
+from tests.unit.sorting.ledger_files import OLD_FORMATS
 from tests.unit.sorting.ledger_rows import RUN, event
 
 
@@ -42,15 +42,16 @@ def test_a_sound_ledger_has_no_mistake(path):
 
 
 @pytest.mark.parametrize("coins", [0, 7])
-def test_an_old_ledger_can_be_verified_too(tmp_path, coins):
-    write_format_1(tmp_path / "old.db", coins)
+@pytest.mark.parametrize("old_format", OLD_FORMATS)
+def test_an_old_ledger_can_be_verified_too(tmp_path, old_format, coins):
+    OLD_FORMATS[old_format](tmp_path / "old.db", coins)
     report = verify_ledger(tmp_path / "old.db")
-    assert (report.format, report.rows, report.mistakes) == (1, coins, [])
+    assert (report.format, report.rows, report.mistakes) == (old_format, coins, [])
 
 
 REST = (
-    "label, confidence, by_picture, runner_up, anomaly, diameter_mm, speed_mm_s, min_confidence, "
-    "max_anomaly, nominal_mm, tolerance_mm, value_micros, currency, bin, reason, landed "
+    "label, confidence, by_picture, runner_up, anomaly, margin, membership, diameter_mm, "
+    "speed_mm_s, thresholds, value_micros, currency, bin, reason, landed "
     "FROM coin_rows WHERE id = 23"
 )
 MISTAKES = {
@@ -97,6 +98,14 @@ MISTAKES = {
     "reference": (
         ["UPDATE coin_rows SET label = 999 WHERE id = 23"],
         "row 23 of coin_rows names a row of names that is not there",
+    ),
+    "thresholds": (
+        ["UPDATE coin_rows SET thresholds = 99 WHERE id = 23"],
+        "row 23 of coin_rows names a row of thresholds that is not there",
+    ),
+    "no thresholds any more": (
+        ["DELETE FROM thresholds"],
+        "row 1 of coin_rows names a row of thresholds that is not there",
     ),
     "run": (["DELETE FROM runs WHERE id = 2"], "row 24 of coin_rows names a row of runs"),
 }
