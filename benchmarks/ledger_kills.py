@@ -2,9 +2,10 @@
 
 A process writes rows through the machine's own ledger as fast as the disk takes them, and says of
 each when it is durable. It is killed at a random instant, start, migration and end included. Then
-no row that was called durable may be missing, none may be there twice, and `ledger verify` must
-find no mistake. The next process goes on with the same ledger. Blocks of rows are small here, so
-that their counts are written often. Last, some runs of `coinsorter run --simulate` are killed.
+no row that was called durable may be missing, none may be there twice or have another coin's
+thresholds, and `ledger verify` must find no mistake. The next process goes on with the same ledger.
+Blocks of rows are small here, so that their counts are written often, and thresholds change after
+every few coins. Last, some runs of `coinsorter run --simulate` are killed.
 Exits with 1 where anything is lost.
 """
 
@@ -18,18 +19,20 @@ import tempfile
 import time
 from collections import deque
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.ledger_wear import make_event
 from coinsorter.errors import InputError
+from coinsorter.records import Event
 from coinsorter.sorting import ledger, ledger_blocks
 from coinsorter.sorting.background_ledger import BackgroundLedger
 from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.ledger_queries import read_rows
 from coinsorter.sorting.ledger_verify import verify_ledger
 from tests.conftest import ROOT
-from tests.unit.sorting.ledger_files import write_format_1
+from tests.unit.sorting.ledger_files import write_format_1, write_format_2
 
 #: Kills of one ledger, before a new one is begun.
 KILLS_A_LEDGER = 25
@@ -41,6 +44,10 @@ IN_FLIGHT = 8
 COINS_A_PROCESS = 1_000_000
 #: Rows of an old ledger that is migrated by the process which is killed.
 OLD_ROWS = 500
+#: Coins after which thresholds change, as by a reload of the settings.
+STRICTER_AFTER = 8
+#: How the ledgers begin, in turn: new, or of an older format.
+BEGINNINGS = (None, write_format_1, None, write_format_2)
 #: Latest instant of a kill, seconds after the process was started.
 MAX_LIFE_S = 0.12
 MAX_WAIT_S = 60.0
@@ -85,20 +92,22 @@ def main() -> None:
 
 
 def kill_writers(folder: Path, kills: int, rng: random.Random) -> KillOutcome:
-    """Kills so many processes that write ledgers in a folder; every other ledger begins old."""
+    """Kills so many processes that write ledgers in a folder; see BEGINNINGS."""
     outcome, path, durable = KillOutcome(), folder, set[int]()
     for number in range(kills):
         if number % KILLS_A_LEDGER == 0:
             path, durable = folder / f"{number}" / "ledger.db", set()
             path.parent.mkdir()
-            if number // KILLS_A_LEDGER % 2:
-                write_format_1(path, OLD_ROWS)
+            write_old = BEGINNINGS[number // KILLS_A_LEDGER % len(BEGINNINGS)]
+            if write_old:
+                write_old(path, OLD_ROWS)
                 durable = {row["coin"] for row in read_rows(path)}
         new = write_until_killed(path, number * COINS_A_PROCESS, rng.uniform(0, MAX_LIFE_S))
         durable |= new
         outcome.kills += 1
         outcome.acknowledged += len(new)
         check(path, durable, outcome)
+        outcome.mistakes += find_wrong_thresholds(path)
     return outcome
 
 
@@ -122,15 +131,29 @@ def write_rows(path: Path, first: int, output: int) -> None:
     """Writes rows until the process is killed, and the number of each coin when it is durable."""
     ledger.BLOCK_ROWS = ledger_blocks.BLOCK_ROWS = BLOCK_ROWS
     book = BackgroundLedger(lambda: Ledger(path, RunRecord("models/crowns", "0" * 64, "litert")))
-    waiting = deque(book.record(make_event(coin)) for coin in range(first, first + IN_FLIGHT))
+    waiting = deque(
+        book.record(make_strict_event(coin)) for coin in range(first, first + IN_FLIGHT)
+    )
     for coin in range(first, first + COINS_A_PROCESS - IN_FLIGHT):
         if not waiting.popleft().wait(MAX_WAIT_S):
             os._exit(1)
         os.write(output, b"%d\n" % coin)
         if coin % 7:
             book.complete(coin, make_event(coin).decision.bin)
-        waiting.append(book.record(make_event(coin + IN_FLIGHT)))
+        waiting.append(book.record(make_strict_event(coin + IN_FLIGHT)))
     os._exit(1)
+
+
+def make_strict_event(coin: int) -> Event:
+    """A coin with thresholds of its own time."""
+    event = make_event(coin)
+    thresholds = event.thresholds and replace(event.thresholds, max_anomaly=max_anomaly_of(coin))
+    return replace(event, thresholds=thresholds)
+
+
+def max_anomaly_of(coin: int) -> float:
+    """The threshold in force when a coin came."""
+    return 1 + coin // STRICTER_AFTER / 1024
 
 
 def check(path: Path, durable: set[int], outcome: KillOutcome) -> None:
@@ -144,6 +167,15 @@ def check(path: Path, durable: set[int], outcome: KillOutcome) -> None:
     coins = [row["coin"] for row in read_rows(path)]
     outcome.lost += len(durable - set(coins))
     outcome.twice += len(coins) - len(set(coins))
+
+
+def find_wrong_thresholds(path: Path) -> list[str]:
+    """A line for each coin that has another's thresholds; rows of an old ledger have no margin."""
+    return [
+        f"coin {row['coin']} has the thresholds of another"
+        for row in read_rows_if_any(path)
+        if row.get("margin") is not None and row["max_anomaly"] != max_anomaly_of(row["coin"])
+    ]
 
 
 def kill_simulated_runs(folder: Path, kills: int, rng: random.Random) -> KillOutcome:
@@ -162,7 +194,7 @@ def kill_simulated_runs(folder: Path, kills: int, rng: random.Random) -> KillOut
     return outcome
 
 
-def read_rows_if_any(path: Path) -> list[dict[str, object]]:
+def read_rows_if_any(path: Path) -> list[dict[str, Any]]:
     try:
         return read_rows(path)
     except InputError:
