@@ -26,6 +26,7 @@ from coinsorter.sorting.ledger_file import (
 from coinsorter.sorting.ledger_lock import lock_ledger
 from coinsorter.sorting.ledger_migrations import migrate_ledger
 from coinsorter.sorting.ledger_queries import open_read_only
+from coinsorter.sorting.ledger_schema import SCHEMA_VERSION
 from coinsorter.sorting.ledger_verify import LedgerReport, verify_ledger
 
 
@@ -74,14 +75,22 @@ def prune(path: Path, before: datetime) -> int:
     The newest rows, some thousands, stay whatever their age. Raises InputError where there is no
     ledger of today's format, LedgerInUseError while a machine uses it.
     """
-    with open_read_only(path):
-        pass
+    with open_read_only(path) as reader:
+        _refuse_older_format(path, reader)
     with _hold(path), closing(connect_ledger(path)) as connection:
         make_durable(connection)
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             seal_blocks(connection)
         return sum(_prune_some(connection, before))
+
+
+def _refuse_older_format(path: Path, connection: sqlite3.Connection) -> None:
+    version = check_format(path, connection)
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"ledger {path}: is of the older format {version}; `coinsorter ledger migrate` first"
+        )
 
 
 def _prune_some(connection: sqlite3.Connection, before: datetime) -> Iterator[int]:

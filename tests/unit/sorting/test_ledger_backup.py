@@ -226,6 +226,15 @@ def test_old_rows_leave_by_hand_and_totals_stay(tmp_path, monkeypatch):
     assert prune(path, NOW - timedelta(days=55)) == 0
 
 
+@pytest.mark.parametrize("old_format", OLD_FORMATS)
+def test_rows_do_not_leave_a_ledger_of_an_older_format(tmp_path, old_format):
+    path = tmp_path / "ledger.db"
+    OLD_FORMATS[old_format](path)
+    with pytest.raises(InputError, match=f"older format {old_format}; .* ledger migrate"):
+        prune(path, NOW)
+    assert (verify_ledger(path).format, len(read_rows(path))) == (old_format, 6)
+
+
 def test_rows_do_not_leave_by_hand_while_a_machine_writes(path):
     with closing(Ledger(path, RUN)), pytest.raises(LedgerInUseError):
         prune(path, NOW)
