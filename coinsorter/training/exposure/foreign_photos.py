@@ -16,7 +16,7 @@ from coinsorter.errors import InputError
 from coinsorter.images.image_io import list_images, read_image
 from coinsorter.records import Circle
 from coinsorter.training.dataset.quality import LENIENT_SEARCH, inscribe_circle
-from coinsorter.training.exposure.source import ExposureSource
+from coinsorter.training.exposure.mix import ExposureSource
 from coinsorter.training.progress import ReportStep
 from coinsorter.training.samples.crop_store import CropStore
 from coinsorter.vision.crop import CropSpec, cut_crop

@@ -1,6 +1,7 @@
 """The mixture of near-coins, simulated objects and foreign photographs that a gate is shown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from coinsorter.training.exposure.near_coins import (
     make_near_coin,
     recolour,
 )
-from coinsorter.training.exposure.source import ExposureSource
+from coinsorter.training.samples.crop_store import Crops
 from coinsorter.training.samples.samples import Samples
 from coinsorter.vision.crop import CropSpec
 
@@ -26,6 +27,14 @@ TINTED_SHARE = 0.15
 MIRRORED_SHARE = 0.5
 #: Attempts at finding a coin of another label.
 MAX_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class ExposureSource:
+    """Things of one kind. crops: n of uint8 (size, size, 3) RGB, on the disk."""
+
+    name: str
+    crops: Crops
 
 
 class ExposureMix:

@@ -16,7 +16,7 @@ from coinsorter.simulator.currency import list_labels
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
 from coinsorter.training.dataset.dataset import MANIFEST, Dataset
 from coinsorter.training.exposure.foreign_photos import read_foreign_photos
-from coinsorter.training.exposure.source import ExposureSource
+from coinsorter.training.exposure.mix import ExposureSource
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
 from coinsorter.training.samples import from_photos, from_simulator, samples

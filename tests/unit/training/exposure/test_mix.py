@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from coinsorter.training.exposure import mix
-from coinsorter.training.exposure.mix import ExposureMix
-from coinsorter.training.exposure.source import ExposureSource
+from coinsorter.training.exposure.mix import ExposureMix, ExposureSource
 from coinsorter.training.samples.crop_store import Crops
 from coinsorter.training.samples.samples import Samples
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
