@@ -129,7 +129,7 @@ class Classifier:
             reconstruction_error=self._measure_reconstruction(crop),
             defect_logit=self._measure_defects(crop),
             distances=distances,
-            membership=self._measure_membership(crop),
+            membership=self.measure_membership(crop),
         )
 
     def combine_logits(self, evidence: Evidence) -> np.ndarray:
@@ -197,7 +197,7 @@ class Classifier:
         if self._defect_detector:
             parts["inspector"] = self._measure_defects
         if self._gate:
-            parts["gate"] = self._measure_membership
+            parts["gate"] = self.measure_membership
         return parts
 
     @property
@@ -254,7 +254,7 @@ class Classifier:
         mean = outputs[number].mean(axis=0, dtype=np.float32)
         return self._classifier.dequantize(number, mean)
 
-    def _measure_membership(self, crop: np.ndarray) -> float:
+    def measure_membership(self, crop: np.ndarray) -> float:
         """The log odds that a crop is of one of the bundle's coins; inf without a gate."""
         if self._gate is None:
             return inf

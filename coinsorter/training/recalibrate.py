@@ -4,6 +4,7 @@ A bundle gets its first thresholds when it is trained. `calibrate` sets them aga
 photographs, of another day or another machine, or within another error budget.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from coinsorter.files.atomic import replace_folder
 from coinsorter.files.owned_folder import check_folder
 from coinsorter.files.ownership import Claim
 from coinsorter.recognition.bundle import Bundle, Label, Manifest, load_bundle
-from coinsorter.recognition.bundle_files import GOLDEN
+from coinsorter.recognition.bundle_files import GOLDEN, MANIFEST
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.records import Circle
@@ -96,7 +97,7 @@ def recalibrate_bundle(
     bundle = load_bundle(path)
     classifier = Classifier(bundle, pick_runtime("auto"))
     classifier.check_golden_crops()
-    recipe = _read_recipe(bundle, budget or {})
+    recipe = read_bundle_recipe(bundle, budget or {})
     if not data and anomalies:
         raise InputError(
             "--anomalies are judged against genuine coins: name photographs of these, too"
@@ -106,11 +107,11 @@ def recalibrate_bundle(
     else:
         held, sets = load_heldout(path)
         _check_labels(bundle, sets)
-    manifest = _update_manifest(bundle, recipe, held, sets)
+    manifest = update_manifest(bundle, recipe, held, sets)
     if data:
         manifest["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
     with replace_folder(out, claim) as folder:
-        return _write_copy(bundle, classifier, manifest, folder, held, sets)
+        return write_copy(bundle, classifier, manifest, folder, held, sets)
 
 
 def _check_labels(bundle: Bundle, sets: HeldOutSets) -> None:
@@ -135,9 +136,10 @@ def _collect_photos(
     return photos.samples, collect_evidence(classifier, photos.samples, foreign, open_progress)
 
 
-def _update_manifest(
+def update_manifest(
     bundle: Bundle, recipe: Recipe, held: Samples, sets: HeldOutSets
 ) -> dict[str, Any]:
+    """What bundle.yaml says once thresholds were set on these coins; see `set_thresholds`."""
     labels = bundle.manifest.labels
     scale_drifts = recipe.source == "frames"
     changes = set_thresholds(recipe, labels, held, sets, bundle.view, scale_drifts)
@@ -146,7 +148,7 @@ def _update_manifest(
     return manifest
 
 
-def _write_copy(
+def write_copy(
     bundle: Bundle,
     classifier: Classifier,
     manifest: dict[str, Any],
@@ -154,11 +156,14 @@ def _write_copy(
     held: Samples,
     sets: HeldOutSets,
 ) -> Manifest:
+    """Writes a bundle with another manifest into a folder, with its golden answers made again."""
     relief_weight = manifest["fusion"]["relief_weight"]
     copy_other_files(bundle.path, folder)
     for name, content in bundle.contents.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
+        if name != MANIFEST:
+            manifest["files"][name] = hashlib.sha256(content).hexdigest()
     (folder / FILE).parent.mkdir(exist_ok=True)
     save_heldout(folder, held, sets)
     golden = make_golden(classifier, bundle.golden.crops, relief_weight)
@@ -166,7 +171,7 @@ def _write_copy(
     return write_manifest(folder, manifest)
 
 
-def _read_recipe(bundle: Bundle, budget: dict[str, float]) -> Recipe:
+def read_bundle_recipe(bundle: Bundle, budget: dict[str, float]) -> Recipe:
     """The bundle's own recipe with another budget."""
     try:
         recipe = Recipe.model_validate(bundle.manifest.recipe)

@@ -217,11 +217,6 @@ def _find_filling_circles(pixels: np.ndarray) -> list[Circle]:
     ]
 
 
-def inscribe_circle(pixels: np.ndarray) -> Circle:
-    """The circle inscribed in a crop, uint8 (h, w, 3) RGB, with quality 0."""
-    return _inscribe(pixels, _measure_corners(pixels))
-
-
 def _inscribe(pixels: np.ndarray, surround: tuple[float, float, float]) -> Circle:
     height, width = pixels.shape[:2]
     return Circle(

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from coinsorter.errors import InputError
 from coinsorter.images.image_io import list_images, read_image
 from coinsorter.records import Circle
-from coinsorter.training.dataset.quality import LENIENT_SEARCH, inscribe_circle
+from coinsorter.training.dataset.quality import LENIENT_SEARCH, locate_in_crop
 from coinsorter.training.exposure.mix import ExposureSource
 from coinsorter.training.progress import ReportStep
 from coinsorter.training.samples.crop_store import CropStore
@@ -26,11 +26,12 @@ from coinsorter.vision.detect import Search, find_circles
 #: not measured.
 SEARCHED_SIDE_PX = 160
 #: Radii that are searched for there, px: things fill a tenth to nine tenths of that side.
-SEARCHED_RADII_PX = (9.0, 72.0)
-#: Things of one image that are used at most, the roundest first.
-MAX_THINGS = 2
-#: Radius of one more cut about the middle, in shorter sides.
-MIDDLE_RADII = (0.3, 0.5)
+SEARCHED_RADII_PX = (9.0, 64.0)
+#: Things of one image that are used at most, the roundest first: the others are mostly belt.
+MAX_THINGS = 1
+#: What the circle that fills an image is taken for, as factors of its radius: outlines of things
+#: err more than those of coins.
+RADIUS_FACTORS = (0.92, 1.04)
 #: Radius of a thing when it is cut, in radii of a coin in its crop: coins in frames are as large.
 SIZES = (0.65, 1.1)
 
@@ -63,19 +64,21 @@ def _name_kind(path: Path, folder: Path) -> str:
 
 
 def cut_things(pixels: np.ndarray, spec: CropSpec, rng: Generator) -> Iterator[np.ndarray]:
-    """Crops of the things in an image, uint8 (h, w, 3), and of whatever is in its middle."""
+    """Crops of the things in an image, uint8 (h, w, 3), and of whatever fills it."""
     scale = SEARCHED_SIDE_PX / min(pixels.shape[:2])
     small = _resize(pixels, scale)
     search = Search(*SEARCHED_RADII_PX, **LENIENT_SEARCH)
     circles = sorted(find_circles(small, search), key=lambda thing: -thing.quality)
-    for circle in [*circles[:MAX_THINGS], _choose_middle(small, rng)]:
+    for circle in [*circles[:MAX_THINGS], _find_filling(small, rng)]:
         in_image = _scale_circle(circle, 1 / scale)
         yield _cut_at_coin_size(pixels, in_image, spec, rng)
 
 
-def _choose_middle(pixels: np.ndarray, rng: Generator) -> Circle:
-    radius_px = rng.uniform(*MIDDLE_RADII) * min(pixels.shape[:2])
-    return replace(inscribe_circle(pixels), radius_px=float(radius_px))
+def _find_filling(pixels: np.ndarray, rng: Generator) -> Circle:
+    """The thing that fills an image, as in a ready crop; the inscribed circle where none does."""
+    circle = locate_in_crop(pixels)
+    factor = rng.uniform(*RADIUS_FACTORS)
+    return replace(circle, radius_px=circle.radius_px * float(factor))
 
 
 def _cut_at_coin_size(

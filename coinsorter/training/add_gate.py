@@ -1,0 +1,128 @@
+"""A gate for a bundle that was trained without one; its other networks stay as they are.
+
+Each coin is held out once, in cross-validation by bursts: what the gates of the folds say of coins
+that they did not see sets the threshold. The bundle's own gate sees all coins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from coinsorter.errors import InputError
+from coinsorter.files.atomic import replace_folder
+from coinsorter.files.owned_folder import check_folder
+from coinsorter.files.ownership import Claim
+from coinsorter.recognition.bundle import Bundle, Manifest, load_bundle
+from coinsorter.recognition.bundle_files import GATE
+from coinsorter.recognition.classifier import Classifier
+from coinsorter.recognition.runtime import pick_runtime
+from coinsorter.training.export import quantize
+from coinsorter.training.export.bundle_writer import BUNDLE_CLAIM
+from coinsorter.training.exposure.mix import ExposureMix, ExposureSource
+from coinsorter.training.fitting import fit, networks
+from coinsorter.training.progress import OpenProgress
+from coinsorter.training.recalibrate import read_bundle_recipe, update_manifest, write_copy
+from coinsorter.training.recipe import GateSettings, Recipe
+from coinsorter.training.samples.assemble import read_exposure, read_photos
+from coinsorter.training.samples.samples import Samples, deal_folds
+from coinsorter.training.thresholds.heldout_store import load_heldout
+
+#: Folds where the bundle's recipe has none.
+FOLDS = 4
+#: Streams of random numbers: of the folds, and of the crops that int8's ranges are taken from.
+FOLD_STREAM = 17
+CHOICE_STREAM = 18
+#: Genuine crops, and as many things, that int8's ranges are taken from.
+REPRESENTATIVE_CROPS = 400
+
+
+def add_gate(
+    path: Path,
+    data: Sequence[Path],
+    foreign: Sequence[Path],
+    out: Path,
+    open_progress: OpenProgress,
+    claim: Claim = BUNDLE_CLAIM,
+) -> Manifest:
+    """Trains a gate for a bundle, sets the thresholds again, and writes the bundle to `out`.
+
+    data: the images that the bundle was trained on. foreign: photographs of foreign things. claim:
+    what the new bundle may take the place of. Raises InputError or BundleError.
+    """
+    check_folder(out, claim)
+    bundle = load_bundle(path)
+    recipe = read_bundle_recipe(bundle, {})
+    settings = recipe.gate or GateSettings()
+    recipe = recipe.model_copy(update={"gate": settings})
+    networks.check_weights(settings)
+    coins = read_photos(recipe, data, open_progress, bundle).samples
+    held, sets = load_heldout(path)
+    _check_same_coins(path, coins, held)
+    sources = read_exposure(recipe, foreign, bundle.crop, open_progress)
+    networks.reset_layer_names()
+    memberships = _cross_validate(bundle, recipe, coins, sources, open_progress)
+    gate = _train_gate(bundle, recipe, coins, sources, "gate", open_progress)
+    gated = replace(bundle, gate=gate, contents={**bundle.contents, GATE: gate}, digest="")
+    answered = replace(sets, held=replace(sets.held, memberships=memberships))
+    manifest = update_manifest(gated, recipe, held, answered)
+    classifier = Classifier(gated, pick_runtime("auto"))
+    with replace_folder(out, claim) as folder:
+        return write_copy(gated, classifier, manifest, folder, held, answered)
+
+
+def _check_same_coins(path: Path, coins: Samples, held: Samples) -> None:
+    if not np.array_equal(coins.labels, held.labels):
+        raise InputError(
+            f"bundle {path}: its thresholds were set on {len(held)} other coins than these "
+            f"{len(coins)}; name the images that it was trained on, with all its folds"
+        )
+
+
+def _cross_validate(
+    bundle: Bundle,
+    recipe: Recipe,
+    coins: Samples,
+    sources: Sequence[ExposureSource],
+    open_progress: OpenProgress,
+) -> np.ndarray:
+    """What gates say of coins that they did not see: log odds, float (n,)."""
+    count = recipe.folds or FOLDS
+    rng = np.random.default_rng([recipe.seed, FOLD_STREAM])
+    fold_of = deal_folds(coins, count, rng, list(bundle.labels))
+    memberships = np.empty(len(coins))
+    for fold in range(count):
+        is_held_out = fold_of == fold
+        title = f"gate, fold {fold + 1} of {count}"
+        seen = coins.select(~is_held_out)
+        gate = _train_gate(bundle, recipe, seen, sources, title, open_progress)
+        classifier = Classifier(replace(bundle, gate=gate, digest=""), pick_runtime("auto"))
+        crops = coins.select(is_held_out).crops
+        memberships[is_held_out] = [classifier.measure_membership(crop) for crop in crops]
+    return memberships
+
+
+def _train_gate(
+    bundle: Bundle,
+    recipe: Recipe,
+    coins: Samples,
+    sources: Sequence[ExposureSource],
+    title: str,
+    open_progress: OpenProgress,
+) -> bytes:
+    """A gate as int8 .tflite."""
+    settings = recipe.gate or GateSettings()
+    mix = ExposureMix(coins, sources, bundle.crop)
+    classes = len(bundle.labels)
+    with open_progress(title, settings.epochs) as report:
+        fitted = fit.fit_gate(coins, mix, classes, bundle.crop, recipe, settings, report)
+    return quantize.quantize_int8(fitted.model, _choose_representative(coins, mix, recipe))
+
+
+def _choose_representative(coins: Samples, mix: ExposureMix, recipe: Recipe) -> np.ndarray:
+    """Genuine crops and things, from which int8's ranges are taken: uint8 (k, size, size, 3)."""
+    rng = np.random.default_rng([recipe.seed, CHOICE_STREAM])
+    places = rng.permutation(len(coins))[:REPRESENTATIVE_CROPS]
+    things = [mix.draw(rng) for _ in places]
+    return np.concatenate([coins.crops[places], np.stack(things)])
