@@ -7,6 +7,7 @@ that they did not see sets the threshold. The bundle's own gate sees all coins.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,16 +46,18 @@ def add_gate(
     out: Path,
     open_progress: OpenProgress,
     claim: Claim = BUNDLE_CLAIM,
+    changes: dict[str, Any] | None = None,
 ) -> Manifest:
     """Trains a gate for a bundle, sets the thresholds again, and writes the bundle to `out`.
 
     data: the images that the bundle was trained on. foreign: photographs of foreign things. claim:
-    what the new bundle may take the place of. Raises InputError or BundleError.
+    what the new bundle may take the place of. changes: of the recipe's settings of the gate, by the
+    names of `GateSettings`. Raises InputError or BundleError.
     """
     check_folder(out, claim)
     bundle = load_bundle(path)
     recipe = read_bundle_recipe(bundle, {})
-    settings = recipe.gate or GateSettings()
+    settings = (recipe.gate or GateSettings()).model_copy(update=changes or {})
     recipe = recipe.model_copy(update={"gate": settings})
     networks.check_weights(settings)
     coins = read_photos(recipe, data, open_progress, bundle).samples

@@ -17,6 +17,7 @@ from coinsorter.training.commands import (
     calibrate_bundle_command,
     evaluate_command,
     features_command,
+    gate_command,
     prepare_command,
 )
 
@@ -24,6 +25,7 @@ DESCRIPTION = "Trains and evaluates model bundles for coinsorter, on a desktop."
 #: The commands, in the order of `--help`.
 COMMANDS = (
     bundle_command,
+    gate_command,
     calibrate_bundle_command,
     prepare_command,
     evaluate_command,

@@ -1,0 +1,75 @@
+"""coinsorter-train gate: a gate for a bundle that was trained without one."""
+
+import argparse
+from pathlib import Path
+
+from coinsorter.commands._options import Subparsers, add_force_option
+from coinsorter.commands.option_values import read_count
+from coinsorter.escape import print_clean
+from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
+from coinsorter.training.export.bundle_in_use import claim_bundle
+from coinsorter.training.progress import show_progress
+
+DESCRIPTION = """\
+Trains a gate for a bundle: a network that says whether something is one of its
+coins at all. It is shown the bundle's own coins, near-coins made of them,
+simulated things, and photographs of foreign things. All other networks stay as
+they are, and the thresholds are set again. Takes some minutes.
+"""
+EXAMPLES = """\
+examples:
+  coinsorter-train gate models/brl brl-frames/day1 --foreign foreign --out models/brl-gated
+  coinsorter-train gate models/first coins --foreign screws --foreign other-currencies \\
+      --out models/first-gated
+"""
+
+
+def add_parser(commands: Subparsers) -> None:
+    """Adds `coinsorter-train gate`."""
+    summary = "add a gate to a bundle: is it one of its coins at all?"
+    parser = add_command(commands, "gate", _run_gate, summary, DESCRIPTION, EXAMPLES)
+    parser.add_argument(
+        "bundle", type=Path, metavar="BUNDLE", help="the model bundle's folder, such as models/brl"
+    )
+    parser.add_argument(
+        "data",
+        nargs="+",
+        type=Path,
+        metavar="DATA",
+        help="the images that the bundle was trained on",
+    )
+    parser.add_argument(
+        "--foreign",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="photographs of things that are no coins of yours, in folders by kind, one kind as "
+        "often as another; may be given several times",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of the bundle with a gate"
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="to start from: imagenet, a file, or none (default: the recipe's, or imagenet)",
+    )
+    parser.add_argument(
+        "--epochs", type=read_count, metavar="N", help="default: as its recipe has it, or 24"
+    )
+    add_force_option(parser)
+
+
+def _run_gate(options: argparse.Namespace) -> None:
+    check_apart(options.out, options.bundle, *options.data, *options.foreign)
+    claim = claim_bundle(options.out, options.force)
+    from coinsorter.training.add_gate import add_gate  # TensorFlow: seconds, and 600 MB
+
+    given = {"weights": options.weights, "epochs": options.epochs}
+    changes = {name: value for name, value in given.items() if value is not None}
+    manifest = add_gate(
+        options.bundle, options.data, options.foreign, options.out, show_progress, claim, changes
+    )
+    print_clean(f"{options.out}: a gate, and thresholds set on {manifest.budget['held_out']} coins")
+    print(describe_proof(manifest))

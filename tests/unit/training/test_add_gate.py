@@ -1,0 +1,67 @@
+"""add_gate: a bundle gets a gate, keeps its other networks, and is sound."""
+
+import cv2
+import numpy as np
+import pytest
+
+from coinsorter.recognition import bundle, runtime
+from coinsorter.recognition.bundle_files import GATE
+from coinsorter.recognition.classifier import Classifier
+from tests.conftest import needs_training, only_line
+from tests.unit.training.tiny import RECIPE, write_recipe
+
+needs_training()
+
+QUICK = ("--weights", "none", "--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def folded(frames, tmp_path_factory):
+    """A bundle whose thresholds were set on all its coins, by cross-validation."""
+    from coinsorter.training import train_cli
+
+    folder = tmp_path_factory.mktemp("folded")
+    settings = {"folds": 2, "classifier": RECIPE["classifier"] | {"epochs": 6}}
+    recipe = write_recipe(folder, RECIPE | settings | {"name": "folded"})
+    words = ["bundle", str(frames), "--recipe", str(recipe), "--out", str(folder / "bundle")]
+    assert train_cli.main(words) == 0
+    return folder / "bundle"
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory):
+    """Photographs of squares."""
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "squares").mkdir()
+    for number in range(3):
+        image = np.full((120, 160, 3), 200, np.uint8)
+        cv2.rectangle(image, (50, 40), (100 + number, 90), (40, 80, 120), -1)
+        cv2.imwrite(str(folder / "squares" / f"{number}.png"), image)
+    return folder
+
+
+def test_a_bundle_gets_a_gate_and_keeps_its_other_networks(
+    folded, frames, things, tmp_path, command
+):
+    out = tmp_path / "gated"
+    status, printed, _ = command("gate", folded, frames, "--foreign", things, "--out", out, *QUICK)
+    before, after = bundle.load_bundle(folded), bundle.load_bundle(out)
+    assert status == 0 and "a gate, and thresholds set on 24 coins" in printed
+    assert (after.classifier, after.autoencoder) == (before.classifier, before.autoencoder)
+    assert before.gate is None and after.manifest.files.keys() - before.manifest.files.keys() == {
+        GATE
+    }
+    lowest = {own.min_membership for own in after.manifest.thresholds.values()}
+    assert len(lowest) == 1 and lowest.pop() <= 0
+    classifier = Classifier(after, runtime.pick_runtime("auto"))
+    classifier.check_golden_crops()
+    verdict = classifier.make_verdict(classifier.gather_evidence(after.golden.crops[0]), 20.0)
+    assert np.isfinite(verdict.membership) and sum(verdict.probabilities) == pytest.approx(1)
+    status, printed, _ = command("calibrate", out, "--out", tmp_path / "again")
+    assert status == 0, "the evidence on held-out coins has the gate's part, too"
+
+
+def test_other_images_than_it_was_trained_on_are_refused(tiny, frames, tmp_path, command):
+    status, _, err = command("gate", tiny, frames, "--out", tmp_path / "gated", *QUICK)
+    assert status == 66 and "name the images that it was trained on" in only_line(err)
+    assert not (tmp_path / "gated").exists()
