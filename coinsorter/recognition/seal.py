@@ -26,7 +26,7 @@ from coinsorter.recognition.bundle_files import MANIFEST, SEAL, read_bundle_file
 SHIPPED_DIGESTS = frozenset(
     {
         "c89c0b8837284bdad7cc9ab0456c5956dd0546ef46e32d840be451cebba1c516",  # crowns
-        "cbdf4ca196138727a23b2fbb2b63d18b8d2e55689c0a31611bb7482c4ff36b93",  # brl
+        "ab039cae53b43d4f1dcf5196cc677d62ba945da11396391ba2e9864a0fb5c154",  # brl
         "3dd43bda49a97b74ca7c80520ff5be9cad479262087184a27d2407b08f3357e2",  # euro
     }
 )

@@ -9,7 +9,13 @@ import yaml
 from pydantic import ValidationError
 
 from coinsorter.recognition.bundle import Golden, load_bundle
-from coinsorter.recognition.bundle_files import AUTOENCODER, CLASSIFIER, DEFECT_DETECTOR, MANIFEST
+from coinsorter.recognition.bundle_files import (
+    AUTOENCODER,
+    CLASSIFIER,
+    DEFECT_DETECTOR,
+    GATE,
+    MANIFEST,
+)
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
 from tests.conftest import BRL, needs_training
@@ -39,6 +45,7 @@ def contents(brl) -> BundleContents:
         CLASSIFIER: brl.classifier,
         AUTOENCODER: brl.autoencoder,
         DEFECT_DETECTOR: brl.defect_detector,
+        GATE: brl.gate,
     }
     return BundleContents(models, brl.golden, brl.reliefs, brl.embedding_stats, write_note)
 
