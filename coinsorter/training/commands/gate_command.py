@@ -66,8 +66,8 @@ def _run_gate(options: argparse.Namespace) -> None:
     claim = claim_bundle(options.out, options.force)
     from coinsorter.training.add_gate import add_gate  # TensorFlow: seconds, and 600 MB
 
-    given = {"weights": options.weights, "epochs": options.epochs}
-    changes = {name: value for name, value in given.items() if value is not None}
+    settings = {"weights": options.weights, "epochs": options.epochs}
+    changes = {name: value for name, value in settings.items() if value is not None}
     manifest = add_gate(
         options.bundle, options.data, options.foreign, options.out, show_progress, claim, changes
     )
