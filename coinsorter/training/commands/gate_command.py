@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from coinsorter.commands._options import Subparsers, add_force_option
-from coinsorter.commands.option_values import read_count
+from coinsorter.commands.option_values import read_whole_number
 from coinsorter.escape import print_clean
 from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
 from coinsorter.training.export.bundle_in_use import claim_bundle
@@ -56,7 +56,10 @@ def add_parser(commands: Subparsers) -> None:
         help="to start from: imagenet, a file, or none (default: the recipe's, or imagenet)",
     )
     parser.add_argument(
-        "--epochs", type=read_count, metavar="N", help="default: as its recipe has it, or 24"
+        "--epochs",
+        type=read_whole_number(1, 1000),
+        metavar="N",
+        help="default: as its recipe has it, or 24",
     )
     add_force_option(parser)
 

@@ -31,7 +31,7 @@ LINE = line_of(TEXT, SPEED)
         ("distance_mm: 160,", "distance_mm: 160", 47, "write commas between its options"),
         ("travel_ms: 80}", "travel_ms: 80", 47, "end it with a brace"),
         ("\nservo:", "\n---\nservo:", line_of(TEXT, "servo:"), "delete the line of dashes"),
-        ("path: var/ledger.db", r'path: "C:\coins"', 85, "in single quotes"),
+        ("path: var/ledger.db", r'path: "C:\coins"', 86, "in single quotes"),
     ],
 )
 def test_the_line_and_what_to_do_are_named(tmp_path, old, new, line, remedy):
