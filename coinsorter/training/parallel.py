@@ -24,8 +24,8 @@ from threadpoolctl import threadpool_limits
 from coinsorter import __version__
 from coinsorter.errors import InputError, WorkerError
 
-Job = TypeVar("Job")
-Result = TypeVar("Result")
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
 
 #: Images that a process is worth starting for: it takes a second to start.
 IMAGES_PER_PROCESS = 32
@@ -55,12 +55,12 @@ class Workers:
 
     def run(
         self,
-        function: Callable[[Job], Result],
-        jobs: Sequence[Job],
+        function: Callable[[_Job], _Result],
+        jobs: Sequence[_Job],
         min_jobs: int = 1,
         threads: int = 1,
         isolated: bool = False,
-    ) -> Iterator[Result]:
+    ) -> Iterator[_Result]:
         """The results of a function for some jobs, in their order, as soon as they are there.
 
         function, jobs: can be pickled; a job says by paths where large things lie. min_jobs: that a
@@ -171,8 +171,8 @@ def _list_missing(paths: Sequence[Path]) -> list[Path]:
 
 
 def _run_in_processes(
-    function: Callable[[Job], Result], jobs: Sequence[Job], processes: int, threads: int
-) -> Iterator[Result]:
+    function: Callable[[_Job], _Result], jobs: Sequence[_Job], processes: int, threads: int
+) -> Iterator[_Result]:
     """The results, by new processes wherever one was killed."""
     done = killed = 0
     while done < len(jobs):
@@ -190,8 +190,8 @@ def _run_in_processes(
 
 
 def _start_processes(
-    function: Callable[[Job], Result], jobs: Sequence[Job], processes: int, threads: int
-) -> Iterator[Result]:
+    function: Callable[[_Job], _Result], jobs: Sequence[_Job], processes: int, threads: int
+) -> Iterator[_Result]:
     folder = Path.cwd()
     calls = (joblib.delayed(_run_there)(function, [job], threads, folder) for job in jobs)
     with joblib.parallel_config(
@@ -211,11 +211,11 @@ def _start_processes(
 
 def _run_on_cluster(
     client: Any,
-    function: Callable[[Job], Result],
-    jobs: Sequence[Job],
+    function: Callable[[_Job], _Result],
+    jobs: Sequence[_Job],
     min_jobs: int,
     threads: int,
-) -> Iterator[Result]:
+) -> Iterator[_Result]:
     """The results; Dask itself gives a lost worker's jobs to others.
 
     joblib's own way to Dask is not taken: where one worker is left, it runs jobs in this process.
@@ -251,14 +251,14 @@ def _wait_for(future: Any) -> Any:
 
 
 def _run_there(
-    function: Callable[[Job], Result], jobs: Sequence[Job], threads: int, folder: Path
-) -> list[Result]:
+    function: Callable[[_Job], _Result], jobs: Sequence[_Job], threads: int, folder: Path
+) -> list[_Result]:
     """What another process does. folder: the command's own, which paths are relative to."""
     with chdir(folder):
         return [_run_job(function, job, threads) for job in jobs]
 
 
-def _run_job(function: Callable[[Job], Result], job: Job, threads: int) -> Result:
+def _run_job(function: Callable[[_Job], _Result], job: _Job, threads: int) -> _Result:
     """What a process does: threads of other numbers than 1 round sums differently."""
     with _one_at_a_time, threadpool_limits(threads):
         threads_before = cv2.getNumThreads()
