@@ -56,7 +56,7 @@ WITHOUT_COMMENTS = 0.7
 _COMMENT = re.compile(rb" *#.*")
 _VALUE = re.compile(r"(?<=: )[^\s,{}\[\]#]+")
 _NUMBER = re.compile(r"(?<=: )\d{1,12}(\.\d*)?", re.ASCII)
-_KEY = re.compile(r"\w+(?=:)")
+_KEY = re.compile(r"(?<!\w)\w{1,60}(?=:)")  # bounded: a value of a million letters is tried at once
 
 Mutate = Callable[[random.Random, bytes], bytes]
 
