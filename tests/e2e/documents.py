@@ -66,6 +66,12 @@ ELSEWHERE = {
     r"make bars$": ("Makefile", "benchmarks.bars"),
     r"make crowns$": ("Makefile", "models/crowns.yaml"),
     r"(sudo )?make (install|rollback|uninstall)\b.*": ("tests/system/test_install.py", "make"),
+    # its bundle's own photographs, and weights that the tests do not fetch
+    r"coinsorter-train bundle .* --foreign .*": (
+        "tests/unit/training/test_add_gate.py",
+        "--foreign",
+    ),
+    r"coinsorter-train gate models/brl .*": ("tests/unit/training/test_add_gate.py", '"gate"'),
     # a bundle of ready crops, on simulated ones: real ones of one sitting are too few to split
     r"coinsorter-train bundle euro-crops/train .*": ("tests/unit/training", "(crops,"),
     r"python -m tools\.reference.*": ("Makefile", "tools.reference"),
@@ -77,7 +83,7 @@ ELSEWHERE = {
         "tests/unit/commands/test_calibrate_belt_command.py",
         "fall-mm",
     ),
-    r"python -m benchmarks\.(learning|strangers|memory|starts|ways|hostile)\b.*": (
+    r"python -m benchmarks\.(learning|strangers|memory|starts|ways|hostile|gate)\b.*": (
         "benchmarks/{0}.py",
         "def ",
     ),
