@@ -66,6 +66,7 @@ def lines(place, photographs, simulated_run):
             *["bundle", "--recipe", CROWNS.with_suffix(".yaml"), "--out", "{}"]
         ],
         ("coinsorter-train calibrate", "--out"): ["calibrate", *train, "--out", "{}"],
+        ("coinsorter-train gate", "--out"): ["gate", *train, "--out", "{}"],
     }
 
 
