@@ -101,14 +101,16 @@ def tighten_thresholds(
 ) -> Thresholds:
     """A label's thresholds as its bundle has them, made stricter by the settings that are not None.
 
-    may_loosen: the settings replace the bundle's thresholds, even where they are looser.
+    may_loosen: the settings replace the bundle's thresholds, even where they are looser. The margin
+    goes with the confidence: where that is replaced, it is not asked for.
     """
+    is_replaced = may_loosen and min_confidence is not None
     return Thresholds(
         min_confidence=_combine(bundled.min_confidence, min_confidence, max, may_loosen),
         max_anomaly=_combine(bundled.max_anomaly, max_anomaly, min, may_loosen),
         nominal_mm=bundled.nominal_mm,
         tolerance_mm=_combine(bundled.tolerance_mm, max_error_mm, min, may_loosen),
-        min_margin=bundled.min_margin,
+        min_margin=0.0 if is_replaced else bundled.min_margin,
         min_membership=_combine(bundled.min_membership, min_membership, max, may_loosen),
     )
 

@@ -21,6 +21,7 @@ from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.training.export import quantize
 from coinsorter.training.export.bundle_writer import BUNDLE_CLAIM
+from coinsorter.training.exposure.foreign_photos import check_foreign
 from coinsorter.training.exposure.mix import ExposureMix, ExposureSource
 from coinsorter.training.fitting import fit, networks
 from coinsorter.training.progress import OpenProgress
@@ -60,6 +61,7 @@ def add_gate(
     settings = (recipe.gate or GateSettings()).model_copy(update=changes or {})
     recipe = recipe.model_copy(update={"gate": settings})
     networks.check_weights(settings)
+    check_foreign(foreign)
     coins = read_photos(recipe, data, open_progress, bundle).samples
     held, sets = load_heldout(path)
     _check_same_coins(path, coins, held)
@@ -127,5 +129,4 @@ def _choose_representative(coins: Samples, mix: ExposureMix, recipe: Recipe) -> 
     """Genuine crops and things, from which int8's ranges are taken: uint8 (k, size, size, 3)."""
     rng = np.random.default_rng([recipe.seed, CHOICE_STREAM])
     places = rng.permutation(len(coins))[:REPRESENTATIVE_CROPS]
-    things = [mix.draw(rng) for _ in places]
-    return np.concatenate([coins.crops[places], np.stack(things)])
+    return np.concatenate([coins.crops[places], mix.draw_many(len(places), rng)])

@@ -83,7 +83,7 @@ HERE = Workers()
 def open_workers(
     processes: int | None, cluster: str | None, paths: Sequence[Path | None] = ()
 ) -> Iterator[Workers]:
-    """The workers that a command was told to use.
+    """The workers that the options of a command ask for.
 
     processes: None: as many as there are cores. cluster: address of a Dask scheduler, such as
     tcp://10.0.0.1:8786; None: this computer. paths: files and folders that all workers have to see.

@@ -181,8 +181,8 @@ def read_bundle_recipe(bundle: Bundle, budget: dict[str, float]) -> Recipe:
         ) from error
     if recipe.source == "simulated":
         raise InputError(
-            f"bundle {bundle.path} was made for simulated coins; there is nothing to calibrate on "
-            "photographs"
+            f"bundle {bundle.path} was made for simulated coins: photographs say nothing of them; "
+            "train it again"
         )
     changed = Budget.model_validate(recipe.budget.model_dump() | budget)
     return recipe.model_copy(update={"budget": changed})

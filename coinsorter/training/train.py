@@ -37,6 +37,7 @@ from coinsorter.training.export.bundle_writer import (
 from coinsorter.training.export.embedding_stats import fit_embedding_stats
 from coinsorter.training.export.relief_gallery import build_gallery
 from coinsorter.training.export.runtime_parity import TURNS, classify_in_runtimes
+from coinsorter.training.exposure.foreign_photos import check_foreign
 from coinsorter.training.exposure.mix import ExposureMix
 from coinsorter.training.fitting import fit, networks
 from coinsorter.training.fitting.batches import PREDICT_BATCH
@@ -106,6 +107,7 @@ def train_bundle(
     for settings in (recipe.classifier, recipe.gate):
         if settings:
             networks.check_weights(settings)
+    check_foreign(foreign)
     assembled = assemble_samples(recipe, data, anomalies, open_progress, foreign)
     work = _name_work_folder(out, recipe, assembled)
     networks.reset_layer_names()
@@ -335,7 +337,7 @@ def _draw_exposure(assembled: AssembledSamples, training: Samples, recipe: Recip
     rng = np.random.default_rng([recipe.seed, EXPOSURE_STREAM])
     genuine = training.select(training.is_genuine)
     mix = ExposureMix(genuine, assembled.exposure, assembled.spec)
-    return np.stack([mix.draw(rng) for _ in range(REPRESENTATIVE_CROPS)])
+    return mix.draw_many(REPRESENTATIVE_CROPS, rng)
 
 
 def _build_reliefs(

@@ -83,7 +83,7 @@ ELSEWHERE = {
         "tests/unit/commands/test_calibrate_belt_command.py",
         "fall-mm",
     ),
-    r"python -m benchmarks\.(learning|strangers|memory|starts|ways|hostile|gate)\b.*": (
+    r"python -m benchmarks\.(learning|unknown_coins|memory|starts|ways|hostile|gate)\b.*": (
         "benchmarks/{0}.py",
         "def ",
     ),

@@ -117,3 +117,17 @@ def describe_proof(manifest: Manifest) -> str:
         f"thresholds: {accepted}, {budget['held_out_wrong']} wrongly: {bound}, "
         f"budget {100 * budget['wrong']:g} %: {verdict}"
     )
+
+
+def add_foreign_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--foreign`, photographs for a gate; it may be given several times."""
+    parser.add_argument(
+        "--foreign",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="photographs of things that are no coins of yours (screws, washers, pills, other "
+        "currencies), in folders by kind, one kind as often as another: the gate is trained to "
+        "reject them; may be given several times",
+    )

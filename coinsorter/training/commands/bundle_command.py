@@ -10,7 +10,12 @@ from coinsorter.commands.option_values import read_positive_number
 from coinsorter.errors import InputError
 from coinsorter.escape import print_clean
 from coinsorter.recognition.bundle import Manifest
-from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
+from coinsorter.training.commands._training_options import (
+    add_command,
+    add_foreign_option,
+    check_apart,
+    describe_proof,
+)
 from coinsorter.training.export.bundle_in_use import claim_bundle
 from coinsorter.training.progress import show_progress
 
@@ -51,16 +56,7 @@ def add_parser(commands: Subparsers) -> None:
         help="images of what must be rejected, taken like those of the coins: the anomaly "
         "thresholds are set to separate them best; no network is trained on them",
     )
-    parser.add_argument(
-        "--foreign",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="photographs of things that are no coins of yours (screws, washers, pills, other "
-        "currencies), in folders by kind, one kind as often as another: the recipe's gate is "
-        "trained to reject them; may be given several times",
-    )
+    add_foreign_option(parser)
 
 
 def _add_folder_options(parser: argparse.ArgumentParser) -> None:

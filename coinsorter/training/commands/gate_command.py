@@ -6,7 +6,12 @@ from pathlib import Path
 from coinsorter.commands._options import Subparsers, add_force_option
 from coinsorter.commands.option_values import read_whole_number
 from coinsorter.escape import print_clean
-from coinsorter.training.commands._training_options import add_command, check_apart, describe_proof
+from coinsorter.training.commands._training_options import (
+    add_command,
+    add_foreign_option,
+    check_apart,
+    describe_proof,
+)
 from coinsorter.training.export.bundle_in_use import claim_bundle
 from coinsorter.training.progress import show_progress
 
@@ -38,15 +43,7 @@ def add_parser(commands: Subparsers) -> None:
         metavar="DATA",
         help="the images that the bundle was trained on",
     )
-    parser.add_argument(
-        "--foreign",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="photographs of things that are no coins of yours, in folders by kind, one kind as "
-        "often as another; may be given several times",
-    )
+    add_foreign_option(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of the bundle with a gate"
     )

@@ -4,7 +4,7 @@ A foreign thing must not be known by its size, sharpness or background. So each 
 the machine searches its frames, what is found is brought to a coin's size, and then it is cut out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,12 @@ MAX_THINGS = 1
 RADIUS_FACTORS = (0.92, 1.04)
 #: Radius of a thing when it is cut, in radii of a coin in its crop: coins in frames are as large.
 SIZES = (0.65, 1.1)
+
+
+def check_foreign(folders: Sequence[Path]) -> None:
+    """Raises InputError where a folder is missing or has no image, before anything is trained."""
+    for folder in folders:
+        list_images(folder)
 
 
 def read_foreign_photos(

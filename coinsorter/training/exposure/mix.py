@@ -57,6 +57,10 @@ class ExposureMix:
         crop = source.crops[int(rng.integers(len(source.crops)))]
         return self._disguise(crop, rng)
 
+    def draw_many(self, count: int, rng: Generator) -> np.ndarray:
+        """Several things: uint8 (count, size, size, 3)."""
+        return np.stack([self.draw(rng) for _ in range(count)])
+
     def _draw_near_coin(self, rng: Generator) -> np.ndarray:
         place = int(rng.integers(len(self._genuine)))
         other = self._choose_other(place, rng)

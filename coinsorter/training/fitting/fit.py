@@ -224,7 +224,7 @@ def _mix_crops(
     genuine: np.ndarray, mix: ExposureMix, spec: CropSpec, recipe: Recipe, rng: Generator
 ) -> np.ndarray:
     """Genuine crops and as many things, augmented: float32 (2 n, size, size, 3)."""
-    things = np.stack([mix.draw(rng) for _ in genuine])
+    things = mix.draw_many(len(genuine), rng)
     shifted = [shift_colours(crop, spec, rng) for crop in (*genuine, *things)]
     return augment_crops(np.stack(shifted), spec, recipe.augment, rng).astype(np.float32)
 

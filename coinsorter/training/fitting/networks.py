@@ -35,8 +35,7 @@ MOBILENET_V1_ALPHA = 0.25
 #: A gate's crops, px, and the blocks of MobileNetV1 that it takes.
 GATE_SIZE_PX = 96
 GATE_BLOCKS = 11
-#: Names of layers by which a gate's features are found again.
-GATE_TRUNK = "trunk"
+#: Name of the layer by which a gate's features are found again.
 POOLED_FEATURES = "pooled"
 #: The greatest activation of ReLU6.
 RELU6_MAX = 6.0
@@ -121,7 +120,7 @@ def _build_trunk(x: Tensor, settings: GateSettings) -> Tensor:
             x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
         )
         last = whole.get_layer(f"conv_pw_{GATE_BLOCKS}_relu").output
-        return keras.Model(whole.input, last, name=GATE_TRUNK)
+        return keras.Model(whole.input, last, name="trunk")
 
     return _build_pretrained(settings, build)(x)
 

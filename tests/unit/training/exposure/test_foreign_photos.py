@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 
 from coinsorter.errors import InputError
-from coinsorter.training.exposure.foreign_photos import cut_things, read_foreign_photos
+from coinsorter.training.exposure.foreign_photos import (
+    check_foreign,
+    cut_things,
+    read_foreign_photos,
+)
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
 
 SPEC = CropSpec(64, 1.06, (136.0, 136.0, 136.0))
@@ -63,3 +67,15 @@ def test_a_folder_without_an_image_that_can_be_read_is_refused(tmp_path):
     (tmp_path / "pills" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(InputError, match="none of its images can be read|no images"):
         read_foreign_photos(tmp_path, SPEC, lambda done: None, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("is_there, complaint", [(False, "no such folder"), (True, "no images")])
+def test_folders_without_images_are_refused_before_anything_is_trained(
+    tmp_path, is_there, complaint
+):
+    write(tmp_path / "good", "pills", "a.png", draw_thing((300, 400), 60))
+    if is_there:
+        (tmp_path / "bad").mkdir()
+    check_foreign([tmp_path / "good"])
+    with pytest.raises(InputError, match=complaint):
+        check_foreign([tmp_path / "good", tmp_path / "bad"])

@@ -58,3 +58,8 @@ def test_many_things_get_genuine_colours_and_the_others_do_not(genuine, monkeypa
 def test_sources_without_things_are_passed_over(genuine):
     empty = ExposureSource("none", Crops.wrap(np.empty((0, 32, 32, 3), np.uint8)))
     assert len(draw(ExposureMix(genuine, [empty], SPEC), 30)) == 30
+
+
+def test_many_are_drawn_as_one_by_one(genuine):
+    exposure = ExposureMix(genuine, [], SPEC)
+    assert (exposure.draw_many(20, np.random.default_rng(4)) == draw(exposure, 20, 4)).all()

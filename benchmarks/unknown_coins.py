@@ -1,7 +1,7 @@
 """How well coins that models/brl does not know are separated from those that it does.
 
-    python -m benchmarks.strangers foreign
-    python -m benchmarks.strangers unseen [LABEL ...]
+    python -m benchmarks.unknown_coins foreign
+    python -m benchmarks.unknown_coins unseen [LABEL ...]
 
 foreign: Korean and euro coins (ready crops of other cameras) compared with the second day's crops,
 without diameters, by the shipped bundle. unseen: for every label, or those named, a bundle is
