@@ -12,6 +12,7 @@ from coinsorter.config.view_checks import (
     find_crop_contradictions,
     find_view_contradictions,
 )
+from coinsorter.config.wording import quote
 from coinsorter.config.yaml_lines import OptionPath, format_option
 from coinsorter.records import UNCERTAIN
 
@@ -124,7 +125,7 @@ def _check_names(config: Config) -> Contradictions:
     for index, bin_ in enumerate(config.bins):
         name = bin_.name
         if name in owners:
-            what = f"{name!r} is {owners[name]} already"
+            what = f"{quote(name)} is {owners[name]} already"
             yield ("bins", index, "name"), f"{what}; take another name"
         owners.setdefault(name, f"bins[{index}]")
 
@@ -133,7 +134,7 @@ def _check_labels_once(config: Config) -> Contradictions:
     owners: dict[str, str] = {}
     for option, label in _list_labels(config):
         if label in owners:
-            yield option, f"{label!r} goes to {owners[label]} already"
+            yield option, f"{quote(label)} goes to {owners[label]} already"
         owners.setdefault(label, _owner_of(option))
 
 
@@ -145,7 +146,7 @@ def _check_labels_known(config: Config, labels: Mapping[str, SizedLabel] | None)
     for option, label in _list_labels(config):
         if label not in labels:
             hint = name_look_alikes(label)
-            yield option, f"{label!r}{hint} is no label of {bundle}; it knows {known}"
+            yield option, f"{quote(label)}{hint} is no label of {bundle}; it knows {known}"
 
 
 def _check_pins_once(config: Config) -> Contradictions:

@@ -111,6 +111,13 @@ def test_outputs_of_a_board_of_their_own_are_no_pins_of_the_pi(tmp_path):
     assert list_mistakes(tmp_path, text) == []
 
 
+def test_a_label_that_is_too_long_for_a_line_is_shortened(tmp_path, crowns):
+    text = change_text(("[bit_20]", f"[bit_{'9' * 400}]"))
+    (mistake,) = list_mistakes(tmp_path, text, crowns.labels)
+    assert "bins[1].labels[0]: 'bit_999" in mistake and "...' is no label of" in mistake
+    assert len(mistake) < 400
+
+
 def test_labels_are_checked_against_the_bundle(tmp_path, crowns):
     (mistake,) = list_mistakes(tmp_path, change_text(("[bit_20]", "[bit_21]")), crowns.labels)
     assert (
