@@ -1,5 +1,6 @@
 """The OpenCV calls of a piece of work, recorded so that they can be repeated by themselves."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,15 +19,16 @@ class KernelRecorder:
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        """Record every OpenCV function that is called in the block, in any module.
+        """Record every OpenCV function that this thread calls in the block, in any module.
 
-        The functions of the cv2 module are wrapped for as long as the block runs, so this must not
-        run beside other threads that use OpenCV.
+        The functions of the cv2 module are wrapped for as long as the block runs; the calls of
+        other threads pass through and are not recorded.
         """
         functions = list_opencv_functions()
+        thread = threading.get_ident()
         try:
             for name, function in functions.items():
-                setattr(cv2, name, self._wrap(function))
+                setattr(cv2, name, self._wrap(function, thread))
             yield
         finally:
             for name, function in functions.items():
@@ -37,9 +39,10 @@ class KernelRecorder:
         for call in self.calls:
             call()
 
-    def _wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, function: Callable[..., Any], thread: int) -> Callable[..., Any]:
         def call_and_record(*arguments: Any, **options: Any) -> Any:
-            self.calls.append(partial(function, *arguments, **options))
+            if threading.get_ident() == thread:
+                self.calls.append(partial(function, *arguments, **options))
             return function(*arguments, **options)
 
         return call_and_record

@@ -1,5 +1,7 @@
 """OpenCV calls that are recorded and repeated."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -17,6 +19,14 @@ def test_calls_from_any_module_are_recorded_in_order():
         crop.rotate_quarters(IMAGE, 3)
     names = [call.func.__name__ for call in recorder.calls]
     assert names == ["blur", "rotate", "rotate"]
+
+
+def test_calls_of_other_threads_are_not_recorded():
+    recorder = KernelRecorder()
+    with recorder.record(), ThreadPoolExecutor(max_workers=1) as other:
+        blurred = other.submit(lambda: cv2.blur(IMAGE, (3, 3))).result()
+    assert blurred.shape == IMAGE.shape
+    assert recorder.calls == []
 
 
 def test_recorded_work_gives_the_same_results():
