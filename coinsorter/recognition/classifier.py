@@ -3,7 +3,8 @@
 Two questions have two answers. Which label: classifier, relief and diameter are fused into one
 probability for each. Is it such a coin at all: the gate says so by the images alone, and
 autoencoder, relief, defect detector and embedding make up the anomaly score of the likeliest label.
-Classifier and gate look at each crop in several quarter turns, and their answers are averaged.
+Classifier and gate look at each crop in several quarter turns, and their answers are averaged; a
+classifier that sees crops unwrapped needs one view, see `views`.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ from coinsorter.recognition.membership import compute_membership
 from coinsorter.recognition.relief import ReliefMatcher
 from coinsorter.recognition.runtime import Network
 from coinsorter.recognition.trial import ensure_tried
+from coinsorter.recognition.views import UNWRAPPED_SHAPE, count_views, make_views
 from coinsorter.records import Coin, Verdict
 from coinsorter.vision.crop import mask_coin, rotate_quarters
 
@@ -48,13 +50,13 @@ MAX_PROBLEM = 200
 class Evidence:
     """What networks and relief say of one crop.
 
-    logits: float32 (labels + 1,), the classifier's, averaged over the turns.
+    logits: float32 (labels + 1,), the classifier's, averaged over the views.
     similarity: float32 (labels,), see `ReliefMatcher`; zeros without known reliefs.
     reconstruction_error: the autoencoder's mean squared error, either over the coin's pixels at
     half the crop's size, in grey levels squared, or of features, in their own units.
     defect_logit: the defect detector's, of the coin's worst places; 0 without one.
     distances: float32 (labels,), of the embedding from each label's known coins, averaged over the
-    turns, see `EmbeddingDistances`; zeros where the bundle knows none.
+    views, see `EmbeddingDistances`; zeros where the bundle knows none.
     membership: the gate's, see `Verdict`; inf without one.
     """
 
@@ -70,7 +72,7 @@ class Classifier:
     """A bundle's networks, loaded and ready to classify coins.
 
     runtime: a name from `list_runtimes`. threads: of each interpreter.
-    turns: quarter turns of each crop that are classified.
+    turns: quarter turns of each crop that are looked at.
     Raises BundleError where a network does not load, or does not fit the bundle. A bundle that is
     not known is tried in a process of its own first, see `trial`.
     """
@@ -80,7 +82,7 @@ class Classifier:
         self.bundle = bundle
         self.runtime = runtime
         self._turns = turns
-        self._classifier = self._load_network("classifier", bundle.classifier, turns, threads)
+        self._classifier = self._load_classifier(bundle.classifier, threads)
         self._autoencoder = self._load_network("autoencoder", bundle.autoencoder, 1, threads)
         self._defect_detector = None
         if bundle.defect_detector:
@@ -177,13 +179,11 @@ class Classifier:
         )
 
     def embed(self, crop: np.ndarray) -> np.ndarray:
-        """The classifier's embedding of a crop, averaged over the turns: float32 (n,).
+        """The classifier's embedding of a crop, averaged over its views: float32 (n,).
 
         Only for bundles whose classifier has an embedding as its second output.
         """
-        turns = rotate_quarters(crop, self._turns)
-        outputs = self._classifier(turns)
-        return self._average_turns(1, outputs)
+        return self._average_views(1, self._classifier(self._make_views(crop)))
 
     @property
     def parts(self) -> dict[str, Callable[[np.ndarray], Any]]:
@@ -241,16 +241,19 @@ class Classifier:
             )
 
     def _run_classifier(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits and distances of a crop, averaged over the turns."""
-        turns = rotate_quarters(crop, self._turns)
-        outputs = self._classifier(turns)
-        logits = self._average_turns(0, outputs)
+        """Logits and distances of a crop, averaged over its views."""
+        outputs = self._classifier(self._make_views(crop))
+        logits = self._average_views(0, outputs)
         if self._distances is None:
             return logits, self._no_evidence
-        embedding = self._average_turns(1, outputs)
+        embedding = self._average_views(1, outputs)
         return logits, self._distances.measure(embedding)
 
-    def _average_turns(self, number: int, outputs: list[np.ndarray]) -> np.ndarray:
+    def _make_views(self, crop: np.ndarray) -> np.ndarray:
+        shape = self._classifier.input_shape
+        return make_views(crop, shape, self.bundle.crop, self._turns)
+
+    def _average_views(self, number: int, outputs: list[np.ndarray]) -> np.ndarray:
         mean = outputs[number].mean(axis=0, dtype=np.float32)
         return self._classifier.dequantize(number, mean)
 
@@ -295,7 +298,23 @@ class Classifier:
         scale = manifest.anomaly[self._names[label]]
         return score_anomaly(parts, scale, manifest.fusion)
 
-    def _load_network(self, name: str, model: bytes, batch: int, threads: int) -> Network:
+    def _load_classifier(self, model: bytes, threads: int) -> Network:
+        """The classifier, ready for as many views of a crop as its input asks for."""
+        network = self._load_network("classifier", model, 1, threads, UNWRAPPED_SHAPE)
+        views = count_views(network.input_shape, self._turns)
+        if views == 1:
+            return network
+        return self._load_network("classifier", model, views, threads)
+
+    def _load_network(
+        self,
+        name: str,
+        model: bytes,
+        batch: int,
+        threads: int,
+        other_shape: tuple[int, ...] | None = None,
+    ) -> Network:
+        """A network that takes crops as they are, or of `other_shape`."""
         try:
             network = Network(model, batch, self.runtime, threads)
         except (ValueError, RuntimeError) as error:
@@ -308,7 +327,7 @@ class Classifier:
             raise BundleError(f"bundle {self.bundle.path}: {name}: {error}") from error
         size_px = self.bundle.crop.size_px
         expected = (size_px, size_px, 3)
-        if network.input_shape != expected:
+        if network.input_shape not in (expected, other_shape):
             raise BundleError(
                 f"bundle {self.bundle.path}: {name} takes {network.input_shape}, "
                 f"the bundle's crops are {expected}; export it again"

@@ -90,16 +90,17 @@ class CropSettings(_Settings):
 class ClassifierSettings(_Settings):
     """The classifier and its training.
 
-    network: see `networks`. weights, for the mobilenets: imagenet, a file, or none. width, for
-    separable: channels of the first layer. repeat: how often an epoch shows each crop, differently
-    augmented each time. patience: epochs without progress on the validation crops after which
-    training stops and goes back to the best one; 0: it runs to its end, on all groups.
-    validation_share: share of the crops that validate, in whole groups.
+    network: see `networks`; "polar" sees crops unwrapped and needs no turns. weights, for the
+    mobilenets: imagenet, a file, or none. width, for separable and polar: channels of the first
+    layer. repeat: how often an epoch shows each crop, differently augmented each time. patience:
+    epochs without progress on the validation crops after which training stops and goes back to the
+    best one; 0: it runs to its end, on all groups. validation_share: share of the crops that
+    validate, in whole groups.
     """
 
-    network: Literal["separable", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"] = (
-        "separable"
-    )
+    network: Literal[
+        "separable", "polar", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"
+    ] = "separable"
     weights: str = "none"
     width: Channels = 24
     epochs: Count = 30

@@ -25,6 +25,7 @@ from coinsorter.recognition.bundle_files import AUTOENCODER, CLASSIFIER, DEFECT_
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.relief import Reliefs
 from coinsorter.recognition.runtime import pick_runtime
+from coinsorter.recognition.views import count_views, show_crops
 from coinsorter.training import html_report
 from coinsorter.training.evaluation import plots
 from coinsorter.training.export import quantize
@@ -54,6 +55,7 @@ from coinsorter.training.thresholds.heldout import (
     make_golden,
 )
 from coinsorter.training.thresholds.heldout_store import save_heldout
+from coinsorter.vision.crop import CropSpec
 from coinsorter.vision.scale import ScalePlane
 
 #: Crops that the ranges of int8 are taken from.
@@ -277,11 +279,12 @@ def _fit_networks(
 ) -> dict[str, FittedNetwork]:
     """Classifier, gate and autoencoder, by file name; the gate only where the recipe has one."""
     spec, classes = assembled.spec, len(assembled.labels)
-    with open_progress("classifier", recipe.classifier.epochs) as report:
-        classifier = fit.fit_classifier(training, classes, spec, recipe, report, work)
-    fitted = {CLASSIFIER: classifier}
     genuine = training.select(training.is_genuine)
     mix = ExposureMix(genuine, assembled.exposure, spec)
+    with open_progress("classifier", recipe.classifier.epochs) as report:
+        shown = mix if recipe.gate else None
+        classifier = fit.fit_classifier(training, classes, spec, recipe, report, work, shown)
+    fitted = {CLASSIFIER: classifier}
     if recipe.gate:
         with open_progress("gate", recipe.gate.epochs) as report:
             fitted[GATE] = fit.fit_gate(
@@ -328,7 +331,8 @@ def _quantize(
         elif GATE in fitted and name in (GATE, AUTOENCODER):
             things = _draw_exposure(assembled, training, recipe)
             representative = np.concatenate([genuine, things])
-        models[name] = quantize.quantize_int8(model, representative)
+        views = show_crops(representative, model.input_shape[1:], assembled.spec)
+        models[name] = quantize.quantize_int8(model, views)
     return models
 
 
@@ -362,17 +366,21 @@ def _compare_runtimes(trained: TrainedNetworks, held_out: Samples) -> dict[str, 
     """Which of some held-out coins the classifier names rightly: see `_Evaluation.is_right`."""
     compared = held_out.select(_choose_genuine(held_out, COMPARED_CROPS, seed=0))
     crops = compared.crops[:]
-    numbers = classify_in_runtimes(trained.models[CLASSIFIER], crops)
-    numbers[quantize.FLOAT] = _classify_as_floats(trained.fitted[CLASSIFIER], crops)
+    spec = trained.classifier.bundle.crop
+    numbers = classify_in_runtimes(trained.models[CLASSIFIER], crops, spec)
+    numbers[quantize.FLOAT] = _classify_as_floats(trained.fitted[CLASSIFIER], crops, spec)
     return {name: answers == compared.labels for name, answers in numbers.items()}
 
 
-def _classify_as_floats(network: FittedNetwork, crops: np.ndarray) -> np.ndarray:
-    """The likeliest label of each crop in its four turns together: int (n,)."""
+def _classify_as_floats(network: FittedNetwork, crops: np.ndarray, spec: CropSpec) -> np.ndarray:
+    """The likeliest label of each crop in all its views together: int (n,)."""
+    model = network.model
+    shape = model.input_shape[1:]
     logits = np.float32(0)
-    for turn in range(TURNS):
-        turned = np.rot90(crops, turn, (1, 2)).astype(np.float32)
-        logits = logits + network.model.predict(turned, batch_size=PREDICT_BATCH, verbose=0)
+    for turn in range(count_views(shape, TURNS)):
+        turned = np.rot90(crops, turn, (1, 2))
+        views = show_crops(turned, shape, spec).astype(np.float32)
+        logits = logits + model.predict(views, batch_size=PREDICT_BATCH, verbose=0)
     numbers: np.ndarray = np.asarray(logits)[:, :-1].argmax(axis=1)
     return numbers
 
@@ -383,7 +391,9 @@ def _join_comparisons(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.nd
 
 def _find_worst_layer(trained: TrainedNetworks, held_out: Samples, recipe: Recipe) -> str:
     crops = _choose_crops(held_out, REPRESENTATIVE_CROPS, recipe.seed)
-    return quantize.find_worst_layer(trained.fitted[CLASSIFIER].model, crops)
+    model = trained.fitted[CLASSIFIER].model
+    views = show_crops(crops, model.input_shape[1:], trained.classifier.bundle.crop)
+    return quantize.find_worst_layer(model, views)
 
 
 def _describe_bundle(

@@ -74,10 +74,16 @@ class TrainingBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras shi
 
 
 class ValidationBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
-    """Crops as they are, with their labels, int (n,)."""
+    """Crops that are not changed, with their labels, int (n,).
 
-    def __init__(self, samples: Samples, labels: np.ndarray) -> None:
+    show: uint8 (k, size, size, 3) -> what the network sees of them, float32.
+    """
+
+    def __init__(
+        self, samples: Samples, labels: np.ndarray, show: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
         super().__init__()
+        self._show = show
         self._samples = samples
         self._labels = labels
 
@@ -86,4 +92,4 @@ class ValidationBatches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras s
 
     def __getitem__(self, place: int) -> tuple[np.ndarray, ...]:
         batch = slice(place * PREDICT_BATCH, (place + 1) * PREDICT_BATCH)
-        return self._samples.crops[batch].astype(np.float32), self._labels[batch]
+        return self._show(self._samples.crops[batch]), self._labels[batch]

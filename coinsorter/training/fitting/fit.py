@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from coinsorter.recognition.anomaly import count_worst_pixels, halve
+from coinsorter.recognition.views import show_crops
 from coinsorter.training.exposure.mix import ExposureMix
 from coinsorter.training.fitting import defects, networks
 from coinsorter.training.fitting.augment import augment_crops, corrupt_crops, shift_colours
@@ -77,22 +78,33 @@ def fit_classifier(
     recipe: Recipe,
     report: ReportEpoch,
     work: Path | None = None,
+    mix: ExposureMix | None = None,
 ) -> FittedNetwork:
     """A network trained on labels 0..classes-1 and FOREIGN_LABEL, which becomes the last class.
 
     All classes weigh alike, however many crops they have. work: folder where the training is kept
-    from epoch to epoch, so that it can go on after a kill; None: nowhere.
+    from epoch to epoch, so that it can go on after a kill; None: nowhere. mix: things of the last
+    class, shown in place of the samples' own, as many as genuine coins: to tell near-coins from
+    coins it has to look at the design, and then names coins better, too.
     """
     settings = recipe.classifier
+    if mix is not None:
+        samples = samples.select(samples.is_genuine)
     labels = np.where(samples.is_genuine, samples.labels, classes)
     is_validation = _choose_validation(samples, settings, recipe.seed)
     training = np.flatnonzero(~is_validation)
-    weights = _balance_classes(labels, training, classes + 1)
+    weights = _balance_classes(labels, training, classes if mix else classes + 1)
+
+    def show(crops: np.ndarray) -> np.ndarray:
+        return show_crops(crops, model.input_shape[1:], spec).astype(np.float32)
 
     def make_batch(places: np.ndarray, rng: Generator) -> tuple[np.ndarray, ...]:
         index = training[places]
+        if mix is not None:
+            crops = _mix_crops(samples.crops[index], mix, spec, recipe, rng)
+            return show(crops), *_add_things(labels[index], weights[index], classes)
         crops = augment_crops(samples.crops[index], spec, recipe.augment, rng)
-        return crops.astype(np.float32), labels[index], weights[index]
+        return show(crops), labels[index], weights[index]
 
     seed = [recipe.seed, CLASSIFIER_STREAM]
     model = _build_seeded(
@@ -103,7 +115,8 @@ def fit_classifier(
     _compile(model, loss, plan, settings, metrics=["accuracy"])
     validation = None
     if is_validation.any():
-        validation = ValidationBatches(samples.select(is_validation), labels[is_validation])
+        own = samples.select(is_validation)
+        validation = ValidationBatches(own, labels[is_validation], show)
     patience = settings.patience if validation is not None else 0
     run = _Run(report, work / "classifier" if work else None, validation, patience)
     return run.fit(model, plan, settings.epochs)
@@ -176,10 +189,8 @@ def fit_gate(
 
     def make_batch(places: np.ndarray, rng: Generator) -> tuple[np.ndarray, ...]:
         crops = _mix_crops(genuine.crops[places], mix, spec, recipe, rng)
-        none_of_these = np.full(len(places), classes)
-        labels = np.concatenate([genuine.labels[places], none_of_these])
-        own_weights = np.concatenate([weights[places], np.ones(len(places), np.float32)])
-        return crops, labels, own_weights
+        answers = _add_things(genuine.labels[places], weights[places], classes)
+        return crops.astype(np.float32), *answers
 
     seed = [recipe.seed, GATE_STREAM]
     model = _build_seeded(seed, lambda: networks.build_gate(spec.size_px, classes + 1, settings))
@@ -210,7 +221,7 @@ def fit_feature_autoencoder(
     def make_batch(places: np.ndarray, rng: Generator) -> tuple[np.ndarray, ...]:
         crops = _mix_crops(genuine.crops[places], mix, spec, recipe, rng)
         is_foreign = np.repeat(np.array([0, 1], np.float32), len(places))
-        return crops, is_foreign
+        return crops.astype(np.float32), is_foreign
 
     seed = [recipe.seed, AUTOENCODER_STREAM]
     model = _build_seeded(seed, lambda: networks.build_feature_autoencoder(gate, settings.code))
@@ -223,10 +234,19 @@ def fit_feature_autoencoder(
 def _mix_crops(
     genuine: np.ndarray, mix: ExposureMix, spec: CropSpec, recipe: Recipe, rng: Generator
 ) -> np.ndarray:
-    """Genuine crops and as many things, augmented: float32 (2 n, size, size, 3)."""
+    """Genuine crops and as many things, augmented: uint8 (2 n, size, size, 3)."""
     things = mix.draw_many(len(genuine), rng)
     shifted = [shift_colours(crop, spec, rng) for crop in (*genuine, *things)]
-    return augment_crops(np.stack(shifted), spec, recipe.augment, rng).astype(np.float32)
+    return augment_crops(np.stack(shifted), spec, recipe.augment, rng)
+
+
+def _add_things(
+    labels: np.ndarray, weights: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and weights of coins and of as many things, which are of class `classes`."""
+    things = np.full(len(labels), classes)
+    ones = np.ones(len(labels), np.float32)
+    return np.concatenate([labels, things]), np.concatenate([weights, ones])
 
 
 def _measure_exposed_error(is_foreign: Any, errors: Any) -> Any:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from coinsorter.errors import InputError
+from coinsorter.recognition.views import UNWRAPPED_SHAPE
 from coinsorter.training.fitting import pretrained
 from coinsorter.training.recipe import (
     AutoencoderSettings,
@@ -48,6 +49,9 @@ HALF_RANGE = 127.5
 #: Channels, as a multiple of the first layer's, and strides of the separable convolutions.
 SEPARABLE_LAYERS = ((2, 1), (2.5, 2), (4, 1), (5, 2), (5, 1), (6.5, 2), (6.5, 1))
 
+#: Channels, as a multiple of the width, and strides of the convolutions round the coin.
+POLAR_LAYERS = ((1, 2), (1, 1), (1.5, 2), (2, 1), (3, 2))
+
 #: A KerasTensor, a layer's output while a network is put together: Keras ships no types.
 Tensor = Any
 
@@ -69,9 +73,11 @@ def reset_layer_names() -> None:
 def build_classifier(size_px: int, classes: int, settings: ClassifierSettings) -> keras.Model:
     """A network (n, size, size, 3) 0..255 -> logits (n, classes).
 
-    Raises InputError where its weights are missing.
+    "polar" takes crops as `views.unwrap_crop` gives them. Raises InputError where its weights are
+    missing.
     """
-    crops = layers.Input((size_px, size_px, 3))
+    shape = UNWRAPPED_SHAPE if settings.network == "polar" else (size_px, size_px, 3)
+    crops = layers.Input(shape)
     build = CLASSIFIERS[settings.network]
     features = build(_scale_input(crops), settings)
     logits = layers.Dense(classes, name="logits")(features)
@@ -199,6 +205,18 @@ def _build_separable(x: Tensor, settings: ClassifierSettings) -> Tensor:
     x = _convolve(x, settings.width, 3, 2)
     for channels, stride in SEPARABLE_LAYERS:
         x = _convolve_separably(x, int(channels * settings.width), stride)
+    return _pool_features(x)
+
+
+def _build_polar(x: Tensor, settings: ClassifierSettings) -> Tensor:
+    """Convolutions that go round the coin, 3 halvings, and one over all radii.
+
+    After the networks on polar images of Esteves et al. (ICLR 2018): a rotation of the coin is a
+    shift, and the mean over the angles the same.
+    """
+    for channels, stride in POLAR_LAYERS:
+        x = _convolve_round(x, int(channels * settings.width), 3, stride)
+    x = _convolve_round(x, 4 * settings.width, x.shape[1], 1, padding="valid")
     return _pool_features(x)
 
 
@@ -336,14 +354,30 @@ def _convolve_separably(x: Tensor, channels: int, stride: int) -> Tensor:
     return _convolve(_normalize(x), channels, 1, 1)
 
 
+def _convolve_round(
+    x: Tensor, channels: int, rows: int, stride: int, padding: str = "same"
+) -> Tensor:
+    """A convolution of `rows` x 3, its columns going on at the other end.
+
+    padding: at the first and the last row.
+    """
+    ends = [x[:, :, -1:], x] if stride > 1 else [x[:, :, -1:], x, x[:, :, :1]]
+    x = layers.Concatenate(axis=2)(ends)
+    if padding == "same":
+        x = layers.ZeroPadding2D((rows // 2, 0))(x)
+    x = layers.Conv2D(channels, (rows, 3), strides=stride, use_bias=False)(x)
+    return _normalize(x)
+
+
 def _normalize(x: Tensor) -> Tensor:
     x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x)
     return Relu6()(x)
 
 
-#: By `ClassifierSettings.network`: scaled crops -> what the last layer decides by.
+#: By `ClassifierSettings.network`: scaled views of crops -> what the last layer decides by.
 CLASSIFIERS: dict[str, Callable[[Tensor, ClassifierSettings], Tensor]] = {
     "separable": _build_separable,
+    "polar": _build_polar,
     "mobilenet-v1-025": _build_mobilenet_v1,
     "mobilenet-v2": _build_mobilenet_v2,
     "two-conv": _build_two_conv,

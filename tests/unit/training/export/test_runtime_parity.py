@@ -13,7 +13,7 @@ from coinsorter.training.export.runtime_parity import classify_in_runtimes
 
 def test_every_runtime_names_the_label_that_the_machine_names(crowns):
     crops = crowns.golden.crops
-    answers = classify_in_runtimes(crowns.classifier, crops)
+    answers = classify_in_runtimes(crowns.classifier, crops, crowns.crop)
     assert list(answers) == list_runtimes()
     for runtime, labels in answers.items():
         classifier = Classifier(crowns, runtime)

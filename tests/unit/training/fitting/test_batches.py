@@ -57,7 +57,7 @@ def test_validation_has_every_crop_once_as_it_is(count):
     )
     labels = np.arange(count) % 3
     samples = Samples(crops, labels, (None,) * count, np.zeros(count), np.arange(count))
-    batches = ValidationBatches(samples, labels)
+    batches = ValidationBatches(samples, labels, lambda crops: crops.astype(np.float32))
     inputs = np.concatenate([batches[number][0] for number in range(len(batches))])
     assert len(batches) == -(-count // PREDICT_BATCH)
     assert inputs.dtype == np.float32

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from coinsorter.recognition.views import show_crops
 from coinsorter.training.exposure.mix import ExposureMix
 from coinsorter.training.samples.samples import FOREIGN_LABEL
 from tests.conftest import ROOT, needs_training
@@ -100,6 +101,27 @@ def test_a_gate_is_shown_as_many_things_as_coins_and_learns_to_separate_them(gat
     assert gate.history[-1]["loss"] < gate.history[0]["loss"]
     logits = gate.model.predict(coloured.crops[:].astype(np.float32), verbose=0)
     assert logits.shape == (len(coloured), 3)
+
+
+@pytest.mark.parametrize("network", ["separable", "polar"])
+def test_a_classifier_that_is_shown_things_names_coins_and_knows_them_from_things(
+    network, coloured
+):
+    classifier = {"network": network, "width": 8, "epochs": 8, "batch": 8, "repeat": 4}
+    recipe = make_recipe(classifier=classifier, augment={"colour": 0.0})
+    mix = ExposureMix(coloured, [], SPEC)
+    fitted = fit.fit_classifier(coloured, 2, SPEC, recipe, lambda *_: None, mix=mix)
+
+    def answer(crops: np.ndarray) -> np.ndarray:
+        views = show_crops(crops, fitted.model.input_shape[1:], SPEC)
+        return fitted.model.predict(views.astype(np.float32), verbose=0)
+
+    own = answer(coloured.crops[:])
+    things = answer(mix.draw_many(64, np.random.default_rng(1)))
+    assert (own[:, :-1].argmax(axis=1) == coloured.labels).mean() >= 0.9
+    assert np.median(own[:, -1] - own[:, :-1].max(axis=1)) < np.median(
+        things[:, -1] - things[:, :-1].max(axis=1)
+    )
 
 
 def test_an_autoencoder_of_features_leaves_the_gate_as_it_is(gate, coloured):

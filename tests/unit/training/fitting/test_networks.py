@@ -7,6 +7,7 @@ from coinsorter.errors import InputError
 from coinsorter.recognition import runtime
 from coinsorter.recognition.anomaly import halve
 from coinsorter.recognition.runtime import Network
+from coinsorter.recognition.views import show_crops
 from coinsorter.training.recipe import ClassifierSettings
 from coinsorter.vision.crop import FILL
 from tests.conftest import needs_training
@@ -35,8 +36,9 @@ def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(ne
     recipe = make_recipe(classifier=CLASSIFIER | {"network": network}, augment={"colour": 0.0})
     model = fit.fit_classifier(coloured, 2, SPEC, recipe, lambda *_: None).model
     crops = coloured.crops[:]
-    logits = model.predict(crops.astype(np.float32), verbose=0)
-    answers = classify_in_runtimes(quantize_int8(model, crops), crops)
+    views = show_crops(crops, model.input_shape[1:], SPEC)
+    logits = model.predict(views.astype(np.float32), verbose=0)
+    answers = classify_in_runtimes(quantize_int8(model, views), crops, SPEC)
     assert model.count_params() < MAX_WEIGHTS.get(network, 1_000_000)
     assert (logits[:, :-1].argmax(axis=1) == coloured.labels).mean() >= 0.95
     assert list(answers) == runtime.list_runtimes()
