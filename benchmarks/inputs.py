@@ -1,7 +1,5 @@
-"""What the benchmarks share: photographs, classifiers, and training without progress bars."""
+"""What the benchmarks share: photographs and classifiers."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from coinsorter.recognition.bundle import load_bundle
@@ -21,9 +19,3 @@ def require_photographs() -> Path:
 def load_classifier(path: Path) -> Classifier:
     """The classifier of a bundle, on the runtime that the machine would pick."""
     return Classifier(load_bundle(path), pick_runtime("auto"))
-
-
-@contextmanager
-def hide_progress(title: str, total: int) -> Iterator[Callable[..., None]]:
-    """An `OpenProgress` that shows nothing."""
-    yield lambda done, figures=None: None

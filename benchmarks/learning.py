@@ -13,8 +13,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from benchmarks.inputs import hide_progress, require_photographs
-from coinsorter.training import train
+from benchmarks.inputs import require_photographs
+from coinsorter.training import trained_networks
+from coinsorter.training.progress import hide_progress
 from coinsorter.training.recipe import Recipe, load_recipe
 from coinsorter.training.samples.assemble import AssembledSamples, assemble_samples
 from coinsorter.training.samples.samples import FOREIGN_LABEL, Samples, make_empty_samples
@@ -64,7 +65,7 @@ def train_on_part(recipe: Recipe, samples: AssembledSamples, fraction: float, se
     part = select_bursts(training, fraction, seed)
     shortened = keep_step_count(recipe, len(training), len(part), seed)
     work = Path("learning") / f"{fraction:.2f}-{seed}"
-    trained = train.train_networks(samples, part, shortened, None, hide_progress, work)
+    trained = trained_networks.train_networks(samples, part, shortened, None, hide_progress, work)
     no_anomalies = make_empty_samples(samples.spec)
     evidence = collect_evidence(trained.classifier, held_out, no_anomalies, hide_progress).held
     fusion = fit_fusion(evidence, samples.labels)

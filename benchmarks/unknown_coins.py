@@ -16,9 +16,10 @@ import sys
 from pathlib import Path
 from statistics import mean
 
-from benchmarks.inputs import hide_progress, load_classifier, require_photographs
+from benchmarks.inputs import load_classifier, require_photographs
 from coinsorter.training.evaluation.ood import measure_ood
 from coinsorter.training.evaluation.predictions import FolderPredictions, Prediction, Predictor
+from coinsorter.training.progress import hide_progress
 from coinsorter.training.recipe import Recipe, load_recipe
 from tests.conftest import BRL, ROOT
 

@@ -50,6 +50,12 @@ def show_progress(title: str, total: int) -> Iterator[Callable[..., None]]:
         yield advance
 
 
+@contextmanager
+def hide_progress(title: str, total: int) -> Iterator[Callable[..., None]]:
+    """An `OpenProgress` that shows nothing."""
+    yield lambda done, figures=None: None
+
+
 def _columns() -> tuple[ProgressColumn, ...]:
     return (
         TextColumn("{task.description:<24}", markup=False),

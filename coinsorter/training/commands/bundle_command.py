@@ -13,10 +13,12 @@ from coinsorter.recognition.bundle import Manifest
 from coinsorter.training.commands._training_options import (
     add_command,
     add_foreign_option,
+    add_worker_options,
     check_apart,
     describe_proof,
 )
 from coinsorter.training.export.bundle_in_use import claim_bundle
+from coinsorter.training.parallel import open_workers
 from coinsorter.training.progress import show_progress
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def add_parser(commands: Subparsers) -> None:
         "thresholds are set to separate them best; no network is trained on them",
     )
     add_foreign_option(parser)
+    add_worker_options(parser, "folds")
 
 
 def _add_folder_options(parser: argparse.ArgumentParser) -> None:
@@ -119,15 +122,17 @@ def _run_bundle(options: argparse.Namespace) -> None:
     from coinsorter.training.train import train_bundle  # TensorFlow: seconds, and 600 MB
 
     try:
-        manifest = train_bundle(
-            recipe,
-            options.data,
-            options.out,
-            show_progress,
-            options.anomalies,
-            claim,
-            options.foreign,
-        )
+        with open_workers(options.jobs, options.cluster, [options.out.parent]) as workers:
+            manifest = train_bundle(
+                recipe,
+                options.data,
+                options.out,
+                show_progress,
+                options.anomalies,
+                claim,
+                options.foreign,
+                workers,
+            )
     except OSError as error:
         raise InputError(
             f"{options.out}: cannot be written: {error.strerror}; nothing was changed there"

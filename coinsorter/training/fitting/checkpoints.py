@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import keras
@@ -21,7 +22,12 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         super().__init__()
         self._report = report
         self._path = path
-        self.history = _read_log(path)
+        self.history = read_epochs(path)
+
+    def report_all(self) -> None:
+        """Reports the last epoch of an earlier run."""
+        if self.history:
+            self._report(len(self.history), self.history[-1])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Called by Keras."""
@@ -33,8 +39,8 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships n
         self._report(epoch + 1, figures)
 
 
-def _read_log(path: Path | None) -> list[dict[str, float]]:
-    """What was logged before, up to a line that a kill has torn."""
+def read_epochs(path: Path | None) -> list[dict[str, float]]:
+    """The figures of each epoch that was logged, up to a line that a kill has torn."""
     history: list[dict[str, float]] = []
     if path is None or not path.is_file():
         return history
@@ -65,6 +71,13 @@ def save_weights(model: keras.Model, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path, OWN_WORK) as part:
         model.save_weights(part)
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Reads what `save_weights` wrote; the optimizer's state in it is not needed any more."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        model.load_weights(path)
 
 
 def count_done_epochs(folder: Path) -> int:

@@ -27,6 +27,7 @@ from coinsorter.training.fitting.checkpoints import (
     DropoutSeeds,
     EpochLog,
     count_done_epochs,
+    load_weights,
     save_weights,
 )
 from coinsorter.training.progress import ReportEpoch
@@ -329,7 +330,8 @@ class _Run:
         log = EpochLog(self.report, self.work and self.work.with_suffix(".jsonl"))
         done = self.work and self.work.with_suffix(".weights.h5")
         if done and done.exists():
-            model.load_weights(done)
+            load_weights(model, done)
+            log.report_all()
             return FittedNetwork(model, log.history)
         callbacks = [log, *self._make_callbacks()]
         model.fit(

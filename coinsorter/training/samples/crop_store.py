@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -51,9 +52,23 @@ class CropStore:
             self._file.flush()
         return Crops((self,), _list_places(self._count))
 
+    def copy_to(self, path: Path) -> None:
+        """Writes the crops to a file, for `open_crops`; raises InputError without room."""
+        with _report_full_disk(), path.open("wb") as file:
+            for place in range(self._count):
+                file.write(self[place].tobytes())
+
     def __getitem__(self, place: int) -> np.ndarray:
         content = os.pread(self._file.fileno(), self._crop_bytes, place * self._crop_bytes)
         return np.frombuffer(content, np.uint8).reshape(self.shape)
+
+
+def open_crops(path: Path, size_px: int) -> np.ndarray:
+    """The crops in a file that a store was copied to: uint8 (n, size, size, 3), on the disk."""
+    shape = (-1, size_px, size_px, 3)
+    if not path.stat().st_size:
+        return np.empty((0, *shape[1:]), np.uint8)
+    return np.memmap(path, np.uint8, "r").reshape(shape)
 
 
 class Crops:

@@ -12,9 +12,11 @@ import pytest
 from coinsorter.training.dataset.prepare import PrepareSettings, prepare_dataset
 from coinsorter.training.features.feature_report import FeatureSettings, write_feature_report
 from coinsorter.training.parallel import Workers, open_workers
-from coinsorter.training.progress import show_progress
+from coinsorter.training.progress import hide_progress, show_progress
+from coinsorter.training.recipe import Recipe
 from tests.conftest import CROWNS
 from tests.unit.training.cluster import start_cluster
+from tests.unit.training.tiny import CROPS_RECIPE, RECIPE
 
 WHERE = ["two processes", "cluster"]
 
@@ -66,6 +68,25 @@ def test_a_data_set_from_a_zip_is_the_same(frames, several, tmp_path):
     archive = Path(shutil.make_archive(str(tmp_path / "frames"), "zip", frames))
     alone = prepare(archive, tmp_path / "alone" / "set", Workers())
     assert prepare(archive, tmp_path / "set", several) == alone
+
+
+def train(crops: Path, folder: Path, workers: Workers) -> dict[str, bytes]:
+    """The files of a bundle by three folds, all but the times in its report."""
+    from coinsorter.training.train import train_bundle
+
+    content = CROPS_RECIPE | {"inspector": RECIPE["inspector"]}
+    recipe = Recipe.model_validate(content)
+    train_bundle(recipe, [crops], folder / "bundle", hide_progress, workers=workers)
+    return read_files(folder / "bundle")
+
+
+@pytest.fixture(scope="module")
+def bundle(crops, tmp_path_factory):
+    return train(crops, tmp_path_factory.mktemp("alone"), Workers())
+
+
+def test_a_bundle_is_the_same(crops, bundle, several, tmp_path):
+    assert train(crops, tmp_path, several) == bundle
 
 
 def write_features(frames: Path, out: Path, workers: Workers) -> dict[str, bytes]:
