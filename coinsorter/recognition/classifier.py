@@ -57,7 +57,8 @@ class Evidence:
     defect_logit: the defect detector's, of the coin's worst places; 0 without one.
     distances: float32 (labels,), of the embedding from each label's known coins, averaged over the
     views, see `EmbeddingDistances`; zeros where the bundle knows none.
-    membership: the gate's, see `Verdict`; inf without one.
+    membership: the gate's and, where it counts, the classifier's log odds, see `Verdict`; inf
+    without a gate.
     """
 
     logits: np.ndarray
@@ -131,8 +132,16 @@ class Classifier:
             reconstruction_error=self._measure_reconstruction(crop),
             defect_logit=self._measure_defects(crop),
             distances=distances,
-            membership=self.measure_membership(crop),
+            membership=self._add_own_odds(self.measure_membership(crop), logits),
         )
+
+    def _add_own_odds(self, membership: float, logits: np.ndarray) -> float:
+        """The gate's log odds together with those of a classifier that was shown the same things.
+
+        As of two witnesses (naive Bayes): each is fooled by things that the other sees through.
+        """
+        weight = self.bundle.manifest.fusion.classifier_odds_weight
+        return membership + weight * compute_membership(logits) if weight else membership
 
     def combine_logits(self, evidence: Evidence) -> np.ndarray:
         """Classifier and relief together: float32 (labels + 1,)."""
@@ -258,7 +267,7 @@ class Classifier:
         return self._classifier.dequantize(number, mean)
 
     def measure_membership(self, crop: np.ndarray) -> float:
-        """The log odds that a crop is of one of the bundle's coins; inf without a gate."""
+        """The gate's log odds that a crop is of one of the bundle's coins; inf without one."""
         if self._gate is None:
             return inf
         (outputs,) = self._gate(rotate_quarters(crop, self._turns))

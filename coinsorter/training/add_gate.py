@@ -69,12 +69,25 @@ def add_gate(
     networks.reset_layer_names()
     memberships = _cross_validate(bundle, recipe, coins, sources, open_progress)
     gate = _train_gate(bundle, recipe, coins, sources, "gate", open_progress)
-    gated = replace(bundle, gate=gate, contents={**bundle.contents, GATE: gate}, digest="")
+    gated = _replace_gate(bundle, gate)
     answered = replace(sets, held=replace(sets.held, memberships=memberships))
     manifest = update_manifest(gated, recipe, held, answered)
     classifier = Classifier(gated, pick_runtime("auto"))
     with replace_folder(out, claim) as folder:
         return write_copy(gated, classifier, manifest, folder, held, answered)
+
+
+def _replace_gate(bundle: Bundle, gate: bytes) -> Bundle:
+    """A bundle in memory with another gate that answers alone: the classifier was not shown the same."""
+    manifest = bundle.manifest
+    fusion = manifest.fusion.model_copy(update={"classifier_odds_weight": 0.0})
+    return replace(
+        bundle,
+        manifest=manifest.model_copy(update={"fusion": fusion}),
+        gate=gate,
+        contents={**bundle.contents, GATE: gate},
+        digest="",
+    )
 
 
 def _check_same_coins(path: Path, coins: Samples, held: Samples) -> None:

@@ -122,7 +122,9 @@ def evaluate(
 ) -> FoldEvaluation:
     """What networks make of held-out coins, and of objects that must be rejected."""
     answers = _ask(trained, held_out, anomalies, open_progress)
-    return FoldEvaluation(answers.evidence, answers.compare_runtimes(trained.classifier.bundle.crop))
+    return FoldEvaluation(
+        answers.evidence, answers.compare_runtimes(trained.classifier.bundle.crop)
+    )
 
 
 def _call(call: tuple[Callable[[_Job], None], _Job]) -> None:

@@ -52,13 +52,16 @@ def set_thresholds(
     sets: HeldOutSets,
     plane: ScalePlane,
     scale_drifts: bool,
+    classifier_odds_weight: float = 0.0,
 ) -> dict[str, Any]:
     """The parts of bundle.yaml that rest on held-out coins.
 
     held: those coins, in the order taken. sets: the evidence on them. plane: the view's scale.
     scale_drifts: whether the camera may have moved, so that the machine follows the scale.
+    classifier_odds_weight: see `Fusion`; the evidence has those odds in its memberships.
     """
-    fusion = fit_fusion(sets.held, labels, recipe.diameter_std)
+    fitted = fit_fusion(sets.held, labels, recipe.diameter_std)
+    fusion = fitted.model_copy(update={"classifier_odds_weight": classifier_odds_weight})
     genuine = assign_labels(sets.held, labels, fusion).impute_defects(recipe.seed)
     anomalies = assign_labels(sets.anomalies, labels, fusion)
     scales, fusion = fit_anomaly(genuine, labels, fusion, recipe.budget.genuine_rejected)
@@ -107,7 +110,8 @@ def recalibrate_bundle(
     else:
         held, sets = load_heldout(path)
         _check_labels(bundle, sets)
-    manifest = update_manifest(bundle, recipe, held, sets)
+    weight = bundle.manifest.fusion.classifier_odds_weight
+    manifest = update_manifest(bundle, recipe, held, sets, weight)
     if data:
         manifest["training"]["calibrated_on"] = [len(held), len(np.unique(held.groups))]
     with replace_folder(out, claim) as folder:
@@ -137,12 +141,18 @@ def _collect_photos(
 
 
 def update_manifest(
-    bundle: Bundle, recipe: Recipe, held: Samples, sets: HeldOutSets
+    bundle: Bundle,
+    recipe: Recipe,
+    held: Samples,
+    sets: HeldOutSets,
+    classifier_odds_weight: float = 0.0,
 ) -> dict[str, Any]:
     """What bundle.yaml says once thresholds were set on these coins; see `set_thresholds`."""
     labels = bundle.manifest.labels
     scale_drifts = recipe.source == "frames"
-    changes = set_thresholds(recipe, labels, held, sets, bundle.view, scale_drifts)
+    changes = set_thresholds(
+        recipe, labels, held, sets, bundle.view, scale_drifts, classifier_odds_weight
+    )
     manifest = bundle.manifest.model_dump(by_alias=True) | changes
     manifest["recipe"] = recipe.to_dict()
     return manifest

@@ -53,6 +53,7 @@ from coinsorter.training.trained_networks import (
     choose_crops,
     train_defect_detector,
     train_networks,
+    weigh_classifier_odds,
 )
 from coinsorter.vision.scale import ScalePlane
 
@@ -174,6 +175,7 @@ def _describe_bundle(
         evidence,
         assembled.view,
         assembled.scale_drifts,
+        weigh_classifier_odds(recipe),
     )
     return {
         "format": FORMAT,

@@ -60,14 +60,20 @@ def train_networks(
         fitted[DEFECT_DETECTOR] = detector
     models = _quantize(fitted, assembled, training, recipe)
     reliefs = _build_reliefs(assembled, training, recipe)
+    weight = weigh_classifier_odds(recipe)
     bundle = make_provisional_bundle(
-        assembled.labels, assembled.spec, assembled.view, models, reliefs
+        assembled.labels, assembled.spec, assembled.view, models, reliefs, weight
     )
     runtime = pick_runtime("auto")
     embed = Classifier(bundle, runtime).embed
     stats = fit_embedding_stats(training, len(assembled.labels), embed, assembled.spec, recipe)
     classifier = Classifier(replace(bundle, embedding_stats=stats), runtime)
     return TrainedNetworks(fitted, models, classifier)
+
+
+def weigh_classifier_odds(recipe: Recipe) -> float:
+    """What the classifier's log odds count for: see `Fusion`; with a gate it is shown the same."""
+    return 1.0 if recipe.gate else 0.0
 
 
 def fit_networks(

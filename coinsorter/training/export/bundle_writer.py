@@ -144,14 +144,21 @@ def make_provisional_bundle(
     view: ScalePlane,
     models: dict[str, bytes],
     reliefs: Reliefs | None,
+    classifier_odds_weight: float = 0.0,
 ) -> Bundle:
     """A bundle in memory, good enough to run its networks; it accepts nothing.
 
-    models: contents of the .tflite files, by file name.
+    models: contents of the .tflite files, by file name. classifier_odds_weight: see `Fusion`.
     """
+    fusion = Fusion(
+        temperature=1,
+        diameter_std=0.1,
+        degrees_of_freedom=1,
+        classifier_odds_weight=classifier_odds_weight,
+    )
     return Bundle(
         path=Path("provisional"),
-        manifest=_make_provisional_manifest(labels, crop, view),
+        manifest=_make_provisional_manifest(labels, crop, view, fusion),
         classifier=models[CLASSIFIER],
         autoencoder=models[AUTOENCODER],
         golden=Golden(*[np.empty(0)] * 6),
@@ -162,7 +169,9 @@ def make_provisional_bundle(
     )
 
 
-def _make_provisional_manifest(labels: list[Label], crop: CropSpec, view: ScalePlane) -> Manifest:
+def _make_provisional_manifest(
+    labels: list[Label], crop: CropSpec, view: ScalePlane, fusion: Fusion
+) -> Manifest:
     return Manifest(
         format=FORMAT,
         name="provisional",
@@ -172,7 +181,7 @@ def _make_provisional_manifest(labels: list[Label], crop: CropSpec, view: ScaleP
         budget={},
         files={},
         outline=Outline(min_roundness=0, min_quality=0, max_off_patch=1),
-        fusion=Fusion(temperature=1, diameter_std=0.1, degrees_of_freedom=1),
+        fusion=fusion,
         anomaly={label.name: AnomalyScale(median=0.0, mad_std=1.0) for label in labels},
         thresholds={label.name: _reject_all() for label in labels},
         recipe={},
