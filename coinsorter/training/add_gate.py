@@ -78,7 +78,7 @@ def add_gate(
 
 
 def _replace_gate(bundle: Bundle, gate: bytes) -> Bundle:
-    """A bundle in memory with another gate that answers alone: the classifier was not shown the same."""
+    """A bundle in memory with another gate, whose answer no classifier's odds are added to."""
     manifest = bundle.manifest
     fusion = manifest.fusion.model_copy(update={"classifier_odds_weight": 0.0})
     return replace(
