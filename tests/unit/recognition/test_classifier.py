@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from coinsorter.errors import BundleError
+from coinsorter.recognition.bundle import load_bundle
 from coinsorter.recognition.classifier import Classifier, Evidence, average_evidence
+from coinsorter.recognition.membership import compute_membership
 from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.records import Coin
+from tests.conftest import BRL
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,22 @@ def test_networks_that_answer_otherwise_are_refused(crowns):
     changed = Classifier(replace(crowns, golden=golden), pick_runtime("auto"))
     with pytest.raises(BundleError, match="golden crop 0: logits off by 5"):
         changed.check_golden_crops()
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, 0.5])
+def test_the_classifiers_own_odds_are_added_to_the_gates_as_the_bundle_says(weight):
+    gated = load_bundle(BRL)
+    fusion = gated.manifest.fusion.model_copy(update={"classifier_odds_weight": weight})
+    manifest = gated.manifest.model_copy(update={"fusion": fusion})
+    witness = Classifier(replace(gated, manifest=manifest, digest=""), pick_runtime("auto"))
+    crop = gated.golden.crops[0]
+    evidence = witness.gather_evidence(crop)
+    own = weight * compute_membership(evidence.logits)
+    assert evidence.membership == pytest.approx(witness.measure_membership(crop) + own)
+
+
+def test_without_a_gate_membership_is_never_in_doubt(classifier, crowns):
+    assert classifier.gather_evidence(crowns.golden.crops[0]).membership == inf
 
 
 def test_a_coin_without_crops_is_never_accepted(classifier, coin):

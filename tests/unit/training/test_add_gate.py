@@ -51,6 +51,7 @@ def test_a_bundle_gets_a_gate_and_keeps_its_other_networks(
     assert before.gate is None and after.manifest.files.keys() - before.manifest.files.keys() == {
         GATE
     }
+    assert after.manifest.fusion.classifier_odds_weight == 0
     lowest = {own.min_membership for own in after.manifest.thresholds.values()}
     assert len(lowest) == 1 and lowest.pop() <= 0
     classifier = Classifier(after, runtime.pick_runtime("auto"))
