@@ -26,14 +26,14 @@ import cv2
 
 from coinsorter.config.load import load_config
 from coinsorter.errors import InputError
+from coinsorter.ledger.queries import read_rows, read_totals
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.simulator.simulated_disk import DiskFault
 from coinsorter.simulator.simulated_machine import SimulatedMachine
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
 from tests.conftest import CONFIG, CROWNS, ROOT
+from tests.unit.ledger.stepped_ledger import give_disk
 from tests.unit.sorting.conftest import run_empty_belt, see_the_truth
-from tests.unit.sorting.stepped_ledger import give_disk
 
 PASSING = [fault for fault in DiskFault if fault is not DiskFault.DAMAGED]
 #: Seconds that a fault lasts, and that the disk is sound before the next one.

@@ -25,14 +25,14 @@ from typing import Any
 
 from benchmarks.ledger_wear import make_event
 from coinsorter.errors import InputError
+from coinsorter.ledger import blocks, ledger
+from coinsorter.ledger.background_ledger import BackgroundLedger
+from coinsorter.ledger.ledger import Ledger, RunRecord
+from coinsorter.ledger.queries import read_rows
+from coinsorter.ledger.verification import verify_ledger
 from coinsorter.records import Event
-from coinsorter.sorting import ledger, ledger_blocks
-from coinsorter.sorting.background_ledger import BackgroundLedger
-from coinsorter.sorting.ledger import Ledger, RunRecord
-from coinsorter.sorting.ledger_queries import read_rows
-from coinsorter.sorting.ledger_verify import verify_ledger
 from tests.conftest import ROOT
-from tests.unit.sorting.ledger_files import write_format_1, write_format_2
+from tests.unit.ledger.ledger_files import write_format_1, write_format_2
 
 #: Kills of one ledger, before a new one is begun.
 KILLS_A_LEDGER = 25
@@ -129,7 +129,7 @@ def write_until_killed(path: Path, first: int, life_s: float) -> set[int]:
 
 def write_rows(path: Path, first: int, output: int) -> None:
     """Writes rows until the process is killed, and the number of each coin when it is durable."""
-    ledger.BLOCK_ROWS = ledger_blocks.BLOCK_ROWS = BLOCK_ROWS
+    ledger.BLOCK_ROWS = blocks.BLOCK_ROWS = BLOCK_ROWS
     book = BackgroundLedger(lambda: Ledger(path, RunRecord("models/crowns", "0" * 64, "litert")))
     waiting = deque(
         book.record(make_strict_event(coin)) for coin in range(first, first + IN_FLIGHT)

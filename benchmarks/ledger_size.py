@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coinsorter.ledger.blocks import seal_blocks, to_ms
+from coinsorter.ledger.ledger import Ledger, RunRecord
+from coinsorter.ledger.references import find_name, find_thresholds
 from coinsorter.records import Thresholds
-from coinsorter.sorting.ledger import Ledger, RunRecord
-from coinsorter.sorting.ledger_blocks import seal_blocks, to_ms
-from coinsorter.sorting.ledger_references import find_name, find_thresholds
 
 #: When the first coin came.
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

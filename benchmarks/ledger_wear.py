@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from coinsorter.ledger.background_ledger import BackgroundLedger
+from coinsorter.ledger.ledger import Ledger, RunRecord
 from coinsorter.records import Decision, Event, Thresholds, Verdict
-from coinsorter.sorting.background_ledger import BackgroundLedger
-from coinsorter.sorting.ledger import Ledger, RunRecord
 
 #: Coins on the belt between the camera and their bins.
 ON_THE_WAY = 4

@@ -17,7 +17,7 @@ from coinsorter.commands.option_values import read_count
 from coinsorter.escape import as_markup, print_clean
 from coinsorter.files.atomic import write_file
 from coinsorter.files.ownership import Claim
-from coinsorter.sorting.ledger_queries import (
+from coinsorter.ledger.queries import (
     export_rows,
     is_export,
     read_days,

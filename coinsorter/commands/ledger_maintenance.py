@@ -10,9 +10,9 @@ from coinsorter.commands._ledger_options import add_ledger_options, find_ledger
 from coinsorter.commands._options import Subparsers, add_command, add_json_option
 from coinsorter.commands.option_values import read_whole_number
 from coinsorter.escape import print_clean
-from coinsorter.sorting.ledger import now_utc
-from coinsorter.sorting.ledger_backup import back_up, migrate, prune, restore
-from coinsorter.sorting.ledger_verify import LedgerReport, verify_ledger
+from coinsorter.ledger.backup import back_up, migrate, prune, restore
+from coinsorter.ledger.ledger import now_utc
+from coinsorter.ledger.verification import LedgerReport, verify_ledger
 
 #: Days that rows can be kept at most: a hundred years, as ledger.keep_days in the settings.
 MAX_KEEP_DAYS = 36_500

@@ -22,8 +22,8 @@ from coinsorter.config.schema import Config
 from coinsorter.errors import InputError, LedgerError
 from coinsorter.files.locks import SIMULATING
 from coinsorter.files.ownership import check_file
-from coinsorter.sorting.ledger import SIMULATED_NOTE
-from coinsorter.sorting.ledger_lock import lock_ledger
+from coinsorter.ledger.ledger import SIMULATED_NOTE
+from coinsorter.ledger.ledger_lock import lock_ledger
 from coinsorter.tools.sorting_service import sort_until_stopped
 
 if TYPE_CHECKING:

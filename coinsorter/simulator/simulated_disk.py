@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from coinsorter.sorting.ledger_file import connect_ledger
+from coinsorter.ledger.database_file import connect_ledger
 
 
 class DiskFault(Enum):

@@ -11,6 +11,8 @@ from coinsorter.files.locks import SIMULATING
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.mock import MockServos
+from coinsorter.ledger.ledger import SIMULATED_NOTE, Ledger, RunRecord
+from coinsorter.ledger.queries import read_totals
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.simulator.belt import BeltDrive, SimulatedBelt, feed_items
 from coinsorter.simulator.belt_camera import BeltCamera
@@ -19,8 +21,6 @@ from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.simulator.simulation_result import SimulationResult, compare_with_truth
 from coinsorter.simulator.stepped_ledger import SteppedLedger, step_ledger
 from coinsorter.sorting.assembly import assemble_machine
-from coinsorter.sorting.ledger import SIMULATED_NOTE, Ledger, RunRecord
-from coinsorter.sorting.ledger_queries import read_totals
 from coinsorter.sorting.machine import SortedCoin
 
 #: Tokens on the belt bear motifs of these families. The shipped bundle's training set has none.

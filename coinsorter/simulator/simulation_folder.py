@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from coinsorter.files.ownership import Claim, is_ledger, is_same_file, recognize_mark
+from coinsorter.ledger.database_file import BUSY_TIMEOUT_S
+from coinsorter.ledger.ledger import SIMULATED_NOTE
 from coinsorter.simulator.simulation_report import MAKER
-from coinsorter.sorting.ledger import SIMULATED_NOTE
-from coinsorter.sorting.ledger_file import BUSY_TIMEOUT_S
 
 LEDGER = "ledger.db"
 SHEET = "contact-sheet.png"

@@ -6,9 +6,9 @@ and not in a thread, so that a run comes out the same whatever the disk's speed.
 
 from collections.abc import Callable
 
-from coinsorter.sorting.ledger import Change, Ledger
-from coinsorter.sorting.queued_ledger import QueuedLedger
-from coinsorter.sorting.receipts import Receipt
+from coinsorter.ledger.ledger import Change, Ledger
+from coinsorter.ledger.queued_ledger import QueuedLedger
+from coinsorter.ledger.receipts import Receipt
 
 
 class SteppedLedger(QueuedLedger):

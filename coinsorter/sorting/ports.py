@@ -5,8 +5,8 @@ The protocols are structural: a part of `hardware` or of the simulator fits with
 
 from typing import Protocol
 
+from coinsorter.ledger.receipts import Receipt
 from coinsorter.records import Event, Frame
-from coinsorter.sorting.receipts import Receipt
 
 
 class Camera(Protocol):

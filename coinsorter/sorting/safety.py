@@ -10,9 +10,9 @@ import logging
 from dataclasses import dataclass, field
 
 from coinsorter.errors import CoinsorterError, FlapError, LedgerError
+from coinsorter.ledger.receipts import Receipt
 from coinsorter.records import UNCERTAIN
 from coinsorter.sorting.ports import CoinLedger, FlapMover
-from coinsorter.sorting.receipts import Receipt
 from coinsorter.sorting.schedule import Schedule
 from coinsorter.sorting.sensor_checks import DropSensorCheck
 

@@ -10,11 +10,11 @@ from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.hardware.clock import ManualClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.mock import MockServos
+from coinsorter.ledger.ledger import Ledger, RunRecord
+from coinsorter.ledger.queries import read_rows, read_totals
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.records import Frame
 from coinsorter.sorting.assembly import assemble_machine
-from coinsorter.sorting.ledger import Ledger, RunRecord
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
 from coinsorter.sorting.machine import Machine
 
 

@@ -20,12 +20,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from coinsorter.ledger.ledger import Ledger, RunRecord
 from coinsorter.recognition import runtime
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.recognition.classifier import Evidence
 from coinsorter.records import Circle, Coin, Decision, Event, Frame
 from coinsorter.sorting.acceptance import decide
-from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.tools.benchmark_frames import FRAME_S, FRAMES, SPEED_MM_S, render_frames
 from coinsorter.tools.benchmark_pipeline import Pipeline
 from coinsorter.tools.benchmark_startup import measure_start_up

@@ -18,10 +18,10 @@ from coinsorter.hardware.clock import MonotonicClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.servos.mock import MockServos
 from coinsorter.images.image_io import encode_image, list_images
+from coinsorter.ledger.ledger import Ledger, RunRecord
 from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.records import Frame
 from coinsorter.sorting.assembly import assemble_machine
-from coinsorter.sorting.ledger import Ledger, RunRecord
 from coinsorter.sorting.machine import Machine
 from coinsorter.tools.benchmark_pipeline import Pipeline
 

@@ -20,9 +20,9 @@ from coinsorter.hardware.servos.open_servos import open_servos
 from coinsorter.tools.signal_requests import SignalRequests
 
 if TYPE_CHECKING:
+    from coinsorter.ledger.background_ledger import BackgroundLedger
+    from coinsorter.ledger.ledger import RunRecord
     from coinsorter.recognition.bundle import Bundle
-    from coinsorter.sorting.background_ledger import BackgroundLedger
-    from coinsorter.sorting.ledger import RunRecord
     from coinsorter.sorting.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -80,9 +80,9 @@ def _open_machine(
     from coinsorter.hardware.camera.open_camera import open_camera
     from coinsorter.hardware.clock import MonotonicClock
     from coinsorter.hardware.panel import GpioPanel
+    from coinsorter.ledger.ledger import RunRecord
     from coinsorter.recognition.runtime import pick_runtime, read_version
     from coinsorter.sorting.assembly import assemble_machine
-    from coinsorter.sorting.ledger import RunRecord
 
     interpreter = pick_runtime(settings.runtime.interpreter)
     log.info("bundle %s, %s %s", bundle.path, interpreter, read_version(interpreter))
@@ -102,10 +102,10 @@ def _open_machine(
 
 
 def _open_ledger(settings: Config, base: Path, run: "RunRecord") -> "BackgroundLedger":
-    from coinsorter.sorting.background_ledger import BackgroundLedger
-    from coinsorter.sorting.ledger import Ledger
-    from coinsorter.sorting.ledger_file import connect_ledger
-    from coinsorter.sorting.queued_ledger import RETRY_S
+    from coinsorter.ledger.background_ledger import BackgroundLedger
+    from coinsorter.ledger.database_file import connect_ledger
+    from coinsorter.ledger.ledger import Ledger
+    from coinsorter.ledger.queued_ledger import RETRY_S
 
     path = base / settings.ledger.path
     connect = partial(connect_ledger, busy_timeout_s=RETRY_S)  # its thread tries again

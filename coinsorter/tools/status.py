@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
+from coinsorter.ledger.queries import read_rows, read_totals
 
 #: Last coins that are read: they fit on a terminal of 24 lines.
 LAST_COINS = 8

@@ -17,12 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from coinsorter.ledger.ledger import Ledger, RunRecord
 from coinsorter.simulator import coins
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
-from coinsorter.sorting.ledger import Ledger, RunRecord
 from tests.conftest import CONFIG, CROWNS, ROOT
 from tests.e2e.ways_of_calling import Way
-from tests.unit.sorting.ledger_rows import event
+from tests.unit.ledger.ledger_rows import event
 
 #: Most memory that a program may hold, MB of 1024 * 1024 bytes, and seconds that it may take.
 MAX_MB = 300

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from benchmarks.disk_faults import SortingProcess
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
+from coinsorter.ledger.queries import read_rows, read_totals
 from tests.conftest import ROOT
 
 WAITING = "waiting for the ledger, feeder off"

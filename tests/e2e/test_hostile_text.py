@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from coinsorter.escape import clean
+from coinsorter.ledger.ledger import Ledger, RunRecord
 from coinsorter.records import Decision, Event, Verdict
-from coinsorter.sorting.ledger import Ledger, RunRecord
 from tests.conftest import CROWNS, needs_training, runner_of
 
 LABELS = ["[/b]", "\x1b[2Jgone", "two\nlines", "\u202egpj", "=1+1", "@SUM(A1)"]

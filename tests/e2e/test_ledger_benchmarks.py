@@ -10,8 +10,8 @@ import pytest
 from benchmarks.ledger_kills import kill_writers
 from benchmarks.ledger_size import fill_ledger, read
 from benchmarks.ledger_wear import measure_wear
-from coinsorter.sorting.ledger_queries import read_totals
-from coinsorter.sorting.ledger_verify import verify_ledger
+from coinsorter.ledger.queries import read_totals
+from coinsorter.ledger.verification import verify_ledger
 
 #: Kilobytes that may be written to the card for a coin.
 MAX_KB = 6.0

@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from coinsorter.sorting.ledger import Ledger, RunRecord
-from coinsorter.sorting.ledger_queries import read_totals
+from coinsorter.ledger.ledger import Ledger, RunRecord
+from coinsorter.ledger.queries import read_totals
 from tests.conftest import ROOT
 
 

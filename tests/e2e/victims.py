@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from coinsorter.sorting.ledger import Ledger, RunRecord
+from coinsorter.ledger.ledger import Ledger, RunRecord
 from tests.conftest import CONFIG, CROWNS
 
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "coinsorter"
 # Each room may import from itself and from the rooms named; docs/architecture.md says why.
 BASE = {"", "errors", "records", "robust", "escape", "streams", "files", "images"}
 SEEING = BASE | {"vision", "recognition", "config"}
-RUNNING = SEEING | {"sorting", "hardware"}
+RUNNING = SEEING | {"ledger", "sorting", "hardware"}
 ALLOWED = {
     "": set(),
     "errors": set(),
@@ -28,7 +28,8 @@ ALLOWED = {
     "vision": BASE,
     "config": BASE | {"vision"},
     "recognition": BASE | {"vision"},
-    "sorting": SEEING,
+    "ledger": BASE,
+    "sorting": SEEING | {"ledger"},
     "hardware": SEEING,
     "simulator": RUNNING,
     "tools": RUNNING | {"simulator", "command_line"},

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from coinsorter.sorting.ledger import Ledger, RunRecord
-from coinsorter.sorting.ledger_queries import read_totals
-from tests.unit.sorting.ledger_files import OLD_FORMATS
+from coinsorter.ledger.ledger import Ledger, RunRecord
+from coinsorter.ledger.queries import read_totals
+from tests.unit.ledger.ledger_files import OLD_FORMATS
 
 
 @pytest.fixture

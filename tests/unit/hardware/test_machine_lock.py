@@ -12,7 +12,7 @@ import pytest
 from coinsorter.errors import MachineInUseError
 from coinsorter.files.locks import CAPTURING, JOGGING, PARKING, SORTING
 from coinsorter.hardware.machine_lock import list_slots, lock_camera, lock_machine, lock_pins
-from coinsorter.sorting.ledger import Ledger, RunRecord
+from coinsorter.ledger.ledger import Ledger, RunRecord
 from tests.conftest import CONFIG, ROOT
 
 

@@ -6,10 +6,10 @@ from contextlib import closing
 import pytest
 
 from coinsorter.errors import LedgerError, LedgerLockedError, LedgerUnavailableError
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_totals
 from coinsorter.simulator.simulated_disk import DiskFault, SimulatedDisk
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_queries import read_totals
-from tests.unit.sorting.ledger_rows import RUN, event
+from tests.unit.ledger.ledger_rows import RUN, event
 
 
 @pytest.fixture

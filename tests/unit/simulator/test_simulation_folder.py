@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 
 from coinsorter.errors import InputError
+from coinsorter.ledger.ledger import SIMULATED_NOTE, Ledger, RunRecord
 from coinsorter.simulator.simulation_folder import check_ledger, is_simulated, make_claim
-from coinsorter.sorting.ledger import SIMULATED_NOTE, Ledger, RunRecord
 
 
 @pytest.fixture

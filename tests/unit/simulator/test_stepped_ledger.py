@@ -3,11 +3,11 @@
 import pytest
 
 from coinsorter.hardware.clock import ManualClock
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_totals
+from coinsorter.ledger.queued_ledger import COMPANY_S
 from coinsorter.simulator.stepped_ledger import step_ledger
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_queries import read_totals
-from coinsorter.sorting.queued_ledger import COMPANY_S
-from tests.unit.sorting.ledger_rows import RUN, event
+from tests.unit.ledger.ledger_rows import RUN, event
 
 
 @pytest.fixture

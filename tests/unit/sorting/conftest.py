@@ -17,10 +17,7 @@ from coinsorter.records import Circle, Coin, Frame, Motion, Verdict
 from coinsorter.simulator.belt import Rider, SimulatedBelt
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.sorting.assembly import build_search
-from coinsorter.sorting.background_ledger import BackgroundLedger
-from coinsorter.sorting.ledger import Ledger
 from coinsorter.vision.scale import ScalePlane
-from tests.unit.sorting.ledger_rows import RUN
 
 REST_US = 1500
 SMALL_VIEW = ScalePlane(
@@ -241,16 +238,3 @@ def run_empty_belt(simulated: SimulatedMachine, seconds: float = 5.0) -> None:
         simulated.clock.advance_to(simulated.clock.now_s() + 0.05)
         simulated.machine.tick()
     simulated.machine.close()
-
-
-@pytest.fixture(params=["direct", "background"])
-def ledger(request, tmp_path):
-    """An open ledger, written at once or by its own thread."""
-    path = tmp_path / "ledger.db"
-    if request.param == "direct":
-        opened = Ledger(path, RUN)
-    else:
-        opened = BackgroundLedger(lambda: Ledger(path, RUN))
-        opened.path = path
-    yield opened
-    opened.close()

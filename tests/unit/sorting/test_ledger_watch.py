@@ -6,9 +6,10 @@ from collections import Counter
 import pytest
 
 from coinsorter.errors import LedgerError
+from coinsorter.ledger.queries import read_rows, read_totals
 from coinsorter.simulator.simulated_disk import DiskFault
 from coinsorter.simulator.simulated_machine import SimulatedMachine
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
+from tests.unit.ledger.stepped_ledger import give_disk
 from tests.unit.sorting.conftest import (
     REST_US,
     last_pulses_us,
@@ -17,7 +18,6 @@ from tests.unit.sorting.conftest import (
     run_steps,
     wire_panel,
 )
-from tests.unit.sorting.stepped_ledger import give_disk
 
 PASSING = [fault for fault in DiskFault if fault is not DiskFault.DAMAGED]
 TIRING = [fault for fault in PASSING if fault is not DiskFault.IO_AFTER_COMMIT]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from coinsorter.errors import FlapError, FrameError
+from coinsorter.ledger.queries import read_rows, read_totals
 from coinsorter.records import Frame
 from coinsorter.simulator.simulated_machine import SimulatedMachine
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
 from tests.unit.sorting.conftest import (
     REST_US,
     moved_bins,

@@ -8,9 +8,9 @@ from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.hardware.clock import ManualClock, MonotonicClock
 from coinsorter.hardware.flaps import Flaps
 from coinsorter.hardware.panel import GpioPanel
+from coinsorter.ledger.background_ledger import BackgroundLedger
+from coinsorter.ledger.ledger import Ledger
 from coinsorter.sorting import ports
-from coinsorter.sorting.background_ledger import BackgroundLedger
-from coinsorter.sorting.ledger import Ledger
 
 
 def list_methods(cls: type) -> dict[str, list[str]]:

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from coinsorter.errors import CameraError, FlapError, LedgerError
+from coinsorter.ledger.queries import read_totals
 from coinsorter.sorting.camera_reopening import MAX_REOPENINGS
-from coinsorter.sorting.ledger_queries import read_totals
 from tests.unit.sorting.conftest import (
     REST_US,
     SilentCamera,

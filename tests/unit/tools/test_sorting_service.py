@@ -10,10 +10,10 @@ import pytest
 from coinsorter.config.load import load_config
 from coinsorter.hardware import systemd
 from coinsorter.hardware.servos.mock import MockServos
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_rows, read_totals
 from coinsorter.tools.sorting_service import sort_until_stopped
-from tests.unit.sorting.ledger_rows import RUN, event
+from tests.unit.ledger.ledger_rows import RUN, event
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_the_machine_sorts_reloads_and_stops_at_signals_with_its_flaps_at_rest(
 
 
 def test_rows_leave_after_as_many_days_as_the_settings_say(config_path, crowns, monkeypatch):
-    for module in ("coinsorter.sorting.ledger_blocks", "coinsorter.sorting.ledger"):
+    for module in ("coinsorter.ledger.blocks", "coinsorter.ledger.ledger"):
         monkeypatch.setattr(f"{module}.BLOCK_ROWS", 10)
     path = config_path.parent / "var" / "ledger.db"
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)

@@ -10,9 +10,8 @@ from coinsorter.errors import InputError, LedgerError
 from coinsorter.files.atomic import flush_file
 from coinsorter.files.locks import CHANGING
 from coinsorter.files.ownership import Claim, check_file
-from coinsorter.sorting.ledger_blocks import prune_blocks, seal_blocks
-from coinsorter.sorting.ledger_failures import explain_failures
-from coinsorter.sorting.ledger_file import (
+from coinsorter.ledger.blocks import prune_blocks, seal_blocks
+from coinsorter.ledger.database_file import (
     check_format,
     connect_ledger,
     keep_copy,
@@ -23,11 +22,12 @@ from coinsorter.sorting.ledger_file import (
     use_alone,
     write_database,
 )
-from coinsorter.sorting.ledger_lock import lock_ledger
-from coinsorter.sorting.ledger_migrations import migrate_ledger
-from coinsorter.sorting.ledger_queries import open_read_only
-from coinsorter.sorting.ledger_schema import SCHEMA_VERSION
-from coinsorter.sorting.ledger_verify import LedgerReport, verify_ledger
+from coinsorter.ledger.failures import explain_failures
+from coinsorter.ledger.ledger_lock import lock_ledger
+from coinsorter.ledger.migrations import migrate_ledger
+from coinsorter.ledger.queries import open_read_only
+from coinsorter.ledger.tables import SCHEMA_VERSION
+from coinsorter.ledger.verification import LedgerReport, verify_ledger
 
 
 def back_up(path: Path, to: Path) -> LedgerReport:

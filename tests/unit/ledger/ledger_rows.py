@@ -1,7 +1,7 @@
 """Rows that the tests of the ledger and of its queries write."""
 
+from coinsorter.ledger.ledger import RunRecord
 from coinsorter.records import Decision, Event, Thresholds, Verdict
-from coinsorter.sorting.ledger import RunRecord
 
 RUN = RunRecord("models/crowns", "abc", "litert")
 VERDICT = Verdict("crown_2", 0.999, 0.99, "crown_5", 1.2, 23.01, margin=6.5, membership=3.25)

@@ -1,4 +1,4 @@
-"""ledger_references: what recurs stands once, and a transaction that fails takes it back."""
+"""references: what recurs stands once, and a transaction that fails takes it back."""
 
 import sqlite3
 from contextlib import closing
@@ -7,10 +7,10 @@ from math import inf, nan
 
 import pytest
 
+from coinsorter.ledger.references import find_name, find_thresholds, to_finite
+from coinsorter.ledger.tables import THRESHOLD_COLUMNS, create_tables
 from coinsorter.records import Thresholds
-from coinsorter.sorting.ledger_references import find_name, find_thresholds, to_finite
-from coinsorter.sorting.ledger_schema import THRESHOLD_COLUMNS, create_tables
-from tests.unit.sorting.ledger_rows import THRESHOLDS
+from tests.unit.ledger.ledger_rows import THRESHOLDS
 
 
 @pytest.fixture

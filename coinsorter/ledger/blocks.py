@@ -7,7 +7,7 @@ rows of `counts`; all newer rows are counted by whoever reads.
 import sqlite3
 from datetime import datetime, timedelta
 
-from coinsorter.sorting.ledger_schema import OPEN, QUARTER_MS
+from coinsorter.ledger.tables import OPEN, QUARTER_MS
 
 #: Rows of a block. Half an hour at 2 coins/s: counting them takes 8 ms (2 cores at 2.6 GHz), and
 #: ten million rows have 300,000 counts.

@@ -1,4 +1,4 @@
-"""ledger_file: opened beside others or alone; replaced as a whole, with its owner's rights."""
+"""database_file: opened beside others or alone; replaced as a whole, with its owner's rights."""
 
 import sqlite3
 import subprocess
@@ -10,18 +10,18 @@ from datetime import UTC, datetime
 import pytest
 
 from coinsorter.errors import LedgerError
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_file import (
+from coinsorter.ledger.database_file import (
     connect_ledger,
     keep_copy,
     prepare_ledger,
     use_alone,
     write_database,
 )
-from coinsorter.sorting.ledger_queries import read_totals
-from coinsorter.sorting.ledger_schema import PAGE_SIZE
-from tests.unit.sorting.ledger_files import write_format_1
-from tests.unit.sorting.ledger_rows import RUN
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_totals
+from coinsorter.ledger.tables import PAGE_SIZE
+from tests.unit.ledger.ledger_files import write_format_1
+from tests.unit.ledger.ledger_rows import RUN
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ STARTING = """
     import sys
     from pathlib import Path
     from coinsorter.records import Decision, Event
-    from coinsorter.sorting.ledger import Ledger, RunRecord
+    from coinsorter.ledger.ledger import Ledger, RunRecord
     sys.stdin.readline()
     ledger = Ledger(Path(sys.argv[1]), RunRecord("b", "h", "r"))
     ledger.record(Event(1, 0.0, 23.0, 250.0, None, None, Decision("reject", "fault")))
@@ -48,7 +48,7 @@ def test_a_commit_is_durable_and_its_pages_are_small(tmp_path):
 
 
 def test_whoever_uses_a_ledger_alone_has_no_other_beside(tmp_path, monkeypatch):
-    monkeypatch.setattr("coinsorter.sorting.ledger_file.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("coinsorter.ledger.database_file.BUSY_TIMEOUT_S", 0.1)
     path = tmp_path / "ledger.db"
     ledger = Ledger(path, RUN)
     with pytest.raises(LedgerError, match="stop it"), use_alone(path):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from coinsorter.errors import LedgerError, LedgerLockedError
 from coinsorter.files.atomic import flush_file
-from coinsorter.sorting.ledger_schema import PAGE_SIZE, SCHEMA_VERSION, create_tables, read_format
+from coinsorter.ledger.tables import PAGE_SIZE, SCHEMA_VERSION, create_tables, read_format
 
 #: Seconds that a connection waits for another one's transaction; SQLite's own default.
 BUSY_TIMEOUT_S = 5.0

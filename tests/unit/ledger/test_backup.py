@@ -1,4 +1,4 @@
-"""ledger_backup: copies that are whole or not there, and put back; old rows that leave."""
+"""backup: copies that are whole or not there, and put back; old rows that leave."""
 
 import os
 import signal
@@ -11,14 +11,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from coinsorter.errors import InputError, LedgerError, LedgerInUseError
-from coinsorter.sorting.background_ledger import BackgroundLedger
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_backup import back_up, migrate, prune, restore
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
-from coinsorter.sorting.ledger_schema import SCHEMA_VERSION
-from coinsorter.sorting.ledger_verify import verify_ledger
-from tests.unit.sorting.ledger_files import FOREIGN, OLD_FORMATS
-from tests.unit.sorting.ledger_rows import RUN, event
+from coinsorter.ledger.background_ledger import BackgroundLedger
+from coinsorter.ledger.backup import back_up, migrate, prune, restore
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_rows, read_totals
+from coinsorter.ledger.tables import SCHEMA_VERSION
+from coinsorter.ledger.verification import verify_ledger
+from tests.unit.ledger.ledger_files import FOREIGN, OLD_FORMATS
+from tests.unit.ledger.ledger_rows import RUN, event
 
 NOW = datetime(2026, 11, 27, 8, 30, tzinfo=UTC)
 
@@ -192,7 +192,7 @@ def kill_at(step):
 
     def profile(frame, happening, _):
         nonlocal steps
-        is_ours = frame.f_code.co_filename.endswith(("ledger_file.py", "ledger_backup.py"))
+        is_ours = frame.f_code.co_filename.endswith(("database_file.py", "backup.py"))
         steps += is_ours and happening in ("call", "c_call")
         if steps == step:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -213,7 +213,7 @@ def test_a_ledger_of_an_older_format_is_brought_to_todays_by_hand(tmp_path, old_
 
 
 def test_old_rows_leave_by_hand_and_totals_stay(tmp_path, monkeypatch):
-    for module in ("coinsorter.sorting.ledger_blocks", "coinsorter.sorting.ledger"):
+    for module in ("coinsorter.ledger.blocks", "coinsorter.ledger.ledger"):
         monkeypatch.setattr(f"{module}.BLOCK_ROWS", 10)
     path = tmp_path / "ledger.db"
     for days in range(100, 0, -10):

@@ -1,4 +1,4 @@
-"""ledger_failures: faults that pass and faults that need a person, each with its remedy."""
+"""failures: faults that pass and faults that need a person, each with its remedy."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coinsorter.errors import LedgerError, LedgerLockedError, LedgerUnavailableError
-from coinsorter.sorting.ledger_failures import explain_failures
+from coinsorter.ledger.failures import explain_failures
 
 
 def sqlite_error(message: str, code: int) -> sqlite3.OperationalError:

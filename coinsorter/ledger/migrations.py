@@ -11,15 +11,15 @@ from datetime import datetime
 from pathlib import Path
 
 from coinsorter.errors import LedgerError
-from coinsorter.sorting.ledger_blocks import seal_blocks
-from coinsorter.sorting.ledger_file import (
+from coinsorter.ledger.blocks import seal_blocks
+from coinsorter.ledger.database_file import (
     check_format,
     connect_ledger,
     keep_copy,
     remove_database,
     use_alone,
 )
-from coinsorter.sorting.ledger_schema import (
+from coinsorter.ledger.tables import (
     MICROS,
     NAMED_COLUMNS,
     OPEN,

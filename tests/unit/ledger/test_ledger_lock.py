@@ -11,9 +11,9 @@ import pytest
 
 from coinsorter.errors import LedgerInUseError
 from coinsorter.files.locks import SIMULATING
-from coinsorter.sorting.ledger import Ledger, RunRecord
-from coinsorter.sorting.ledger_lock import lock_ledger
-from coinsorter.sorting.ledger_queries import read_totals
+from coinsorter.ledger.ledger import Ledger, RunRecord
+from coinsorter.ledger.ledger_lock import lock_ledger
+from coinsorter.ledger.queries import read_totals
 from tests.conftest import ROOT
 
 RUN = RunRecord("b", "h", "r")
@@ -21,7 +21,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from coinsorter.errors import LedgerInUseError
-from coinsorter.sorting.ledger import Ledger, RunRecord
+from coinsorter.ledger.ledger import Ledger, RunRecord
 try:
     ledger = Ledger(Path(sys.argv[1]), RunRecord("b", "h", "r"))
 except LedgerInUseError as error:

@@ -7,12 +7,12 @@ import pytest
 
 from coinsorter.errors import LedgerError
 from coinsorter.hardware.clock import ManualClock
+from coinsorter.ledger import queued_ledger
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_rows
+from coinsorter.ledger.queued_ledger import COMPANY_S, DEADLINE_S, RETRY_S, QueuedLedger
 from coinsorter.simulator.simulated_disk import DiskFault, SimulatedDisk
-from coinsorter.sorting import queued_ledger
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_queries import read_rows
-from coinsorter.sorting.queued_ledger import COMPANY_S, DEADLINE_S, RETRY_S, QueuedLedger
-from tests.unit.sorting.ledger_rows import RUN, event
+from tests.unit.ledger.ledger_rows import RUN, event
 
 PASSING = [fault for fault in DiskFault if fault is not DiskFault.DAMAGED]
 

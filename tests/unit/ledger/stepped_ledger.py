@@ -3,11 +3,11 @@
 Its clock is the simulated one, so that retries and deadlines need no real time.
 """
 
+from coinsorter.ledger.ledger import Ledger
 from coinsorter.simulator.simulated_disk import SimulatedDisk
 from coinsorter.simulator.simulated_machine import SimulatedMachine
 from coinsorter.simulator.stepped_ledger import SteppedLedger
-from coinsorter.sorting.ledger import Ledger
-from tests.unit.sorting.ledger_rows import RUN
+from tests.unit.ledger.ledger_rows import RUN
 
 
 class HangingLedger(SteppedLedger):

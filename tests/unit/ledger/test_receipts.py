@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from coinsorter.errors import LedgerError
-from coinsorter.sorting.receipts import Receipt
+from coinsorter.ledger.receipts import Receipt
 
 FULL = LedgerError("ledger x: disk is full")
 

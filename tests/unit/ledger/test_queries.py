@@ -1,4 +1,4 @@
-"""ledger_queries: totals that account for every coin, the newest rows, and exports."""
+"""queries: totals that account for every coin, the newest rows, and exports."""
 
 import csv
 import io
@@ -15,10 +15,10 @@ from math import inf
 import pytest
 
 from coinsorter.errors import InputError, LedgerError
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_queries import export_rows, read_days, read_rows, read_totals
-from tests.unit.sorting.ledger_files import write_format_1
-from tests.unit.sorting.ledger_rows import RUN, THRESHOLDS, VERDICT, event
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import export_rows, read_days, read_rows, read_totals
+from tests.unit.ledger.ledger_files import write_format_1
+from tests.unit.ledger.ledger_rows import RUN, THRESHOLDS, VERDICT, event
 
 
 def test_totals_account_for_every_coin(ledger):

@@ -11,12 +11,12 @@ from dataclasses import replace
 import pytest
 
 from coinsorter.errors import LedgerError
+from coinsorter.ledger.background_ledger import CLOSING_S, BackgroundLedger
+from coinsorter.ledger.database_file import connect_ledger
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_rows
 from coinsorter.simulator.simulated_disk import DiskFault, SimulatedDisk
-from coinsorter.sorting.background_ledger import CLOSING_S, BackgroundLedger
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_file import connect_ledger
-from coinsorter.sorting.ledger_queries import read_rows
-from tests.unit.sorting.ledger_rows import RUN, event
+from tests.unit.ledger.ledger_rows import RUN, event
 
 #: A busy machine may need so long for what takes milliseconds.
 PATIENCE_S = 60.0
@@ -93,7 +93,7 @@ def test_whatever_ends_the_thread_while_it_opens_is_raised_by_the_start(mistake)
     """In a process of its own, since the old program waited for ever."""
     code = f"""
         from coinsorter.errors import LedgerError
-        from coinsorter.sorting.background_ledger import BackgroundLedger
+        from coinsorter.ledger.background_ledger import BackgroundLedger
         def open_ledger():
             raise {type(mistake).__name__}
         try:
@@ -234,8 +234,8 @@ def test_a_database_that_has_reached_its_size_goes_on_once_it_may_grow(path):
 LIMITED = """
     import resource, signal, sys, time
     from pathlib import Path
-    from coinsorter.sorting.background_ledger import BackgroundLedger
-    from coinsorter.sorting.ledger import Ledger, RunRecord
+    from coinsorter.ledger.background_ledger import BackgroundLedger
+    from coinsorter.ledger.ledger import Ledger, RunRecord
     from coinsorter.records import Decision, Event
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     ledger = BackgroundLedger(lambda: Ledger(Path(sys.argv[1]), RunRecord("b", "h", "r")))

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from coinsorter.errors import LedgerError
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
-from coinsorter.sorting.ledger_verify import verify_ledger
-from tests.unit.sorting.ledger_rows import RUN, THRESHOLDS, VERDICT, event
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_rows, read_totals
+from coinsorter.ledger.verification import verify_ledger
+from tests.unit.ledger.ledger_rows import RUN, THRESHOLDS, VERDICT, event
 
 
 def test_a_row_is_durable_when_its_receipt_says_so(ledger):
@@ -95,7 +95,7 @@ def test_rows_that_a_crash_left_open_are_uncertain_after_the_next_start(tmp_path
 SORTING = """
     import sys
     from pathlib import Path
-    from coinsorter.sorting.ledger import Ledger, RunRecord
+    from coinsorter.ledger.ledger import Ledger, RunRecord
     from coinsorter.records import Decision, Event, Thresholds
     ledger = Ledger(Path(sys.argv[1]), RunRecord("b", "h", "r"))
     for coin in range(10**9):
@@ -171,7 +171,7 @@ FILLING = """
     import resource, signal, sys
     from pathlib import Path
     from coinsorter.errors import LedgerError
-    from coinsorter.sorting.ledger import Ledger, RunRecord
+    from coinsorter.ledger.ledger import Ledger, RunRecord
     from coinsorter.records import Decision, Event
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     path = Path(sys.argv[1])

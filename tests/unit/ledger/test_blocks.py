@@ -1,4 +1,4 @@
-"""ledger_blocks: rows that have passed are counted once; old ones leave, their counts stay."""
+"""blocks: rows that have passed are counted once; old ones leave, their counts stay."""
 
 import sqlite3
 from contextlib import closing
@@ -6,20 +6,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coinsorter.sorting import ledger_blocks
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_blocks import to_ms
-from coinsorter.sorting.ledger_queries import read_rows, read_totals
-from tests.unit.sorting.ledger_rows import RUN, THRESHOLDS, event
+from coinsorter.ledger.blocks import EPOCH, to_ms
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queries import read_rows, read_totals
+from tests.unit.ledger.ledger_rows import RUN, THRESHOLDS, event
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    for module in ("coinsorter.sorting.ledger_blocks", "coinsorter.sorting.ledger"):
+    for module in ("coinsorter.ledger.blocks", "coinsorter.ledger.ledger"):
         monkeypatch.setattr(f"{module}.BLOCK_ROWS", 10)
-    monkeypatch.setattr("coinsorter.sorting.ledger._RECENT_ROWS", 1)
+    monkeypatch.setattr("coinsorter.ledger.ledger._RECENT_ROWS", 1)
 
 
 class DayClock:
@@ -116,4 +115,4 @@ def test_ids_go_on_where_all_rows_are_old(tmp_path):
 
 def test_a_moment_is_whole_milliseconds_since_1970():
     assert to_ms(datetime(1970, 1, 1, 0, 0, 1, 999, tzinfo=UTC)) == 1000
-    assert datetime(1970, 1, 1, tzinfo=UTC) == ledger_blocks.EPOCH
+    assert datetime(1970, 1, 1, tzinfo=UTC) == EPOCH

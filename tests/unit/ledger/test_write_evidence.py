@@ -1,4 +1,4 @@
-"""ledger_evidence: what is written again after a fault is there once, and in the right file."""
+"""write_evidence: what is written again after a fault is there once, and in the right file."""
 
 import shutil
 import sqlite3
@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from coinsorter.errors import LedgerError, LedgerUnavailableError
+from coinsorter.ledger.ledger import Ledger, close_coin, insert_coin, insert_incident
+from coinsorter.ledger.queries import read_rows
+from coinsorter.ledger.tables import THRESHOLD_COLUMNS
+from coinsorter.ledger.verification import verify_ledger
 from coinsorter.records import Thresholds
 from coinsorter.simulator.simulated_disk import DiskFault, SimulatedDisk
-from coinsorter.sorting.ledger import Ledger, close_coin, insert_coin, insert_incident
-from coinsorter.sorting.ledger_queries import read_rows
-from coinsorter.sorting.ledger_schema import THRESHOLD_COLUMNS
-from coinsorter.sorting.ledger_verify import verify_ledger
-from tests.unit.sorting.ledger_rows import RUN, event
+from tests.unit.ledger.ledger_rows import RUN, event
 
 NEW_THRESHOLDS = replace(event(2), thresholds=Thresholds(0.95, 3.0, 23.0, 0.25, 1.5, 0.5))
 CHANGES = [

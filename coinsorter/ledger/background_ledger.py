@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 
 from coinsorter.errors import LedgerError
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.queued_ledger import QueuedLedger
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.queued_ledger import QueuedLedger
 
 #: Seconds that a start waits for the ledger; then the machine starts with its feeder off.
 OPENING_S = 1.0

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coinsorter.ledger.blocks import COUNT_ROWS
+from coinsorter.ledger.queries import add_up, open_read_only, read_counts
+from coinsorter.ledger.tables import OPEN, read_format
 from coinsorter.records import UNCERTAIN
-from coinsorter.sorting.ledger_blocks import COUNT_ROWS
-from coinsorter.sorting.ledger_queries import add_up, open_read_only, read_counts
-from coinsorter.sorting.ledger_schema import OPEN, read_format
 
 #: Mistakes of one kind that are listed at most.
 MAX_LISTED = 20

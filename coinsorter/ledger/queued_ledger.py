@@ -14,8 +14,7 @@ from datetime import datetime
 from itertools import islice
 
 from coinsorter.errors import LedgerError, LedgerLockedError, LedgerUnavailableError
-from coinsorter.records import Event
-from coinsorter.sorting.ledger import (
+from coinsorter.ledger.ledger import (
     Change,
     Ledger,
     close_coin,
@@ -23,7 +22,8 @@ from coinsorter.sorting.ledger import (
     insert_incident,
     now_utc,
 )
-from coinsorter.sorting.receipts import Receipt
+from coinsorter.ledger.receipts import Receipt
+from coinsorter.records import Event
 
 #: Changes that may wait: about 10 MB, and 40 minutes of coins at 2 a second that a person feeds by
 #: hand; with a feeder that the machine stops, some dozens come at most.

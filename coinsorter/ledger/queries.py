@@ -17,10 +17,10 @@ from typing import Any, TextIO
 
 from coinsorter.errors import InputError
 from coinsorter.escape import as_cell
+from coinsorter.ledger.database_file import BUSY_TIMEOUT_S, connect_ledger
+from coinsorter.ledger.failures import explain_failures
+from coinsorter.ledger.tables import MICROS, QUARTER_MS, SCHEMA_VERSION, read_format
 from coinsorter.records import SORTED, UNCERTAIN
-from coinsorter.sorting.ledger_failures import explain_failures
-from coinsorter.sorting.ledger_file import BUSY_TIMEOUT_S, connect_ledger
-from coinsorter.sorting.ledger_schema import MICROS, QUARTER_MS, SCHEMA_VERSION, read_format
 
 _OPEN = ""  # stands for a row that is still open, in counts by `landed`
 

@@ -1,4 +1,4 @@
-"""ledger_schema: what a file is; the view that other programs read."""
+"""tables: what a file is; the view that other programs read."""
 
 import sqlite3
 from contextlib import closing
@@ -6,10 +6,10 @@ from dataclasses import astuple
 
 import pytest
 
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_schema import THRESHOLD_COLUMNS, create_tables, read_format
-from tests.unit.sorting.ledger_files import FOREIGN, OLD_FORMATS, row_1, write_format_1
-from tests.unit.sorting.ledger_rows import RUN, THRESHOLDS, event
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.tables import THRESHOLD_COLUMNS, create_tables, read_format
+from tests.unit.ledger.ledger_files import FOREIGN, OLD_FORMATS, row_1, write_format_1
+from tests.unit.ledger.ledger_rows import RUN, THRESHOLDS, event
 
 COLUMNS_1 = (
     "id run coin at seen_s label confidence by_picture runner_up anomaly diameter_mm speed_mm_s "

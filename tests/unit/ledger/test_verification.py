@@ -1,4 +1,4 @@
-"""ledger_verify: every mistake of a ledger has its line; a sound one has none."""
+"""verification: every mistake of a ledger has its line; a sound one has none."""
 
 import sqlite3
 from contextlib import closing
@@ -6,18 +6,18 @@ from contextlib import closing
 import pytest
 
 from coinsorter.errors import InputError, LedgerError
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_verify import MAX_LISTED, verify_ledger
-from tests.unit.sorting.ledger_files import OLD_FORMATS
-from tests.unit.sorting.ledger_rows import RUN, event
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.verification import MAX_LISTED, verify_ledger
+from tests.unit.ledger.ledger_files import OLD_FORMATS
+from tests.unit.ledger.ledger_rows import RUN, event
 
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
     """A ledger of two runs, with two blocks and a coin on its way."""
-    for module in ("coinsorter.sorting.ledger_blocks", "coinsorter.sorting.ledger"):
+    for module in ("coinsorter.ledger.blocks", "coinsorter.ledger.ledger"):
         monkeypatch.setattr(f"{module}.BLOCK_ROWS", 10)
-    monkeypatch.setattr("coinsorter.sorting.ledger._RECENT_ROWS", 1)
+    monkeypatch.setattr("coinsorter.ledger.ledger._RECENT_ROWS", 1)
     path = tmp_path / "ledger.db"
     for _ in range(2):
         with closing(Ledger(path, RUN)) as ledger:

@@ -7,8 +7,8 @@ ones back.
 import sqlite3
 from math import isfinite
 
+from coinsorter.ledger.tables import THRESHOLD_COLUMNS
 from coinsorter.records import Thresholds
-from coinsorter.sorting.ledger_schema import THRESHOLD_COLUMNS
 
 _FIND_THRESHOLDS = f"""
 SELECT id FROM thresholds WHERE {" AND ".join(f"{column} IS ?" for column in THRESHOLD_COLUMNS)}

@@ -1,4 +1,4 @@
-"""ledger_migrations: an old ledger becomes one of today's, whole or not at all; it is kept."""
+"""migrations: an old ledger becomes one of today's, whole or not at all; it is kept."""
 
 import os
 import resource
@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 import pytest
 
 from coinsorter.errors import LedgerError
-from coinsorter.sorting import ledger_migrations
-from coinsorter.sorting.ledger import Ledger
-from coinsorter.sorting.ledger_migrations import migrate_ledger
-from coinsorter.sorting.ledger_queries import open_read_only, read_rows, read_totals
-from coinsorter.sorting.ledger_schema import PAGE_SIZE, SCHEMA_VERSION, read_format
-from coinsorter.sorting.ledger_verify import verify_ledger
-from tests.unit.sorting.ledger_files import FOREIGN, OLD_FORMATS, write_format_1, write_format_2
-from tests.unit.sorting.ledger_rows import RUN, event
+from coinsorter.ledger import migrations
+from coinsorter.ledger.ledger import Ledger
+from coinsorter.ledger.migrations import migrate_ledger
+from coinsorter.ledger.queries import open_read_only, read_rows, read_totals
+from coinsorter.ledger.tables import PAGE_SIZE, SCHEMA_VERSION, read_format
+from coinsorter.ledger.verification import verify_ledger
+from tests.unit.ledger.ledger_files import FOREIGN, OLD_FORMATS, write_format_1, write_format_2
+from tests.unit.ledger.ledger_rows import RUN, event
 
 NOW = datetime(2026, 11, 27, 8, 30, tzinfo=UTC)
 #: The thresholds that every format has.
@@ -97,8 +97,8 @@ def test_a_row_whose_thresholds_are_changed_on_the_way_is_noticed(
     write_old(path, coins=40)
     swapped = "(SELECT 3 - known.id FROM new.thresholds AS known WHERE known.id < 3 LIMIT 1)"
     for name in ("_COPY_COINS_1", "_COPY_COINS_2"):
-        copy = getattr(ledger_migrations, name).replace(ledger_migrations._THRESHOLDS_ID, swapped)
-        monkeypatch.setattr(ledger_migrations, name, copy)
+        copy = getattr(migrations, name).replace(migrations._THRESHOLDS_ID, swapped)
+        monkeypatch.setattr(migrations, name, copy)
     with pytest.raises(LedgerError, match=f"rows of format {old_format} cannot be copied"):
         migrate_ledger(path, NOW)
     assert version(path) == old_format
@@ -157,7 +157,7 @@ def test_a_ledger_of_today_is_left_alone(tmp_path):
 
 
 def test_a_ledger_in_use_is_not_migrated(tmp_path, monkeypatch, write_old, old_format):
-    monkeypatch.setattr("coinsorter.sorting.ledger_file.BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("coinsorter.ledger.database_file.BUSY_TIMEOUT_S", 0.1)
     path = tmp_path / "ledger.db"
     write_old(path)
     with closing(sqlite3.connect(path)) as connection:
@@ -212,7 +212,7 @@ def kill_at(step):
     def trace(frame, happening, _):
         nonlocal steps
         code = frame.f_code
-        is_step = code.co_filename.endswith("ledger_migrations.py")
+        is_step = code.co_filename.endswith("migrations.py")
         if not is_step and code.co_name not in ("keep_copy", "write_database", "flush_file"):
             return None
         steps += happening == "line"

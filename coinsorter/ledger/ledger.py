@@ -17,22 +17,22 @@ from typing import Any
 
 from coinsorter.errors import LedgerError
 from coinsorter.files.locks import SORTING
-from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
-from coinsorter.sorting.ledger_blocks import (
+from coinsorter.ledger.blocks import (
     BLOCK_ROWS,
     prune_blocks,
     read_last_id,
     seal_blocks,
     to_ms,
 )
-from coinsorter.sorting.ledger_evidence import WriteEvidence, force_to_disk
-from coinsorter.sorting.ledger_failures import explain_failures
-from coinsorter.sorting.ledger_file import connect_ledger, make_durable, prepare_ledger
-from coinsorter.sorting.ledger_lock import lock_ledger
-from coinsorter.sorting.ledger_migrations import migrate_ledger
-from coinsorter.sorting.ledger_references import find_name, find_thresholds, to_finite
-from coinsorter.sorting.ledger_schema import MICROS, NAMED_COLUMNS, OPEN, SCHEMA_VERSION
-from coinsorter.sorting.receipts import Receipt
+from coinsorter.ledger.database_file import connect_ledger, make_durable, prepare_ledger
+from coinsorter.ledger.failures import explain_failures
+from coinsorter.ledger.ledger_lock import lock_ledger
+from coinsorter.ledger.migrations import migrate_ledger
+from coinsorter.ledger.receipts import Receipt
+from coinsorter.ledger.references import find_name, find_thresholds, to_finite
+from coinsorter.ledger.tables import MICROS, NAMED_COLUMNS, OPEN, SCHEMA_VERSION
+from coinsorter.ledger.write_evidence import WriteEvidence, force_to_disk
+from coinsorter.records import LATE, SORTED, UNCERTAIN, Event
 
 log = logging.getLogger(__name__)
 

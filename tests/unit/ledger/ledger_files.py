@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from coinsorter.sorting.ledger_blocks import EPOCH
-from coinsorter.sorting.ledger_schema import APPLICATION_ID
+from coinsorter.ledger.blocks import EPOCH
+from coinsorter.ledger.tables import APPLICATION_ID
 
 #: The tables of format 1, as version 0.1.0 made them.
 SCHEMA_1 = """
