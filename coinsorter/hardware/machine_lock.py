@@ -2,7 +2,7 @@
 
 The machine is its pins and its ledger. The pins are locked on the node of the device that drives
 them, which the service in its sandbox and a technician in the group gpio both have to open anyway;
-the ledger is locked on its own file (`sorting.ledger_lock`). Two machines that share neither may
+the ledger is locked on its own file (`ledger.ledger_lock`). Two machines that share neither may
 run on one computer, and mock servos lock no pins.
 """
 

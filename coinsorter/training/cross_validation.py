@@ -197,12 +197,12 @@ def _show_epochs(
     is_over = threading.Event()
 
     def watch(report: Callable[..., None]) -> None:
-        shown = 0
+        reported = 0
         while not is_over.wait(LOOK_S):
             logged = [epoch for log in work.rglob("*.jsonl") for epoch in read_epochs(log)]
-            if len(logged) > shown:
-                shown = len(logged)
-                report(min(shown, total))
+            if len(logged) > reported:
+                reported = len(logged)
+                report(min(reported, total))
 
     with open_progress(f"networks of {folds} folds", total) as report:
         watcher = threading.Thread(target=watch, args=(report,), daemon=True)

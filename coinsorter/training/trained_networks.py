@@ -88,8 +88,8 @@ def fit_networks(
     genuine = training.select(training.is_genuine)
     mix = ExposureMix(genuine, assembled.exposure, spec)
     with open_progress("classifier", recipe.classifier.epochs) as report:
-        shown = mix if recipe.gate else None
-        classifier = fit.fit_classifier(training, classes, spec, recipe, report, work, shown)
+        things = mix if recipe.gate else None
+        classifier = fit.fit_classifier(training, classes, spec, recipe, report, work, things)
     fitted = {CLASSIFIER: classifier}
     if recipe.gate:
         with open_progress("gate", recipe.gate.epochs) as report:
