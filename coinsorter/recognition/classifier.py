@@ -138,7 +138,7 @@ class Classifier:
     def _add_own_odds(self, membership: float, logits: np.ndarray) -> float:
         """The gate's log odds together with those of a classifier that was shown the same things.
 
-        As of two witnesses (naive Bayes): each is fooled by things that the other sees through.
+        As independent evidence (naive Bayes): each is fooled by things that the other is not.
         """
         weight = self.bundle.manifest.fusion.classifier_odds_weight
         return membership + weight * compute_membership(logits) if weight else membership
