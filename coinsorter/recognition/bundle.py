@@ -55,8 +55,8 @@ from coinsorter.vision.scale import ScalePlane
 #: Version of the bundle's layout that this program reads and writes.
 FORMAT = 1
 
-#: The most labels of a bundle: more coins than any country has in use.
-MAX_LABELS = 100
+#: The most labels of a bundle: commemorative coins of a currency come to some 200.
+MAX_LABELS = 250
 
 #: What a .tflite file has behind its first four bytes (the schema's file_identifier).
 TFLITE_MARK = b"TFL3"

@@ -21,7 +21,7 @@ EMBEDDING = "embedding.npz"
 MAX_NETWORK_BYTES = 12_000_000
 #: Bytes of a file of arrays; the largest of ours has 0.4 million.
 MAX_ARRAYS_BYTES = 8_000_000
-#: The most bytes that each file may have. A hundred labels make a manifest of 100,000 bytes.
+#: The most bytes that each file may have. Two hundred labels make a manifest of 120,000.
 MAX_BYTES = {
     MANIFEST: 200_000,
     SEAL: 20_000,
