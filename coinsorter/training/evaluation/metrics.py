@@ -8,10 +8,9 @@ A share of no coins is None. Nothing here reads an image or draws.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from coinsorter.records import Thresholds
 from coinsorter.robust import clopper_pearson_upper
@@ -333,7 +332,7 @@ def _score_labels(
 ) -> dict[str, LabelScore]:
     if not len(truth):
         return {label: LabelScore(0, None, None, None) for label in labels}
-    precision, recall, f1, coins = precision_recall_fscore_support(
+    precision, recall, f1, coins = _import_sklearn_metrics().precision_recall_fscore_support(
         truth, answers, labels=list(labels), zero_division=np.nan
     )
     return {
@@ -515,7 +514,7 @@ def compute_auroc(genuine: Sequence[float], foreign: Sequence[float]) -> float |
     """
     if not (len(genuine) and len(foreign)):
         return None
-    return float(roc_auc_score(*_label_scores(genuine, foreign)))
+    return float(_import_sklearn_metrics().roc_auc_score(*_label_scores(genuine, foreign)))
 
 
 def compute_roc(
@@ -527,7 +526,7 @@ def compute_roc(
     """
     if not (len(genuine) and len(foreign)):
         return np.empty(0), np.empty(0)
-    lost, caught, _ = roc_curve(*_label_scores(genuine, foreign))
+    lost, caught, _ = _import_sklearn_metrics().roc_curve(*_label_scores(genuine, foreign))
     return lost, caught
 
 
@@ -539,3 +538,10 @@ def _label_scores(
     classes = np.repeat([0, 1], [len(genuine), len(foreign)])
     scores = np.array([*genuine, *foreign], float)
     return classes, np.clip(scores, -max_score, max_score)
+
+
+def _import_sklearn_metrics() -> Any:
+    """scikit-learn's metrics: seconds, which images that cannot be read need not cost."""
+    from sklearn import metrics
+
+    return metrics

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, inf, log, log1p
 
-from scipy.stats import t as student_t
-
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.training.evaluation.metrics import compute_auroc
 from coinsorter.training.evaluation.predictions import (
@@ -99,4 +97,6 @@ def _surprise(deviations: float, degrees_of_freedom: float) -> float:
     """Negative logarithm of the probability that a genuine coin is as many deviations off."""
     if not deviations < inf:
         return -log(MIN_PROBABILITY)
+    from scipy.stats import t as student_t  # a second, which not every evaluation needs
+
     return -log(max(float(student_t.sf(deviations, degrees_of_freedom)), MIN_PROBABILITY))
