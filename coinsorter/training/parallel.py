@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -192,6 +193,8 @@ def _run_in_processes(
 def _start_processes(
     function: Callable[[_Job], _Result], jobs: Sequence[_Job], processes: int, threads: int
 ) -> Iterator[_Result]:
+    # loky replaces a process whose memory has grown, as TensorFlow's does: nothing is lost.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
     folder = Path.cwd()
     calls = (joblib.delayed(_run_there)(function, [job], threads, folder) for job in jobs)
     with joblib.parallel_config(
