@@ -33,9 +33,9 @@ def count_views(input_shape: Sequence[int], turns: int) -> int:
 def make_views(
     crop: np.ndarray, input_shape: Sequence[int], spec: CropSpec, turns: int = 1
 ) -> np.ndarray:
-    """A crop as a network sees it: uint8 (views, *input_shape).
+    """A crop as a network sees it: uint8, as many views as `count_views` says.
 
-    crop: uint8 (n, n, 3) RGB. input_shape: that of one image.
+    crop: uint8 (n, n, 3) RGB. input_shape: that of one view.
     """
     if tuple(input_shape) == UNWRAPPED_SHAPE:
         return unwrap_crop(crop, spec)[None]
@@ -43,7 +43,7 @@ def make_views(
 
 
 def show_crops(crops: np.ndarray, input_shape: Sequence[int], spec: CropSpec) -> np.ndarray:
-    """Crops as a network sees them, each once: uint8 (n, *input_shape)."""
+    """Crops as a network sees them, each once: uint8, n views of input_shape."""
     if tuple(input_shape) != UNWRAPPED_SHAPE:
         return crops
     return np.stack([unwrap_crop(crop, spec) for crop in crops])
