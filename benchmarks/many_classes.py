@@ -1,4 +1,4 @@
-"""A bundle of many classes from few pictures of each: `python -m benchmarks.many_classes`.
+"""A bundle of many classes from few images of each: `python -m benchmarks.many_classes`.
 
 Coins of designs that are drawn at random, each class one design, as ready crops in any rotation
 and light. A bundle is trained by the trainer, and judged on other crops of the same designs.
@@ -45,7 +45,7 @@ RECIPE = {
     "relief": {"per_label": 16},
     "augment": {"brightness": 0.3, "contrast": 0.2, "colour": 0.1, "blur_px": 0.8, "noise": 4},
     "budget": {"wrong": 0.01, "genuine_rejected": 0.05},
-    "pictures": {"foreign": 300},
+    "images": {"foreign": 300},
 }
 
 
@@ -53,7 +53,7 @@ def main() -> int:
     options = _parse_options()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        draw_crops(folder / "train", options.classes, options.pictures, seed=1)
+        draw_crops(folder / "train", options.classes, options.images, seed=1)
         draw_crops(folder / "test", options.classes, options.judged, seed=2)
         recipe = write_recipe(folder, options.classes)
         bundle = folder / "bundle"
@@ -71,7 +71,7 @@ def main() -> int:
 def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.many_classes", description=__doc__)
     parser.add_argument("--classes", type=int, default=200)
-    parser.add_argument("--pictures", type=int, default=20, help="of each class, to train on")
+    parser.add_argument("--images", type=int, default=20, help="of each class, to train on")
     parser.add_argument("--judged", type=int, default=5, help="others of each class")
     return parser.parse_args()
 

@@ -95,7 +95,8 @@ class ClassifierSettings(_Settings):
     layer. repeat: how often an epoch shows each crop, differently augmented each time. patience:
     epochs without progress on the validation crops after which training stops and goes back to the
     best one; 0: it runs to its end, on all groups. validation_share: share of the crops that
-    validate, in whole groups.
+    validate, in whole groups. exposed: it is shown what the gate is shown, as much of that as of
+    coins, and its own log odds are added to the gate's.
     """
 
     network: Literal[
@@ -109,6 +110,7 @@ class ClassifierSettings(_Settings):
     repeat: Count = 1
     patience: Natural = 0
     validation_share: Annotated[float, Field(gt=0, lt=0.5, alias="held_back")] = 0.15
+    exposed: bool = False
 
 
 class AutoencoderSettings(_Settings):

@@ -72,8 +72,8 @@ def train_networks(
 
 
 def weigh_classifier_odds(recipe: Recipe) -> float:
-    """What the classifier's log odds count for: see `Fusion`; with a gate it is shown the same."""
-    return 1.0 if recipe.gate else 0.0
+    """What the classifier's log odds count for beside the gate's: see `Fusion`."""
+    return 1.0 if recipe.classifier.exposed else 0.0
 
 
 def fit_networks(
@@ -88,7 +88,7 @@ def fit_networks(
     genuine = training.select(training.is_genuine)
     mix = ExposureMix(genuine, assembled.exposure, spec)
     with open_progress("classifier", recipe.classifier.epochs) as report:
-        things = mix if recipe.gate else None
+        things = mix if recipe.classifier.exposed else None
         classifier = fit.fit_classifier(training, classes, spec, recipe, report, work, things)
     fitted = {CLASSIFIER: classifier}
     if recipe.gate:

@@ -150,6 +150,10 @@ def _find_contradiction(recipe: Recipe) -> str | None:
         return "crop.true_size: ready crops do not tell how large their coins are"
     if recipe.autoencoder.network == "features" and recipe.gate is None:
         return "autoencoder.network: features are a gate's, and the recipe has none; set `gate: {}`"
+    if recipe.classifier.exposed and recipe.gate is None:
+        return (
+            "classifier.exposed: to what a gate is shown, and the recipe has none; set `gate: {}`"
+        )
     network = recipe.classifier.network
     if recipe.classifier.weights != "none" and not network.startswith("mobilenet"):
         return f"classifier.weights are for the mobilenets; {network} starts from nothing"

@@ -53,8 +53,8 @@ class CropStore:
         return Crops((self,), _list_places(self._count))
 
     def copy_to(self, path: Path) -> None:
-        """Writes the crops to a file, for `open_crops`; raises InputError without room."""
-        with _report_full_disk(), path.open("wb") as file:
+        """Writes the crops to a file, for `open_crops`. Raises OSError."""
+        with path.open("wb") as file:
             for place in range(self._count):
                 file.write(self[place].tobytes())
 

@@ -61,6 +61,8 @@ def test_only_the_first_folds_are_trained_if_so_wanted(crops):
         ({"labels": RECIPE["labels"][:1]}, 1, "at least two are needed"),
         ({"motifs": ["heart"]}, 1, "heart are kept for the simulated belt"),
         ({"source": "simulated", "labels": [], "folds": 3}, 0, "are for photographs"),
+        ({"classifier": {"exposed": True}}, 1, "what a gate is shown, and the recipe has none"),
+        ({"autoencoder": {"network": "features"}}, 1, "and the recipe has none; set `gate"),
         ({"classifier": {"weights": "imagenet"}}, 1, "separable starts from nothing"),
         ({}, 2, "one camera in one place"),
         ({"asked": 2}, 1, r"more than its folds \(none\)"),

@@ -1,11 +1,11 @@
 """saved_samples: other processes read the same samples, and no crop is written twice."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from coinsorter.errors import InputError
 from coinsorter.training.samples import saved_samples
 from coinsorter.training.samples.assemble import AssembledSamples
 from coinsorter.training.samples.crop_store import CropStore
@@ -78,6 +78,13 @@ def test_saving_again_replaces_what_is_there(assembled, tmp_path):
     assert len(saved_samples.load_samples(tmp_path).training) == 8
 
 
-def test_a_full_disk_is_one_line(assembled):
-    with pytest.raises(InputError, match="cannot hold the coins' crops"):
-        assembled.held_out.crops._parts[0].copy_to(__import__("pathlib").Path("/dev/full"))
+def test_a_full_disk_leaves_nothing_half_written(assembled, tmp_path, monkeypatch):
+    monkeypatch.setattr(CropStore, "copy_to", lambda store, path: fill_disk())
+    with pytest.raises(OSError, match="No space left"):
+        saved_samples.save_samples(assembled, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def fill_disk() -> None:
+    with Path("/dev/full").open("wb") as file:
+        file.write(CROPS.tobytes())
