@@ -192,19 +192,23 @@ def _classify_as_floats(network: FittedNetwork, crops: np.ndarray, spec: CropSpe
 def _show_epochs(
     recipe: Recipe, folds: int, work: Path, open_progress: OpenProgress
 ) -> Iterator[None]:
-    """Shows how many epochs of all trainings are done, by what their processes log."""
+    """Shows how many epochs of all trainings are done, and the last one's figures.
+
+    By what their processes log.
+    """
     total = _count_epochs(recipe, folds)
     is_over = threading.Event()
 
     def watch(report: Callable[..., None]) -> None:
         reported = 0
         while not is_over.wait(LOOK_S):
-            logged = [epoch for log in work.rglob("*.jsonl") for epoch in read_epochs(log)]
-            if len(logged) > reported:
-                reported = len(logged)
-                report(min(reported, total))
+            logs = sorted(work.rglob("*.jsonl"), key=lambda log: log.stat().st_mtime_ns)
+            epochs = [epoch for log in logs for epoch in read_epochs(log)]
+            if len(epochs) > reported:
+                reported = len(epochs)
+                report(min(reported, total), epochs[-1])
 
-    with open_progress(f"networks of {folds} folds", total) as report:
+    with open_progress("own networks and folds", total) as report:
         watcher = threading.Thread(target=watch, args=(report,), daemon=True)
         watcher.start()
         try:

@@ -13,6 +13,7 @@ needs_training()
 from coinsorter.training import cross_validation
 
 FIGURES = '{"loss": 1.0}\n'
+LAST = {"loss": 1.0}
 
 
 def test_epochs_that_processes_log_are_counted_and_shown(tmp_path, monkeypatch):
@@ -23,18 +24,18 @@ def test_epochs_that_processes_log_are_counted_and_shown(tmp_path, monkeypatch):
     @contextmanager
     def open_progress(title, total):
         opened.append((title, total))
-        yield shown.append
+        yield lambda done, figures=None: shown.append((done, figures))
 
     recipe = Recipe.model_validate(RECIPE)
     with cross_validation._show_epochs(recipe, 2, tmp_path, open_progress):
         for number in range(2):
             (tmp_path / f"fold-{number}").mkdir()
             (tmp_path / f"fold-{number}" / "classifier.jsonl").write_text(3 * FIGURES)
-        wait_until(lambda: 6 in shown)
+        wait_until(lambda: (6, LAST) in shown)
         (tmp_path / "own.jsonl").write_text(FIGURES + FIGURES[:5])  # torn by a kill
-        wait_until(lambda: 7 in shown)
-    assert opened == [("networks of 2 folds", 44)]
-    assert shown[-1] == 44
+        wait_until(lambda: (7, LAST) in shown)
+    assert opened == [("own networks and folds", 44)]
+    assert shown[-1] == (44, None)
 
 
 def wait_until(is_so) -> None:
