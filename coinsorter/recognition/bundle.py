@@ -153,7 +153,8 @@ class Label(_Part):
 
     value: in its currency. diameter_mm: nominal, as the mint states it: coins in use have 10 to
     45 mm, the largest medals 100. details: free text.
-    aliases: other names that folders of its images may have.
+    aliases: other names that folders of its images may have. taught: the crops that it was taught
+    by without training, see `taught`; 0 of a label that the networks were trained on.
     """
 
     name: Name
@@ -162,6 +163,7 @@ class Label(_Part):
     diameter_mm: Annotated[float, Field(ge=5, le=100)]
     details: PlainText = ""
     aliases: Annotated[tuple[Name, ...], Field(alias="also", max_length=100)] = ()
+    taught: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Fusion(_Part):
@@ -173,8 +175,8 @@ class Fusion(_Part):
     diameter_weight: what the diameter's log likelihood counts for; below 1 where images show the
     coin's size too, so that it is not counted twice.
     relief_weight: logits per unit of the relief's similarity, a cosine.
-    classifier_odds_weight: what the classifier's log odds that it is any of the labels count for
-    beside the gate's; 0 for one that was not shown what the gate was.
+    classifier_odds_weight: what the classifier's log odds that it is any of the labels count for,
+    beside a gate's or in place of one; 0 for one that was not shown what a gate is.
     reconstruction_weight, similarity_weight, defect_weight, distance_weight: of the parts of the
     anomaly score, see `anomaly.score_anomaly`.
     """
@@ -310,6 +312,21 @@ class Manifest(_Part):
     files: dict[str, Sha256]
     recipe: dict[str, Any]
     training: dict[str, Any]
+
+    @property
+    def trained_labels(self) -> int:
+        """How many labels the networks were trained on; those that were taught follow them."""
+        return sum(label.taught == 0 for label in self.labels)
+
+    @property
+    def provisional(self) -> list[str]:
+        """The labels whose thresholds were set on no held-out coin of theirs."""
+        return [name for name, own in self.thresholds.items() if not own.n]
+
+    @property
+    def judges_membership(self) -> bool:
+        """Whether a network says if something is one of the coins at all: a gate, or its like."""
+        return GATE in self.files or self.fusion.classifier_odds_weight > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -504,9 +521,18 @@ def _find_contradiction(manifest: Manifest) -> str | None:
         widest_mm = MAX_TOLERANCE * labels[name].diameter_mm
         if own.tolerance_mm > widest_mm:
             return f"limits.{name}.tolerance_mm: {own.tolerance_mm:g} is above {widest_mm:g}"
-    has_gate = GATE in manifest.files
-    if any((own.min_membership is not None) != has_gate for own in manifest.thresholds.values()):
-        return f"limits: min_membership and {GATE} go together, and one of them is missing"
+    if any(label.taught for label in manifest.labels[: manifest.trained_labels]):
+        return "labels: one that was taught stands before one that was trained"
+    if EMBEDDING not in manifest.files and manifest.trained_labels < len(labels):
+        return f"labels: one was taught, and {EMBEDDING} is missing"
+    is_judged = manifest.judges_membership
+    judged = [own.min_membership is not None for own in manifest.thresholds.values()]
+    taught = [labels[name].taught > 0 for name in manifest.thresholds]
+    if any(one != (is_judged and not new) for one, new in zip(judged, taught)):
+        return (
+            f"limits: min_membership goes with {GATE} or fusion.classifier_odds_weight, for every "
+            "label that was trained, and one of them is missing"
+        )
     unknown = [name for name in manifest.files if name not in LISTED]
     if unknown:
         return f"files: {unknown[0]!r} is no file of a bundle"

@@ -9,7 +9,7 @@ classifier that sees crops unwrapped needs one view, see `views`.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from math import exp, inf
+from math import exp, inf, isfinite
 from typing import Any
 
 import cv2
@@ -35,6 +35,7 @@ from coinsorter.recognition.fusion import (
 from coinsorter.recognition.membership import compute_membership
 from coinsorter.recognition.relief import ReliefMatcher
 from coinsorter.recognition.runtime import Network
+from coinsorter.recognition.taught import add_taught_logits
 from coinsorter.recognition.trial import ensure_tried
 from coinsorter.recognition.views import UNWRAPPED_SHAPE, count_views, make_views
 from coinsorter.records import Coin, Verdict
@@ -50,15 +51,16 @@ MAX_PROBLEM = 200
 class Evidence:
     """What networks and relief say of one crop.
 
-    logits: float32 (labels + 1,), the classifier's, averaged over the views.
+    logits: float32 (labels + 1,), the classifier's, averaged over the views, and those of labels
+    that were taught, see `taught`.
     similarity: float32 (labels,), see `ReliefMatcher`; zeros without known reliefs.
     reconstruction_error: the autoencoder's mean squared error, either over the coin's pixels at
     half the crop's size, in grey levels squared, or of features, in their own units.
     defect_logit: the defect detector's, of the coin's worst places; 0 without one.
     distances: float32 (labels,), of the embedding from each label's known coins, averaged over the
     views, see `EmbeddingDistances`; zeros where the bundle knows none.
-    membership: the gate's and, where it counts, the classifier's log odds, see `Verdict`; inf
-    without a gate.
+    membership: the gate's and, where they count, the classifier's log odds, see `Verdict`; inf
+    without either.
     """
 
     logits: np.ndarray
@@ -127,21 +129,25 @@ class Classifier:
             similarity = self._matcher.compare(crop)
         logits, distances = self._run_classifier(crop)
         return Evidence(
-            logits=logits,
+            logits=add_taught_logits(logits, distances) if self._distances else logits,
             similarity=similarity,
             reconstruction_error=self._measure_reconstruction(crop),
             defect_logit=self._measure_defects(crop),
             distances=distances,
-            membership=self._add_own_odds(self.measure_membership(crop), logits),
+            membership=self._judge_membership(crop, logits),
         )
 
-    def _add_own_odds(self, membership: float, logits: np.ndarray) -> float:
-        """The gate's log odds together with those of a classifier that was shown the same things.
+    def _judge_membership(self, crop: np.ndarray, logits: np.ndarray) -> float:
+        """The log odds of the gate and of a classifier that was shown the same things.
 
-        As independent evidence (naive Bayes): each is fooled by things that the other is not.
+        Where there are both, they are added as independent evidence (naive Bayes): each is fooled
+        by things that the other is not. inf where there is neither.
         """
         weight = self.bundle.manifest.fusion.classifier_odds_weight
-        return membership + weight * compute_membership(logits) if weight else membership
+        if not weight:
+            return self.measure_membership(crop)
+        own = weight * compute_membership(logits)
+        return own + self.measure_membership(crop) if self._gate else own
 
     def combine_logits(self, evidence: Evidence) -> np.ndarray:
         """Classifier and relief together: float32 (labels + 1,)."""
@@ -178,11 +184,12 @@ class Classifier:
     ) -> LogPosteriors:
         """Log posteriors of every label and "none of these"; see `compute_log_posteriors`.
 
-        With a gate they are of the labels alone: whether it is one of them is the gate's question.
+        With a membership they are of the labels alone: whether it is one of them is another
+        question.
         """
-        if self._gate:
-            logits = close_set(logits)
         fusion = self.bundle.manifest.fusion
+        if self._gate or fusion.classifier_odds_weight:
+            logits = close_set(logits)
         return compute_log_posteriors(
             logits.tolist(), diameter_mm, scale_sem, self._nominal_mm, fusion
         )
@@ -233,7 +240,9 @@ class Classifier:
         distances = golden.distances[number]
         nearest = max(distances.min(), MIN_GOLDEN_DISTANCE)
         distance = np.abs(evidence.distances - distances).max() / nearest
-        membership = abs(evidence.membership - golden.memberships[number]) if self._gate else 0.0
+        membership = 0.0
+        if isfinite(evidence.membership):
+            membership = abs(evidence.membership - golden.memberships[number])
         is_same = (
             logits <= MAX_GOLDEN_LOGIT_DIFFERENCE
             and error <= MAX_GOLDEN_ERROR_CHANGE
@@ -345,7 +354,7 @@ class Classifier:
 
     def _check_outputs(self) -> None:
         """Raises BundleError unless the networks answer what the bundle's labels and crops need."""
-        labels = len(self.bundle.manifest.labels)
+        labels = self.bundle.manifest.trained_labels
         half = self.bundle.crop.size_px // 2
         classifier = self._classifier.output_shapes
         if len(classifier) > 2 or classifier[0] != (labels + 1,):
@@ -365,7 +374,7 @@ class Classifier:
         if stats is None:
             return None
         sizes = self._classifier.output_sizes
-        if sizes != [len(self.bundle.manifest.labels) + 1, len(stats.whitening)]:
+        if sizes != [self.bundle.manifest.trained_labels + 1, len(stats.whitening)]:
             raise BundleError(
                 f"bundle {self.bundle.path}: classifier answers {sizes} numbers, "
                 "not logits and embedding; export it again"

@@ -67,6 +67,12 @@ def check_models(probe: Probe) -> Observation:
     if mistakes:
         first = format_mistakes(probe.config_path, mistakes)[0]
         return report_fault(first, "correct config.yaml, or name another bundle")
+    if bundle.manifest.provisional:
+        names = ", ".join(bundle.manifest.provisional)
+        return report_warning(
+            f"{bundle.path}: provisional labels, whose thresholds no held-out coin set: {names}",
+            "set them on a desktop, by coinsorter-train calibrate on photographs of all labels",
+        )
     crops = len(bundle.golden.crops)
     version = read_version(interpreter)
     return report_ok(

@@ -91,18 +91,21 @@ class ClassifierSettings(_Settings):
     """The classifier and its training.
 
     network: see `networks`; "polar" sees crops unwrapped and needs no turns. weights, for the
-    mobilenets: imagenet, a file, or none. width, for separable and polar: channels of the first
-    layer. repeat: how often an epoch shows each crop, differently augmented each time. patience:
-    epochs without progress on the validation crops after which training stops and goes back to the
-    best one; 0: it runs to its end, on all groups. validation_share: share of the crops that
-    validate, in whole groups. exposed: it is shown what the gate is shown, as much of that as of
-    coins, and its own log odds are added to the gate's.
+    mobilenets: imagenet, a file, or none. blocks, for mobilenet-v1-025: those of its 13 that are
+    taken; the last ones are of ImageNet's classes. width, for separable and polar: channels of the
+    first layer. repeat: how often an epoch shows each crop, differently augmented each time.
+    patience: epochs without progress on the validation crops after which training stops and goes
+    back to the best one; 0: it runs to its end, on all groups. validation_share: share of the crops
+    that validate, in whole groups. exposed: it is shown what a gate is shown, as much of that as of
+    coins, and its own log odds count: added to a gate's, or in place of one. simulated: objects of
+    each simulated kind that it is then shown, where there is no gate to say how many.
     """
 
     network: Literal[
         "separable", "polar", "mobilenet-v1-025", "mobilenet-v2", "two-conv", "three-conv"
     ] = "separable"
     weights: str = "none"
+    blocks: Annotated[int, Field(ge=1, le=13)] = 13
     width: Channels = 24
     epochs: Count = 30
     batch: Count = 128
@@ -111,12 +114,14 @@ class ClassifierSettings(_Settings):
     patience: Natural = 0
     validation_share: Annotated[float, Field(gt=0, lt=0.5, alias="held_back")] = 0.15
     exposed: bool = False
+    simulated: Natural = 600
 
 
 class AutoencoderSettings(_Settings):
     """The autoencoder and its training.
 
-    network: see `networks`; "features" gives back what a gate sees of a crop. width, for squeezing:
+    network: see `networks`; "features" gives back what the gate sees of a crop, or the exposed
+    classifier. width, for squeezing:
     channels of the first layer. code: numbers in the bottleneck. repeat: as for the classifier.
     """
 
@@ -232,7 +237,8 @@ class Recipe(_Settings):
     its own, which see the other folds, and the bundle's own networks see all coins (for data sets
     too small to spare any). max_folds: only the first folds are trained, which takes less time.
 
-    gate: None leaves it to the classifier whether something is a coin at all. relief,
+    gate: None leaves it to the classifier whether something is a coin at all, see its `exposed`.
+    relief,
     defect_detector: None leaves that part of the anomaly score out; see
     `coinsorter.recognition.relief` and `coinsorter.training.fitting.defects`.
     """
@@ -276,6 +282,13 @@ class Recipe(_Settings):
             gamma=self.crop.gamma,
             correct_light=self.crop.correct_light,
         )
+
+    @property
+    def simulated_exposure(self) -> int | None:
+        """Objects of each simulated kind that networks are shown; None where none is exposed."""
+        if self.gate:
+            return self.gate.simulated
+        return self.classifier.simulated if self.classifier.exposed else None
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe with every default written out, by the keys of the YAML file."""

@@ -19,6 +19,7 @@ from coinsorter.training.commands import (
     features_command,
     gate_command,
     prepare_command,
+    teach_command,
 )
 
 DESCRIPTION = "Trains and evaluates model bundles for coinsorter, on a desktop."
@@ -27,6 +28,7 @@ COMMANDS = (
     bundle_command,
     gate_command,
     calibrate_bundle_command,
+    teach_command,
     prepare_command,
     evaluate_command,
     features_command,

@@ -98,9 +98,9 @@ def fit_networks(
             )
     with open_progress("autoencoder", recipe.autoencoder.epochs) as report:
         if recipe.autoencoder.network == "features":
-            gate = fitted[GATE].model
+            exposed = fitted[GATE if recipe.gate else CLASSIFIER].model
             fitted[AUTOENCODER] = fit.fit_feature_autoencoder(
-                genuine, mix, gate, spec, recipe, report, work
+                genuine, mix, exposed, spec, recipe, report, work
             )
         else:
             fitted[AUTOENCODER] = fit.fit_autoencoder(training, spec, recipe, report, work)
@@ -124,19 +124,21 @@ def _quantize(
 ) -> dict[str, bytes]:
     """The networks as int8 .tflite, by file name; the classifier gives its embedding, too.
 
-    The ranges of int8 are taken from genuine coins; those of the gate, and of an autoencoder of its
-    features, from what they are to reject as well.
+    The ranges of int8 are taken from genuine coins; those of networks that were shown other things,
+    and of an autoencoder of their features, from these as well.
     """
     genuine = choose_crops(training, REPRESENTATIVE_CROPS, recipe.seed)
+    exposed = {GATE} if recipe.gate else {CLASSIFIER}
+    exposed |= {AUTOENCODER} if recipe.autoencoder.network == "features" else set()
     models = {}
     for name, network in fitted.items():
         model = network.model
         representative = genuine
-        if name == CLASSIFIER:
-            model = networks.add_embedding_output(model)
-        elif GATE in fitted and name in (GATE, AUTOENCODER):
+        if recipe.simulated_exposure is not None and name in exposed:
             things = _draw_exposure(assembled, training, recipe)
             representative = np.concatenate([genuine, things])
+        if name == CLASSIFIER:
+            model = networks.add_embedding_output(model)
         views = show_crops(representative, model.input_shape[1:], assembled.spec)
         models[name] = quantize.quantize_int8(model, views)
     return models

@@ -72,6 +72,10 @@ ELSEWHERE = {
         "--foreign",
     ),
     r"coinsorter-train gate models/brl .*": ("tests/unit/training/test_add_gate.py", '"gate"'),
+    r"coinsorter-train teach models/brl .*": (
+        "tests/unit/training/commands/test_teach_command.py",
+        '"teach"',
+    ),
     # a bundle of ready crops, on simulated ones: real ones of one sitting are too few to split
     r"coinsorter-train bundle euro-crops/train .*": ("tests/unit/training", "(crops,"),
     r"python -m tools\.reference.*": ("Makefile", "tools.reference"),
@@ -119,7 +123,7 @@ QUICK = [
     (
         r"^coinsorter-train bundle brl-frames/day1 .*",
         "coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml --out models/brl-again"
-        " {quick} {quick_inspector} {quick_gate}",
+        " {quick} {quick_inspector} {quick_exposure}",
     ),
     (r"--rotations \d+", "--rotations 2"),
     (r"benchmarks\.foreign 1000", "benchmarks.foreign 10"),
@@ -139,9 +143,8 @@ QUICK = [
         "--set inspector.width=4 --set inspector.epochs=1 --set inspector.repeat=1",
     ),
     (
-        r"\{quick_gate\}",
-        "--set gate.weights=none --set gate.epochs=1 --set gate.repeat=1 --set gate.simulated=8"
-        " --set autoencoder.network=features",
+        r"\{quick_exposure\}",
+        "--set classifier.weights=none --set classifier.simulated=8",
     ),
 ]
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from coinsorter import cli
-from tests.conftest import CONFIG, CROWNS, has_training, runner_of
+from tests.conftest import BRL, CONFIG, CROWNS, has_training, runner_of
 from tests.e2e.outputs import FILES, FOLDERS, READS, list_machine_options, list_training_options
 from tests.e2e.victims import PLAIN, SPECIAL, place_victim, take_inventory
 
@@ -67,6 +67,9 @@ def lines(place, photographs, simulated_run):
         ],
         ("coinsorter-train calibrate", "--out"): ["calibrate", *train, "--out", "{}"],
         ("coinsorter-train gate", "--out"): ["gate", *train, "--out", "{}"],
+        ("coinsorter-train teach", "--out"): [
+            *["teach", BRL, "x", photographs, "--diameter", 20, "--out", "{}"]
+        ],
     }
 
 

@@ -85,7 +85,7 @@ def evaluate_bundle(settings: EvaluationSettings, open_progress: OpenProgress) -
     predictions = _predict_all(settings, images, open_progress)
     _check_coins_found(settings, len(images), select_genuine(predictions, bundle.labels))
     labels = list(bundle.labels)
-    has_gate = bundle.gate is not None
+    has_gate = bundle.manifest.judges_membership
     with_coin = [p for p in predictions if p.has_coin]
     genuine = select_genuine(with_coin, bundle.labels)
     foreign = select_foreign(with_coin, bundle.labels)

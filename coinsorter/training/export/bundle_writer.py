@@ -84,9 +84,9 @@ def write_bundle(
         (folder / GOLDEN).parent.mkdir()
         digests[GOLDEN] = write_golden(folder, contents.golden)
         if contents.reliefs:
-            digests[RELIEFS] = _write_arrays(folder / RELIEFS, vars(contents.reliefs))
+            digests[RELIEFS] = write_arrays(folder / RELIEFS, vars(contents.reliefs))
         if contents.embedding_stats:
-            digests[EMBEDDING] = _write_arrays(folder / EMBEDDING, vars(contents.embedding_stats))
+            digests[EMBEDDING] = write_arrays(folder / EMBEDDING, vars(contents.embedding_stats))
         manifest["files"] = digests
         contents.write_more(folder)
         return write_manifest(folder, manifest)
@@ -135,7 +135,7 @@ def _copy_one(path: Path, to: Path) -> None:
 
 def write_golden(folder: Path, golden: Golden) -> str:
     """Write the golden answers into a bundle's folder; returns the file's SHA-256."""
-    return _write_arrays(folder / GOLDEN, golden.list_arrays())
+    return write_arrays(folder / GOLDEN, golden.list_arrays())
 
 
 def make_provisional_bundle(
@@ -193,7 +193,8 @@ def _reject_all() -> LabelThresholds:
     return LabelThresholds(min_confidence=1, max_anomaly=0, tolerance_mm=1e-9, n=0)
 
 
-def _write_arrays(path: Path, arrays: dict[str, Any]) -> str:
+def write_arrays(path: Path, arrays: dict[str, Any]) -> str:
+    """Write arrays into a file of a bundle; returns its SHA-256."""
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
     return hashlib.sha256(path.read_bytes()).hexdigest()

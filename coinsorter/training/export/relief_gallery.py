@@ -32,14 +32,15 @@ def build_gallery(samples: Samples, spec: CropSpec, per_label: int, seed: int) -
     spectra = np.array(complex_spectra).view(np.float32)
     largest = float(np.abs(spectra).max())
     step = MAX_COEFFICIENT * largest / INT8_MAX
-    steps = np.round(spectra / step)
+    rounded = round_spectra(np.array(complex_spectra), step)
+    return Reliefs(rounded, samples.labels[chosen], projection, step)
+
+
+def round_spectra(spectra: np.ndarray, step: float) -> np.ndarray:
+    """Spectra as `Reliefs` keeps them; complex64 (n, DIMENSIONS, FREQUENCIES)."""
+    steps = np.round(spectra.view(np.float32) / step)
     rounded = np.clip(steps, -INT8_MAX, INT8_MAX).astype(np.int8)
-    return Reliefs(
-        rounded.reshape(len(edges), DIMENSIONS, FREQUENCIES, 2),
-        samples.labels[chosen],
-        projection,
-        step,
-    )
+    return rounded.reshape(len(spectra), DIMENSIONS, FREQUENCIES, 2)
 
 
 def _choose_coins(labels: np.ndarray, per_label: int, seed: int) -> np.ndarray:

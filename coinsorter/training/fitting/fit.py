@@ -205,17 +205,17 @@ def fit_gate(
 def fit_feature_autoencoder(
     genuine: Samples,
     mix: ExposureMix,
-    gate: keras.Model,
+    exposed: keras.Model,
     spec: CropSpec,
     recipe: Recipe,
     report: ReportEpoch,
     work: Path | None = None,
 ) -> FittedNetwork:
-    """An autoencoder of a trained gate's features, which gives back those of genuine coins alone.
+    """An autoencoder of a trained network's features, which gives back genuine coins' alone.
 
-    mix: things whose features it learns not to give back (outlier exposure: Hendrycks et al.,
-    2019); without them smooth things are given back better than worn coins. work: as for the
-    classifier.
+    exposed: a gate, or an exposed classifier. mix: things whose features it learns not to give back
+    (outlier exposure: Hendrycks et al., 2019); without them smooth things are given back better
+    than worn coins. work: as for the classifier.
     """
     settings = recipe.autoencoder
 
@@ -225,7 +225,7 @@ def fit_feature_autoencoder(
         return crops.astype(np.float32), is_foreign
 
     seed = [recipe.seed, AUTOENCODER_STREAM]
-    model = _build_seeded(seed, lambda: networks.build_feature_autoencoder(gate, settings.code))
+    model = _build_seeded(seed, lambda: networks.build_feature_autoencoder(exposed, settings.code))
     plan = BatchPlan(len(genuine), settings.repeat, settings.batch, seed, make_batch)
     _compile(model, _measure_exposed_error, plan, settings, metrics=[])
     run = _Run(report, work / "autoencoder" if work else None)
@@ -313,7 +313,7 @@ def _compile(
     """Sets Adam with a cosine schedule down to nothing (Loshchilov and Hutter, 2017)."""
     steps = settings.epochs * max(1, plan.count_batches())
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate), loss, weighted_metrics=metrics)
+    model.compile(keras.optimizers.Adam(rate), loss, weighted_metrics=metrics, jit_compile=False)
 
 
 @dataclass(frozen=True, eq=False)

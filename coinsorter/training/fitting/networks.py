@@ -36,8 +36,6 @@ MOBILENET_V1_ALPHA = 0.25
 #: A gate's crops, px, and the blocks of MobileNetV1 that it takes.
 GATE_SIZE_PX = 96
 GATE_BLOCKS = 11
-#: Name of the layer by which a gate's features are found again.
-POOLED_FEATURES = "pooled"
 #: The greatest activation of ReLU6.
 RELU6_MAX = 6.0
 #: Standard deviation of the noise on features that an autoencoder is trained with, of 1.
@@ -112,37 +110,37 @@ def build_gate(size_px: int, classes: int, settings: GateSettings) -> keras.Mode
     x = crops
     if size_px != GATE_SIZE_PX:
         x = layers.Resizing(GATE_SIZE_PX, GATE_SIZE_PX)(crops)
-    features = _build_trunk(_scale_input(x), settings)
-    pooled = layers.GlobalAveragePooling2D(name=POOLED_FEATURES)(features)
+    features = _build_trunk(_scale_input(x), settings, GATE_BLOCKS)
+    pooled = layers.GlobalAveragePooling2D()(features)
     logits = layers.Dense(classes, name="logits")(layers.Dropout(0.2)(pooled))
     return keras.Model(crops, logits, name="gate")
 
 
-def _build_trunk(x: Tensor, settings: GateSettings) -> Tensor:
-    """MobileNetV1's first blocks: further on, features are of ImageNet's classes."""
+def _build_trunk(x: Tensor, settings: ClassifierSettings | GateSettings, blocks: int) -> Tensor:
+    """The first blocks of MobileNetV1 (Howard et al., 2017); further on they are of ImageNet."""
 
     def build(weights: str | None) -> keras.Model:
         whole = keras.applications.MobileNet(
             x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
         )
-        last = whole.get_layer(f"conv_pw_{GATE_BLOCKS}_relu").output
+        last = whole.get_layer(f"conv_pw_{blocks}_relu").output
         return keras.Model(whole.input, last, name="trunk")
 
     return _build_pretrained(settings, build)(x)
 
 
-def build_feature_autoencoder(gate: keras.Model, code: int) -> keras.Model:
+def build_feature_autoencoder(exposed: keras.Model, code: int) -> keras.Model:
     """A network (n, size, size, 3) 0..255 -> errors (n, rows, columns, 1) of features.
 
-    The features are those of a trained gate's trunk, which stays as it is. They pass through a code
+    The features are those that a trained gate, or an exposed classifier, takes the mean of: its
+    trunk, which stays as it is. They pass through a code
     of a few numbers at each place, and what comes back is compared with what went in, as in
     feature-reconstruction methods (EfficientAD: Batzner et al., 2024). An error is the mean
     absolute difference over the channels: squares of small differences are lost in int8.
     """
-    trunk = gate.get_layer(POOLED_FEATURES).input
-    features = keras.Model(gate.inputs, trunk, name="features")
+    features = keras.Model(exposed.inputs, _find_pooling(exposed).input, name="features")
     features.trainable = False
-    crops = layers.Input(gate.input_shape[1:])
+    crops = layers.Input(exposed.input_shape[1:])
     scaled = layers.Rescaling(1 / RELU6_MAX)(features(crops, training=False))
     channels = scaled.shape[-1]
     x = layers.GaussianNoise(FEATURE_NOISE)(scaled)
@@ -161,6 +159,11 @@ def build_feature_autoencoder(gate: keras.Model, code: int) -> keras.Model:
         name="mean",
     )(sizes)
     return keras.Model(crops, errors, name="autoencoder")
+
+
+def _find_pooling(model: keras.Model) -> layers.Layer:
+    is_pooling = (isinstance(layer, layers.GlobalAveragePooling2D) for layer in model.layers)
+    return model.layers[list(is_pooling).index(True)]
 
 
 def build_defect_detector(size_px: int, settings: DefectDetectorSettings) -> keras.Model:
@@ -241,15 +244,7 @@ def _build_three_conv(x: Tensor, settings: ClassifierSettings) -> Tensor:
 
 
 def _build_mobilenet_v1(x: Tensor, settings: ClassifierSettings) -> Tensor:
-    """MobileNetV1 (Howard et al., 2017)."""
-
-    def build(weights: str | None) -> keras.Model:
-        return keras.applications.MobileNet(
-            x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
-        )
-
-    base = _build_pretrained(settings, build)
-    return _pool_features(base(x))
+    return _pool_features(_build_trunk(x, settings, settings.blocks))
 
 
 def _build_mobilenet_v2(x: Tensor, settings: ClassifierSettings) -> Tensor:

@@ -81,14 +81,14 @@ def assemble_samples(
     """What the recipe's bundle is made of.
 
     data: folders of images, or data sets. anomalies: a folder of objects to reject, or None.
-    foreign: folders of foreign things for the gate. Raises InputError where they do not go
-    together.
+    foreign: folders of foreign things for the gate or an exposed classifier. Raises InputError
+    where they do not go together.
     """
     _check_recipe(recipe, data)
-    if foreign and recipe.gate is None:
+    if foreign and recipe.simulated_exposure is None:
         raise InputError(
             f"recipe {recipe.name} has no gate to show foreign things to; give it one (`gate: "
-            "{}`), or leave --foreign out"
+            "{}`), or set classifier.exposed, or leave --foreign out"
         )
     if recipe.source != "simulated":
         assembled = _assemble_photographs(recipe, data, anomalies, open_progress)
@@ -148,13 +148,13 @@ def _find_contradiction(recipe: Recipe) -> str | None:
         return f"asked: {recipe.max_folds} are more than its folds ({recipe.folds or 'none'})"
     if recipe.source == "crops" and recipe.crop.true_size:
         return "crop.true_size: ready crops do not tell how large their coins are"
-    if recipe.autoencoder.network == "features" and recipe.gate is None:
-        return "autoencoder.network: features are a gate's, and the recipe has none; set `gate: {}`"
-    if recipe.classifier.exposed and recipe.gate is None:
-        return (
-            "classifier.exposed: to what a gate is shown, and the recipe has none; set `gate: {}`"
-        )
     network = recipe.classifier.network
+    if recipe.autoencoder.network == "features" and recipe.gate is None:
+        if not recipe.classifier.exposed or not network.startswith("mobilenet"):
+            return (
+                "autoencoder.network: features are those of a gate, or of an exposed mobilenet, "
+                "and the recipe has neither; set `gate: {}`"
+            )
     if recipe.classifier.weights != "none" and not network.startswith("mobilenet"):
         return f"classifier.weights are for the mobilenets; {network} starts from nothing"
     reserved = sorted(set(recipe.motifs) & set(UNSEEN_MOTIFS))
@@ -241,12 +241,12 @@ def simulate_foreign(
 def read_exposure(
     recipe: Recipe, foreign: Sequence[Path], spec: CropSpec, open_progress: OpenProgress
 ) -> list[ExposureSource]:
-    """What a gate is shown beside near-coins; nothing without a gate."""
-    if recipe.gate is None:
+    """What networks are shown beside near-coins; nothing where none is exposed."""
+    count = recipe.simulated_exposure
+    if count is None:
         return []
     sources = []
     for number, kind in enumerate(EXPOSURE_KINDS):
-        count = recipe.gate.simulated
         seed = [recipe.seed, EXPOSURE_STREAM, number]
         with open_progress(f"drawing: {kind}", count) as report:
             simulated = from_simulator.simulate_samples(

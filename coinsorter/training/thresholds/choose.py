@@ -104,7 +104,7 @@ def choose_thresholds(
             tolerance_mm=round(common.tolerance * label.diameter_mm, 3),
             n=int(is_own.sum()) // len(days),
             min_margin=MIN_MARGIN,
-            min_membership=common.min_membership,
+            min_membership=None if label.taught else common.min_membership,
         )
     return thresholds, prove_budget(days[0], labels, thresholds, scales, fusion, budget)
 
@@ -194,7 +194,9 @@ def _choose_common(
     tolerance = max(MIN_TOLERANCE, TOLERANCE_STDS * fusion.diameter_std, reach)
     min_membership = None
     if held.has_gate:
-        lowest = -find_reach(share, -held.memberships[is_outlined])
+        trained = [number for number, label in enumerate(labels) if not label.taught]
+        is_judged = is_outlined & np.isin(held.labels, trained)
+        lowest = -find_reach(share, -held.memberships[is_judged])
         min_membership = round(min(lowest, MAX_MIN_MEMBERSHIP), 3)
     return _CommonThresholds(
         min_confidence, max_anomaly, min(tolerance, MAX_TOLERANCE), min_membership

@@ -62,6 +62,16 @@ def test_the_classifiers_own_odds_are_added_to_the_gates_as_the_bundle_says(weig
     assert evidence.membership == pytest.approx(witness.measure_membership(crop) + own)
 
 
+def test_an_exposed_classifier_judges_membership_in_place_of_a_gate(crowns, coin):
+    fusion = crowns.manifest.fusion.model_copy(update={"classifier_odds_weight": 1.0})
+    manifest = crowns.manifest.model_copy(update={"fusion": fusion})
+    exposed = Classifier(replace(crowns, manifest=manifest, digest=""), pick_runtime("auto"))
+    evidence = exposed.gather_evidence(coin.crops[0])
+    assert evidence.membership == compute_membership(evidence.logits)
+    verdict = exposed.make_verdict(evidence, coin.diameter_mm)
+    assert sum(verdict.probabilities) == pytest.approx(1)  # none of these is another question
+
+
 def test_without_a_gate_membership_is_never_in_doubt(classifier, crowns):
     assert classifier.gather_evidence(crowns.golden.crops[0]).membership == inf
 

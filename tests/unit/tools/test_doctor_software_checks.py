@@ -1,5 +1,6 @@
 """What doctor says of settings, models, packages, service and versions."""
 
+import shutil
 from importlib import metadata
 
 import pytest
@@ -13,6 +14,8 @@ from coinsorter.tools.doctor_software_checks import (
     check_settings,
     check_versions,
 )
+from tests.conftest import CROWNS
+from tests.unit.recognition.sealed import read_facts, write_sealed
 from tests.unit.tools.conftest import SERVICE_STATE
 
 
@@ -83,6 +86,17 @@ def test_a_bundle_that_is_absent_is_an_error_of_the_bundle(make_probe):
     runtime = make_probe().settings.runtime.model_copy(update={"bundle": "none"})
     with pytest.raises(BundleError, match="no such bundle"):
         check_models(make_probe(runtime=runtime))
+
+
+def test_a_label_without_thresholds_of_its_own_is_a_warning(make_probe, tmp_path):
+    folder = shutil.copytree(CROWNS, tmp_path / "crowns")
+    facts = read_facts(folder)
+    name = facts["labels"][0]["name"]
+    facts["limits"][name]["n"] = 0
+    write_sealed(folder, facts)
+    runtime = make_probe().settings.runtime.model_copy(update={"bundle": str(folder)})
+    observation = check_models(make_probe(runtime=runtime))
+    assert observation.state == WARNING and observation.what.endswith(f"held-out coin set: {name}")
 
 
 def test_a_label_that_the_bundle_does_not_have_is_a_fault(make_probe):

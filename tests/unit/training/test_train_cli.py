@@ -7,7 +7,7 @@ from coinsorter.errors import InputError
 from coinsorter.training import train_cli
 from coinsorter.training.commands import evaluate_command
 
-COMMANDS = ["bundle", "gate", "calibrate", "prepare", "evaluate", "features"]
+COMMANDS = ["bundle", "gate", "calibrate", "teach", "prepare", "evaluate", "features"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -103,11 +103,11 @@ def test_a_gate_is_shown_as_many_things_as_coins_and_learns_to_separate_them(gat
     assert logits.shape == (len(coloured), 3)
 
 
-@pytest.mark.parametrize("network", ["separable", "polar"])
+@pytest.mark.parametrize("network", ["separable", "polar", "mobilenet-v1-025"])
 def test_a_classifier_that_is_shown_things_names_coins_and_knows_them_from_things(
     network, coloured
 ):
-    classifier = {"network": network, "width": 8, "epochs": 8, "batch": 8, "repeat": 4}
+    classifier = {"network": network, "width": 8, "epochs": 8, "batch": 8, "repeat": 4, "blocks": 3}
     recipe = make_recipe(classifier=classifier, augment={"colour": 0.0})
     mix = ExposureMix(coloured, [], SPEC)
     fitted = fit.fit_classifier(coloured, 2, SPEC, recipe, lambda *_: None, mix=mix)

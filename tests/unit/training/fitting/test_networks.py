@@ -46,6 +46,16 @@ def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(ne
         assert (numbers == coloured.labels).mean() >= 0.95
 
 
+def test_a_mobilenet_of_fewer_blocks_is_smaller_and_answers_alike():
+    counts = []
+    for blocks in (3, 11, 13):
+        settings = ClassifierSettings(network="mobilenet-v1-025", blocks=blocks)
+        model = networks.build_classifier(SPEC.size_px, 3, settings)
+        counts.append(model.count_params())
+        assert model.output_shape == (None, 3)
+    assert counts == sorted(counts) and counts[1] < 0.6 * counts[2]
+
+
 @pytest.mark.parametrize("network", networks.AUTOENCODERS)
 def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured):
     recipe = make_recipe(autoencoder=AUTOENCODER | {"network": network})
