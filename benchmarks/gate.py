@@ -111,7 +111,7 @@ def list_things(
     spec = classifier.bundle.crop
     for folder in foreign:
         rng = np.random.default_rng(FOREIGN_SEED)
-        for source in read_foreign_photos(folder, spec, lambda done: None, rng):
+        for source in read_foreign_photos(folder, spec, lambda done: None, rng, None):
             yield f"{folder.name}/{source.name}", source.crops
     for kind in KINDS:
         yield f"near-coin, {kind}", make_near_coins(kind, coins, CoinGrid(spec))

@@ -104,7 +104,7 @@ def _check_bundle(bundle: Bundle, label: Label) -> None:
 
 def _read_crops(bundle: Bundle, images: Sequence[Path]) -> np.ndarray:
     """The images as the bundle's networks want them: uint8 (n, size, size, 3)."""
-    paths = [found for image in images for found in _list_images(image)]
+    paths = [path for image in images for path in _list_images(image)]
     crops = [_cut(bundle, path) for path in paths[:MAX_CROPS]]
     if len(crops) < MIN_CROPS:
         raise InputError(

@@ -17,6 +17,8 @@ from coinsorter.errors import ExportError
 
 #: Top-1 accuracy that may be lost from float to int8; if more is, the bundle is refused.
 MAX_LOSS = 0.005
+#: Probability that as much or more is lost by chance, below which a loss is believed.
+MAX_CHANCE = 0.05
 #: The name of the float network among the runtimes' names.
 FLOAT = "float"
 #: Crops that the search for the worst layer looks at.
@@ -41,13 +43,15 @@ def check_accuracy_loss(
 ) -> None:
     """Check that int8 names no more than MAX_LOSS fewer crops rightly than floats do.
 
+    A loss that chance makes as easily is none: of the crops that only one of the two names rightly,
+    more than half have to be the floats' beyond doubt (sign test: McNemar, 1947).
     is_right: bool (n,), by FLOAT and by the runtimes' names. Raises ExportError naming the runtime
     and the layer that loses most.
     """
     right_as_float = is_right[FLOAT]
     for name, right in is_right.items():
         least = right_as_float.sum() - MAX_LOSS * len(right)
-        if not right.sum() >= least:
+        if not right.sum() >= least and _is_lost_beyond_doubt(right_as_float, right):
             raise ExportError(
                 f"the classifier named {100 * right_as_float.mean():.2f} % of {len(right)} "
                 "held-out "
@@ -55,6 +59,15 @@ def check_accuracy_loss(
                 f"lost in layer {find_worst_layer()}; train it longer, with less learning rate at "
                 "the end, or take another network"
             )
+
+
+def _is_lost_beyond_doubt(before: np.ndarray, after: np.ndarray) -> bool:
+    from scipy.stats import binomtest  # most of a second
+
+    lost = int((before & ~after).sum())
+    won = int((after & ~before).sum())
+    test = binomtest(lost, lost + won, alternative="greater")
+    return bool(test.pvalue < MAX_CHANCE)
 
 
 def find_worst_layer(model: keras.Model, crops: np.ndarray) -> str:

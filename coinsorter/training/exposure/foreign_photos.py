@@ -29,6 +29,9 @@ SEARCHED_SIDE_PX = 112
 SEARCHED_RADII_PX = (6.5, 45.0)
 #: Things of one image that are used at most, the roundest first: the others are mostly belt.
 MAX_THINGS = 1
+#: Images of one kind that a training uses: all kinds are shown equally often, so that more of one
+#: are hardly seen.
+MAX_IMAGES = 200
 #: What the circle that fills an image is taken for, as factors of its radius: outlines of things
 #: err more than those of coins.
 RADIUS_FACTORS = (0.92, 1.04)
@@ -43,14 +46,19 @@ def check_foreign(folders: Sequence[Path]) -> None:
 
 
 def read_foreign_photos(
-    folder: Path, spec: CropSpec, report: ReportStep, rng: Generator
+    folder: Path,
+    spec: CropSpec,
+    report: ReportStep,
+    rng: Generator,
+    max_images: int | None = MAX_IMAGES,
 ) -> list[ExposureSource]:
     """The things in the images of a folder, a source for each of its folders.
 
-    Images that cannot be read are passed over. Raises InputError where none can.
+    max_images: of one folder; None: all. Images that cannot be read are passed over. Raises
+    InputError where none can.
     """
     stores: dict[str, CropStore] = {}
-    for done, path in enumerate(list_images(folder), 1):
+    for done, path in enumerate(list_foreign_images(folder, max_images), 1):
         pixels = read_image(path)
         if pixels is not None:
             kind = _name_kind(path, folder)
@@ -61,6 +69,18 @@ def read_foreign_photos(
     if not stores:
         raise InputError(f"{folder}: none of its images can be read; name photographs of things")
     return [ExposureSource(kind, store.finish()) for kind, store in sorted(stores.items())]
+
+
+def list_foreign_images(folder: Path, max_images: int | None = MAX_IMAGES) -> list[Path]:
+    """The images of a folder that are used, of each kind so many at most, evenly spaced."""
+    by_kind: dict[str, list[Path]] = {}
+    for path in list_images(folder):
+        by_kind.setdefault(_name_kind(path, folder), []).append(path)
+    chosen = []
+    for paths in by_kind.values():
+        count = min(max_images or len(paths), len(paths))
+        chosen += [paths[place * len(paths) // count] for place in range(count)]
+    return chosen
 
 
 def _name_kind(path: Path, folder: Path) -> str:

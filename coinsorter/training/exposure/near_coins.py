@@ -104,8 +104,8 @@ def recolour(grid: CoinGrid, crop: np.ndarray, model: np.ndarray) -> np.ndarray:
 
 def _measure_colours(crop: np.ndarray, is_part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel over a part: float32 (3,)."""
-    pixels = crop[is_part].astype(np.float32)
-    return pixels.mean(axis=0), pixels.std(axis=0) + MIN_STD
+    mean, std = cv2.meanStdDev(crop, mask=is_part.view(np.uint8))
+    return mean[:, 0].astype(np.float32), std[:, 0].astype(np.float32) + MIN_STD
 
 
 def _blend(under: np.ndarray, over: np.ndarray, cover: np.ndarray) -> np.ndarray:

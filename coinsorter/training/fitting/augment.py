@@ -102,17 +102,16 @@ def shift_colours(crop: np.ndarray, spec: CropSpec, rng: Generator) -> np.ndarra
     """
     if rng.random() >= SHIFTED_SHARE:
         return crop
-    is_coin = mask_coin(spec) > 0
-    pixels = crop.astype(np.float32)
-    grey = pixels.mean(axis=2, keepdims=True)
-    pixels = grey + (pixels - grey) * rng.uniform(*SATURATIONS)
-    mean = pixels[is_coin].mean(axis=0)
+    mask = mask_coin(spec)
+    saturation = rng.uniform(*SATURATIONS)
     contrast = np.exp(rng.normal(0, CONTRAST_STD))
     brightness = np.exp(rng.normal(0, BRIGHTNESS_STD))
-    shifted: np.ndarray = (pixels - mean) * contrast + mean * brightness
-    shifted[~is_coin] = FILL
-    clipped: np.ndarray = np.clip(shifted, 0, 255)
-    return clipped.astype(np.uint8)
+    mixing = saturation * np.eye(3) + (1 - saturation) / 3  # towards each pixel's grey
+    mean = mixing @ cv2.mean(crop, mask)[:3]
+    offset = (brightness - contrast) * mean  # contrast is about the coin's mean
+    shifted = cv2.transform(crop, np.column_stack([contrast * mixing, offset]))
+    shifted[mask == 0] = FILL
+    return shifted
 
 
 def _cut_out(crop: np.ndarray, rng: Generator) -> None:

@@ -15,7 +15,7 @@ from coinsorter.simulator import coins
 from coinsorter.simulator.currency import list_labels
 from coinsorter.simulator.simulated_machine import UNSEEN_MOTIFS
 from coinsorter.training.dataset.dataset import MANIFEST, Dataset
-from coinsorter.training.exposure.foreign_photos import read_foreign_photos
+from coinsorter.training.exposure.foreign_photos import list_foreign_images, read_foreign_photos
 from coinsorter.training.exposure.mix import ExposureSource
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recipe import Recipe
@@ -255,7 +255,7 @@ def read_exposure(
         sources.append(ExposureSource(kind, simulated.crops))
     rng = np.random.default_rng([recipe.seed, EXPOSURE_STREAM])
     for folder in foreign:
-        with open_progress(f"reading {folder.name}", len(list_images(folder))) as report:
+        with open_progress(f"reading {folder.name}", len(list_foreign_images(folder))) as report:
             sources += read_foreign_photos(folder, spec, report, rng)
     return sources
 

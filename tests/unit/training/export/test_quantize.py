@@ -56,6 +56,16 @@ def test_half_a_point_may_be_lost_to_int8():
     quantize.check_accuracy_loss(is_right, lambda: pytest.fail("nothing was lost"))
 
 
+def test_a_loss_that_chance_makes_as_easily_is_none():
+    as_float = right(600)
+    as_int8 = as_float.copy()
+    as_int8[:10] = False  # ten are lost, four won: 0.6 points of 1000, by chance in one case of ten
+    as_int8[600:604] = True
+    quantize.check_accuracy_loss({quantize.FLOAT: as_float, "litert": as_int8}, pytest.fail)
+    one_of_49 = {quantize.FLOAT: right(49, 49), "litert": right(48, 49)}
+    quantize.check_accuracy_loss(one_of_49, pytest.fail)
+
+
 def test_more_than_half_a_point_is_refused_with_the_runtime_and_the_layer():
     is_right = {quantize.FLOAT: right(990), "litert": right(990), "tflite-runtime": right(984)}
     complaint = (

@@ -8,6 +8,7 @@ from coinsorter.errors import InputError
 from coinsorter.training.exposure.foreign_photos import (
     check_foreign,
     cut_things,
+    list_foreign_images,
     read_foreign_photos,
 )
 from coinsorter.vision.crop import FILL, CropSpec, mask_coin
@@ -51,6 +52,16 @@ def test_things_are_sources_by_the_folders_that_they_lie_in(tmp_path):
     sources = read_foreign_photos(tmp_path, SPEC, steps.append, np.random.default_rng(0))
     assert [source.name for source in sources] == ["pills", "screws"]
     assert all(len(source.crops) >= 1 for source in sources) and steps[-1] == len(steps)
+
+
+def test_of_a_kind_with_many_images_some_are_used_evenly_spaced(tmp_path):
+    (tmp_path / "pills").mkdir()
+    for number in range(10):
+        (tmp_path / "pills" / f"{number}.png").write_bytes(b"never read")
+    (tmp_path / "screw.png").write_bytes(b"never read")
+    names = [path.name for path in list_foreign_images(tmp_path, 5)]
+    assert sorted(names) == ["0.png", "2.png", "4.png", "6.png", "8.png", "screw.png"]
+    assert len(list_foreign_images(tmp_path, None)) == 11
 
 
 def test_the_same_seed_cuts_the_same_crops(tmp_path):
