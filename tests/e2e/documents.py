@@ -123,7 +123,7 @@ QUICK = [
     (
         r"^coinsorter-train bundle brl-frames/day1 .*",
         "coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml --out models/brl-again"
-        " {quick} {quick_inspector} {quick_exposure}",
+        " {quick} {quick_inspector} {quick_gate}",
     ),
     (r"--rotations \d+", "--rotations 2"),
     (r"benchmarks\.foreign 1000", "benchmarks.foreign 10"),
@@ -143,8 +143,9 @@ QUICK = [
         "--set inspector.width=4 --set inspector.epochs=1 --set inspector.repeat=1",
     ),
     (
-        r"\{quick_exposure\}",
-        "--set classifier.weights=none --set classifier.simulated=8",
+        r"\{quick_gate\}",
+        "--set gate.weights=none --set gate.epochs=1 --set gate.repeat=1 --set gate.simulated=8"
+        " --set autoencoder.network=features",
     ),
 ]
 
