@@ -49,4 +49,4 @@ def jpeg_uri(rgb: np.ndarray, max_height_px: int) -> str:
 
 def encode_png(rgb: np.ndarray) -> bytes:
     """An image, uint8 (h, w, 3) RGB, as a PNG file's content."""
-    return encode_image(rgb, ".png", (cv2.IMWRITE_PNG_COMPRESSION, 9))
+    return encode_image(rgb, ".png", (cv2.IMWRITE_PNG_COMPRESSION, 4))

@@ -1,5 +1,6 @@
 """Files by paths as other systems write them: backslashes, drives, other case, other Unicode."""
 
+import os
 import posixpath
 import re
 import unicodedata
@@ -20,7 +21,8 @@ def list_readings(path: str) -> Iterator[str]:
     """
     yield path
     slashed = path.replace("\\", "/")
-    yield slashed
+    if slashed != path:
+        yield slashed
     root = _WINDOWS_ROOT.match(path)
     if root:
         parts = slashed[root.end() :].split("/")
@@ -39,7 +41,7 @@ class FolderFiles:
     """
 
     def __init__(self, base: Path) -> None:
-        self._base = base
+        self._base = str(base)
         self._list = lru_cache(_MAX_FOLDERS)(_list_folded)
 
     def find(self, path: str) -> Path | None:
@@ -51,40 +53,42 @@ class FolderFiles:
         return None
 
     def _find_reading(self, reading: str) -> Path | None:
-        exact = self._base / reading
+        exact = posixpath.join(self._base, reading)
         if exists(exact):
-            return exact
-        current = Path("/") if reading.startswith("/") else self._base
+            return Path(exact)
+        current = "/" if reading.startswith("/") else self._base
         for part in reading.strip("/").split("/"):
             following = self._step(current, part)
             if following is None:
                 return None
             current = following
-        return current
+        return Path(current)
 
-    def _step(self, folder: Path, part: str) -> Path | None:
+    def _step(self, folder: str, part: str) -> str | None:
+        """One part further; by strings, since a table has many lines and Path is slow."""
         if part in ("", "."):
             return folder
-        if part == ".." or exists(folder / part):
-            return folder / part
+        following = posixpath.join(folder, part)
+        if part == ".." or exists(following):
+            return following
         names = self._list(folder).get(fold_name(part), [])
-        return folder / names[0] if len(names) == 1 else None
+        return posixpath.join(folder, names[0]) if len(names) == 1 else None
 
 
-def exists(path: Path) -> bool:
+def exists(path: str) -> bool:
     """Whether there is anything at a path, if only a link."""
     try:
-        path.lstat()
+        os.lstat(path)
     except (OSError, ValueError):
         return False
     return True
 
 
-def _list_folded(folder: Path) -> dict[str, list[str]]:
+def _list_folded(folder: str) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     try:
-        for path in folder.iterdir():
-            names.setdefault(fold_name(path.name), []).append(path.name)
+        for name in os.listdir(folder):
+            names.setdefault(fold_name(name), []).append(name)
     except (OSError, ValueError):
         return {}
     return names

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+import cv2
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from scipy import ndimage
 
 from coinsorter.escape import clean
 from coinsorter.vision.crop import FILL
@@ -150,6 +150,6 @@ def whiten_surround(crop: np.ndarray) -> np.ndarray:
 
 def _select_enclosed(grey: np.ndarray) -> np.ndarray:
     """The part of a mask that is not connected to a corner: single grey pixels on the coin."""
-    parts, _ = ndimage.label(grey)
+    _, parts = cv2.connectedComponents(grey.astype(np.uint8), connectivity=4)
     corners = {parts[0, 0], parts[0, -1], parts[-1, 0], parts[-1, -1]} - {0}
     return grey & ~np.isin(parts, list(corners))

@@ -330,24 +330,21 @@ def compute_closed_set_metrics(
 def _score_labels(
     truth: Sequence[str], answers: Sequence[str], labels: Sequence[str]
 ) -> dict[str, LabelScore]:
-    if not len(truth):
-        return {label: LabelScore(0, None, None, None) for label in labels}
-    precision, recall, f1, coins = _import_sklearn_metrics().precision_recall_fscore_support(
-        truth, answers, labels=list(labels), zero_division=np.nan
-    )
+    coins, taken = Counter(truth), Counter(answers)
+    right = Counter(true for true, answer in zip(truth, answers) if true == answer)
     return {
         label: LabelScore(
-            coins=int(coins[index]),
-            precision=_none_if_nan(precision[index]),
-            recall=_none_if_nan(recall[index]),
-            f1=_none_if_nan(f1[index]),
+            coins=coins[label],
+            precision=_divide(right[label], taken[label]),
+            recall=_divide(right[label], coins[label]),
+            f1=_divide(2 * right[label], coins[label] + taken[label]),
         )
-        for index, label in enumerate(labels)
+        for label in labels
     }
 
 
-def _none_if_nan(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _divide(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
