@@ -87,8 +87,8 @@ def exists(path: str) -> bool:
 def _list_folded(folder: str) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     try:
-        for name in os.listdir(folder):
-            names.setdefault(fold_name(name), []).append(name)
+        for path in Path(folder).iterdir():
+            names.setdefault(fold_name(path.name), []).append(path.name)
     except (OSError, ValueError):
         return {}
     return names
