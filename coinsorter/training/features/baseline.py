@@ -7,15 +7,9 @@ that it has not seen.
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.feature_selection import mutual_info_classif
-from sklearn.impute import SimpleImputer
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import OneClassSVM
 
 from coinsorter.training.evaluation.metrics import (
     ClosedSetMetrics,
@@ -26,6 +20,9 @@ from coinsorter.training.evaluation.metrics import (
 from coinsorter.training.features.feature_table import FeatureTable, MeasuredCoin
 from coinsorter.training.features.measure import family_of
 from coinsorter.training.parallel import HERE, IMAGES_PER_PROCESS, Workers
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 #: Seed of the forest, the folds and the shuffles.
 SEED = 1
@@ -179,7 +176,9 @@ def _number_labels(labels: Sequence[str], names: list[str]) -> np.ndarray:
 def _split_by_burst(
     values: np.ndarray, truth: np.ndarray, groups: np.ndarray, count: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    folds = StratifiedGroupKFold(count, shuffle=True, random_state=SEED)
+    folds = _import_sklearn().model_selection.StratifiedGroupKFold(
+        count, shuffle=True, random_state=SEED
+    )
     with warnings.catch_warnings():
         # It warns of labels with few bursts; there are as many folds as the fewest.
         warnings.simplefilter("ignore", UserWarning)
@@ -221,14 +220,34 @@ def _score_answers(labels: list[str], answers: list[str]) -> ClosedSetMetrics:
     return compute_closed_set_metrics(labels, answers, sorted({*labels, *answers}))
 
 
-def build_forest() -> Pipeline:
+def build_forest() -> "Pipeline":
     """An untrained forest; where a measure is not known, the median of all coins stands in."""
-    trees = ExtraTreesClassifier(TREES, max_features=MEASURES_PER_SPLIT, random_state=SEED)
-    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), trees)
+    sklearn = _import_sklearn()
+    trees = sklearn.ensemble.ExtraTreesClassifier(
+        TREES, max_features=MEASURES_PER_SPLIT, random_state=SEED
+    )
+    return sklearn.pipeline.make_pipeline(_build_imputer(), trees)
+
+
+def _build_imputer() -> Any:
+    return _import_sklearn().impute.SimpleImputer(strategy="median", keep_empty_features=True)
+
+
+def _import_sklearn() -> Any:
+    """scikit-learn, with the parts that are used: a second, which images alone need not cost."""
+    import sklearn.ensemble
+    import sklearn.feature_selection
+    import sklearn.impute
+    import sklearn.model_selection
+    import sklearn.pipeline
+    import sklearn.preprocessing
+    import sklearn.svm
+
+    return sklearn
 
 
 def _measure_losses(
-    forest: Pipeline, values: np.ndarray, truth: np.ndarray, names: list[str]
+    forest: "Pipeline", values: np.ndarray, truth: np.ndarray, names: list[str]
 ) -> dict[str, float]:
     """Balanced accuracy lost by shuffling each measure, and each family as a whole, by name.
 
@@ -293,9 +312,9 @@ def rank_measures(table: FeatureTable, values: np.ndarray, truth: np.ndarray) ->
     At most MAX_INFORMATIVE, and MAX_PER_FAMILY of a family.
     """
     names = _list_selected(table)
-    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    imputer = _build_imputer()
     neighbours = min(3, len(truth) - 1)
-    information = mutual_info_classif(
+    information = _import_sklearn().feature_selection.mutual_info_classif(
         imputer.fit_transform(values), truth, n_neighbors=neighbours, random_state=SEED
     )
     best: list[str] = []
@@ -307,16 +326,17 @@ def rank_measures(table: FeatureTable, values: np.ndarray, truth: np.ndarray) ->
     return tuple(best[:MAX_INFORMATIVE])
 
 
-def build_one_class_svm() -> Pipeline:
+def build_one_class_svm() -> "Pipeline":
     """An untrained one-class SVM; its score is above 0 for what looks like its own coins."""
-    return make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        StandardScaler(),
-        OneClassSVM(gamma="scale", nu=OUTLIERS),
+    sklearn = _import_sklearn()
+    return sklearn.pipeline.make_pipeline(
+        _build_imputer(),
+        sklearn.preprocessing.StandardScaler(),
+        sklearn.svm.OneClassSVM(gamma="scale", nu=OUTLIERS),
     )
 
 
-def train_one_class_svm(table: FeatureTable, own: Sequence[bool]) -> tuple[Pipeline, np.ndarray]:
+def train_one_class_svm(table: FeatureTable, own: Sequence[bool]) -> tuple["Pipeline", np.ndarray]:
     """A one-class SVM trained on the rows marked as its own, and the score of every row.
 
     Its own rows are scored by one that has not seen their burst. Where all of them are one burst,
@@ -330,7 +350,8 @@ def train_one_class_svm(table: FeatureTable, own: Sequence[bool]) -> tuple[Pipel
     scores = svm.decision_function(values)
     count = min(MAX_FOLDS, len(np.unique(groups)))
     if count > 1:
-        for trained_on, held_out in GroupKFold(count).split(rows, groups=groups):
+        folds = _import_sklearn().model_selection.GroupKFold(count)
+        for trained_on, held_out in folds.split(rows, groups=groups):
             fold = build_one_class_svm().fit(values[rows[trained_on]])
             unseen = rows[held_out]
             scores[unseen] = fold.decision_function(values[unseen])

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from coinsorter.errors import InputError
 from coinsorter.files.atomic import replace_file, replace_folder
@@ -40,6 +39,9 @@ from coinsorter.training.features.feature_table import (
 from coinsorter.training.parallel import HERE, Workers
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.report_folder import ReportFigure
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 #: Measures that the report shows where no forest says which are the most informative.
 USUAL_MEASURES = (
@@ -82,7 +84,7 @@ class OneClass:
     test_scores: None without a test folder.
     """
 
-    svm: Pipeline
+    svm: "Pipeline"
     metrics: OneClassMetrics
     scores: np.ndarray
     test_scores: np.ndarray | None
