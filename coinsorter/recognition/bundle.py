@@ -18,7 +18,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -164,6 +166,14 @@ class Label(_Part):
     details: PlainText = ""
     aliases: Annotated[tuple[Name, ...], Field(alias="also", max_length=100)] = ()
     taught: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+    @model_serializer(mode="wrap")
+    def _leave_out_untaught(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older programs know no `taught`: only labels that were have it written."""
+        written: dict[str, Any] = serialize(self)
+        if not self.taught:
+            written.pop("taught", None)
+        return written
 
 
 class Fusion(_Part):
@@ -521,6 +531,8 @@ def _find_contradiction(manifest: Manifest) -> str | None:
         widest_mm = MAX_TOLERANCE * labels[name].diameter_mm
         if own.tolerance_mm > widest_mm:
             return f"limits.{name}.tolerance_mm: {own.tolerance_mm:g} is above {widest_mm:g}"
+    if not manifest.trained_labels:
+        return "labels: none of them was trained"
     if any(label.taught for label in manifest.labels[: manifest.trained_labels]):
         return "labels: one that was taught stands before one that was trained"
     if EMBEDDING not in manifest.files and manifest.trained_labels < len(labels):

@@ -58,6 +58,7 @@ def add_gate(
     check_folder(out, claim)
     bundle = load_bundle(path)
     recipe = read_bundle_recipe(bundle, {})
+    _check_trained(bundle)
     settings = (recipe.gate or GateSettings()).model_copy(update=changes or {})
     recipe = recipe.model_copy(update={"gate": settings})
     networks.check_weights(settings)
@@ -75,6 +76,15 @@ def add_gate(
     classifier = Classifier(gated, pick_runtime("auto"))
     with replace_folder(out, claim) as folder:
         return write_copy(gated, classifier, manifest, folder, held, answered)
+
+
+def _check_trained(bundle: Bundle) -> None:
+    taught = [label.name for label in bundle.manifest.labels if label.taught]
+    if taught:
+        raise InputError(
+            f"bundle {bundle.path}: its label {taught[0]} was taught without training; give the "
+            "bundle that it was taught to a gate, and teach it again"
+        )
 
 
 def _replace_gate(bundle: Bundle, gate: bytes) -> Bundle:

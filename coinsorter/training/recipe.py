@@ -214,6 +214,9 @@ class Margin(_Settings):
 
 
 def _check_names(labels: list[Label]) -> list[Label]:
+    taught = [label.name for label in labels if label.taught]
+    if taught:
+        raise ValueError(f"{taught[0]}: `taught` is of a bundle's labels; training trains all")
     names = [name for label in labels for name in (label.name, *label.aliases)]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

@@ -175,10 +175,17 @@ def _extend_manifest(manifest: Manifest, label: Label) -> Manifest:
     return manifest.model_copy(
         update={
             "labels": [*manifest.labels, label],
+            "recipe": _extend_recipe(manifest.recipe, label),
             "anomaly": manifest.anomaly | {label.name: _borrow_scale(scales)},
             "thresholds": manifest.thresholds | {label.name: borrowed},
         }
     )
+
+
+def _extend_recipe(recipe: dict[str, Any], label: Label) -> dict[str, Any]:
+    """The recipe with the label, so that its images are read where thresholds are set again."""
+    fields = label.model_dump(mode="json", by_alias=True, exclude={"taught"})
+    return recipe | {"labels": [*recipe.get("labels", []), fields]}
 
 
 def _borrow_scale(scales: Sequence[AnomalyScale]) -> AnomalyScale:

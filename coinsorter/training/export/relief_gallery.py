@@ -28,16 +28,17 @@ def build_gallery(samples: Samples, spec: CropSpec, per_label: int, seed: int) -
     crops = (samples.crops[place] for place in chosen)
     edges = np.array([compute_edges(crop, spec) for crop in crops])
     projection = _fit_projection(edges)
-    complex_spectra = [compute_spectra(one, projection) for one in edges]
-    spectra = np.array(complex_spectra).view(np.float32)
-    largest = float(np.abs(spectra).max())
+    spectra = np.array([compute_spectra(one, projection) for one in edges])
+    largest = float(np.abs(spectra.view(np.float32)).max())
     step = MAX_COEFFICIENT * largest / INT8_MAX
-    rounded = round_spectra(np.array(complex_spectra), step)
-    return Reliefs(rounded, samples.labels[chosen], projection, step)
+    return Reliefs(round_spectra(spectra, step), samples.labels[chosen], projection, step)
 
 
 def round_spectra(spectra: np.ndarray, step: float) -> np.ndarray:
-    """Spectra as `Reliefs` keeps them; complex64 (n, DIMENSIONS, FREQUENCIES)."""
+    """Spectra as `Reliefs` keeps them: int8 (n, DIMENSIONS, FREQUENCIES, 2).
+
+    spectra: complex64 (n, DIMENSIONS, FREQUENCIES). step: what 1 in the result stands for.
+    """
     steps = np.round(spectra.view(np.float32) / step)
     rounded = np.clip(steps, -INT8_MAX, INT8_MAX).astype(np.int8)
     return rounded.reshape(len(spectra), DIMENSIONS, FREQUENCIES, 2)

@@ -313,7 +313,7 @@ def _compile(
     """Sets Adam with a cosine schedule down to nothing (Loshchilov and Hutter, 2017)."""
     steps = settings.epochs * max(1, plan.count_batches())
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-    model.compile(keras.optimizers.Adam(rate), loss, weighted_metrics=metrics, jit_compile=False)
+    model.compile(keras.optimizers.Adam(rate), loss, weighted_metrics=metrics)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,7 @@
 """What tests of training share."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -25,15 +27,20 @@ def frames(tmp_path_factory):
     folder = tmp_path_factory.mktemp("frames")
     rng = np.random.default_rng(1)
     for label in ("bit_10", "crown_20"):
-        (folder / label).mkdir()
-        for burst in range(2):
-            camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
-            for number in range(6):
-                sprite = camera.draw_item(coins.make_genuine_coin(rng, label))
-                pixels = camera.render_frame([(sprite, *rng.uniform(-40, 40, 2))], 30.0 * number)
-                name = f"x_{1000 + 500 * burst + 10 * number}.png"
-                cv2.imwrite(str(folder / label / name), pixels[..., ::-1])
+        write_frames(folder / label, label, rng)
     return folder
+
+
+def write_frames(folder: Path, label: str, rng: np.random.Generator) -> None:
+    """Frames of coins of one label, two bursts of six images each, in a folder of their own."""
+    folder.mkdir()
+    for burst in range(2):
+        camera = SimulatedCamera(Optics(640, 480, 4.0, 0.375), rng)
+        for number in range(6):
+            sprite = camera.draw_item(coins.make_genuine_coin(rng, label))
+            pixels = camera.render_frame([(sprite, *rng.uniform(-40, 40, 2))], 30.0 * number)
+            name = f"x_{1000 + 500 * burst + 10 * number}.png"
+            cv2.imwrite(str(folder / name), pixels[..., ::-1])
 
 
 @pytest.fixture(scope="session")

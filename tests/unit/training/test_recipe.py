@@ -99,6 +99,7 @@ def test_images_are_found_by_every_name_of_a_label():
         ({"classifier": {"width": 9}}, "classifier.width"),
         ({"classifier": {"held_back": 0.5}}, "classifier.held_back"),
         ({"labels": [LABELS[0], LABELS[1] | {"also": ["bit_10"]}]}, "a name of more than one"),
+        ({"labels": [LABELS[0] | {"taught": 3}, LABELS[1]]}, "training trains all"),
         ({"group_pattern": "("}, "is no regular expression"),
         ({"same_coins": ["["]}, "is no regular expression"),
         ({"px_per_mm": float("inf")}, "px_per_mm"),

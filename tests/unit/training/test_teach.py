@@ -11,10 +11,13 @@ from coinsorter.recognition.bundle import Label, load_bundle
 from coinsorter.recognition.bundle_files import EMBEDDING
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
+from coinsorter.simulator import coins
+from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 from coinsorter.training.teach import MIN_CROPS, teach_label
 from coinsorter.vision.crop import FILL
-from tests.conftest import BRL, CROWNS, needs_training
+from tests.conftest import BRL, CROWNS, needs_training, only_line
 from tests.unit.recognition.sealed import read_facts, write_sealed
+from tests.unit.training.conftest import write_frames
 
 needs_training()
 
@@ -94,6 +97,33 @@ def test_a_second_label_is_taught_beside_the_first(taught, crops, tmp_path):
     assert [label.name for label in manifest.labels if label.taught] == ["star", "other"]
 
 
+def test_its_thresholds_are_set_on_photographs_of_all_labels(tiny, frames, tmp_path, command):
+    rng = np.random.default_rng(7)
+    day = shutil.copytree(frames, tmp_path / "day")
+    write_frames(day / "crown_1", "crown_1", rng)
+    crops = tmp_path / "crops"
+    crops.mkdir()
+    for number in range(5):
+        camera = SimulatedCamera(Optics(160, 160, 4.0, 0.375), rng)
+        sprite = camera.draw_item(coins.make_genuine_coin(rng, "crown_1"))
+        pixels = camera.render_frame([(sprite, 0.0, 0.0)], 0.0)
+        cv2.imwrite(str(crops / f"{number}.png"), pixels[..., ::-1])
+    knows, calibrated = tmp_path / "knows", tmp_path / "calibrated"
+    words = ("teach", tiny, "crown_1", crops, "--diameter", 22, "--out", knows)
+    assert command(*words)[0] == 0
+    words = ("calibrate", knows, day, "--wrong", 0.2, "--genuine-rejected", 0.3)
+    status, printed, err = command(*words, "--out", calibrated)
+    assert status == 0 and "thresholds set on 36 coins" in printed, err
+    manifest = load_bundle(calibrated).manifest
+    assert manifest.provisional == [] and manifest.thresholds["crown_1"].n == 12
+    assert manifest.labels[-1].taught == 5
+
+
+def test_a_gate_is_for_labels_that_were_trained(taught, frames, tmp_path, command):
+    status, _, err = command("gate", taught.path, frames, "--out", tmp_path / "gated")
+    assert status == 66 and "label star was taught without training" in only_line(err)
+
+
 def test_too_few_crops_teach_nothing(crops, tmp_path):
     paths = sorted(crops.iterdir())[: MIN_CROPS - 1]
     with pytest.raises(InputError, match="2 crops do not teach a label; give at least 3"):
@@ -126,6 +156,16 @@ def test_a_bundle_that_sees_sizes_has_to_be_trained(crops, tmp_path):
     write_sealed(folder, facts)
     with pytest.raises(InputError, match="ready crops do not"):
         teach_label(folder, LABEL, [crops], tmp_path / "x")
+
+
+def test_a_bundle_has_a_label_that_was_trained(taught, tmp_path):
+    folder = shutil.copytree(taught.path, tmp_path / "taught")
+    facts = read_facts(folder)
+    for label in facts["labels"]:
+        label["taught"] = 3
+    write_sealed(folder, facts)
+    with pytest.raises(BundleError, match="none of them was trained"):
+        load_bundle(folder)
 
 
 def test_a_taught_label_without_embeddings_is_no_bundle(taught, tmp_path):
