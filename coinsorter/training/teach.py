@@ -105,7 +105,7 @@ def _check_bundle(bundle: Bundle, label: Label) -> None:
 def _read_crops(bundle: Bundle, images: Sequence[Path]) -> np.ndarray:
     """The images as the bundle's networks want them: uint8 (n, size, size, 3)."""
     paths = [path for image in images for path in _list_images(image)]
-    crops = [_cut(bundle, path) for path in paths[:MAX_CROPS]]
+    crops = [cut_ready_crop(bundle, path) for path in paths[:MAX_CROPS]]
     if len(crops) < MIN_CROPS:
         raise InputError(
             f"{len(crops)} crops do not teach a label; give at least {MIN_CROPS}, of several coins"
@@ -117,7 +117,11 @@ def _list_images(path: Path) -> list[Path]:
     return list_images(path) if path.is_dir() else [path]
 
 
-def _cut(bundle: Bundle, path: Path) -> np.ndarray:
+def cut_ready_crop(bundle: Bundle, path: Path) -> np.ndarray:
+    """An image that one coin fills as the bundle's networks want it: uint8 (size, size, 3).
+
+    Raises InputError where it cannot be read.
+    """
     pixels = read_image(path)
     if pixels is None:
         raise InputError(f"{path}: cannot be read as an image; leave it out")
