@@ -69,7 +69,7 @@ def train_on_part(recipe: Recipe, samples: AssembledSamples, fraction: float, se
     no_anomalies = make_empty_samples(samples.spec)
     evidence = collect_evidence(trained.classifier, held_out, no_anomalies, hide_progress).held
     fusion = fit_fusion(evidence, samples.labels)
-    weighted = evidence.with_relief(fusion.relief_weight)
+    weighted = evidence.combine(fusion)
     image_labels = weighted.logits[:, :-1].argmax(axis=1)
     labels = classify_heldout(weighted, samples.labels, fusion)[0]
     return Result(

@@ -61,6 +61,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if is_training and not has_training() else None
 
 
+#: Modules that take minutes. They begin first: where tests run side by side, none is left alone.
+LONG = ("test_documents", "test_train", "test_same_everywhere", "test_networks", "test_fit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 def pytest_report_header() -> str:
     if has_training():
         return "training's packages are installed"

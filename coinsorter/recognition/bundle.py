@@ -185,6 +185,7 @@ class Fusion(_Part):
     diameter_weight: what the diameter's log likelihood counts for; below 1 where images show the
     coin's size too, so that it is not counted twice.
     relief_weight: logits per unit of the relief's similarity, a cosine.
+    gate_weight: what the gate's logits of the labels count for beside the classifier's.
     classifier_odds_weight: what the classifier's log odds that it is any of the labels count for,
     beside a gate's or in place of one; 0 for one that was not shown what a gate is.
     reconstruction_weight, similarity_weight, defect_weight, distance_weight: of the parts of the
@@ -196,6 +197,7 @@ class Fusion(_Part):
     degrees_of_freedom: Annotated[float, Field(ge=0.5, le=1000, alias="freedom")]
     diameter_weight: Annotated[float, Field(ge=0, le=1)] = 1.0
     relief_weight: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    gate_weight: Annotated[float, Field(ge=0, le=10)] = 0.0
     classifier_odds_weight: Annotated[float, Field(ge=0, le=10)] = 0.0
     reconstruction_weight: Annotated[Weight, Field(alias="copy_weight")] = 1.0
     similarity_weight: Annotated[Weight, Field(alias="likeness_weight")] = 0.0

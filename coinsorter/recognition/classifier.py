@@ -1,7 +1,7 @@
 """A coin -> a verdict: what networks, relief and diameter say of it together.
 
-Two questions have two answers. Which label: classifier, relief and diameter are fused into one
-probability for each. Is it such a coin at all: the gate says so by the images alone, and
+Two questions have two answers. Which label: classifier, gate, relief and diameter are fused into
+one probability for each. Is it such a coin at all: the gate says so by the images alone, and
 autoencoder, relief, defect detector and embedding make up the anomaly score of the likeliest label.
 Classifier and gate look at each crop in several quarter turns, and their answers are averaged; a
 classifier that sees crops unwrapped needs one view, see `views`.
@@ -28,11 +28,11 @@ from coinsorter.recognition.bundle import (
 from coinsorter.recognition.embedding import EmbeddingDistances
 from coinsorter.recognition.fusion import (
     LogPosteriors,
-    add_relief_logits,
     close_set,
+    combine_logits,
     compute_log_posteriors,
 )
-from coinsorter.recognition.membership import compute_membership
+from coinsorter.recognition.membership import compare_labels, compute_membership
 from coinsorter.recognition.relief import ReliefMatcher
 from coinsorter.recognition.runtime import Network
 from coinsorter.recognition.taught import add_taught_logits
@@ -59,6 +59,7 @@ class Evidence:
     defect_logit: the defect detector's, of the coin's worst places; 0 without one.
     distances: float32 (labels,), of the embedding from each label's known coins, averaged over the
     views, see `EmbeddingDistances`; zeros where the bundle knows none.
+    gate_logits: float32 (labels,), the gate's, see `compare_labels`; zeros without a gate.
     membership: the gate's and, where they count, the classifier's log odds, see `Verdict`; inf
     without either.
     """
@@ -68,6 +69,7 @@ class Evidence:
     reconstruction_error: float
     defect_logit: float
     distances: np.ndarray
+    gate_logits: np.ndarray
     membership: float = inf
 
 
@@ -128,16 +130,18 @@ class Classifier:
         if self._matcher:
             similarity = self._matcher.compare(crop)
         logits, distances = self._run_classifier(crop)
+        gate_logits, membership = self.ask_gate(crop)
         return Evidence(
             logits=add_taught_logits(logits, distances) if self._distances else logits,
             similarity=similarity,
             reconstruction_error=self._measure_reconstruction(crop),
             defect_logit=self._measure_defects(crop),
             distances=distances,
-            membership=self._judge_membership(crop, logits),
+            gate_logits=gate_logits,
+            membership=self._judge_membership(logits, membership),
         )
 
-    def _judge_membership(self, crop: np.ndarray, logits: np.ndarray) -> float:
+    def _judge_membership(self, logits: np.ndarray, membership: float) -> float:
         """The log odds of the gate and of a classifier that was shown the same things.
 
         Where there are both, they are added as independent evidence (naive Bayes): each is fooled
@@ -145,14 +149,14 @@ class Classifier:
         """
         weight = self.bundle.manifest.fusion.classifier_odds_weight
         if not weight:
-            return self.measure_membership(crop)
+            return membership
         own = weight * compute_membership(logits)
-        return own + self.measure_membership(crop) if self._gate else own
+        return own + membership if self._gate else own
 
     def combine_logits(self, evidence: Evidence) -> np.ndarray:
-        """Classifier and relief together: float32 (labels + 1,)."""
-        weight = self.bundle.manifest.fusion.relief_weight
-        return add_relief_logits(evidence.logits, evidence.similarity, weight)
+        """Classifier, relief and gate together: float32 (labels + 1,)."""
+        fusion = self.bundle.manifest.fusion
+        return combine_logits(evidence.logits, evidence.similarity, evidence.gate_logits, fusion)
 
     def make_verdict(
         self, evidence: Evidence, diameter_mm: float, scale_sem: float = 0.0
@@ -213,7 +217,7 @@ class Classifier:
         if self._defect_detector:
             parts["inspector"] = self._measure_defects
         if self._gate:
-            parts["gate"] = self.measure_membership
+            parts["gate"] = self.ask_gate
         return parts
 
     @property
@@ -275,13 +279,20 @@ class Classifier:
         mean = outputs[number].mean(axis=0, dtype=np.float32)
         return self._classifier.dequantize(number, mean)
 
+    def ask_gate(self, crop: np.ndarray) -> tuple[np.ndarray, float]:
+        """What the gate says of each label, and whether a crop is of one of them.
+
+        See `compare_labels` and `compute_membership`; zeros and inf without a gate.
+        """
+        if self._gate is None:
+            return self._no_evidence, inf
+        (outputs,) = self._gate(rotate_quarters(crop, self._turns))
+        logits = self._gate.dequantize(0, outputs.mean(axis=0, dtype=np.float32))
+        return compare_labels(logits, len(self._names)), compute_membership(logits)
+
     def measure_membership(self, crop: np.ndarray) -> float:
         """The gate's log odds that a crop is of one of the bundle's coins; inf without one."""
-        if self._gate is None:
-            return inf
-        (outputs,) = self._gate(rotate_quarters(crop, self._turns))
-        mean = outputs.mean(axis=0, dtype=np.float32)
-        return compute_membership(self._gate.dequantize(0, mean))
+        return self.ask_gate(crop)[1]
 
     def _measure_reconstruction(self, crop: np.ndarray) -> float:
         """The autoencoder's mean squared error over the coin's pixels, or over its features."""

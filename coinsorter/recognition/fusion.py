@@ -29,17 +29,20 @@ class LogPosteriors(NamedTuple):
     fused: list[float]
 
 
-def add_relief_logits(
-    logits: np.ndarray, similarities: np.ndarray, relief_weight: float
+def combine_logits(
+    logits: np.ndarray, similarities: np.ndarray, gate_logits: np.ndarray, fusion: Fusion
 ) -> np.ndarray:
-    """The classifier's logits with the reliefs' share: float32 (..., labels + 1).
+    """The classifier's logits with the shares of reliefs and gate: float32 (..., labels + 1).
 
-    logits: float32 (..., labels + 1). similarities: float32 (..., labels), see `ReliefMatcher`.
-    relief_weight: logits per unit of cosine, see `Fusion`.
+    logits: float32 (..., labels + 1). similarities, gate_logits: float32 (..., labels), see
+    `Evidence`. Each source is independent evidence, and counts for its weight in `Fusion`.
     """
-    if not relief_weight:
-        return logits
-    return logits + relief_weight * compute_relief_logits(similarities)
+    if fusion.relief_weight:
+        logits = logits + fusion.relief_weight * compute_relief_logits(similarities)
+    if fusion.gate_weight:
+        no_label = np.zeros_like(logits[..., -1:])
+        logits = logits + fusion.gate_weight * np.concatenate([gate_logits, no_label], axis=-1)
+    return logits
 
 
 def close_set(logits: np.ndarray) -> np.ndarray:

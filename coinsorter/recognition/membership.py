@@ -20,3 +20,15 @@ def compute_membership(logits: np.ndarray) -> float:
     top = max(own)
     total = sum(exp(logit - top) for logit in own)
     return top + log(total) - none_of_these
+
+
+def compare_labels(logits: np.ndarray, labels: int) -> np.ndarray:
+    """What the gate says of each label beside the likeliest one: float32 (labels,), at most 0.
+
+    logits: float32 (trained + 1,). Of labels that were taught to the bundle later it knows nothing,
+    which tells for none of them and against none: 0.
+    """
+    trained = logits[:-1]
+    compared = np.zeros(labels, np.float32)
+    compared[: len(trained)] = trained - trained.max()
+    return compared

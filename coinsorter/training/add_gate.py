@@ -68,10 +68,11 @@ def add_gate(
     _check_same_coins(path, coins, held)
     sources = read_exposure(recipe, foreign, bundle.crop, open_progress)
     networks.reset_layer_names()
-    memberships = _cross_validate(bundle, recipe, coins, sources, open_progress)
+    gate_logits, memberships = _cross_validate(bundle, recipe, coins, sources, open_progress)
     gate = _train_gate(bundle, recipe, coins, sources, "gate", open_progress)
     gated = _replace_gate(bundle, gate)
-    answered = replace(sets, held=replace(sets.held, memberships=memberships))
+    answers = replace(sets.held, gate_logits=gate_logits, memberships=memberships)
+    answered = replace(sets, held=answers)
     manifest = update_manifest(gated, recipe, held, answered)
     classifier = Classifier(gated, pick_runtime("auto"))
     with replace_folder(out, claim) as folder:
@@ -114,11 +115,12 @@ def _cross_validate(
     coins: Samples,
     sources: Sequence[ExposureSource],
     open_progress: OpenProgress,
-) -> np.ndarray:
-    """What gates say of coins that they did not see: log odds, float (n,)."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """What gates say of coins that they did not see: logits, (n, labels), and log odds, (n,)."""
     count = recipe.folds or FOLDS
     rng = np.random.default_rng([recipe.seed, FOLD_STREAM])
     fold_of = deal_folds(coins, count, rng, list(bundle.labels))
+    gate_logits = np.empty((len(coins), len(bundle.labels)), np.float32)
     memberships = np.empty(len(coins))
     for fold in range(count):
         is_held_out = fold_of == fold
@@ -126,9 +128,10 @@ def _cross_validate(
         seen = coins.select(~is_held_out)
         gate = _train_gate(bundle, recipe, seen, sources, title, open_progress)
         classifier = Classifier(replace(bundle, gate=gate, digest=""), pick_runtime("auto"))
-        crops = coins.select(is_held_out).crops
-        memberships[is_held_out] = [classifier.measure_membership(crop) for crop in crops]
-    return memberships
+        answers = [classifier.ask_gate(crop) for crop in coins.select(is_held_out).crops]
+        gate_logits[is_held_out] = [logits for logits, _ in answers]
+        memberships[is_held_out] = [log_odds for _, log_odds in answers]
+    return gate_logits, memberships
 
 
 def _train_gate(

@@ -16,7 +16,7 @@ from coinsorter.errors import BundleError, InputError
 from coinsorter.files.atomic import replace_folder
 from coinsorter.files.owned_folder import check_folder
 from coinsorter.files.ownership import Claim
-from coinsorter.recognition.bundle import Bundle, Label, Manifest, load_bundle
+from coinsorter.recognition.bundle import Bundle, Fusion, Label, Manifest, load_bundle
 from coinsorter.recognition.bundle_files import GOLDEN, MANIFEST
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
@@ -167,7 +167,6 @@ def write_copy(
     sets: HeldOutSets,
 ) -> Manifest:
     """Writes a bundle with another manifest into a folder, with its golden answers made again."""
-    relief_weight = manifest["fusion"]["relief_weight"]
     copy_other_files(bundle.path, folder)
     for name, content in bundle.contents.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -176,7 +175,7 @@ def write_copy(
             manifest["files"][name] = hashlib.sha256(content).hexdigest()
     (folder / FILE).parent.mkdir(exist_ok=True)
     save_heldout(folder, held, sets)
-    golden = make_golden(classifier, bundle.golden.crops, relief_weight)
+    golden = make_golden(classifier, bundle.golden.crops, Fusion.model_validate(manifest["fusion"]))
     manifest["files"][GOLDEN] = write_golden(folder, golden)
     return write_manifest(folder, manifest)
 

@@ -222,7 +222,6 @@ def _write(bundle: Bundle, taught: Bundle, folder: Path) -> Manifest:
     if taught.reliefs:
         digests[RELIEFS] = write_arrays(folder / RELIEFS, vars(taught.reliefs))
     classifier = Classifier(taught, pick_runtime("auto"))
-    weight = taught.manifest.fusion.relief_weight
-    golden = make_golden(classifier, bundle.golden.crops, weight)
+    golden = make_golden(classifier, bundle.golden.crops, taught.manifest.fusion)
     digests[GOLDEN] = write_golden(folder, golden)
     return write_manifest(folder, taught.manifest.model_dump(by_alias=True) | {"files": digests})

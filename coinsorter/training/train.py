@@ -20,7 +20,7 @@ import numpy as np
 
 from coinsorter.files.owned_folder import check_folder
 from coinsorter.files.ownership import Claim
-from coinsorter.recognition.bundle import FORMAT, Manifest
+from coinsorter.recognition.bundle import FORMAT, Fusion, Manifest
 from coinsorter.recognition.bundle_files import CLASSIFIER
 from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.recognition.views import show_crops
@@ -233,8 +233,8 @@ def _collect_contents(
     else:
         simulated = assembled.training.select(~assembled.training.is_genuine)
         heldout = (assembled.held_out, evidence)
-    relief_weight = content["fusion"]["relief_weight"]
-    golden = make_golden(trained.classifier, _choose_golden_crops(simulated), relief_weight)
+    fusion = Fusion.model_validate(content["fusion"])
+    golden = make_golden(trained.classifier, _choose_golden_crops(simulated), fusion)
     bundle = trained.classifier.bundle
     histories = {Path(name).stem: network.history for name, network in trained.fitted.items()}
     return BundleContents(

@@ -87,10 +87,11 @@ ELSEWHERE = {
         "tests/unit/commands/test_calibrate_belt_command.py",
         "fall-mm",
     ),
-    r"python -m benchmarks\.(learning|unknown_coins|memory|starts|ways|hostile|gate)\b.*": (
+    r"python -m benchmarks\.(learning|unknown_coins|memory|starts|ways|hostile)\b.*": (
         "benchmarks/{0}.py",
         "def ",
     ),
+    r"python -m benchmarks\.(gate|teaching)\b.*": ("benchmarks/{0}.py", "def "),
     r"coinsorter ledger restore .*": (
         "tests/unit/commands/test_ledger_maintenance.py",
         '"restore"',
@@ -145,7 +146,7 @@ QUICK = [
     (
         r"\{quick_gate\}",
         "--set gate.weights=none --set gate.epochs=1 --set gate.repeat=1 --set gate.simulated=8"
-        " --set autoencoder.network=features",
+        " --set gate.blocks=2 --set autoencoder.network=features",
     ),
 ]
 

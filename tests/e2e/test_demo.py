@@ -1,19 +1,17 @@
-"""What `make demo` promises, for two seeds; `make bars` tries five.
+"""What `make demo` promises.
 
 No coin lands in a wrong bin, no foreign object is accepted, and every item is accounted for.
 """
 
 import json
 
-import pytest
-
 from coinsorter import cli
 from tests.conftest import CONFIG
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_demonstration_sorts_300_items_without_one_mistake(capsys, tmp_path, seed):
-    options = ["--config", str(CONFIG), "--coins", "300", "--seed", str(seed)]
+def test_the_demonstration_sorts_300_items_without_one_mistake(capsys, tmp_path):
+    """Of another seed than `make demo` has; `make bars` asks five."""
+    options = ["--config", str(CONFIG), "--coins", "300", "--seed", "2"]
     status = cli.main(["run", "--simulate", *options, "--out", str(tmp_path), "--json"])
     result = json.loads(capsys.readouterr().out)
     assert status == 0

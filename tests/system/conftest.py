@@ -18,6 +18,8 @@ from tests.conftest import BRL, ROOT
 from tests.system import kernel, photographs
 
 GUEST = Path(__file__).parent / "guest"
+#: Whether the studies run in full, with COINSORTER_SYSTEM=all, or in their quick form.
+IN_FULL = os.environ.get("COINSORTER_SYSTEM") == "all"
 # What a checkout needs to hold to be installed, and to be tested.
 SOURCES = [
     "Makefile",

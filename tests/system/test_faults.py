@@ -94,7 +94,7 @@ def test_a_chip_with_another_number_is_found_by_its_label(faults):
 
 @pytest.mark.parametrize(
     "fault, word",
-    [("watchdog starved", "Watchdog timeout (limit 10s)"), ("service killed", "status=9/KILL")],
+    [("watchdog starved", "Watchdog timeout (limit 30s)"), ("service killed", "status=9/KILL")],
 )
 def test_a_process_that_is_hit_is_started_again_parks_and_leaves_no_row_open(faults, fault, word):
     result = faults[fault]

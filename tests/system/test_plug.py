@@ -13,7 +13,7 @@ from tests.system.conftest import Rig
 from tests.system.test_sorting import BETWEEN_US
 
 # A few always; COINSORTER_PLUGS=20 for as many as the project promises.
-PLUGS = int(os.environ.get("COINSORTER_PLUGS", "3"))
+PLUGS = int(os.environ.get("COINSORTER_PLUGS", "2"))
 ON_THE_WAY = 3  # coins between the view and the last flap
 
 

@@ -6,7 +6,7 @@ The tests of training need more than the guest holds.
 import re
 from xml.etree import ElementTree
 
-from tests.system.conftest import Rig
+from tests.system.conftest import IN_FULL, Rig
 
 MIN_PASSED = 1000
 # What the guest has not. A test that is skipped for any other reason is a mistake.
@@ -14,9 +14,8 @@ ABSENT = (
     "training's packages are not installed|no photographs|no emulated Raspberry Pi"
     "|tflite-runtime is not installed|no dtc|dtc is not|no fdtoverlay|temporary files is in memory"
 )
-# One seed of the demonstration is enough: each takes a minute. The documents' commands need
-# training. Studies of many inputs are the same with any Python, and take minutes.
-DEMO = "tests/e2e/test_demo.py::test_the_demonstration_sorts_300_items_without_one_mistake[2]"
+# The documents' commands need training. Studies of many inputs are the same with any Python, and
+# take minutes.
 STUDIES = (
     "outputs",
     "ways",
@@ -28,13 +27,16 @@ STUDIES = (
 IGNORED = ("documents", *STUDIES)
 # What is OpenCV and NumPy alone: the first Python's tests have the same versions of both.
 ARITHMETIC = ("vision", "simulator")
-LEFT_OUT = " ".join(
-    [
-        f"--deselect '{DEMO}'",
-        *(f"--ignore tests/e2e/test_{name}.py" for name in IGNORED),
-        *(f"--ignore tests/unit/{name}" for name in ARITHMETIC),
-    ]
-)
+EVERYTHING = [
+    *(f"--ignore tests/e2e/test_{name}.py" for name in IGNORED),
+    *(f"--ignore tests/unit/{name}" for name in ARITHMETIC),
+]
+# Where another Python, NumPy or system is met first.
+QUICK = [
+    *(f"tests/unit/{name}" for name in ("hardware", "ledger", "config", "files", "recognition")),
+    "tests/e2e/test_service.py",
+]
+TESTS = " ".join(EVERYTHING if IN_FULL else QUICK)
 
 
 def test_all_but_training_passes_on_python_3_13_with_litert(rig: Rig):
@@ -44,7 +46,7 @@ def test_all_but_training_passes_on_python_3_13_with_litert(rig: Rig):
         $python -m pip install --quiet --no-index --find-links /opt/wheels --no-build-isolation \\
             --editable '.[test]'
         $python guest/interpreters.py >rig-out/interpreters
-        $python -m pytest --quiet -p no:cacheprovider --junit-xml rig-out/tests.xml {LEFT_OUT}
+        $python -m pytest --quiet -p no:cacheprovider --junit-xml rig-out/tests.xml {TESTS}
         """,
         timeout_s=1800,
     )

@@ -58,6 +58,20 @@ def add_parser(commands: Subparsers) -> None:
         metavar="N",
         help="default: as its recipe has it, or 24",
     )
+    parser.add_argument(
+        "--blocks",
+        type=read_whole_number(1, 13),
+        metavar="N",
+        help="of the network's 13 those that are used: fewer are faster and know less of shapes "
+        "(default: as its recipe has it, or 11)",
+    )
+    parser.add_argument(
+        "--simulated",
+        type=read_whole_number(0, 100_000),
+        metavar="N",
+        help="objects of each simulated kind that it is shown (default: as its recipe has it, or "
+        "600)",
+    )
     add_force_option(parser)
 
 
@@ -66,7 +80,8 @@ def _run_gate(options: argparse.Namespace) -> None:
     claim = claim_bundle(options.out, options.force)
     from coinsorter.training.add_gate import add_gate  # TensorFlow: seconds, and 600 MB
 
-    settings = {"weights": options.weights, "epochs": options.epochs}
+    names = ("weights", "epochs", "blocks", "simulated")
+    settings = {name: getattr(options, name) for name in names}
     changes = {name: value for name, value in settings.items() if value is not None}
     manifest = add_gate(
         options.bundle, options.data, options.foreign, options.out, show_progress, claim, changes

@@ -33,9 +33,8 @@ MOBILENET_V2_ALPHA = 0.35
 #: Width of MobileNetV1, the smallest that is published with weights.
 MOBILENET_V1_ALPHA = 0.25
 
-#: A gate's crops, px, and the blocks of MobileNetV1 that it takes.
+#: A gate's crops, px.
 GATE_SIZE_PX = 96
-GATE_BLOCKS = 11
 #: The greatest activation of ReLU6.
 RELU6_MAX = 6.0
 #: Standard deviation of the noise on features that an autoencoder is trained with, of 1.
@@ -110,20 +109,20 @@ def build_gate(size_px: int, classes: int, settings: GateSettings) -> keras.Mode
     x = crops
     if size_px != GATE_SIZE_PX:
         x = layers.Resizing(GATE_SIZE_PX, GATE_SIZE_PX)(crops)
-    features = _build_trunk(_scale_input(x), settings, GATE_BLOCKS)
+    features = _build_trunk(_scale_input(x), settings)
     pooled = layers.GlobalAveragePooling2D()(features)
     logits = layers.Dense(classes, name="logits")(layers.Dropout(0.2)(pooled))
     return keras.Model(crops, logits, name="gate")
 
 
-def _build_trunk(x: Tensor, settings: ClassifierSettings | GateSettings, blocks: int) -> Tensor:
+def _build_trunk(x: Tensor, settings: ClassifierSettings | GateSettings) -> Tensor:
     """The first blocks of MobileNetV1 (Howard et al., 2017); further on they are of ImageNet."""
 
     def build(weights: str | None) -> keras.Model:
         whole = keras.applications.MobileNet(
             x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
         )
-        last = whole.get_layer(f"conv_pw_{blocks}_relu").output
+        last = whole.get_layer(f"conv_pw_{settings.blocks}_relu").output
         return keras.Model(whole.input, last, name="trunk")
 
     return _build_pretrained(settings, build)(x)
@@ -244,7 +243,7 @@ def _build_three_conv(x: Tensor, settings: ClassifierSettings) -> Tensor:
 
 
 def _build_mobilenet_v1(x: Tensor, settings: ClassifierSettings) -> Tensor:
-    return _pool_features(_build_trunk(x, settings, settings.blocks))
+    return _pool_features(_build_trunk(x, settings))
 
 
 def _build_mobilenet_v2(x: Tensor, settings: ClassifierSettings) -> Tensor:

@@ -30,7 +30,7 @@ def assign_labels(held: HeldOut, labels: Sequence[Label], fusion: Fusion) -> Hel
 
     A foreign object gets the label that its images alone are taken for.
     """
-    weighed = held.with_relief(fusion.relief_weight)
+    weighed = held.combine(fusion)
     likeliest = weighed.logits[:, :-1].argmax(axis=1)
     return replace(weighed, labels=np.where(held.labels < 0, likeliest, held.labels))
 

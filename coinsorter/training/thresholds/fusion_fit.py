@@ -1,4 +1,4 @@
-"""Held-out coins -> how classifier, relief and diameter are weighed, by maximum likelihood."""
+"""Held-out coins -> weights of classifier, gate, relief and diameter, by maximum likelihood."""
 
 from collections.abc import Sequence
 
@@ -28,12 +28,14 @@ LOG_TEMPERATURE = (0.5, (0.0, 2.0))
 DIAMETER_WEIGHT = (0.8, (MIN_DIAMETER_WEIGHT, 1.0))
 #: Start and bounds of the relief's weight, in RELIEF_UNIT.
 RELIEF_WEIGHT = (1.0, (0.0, 4.0))
+#: Start and bounds of the gate's weight.
+GATE_WEIGHT = (0.5, (0.0, 4.0))
 
 
 def fit_fusion(
     held: HeldOut, labels: Sequence[Label], expected_std: float = MIN_DIAMETER_STD
 ) -> Fusion:
-    """Temperature (Guo et al., 2017), weights of diameter and relief, and the diameters' scatter.
+    """Temperature (Guo et al., 2017), weights of diameter, relief and gate, the diameters' scatter.
 
     held: logits of the classifier alone.
     expected_std: relative, of diameters on the machine where the held-out coins have none; then
@@ -46,6 +48,8 @@ def fit_fusion(
         parameters["diameter_weight"] = DIAMETER_WEIGHT
     if held.similarities.any():
         parameters["relief_weight"] = RELIEF_WEIGHT
+    if held.gate_logits.any():
+        parameters["gate_weight"] = GATE_WEIGHT
 
     def build(values: np.ndarray) -> Fusion:
         return _build_fusion(diameter_std, **dict(zip(parameters, values)))
@@ -70,6 +74,7 @@ def _build_fusion(
     log_temperature: float,
     diameter_weight: float = 1.0,
     relief_weight: float = 0.0,
+    gate_weight: float = 0.0,
 ) -> Fusion:
     temperature = float(np.exp(log_temperature))
     return Fusion(
@@ -78,12 +83,13 @@ def _build_fusion(
         degrees_of_freedom=DEGREES_OF_FREEDOM,
         diameter_weight=round(float(diameter_weight), 3),
         relief_weight=round(float(relief_weight) * RELIEF_UNIT, 2),
+        gate_weight=round(float(gate_weight), 3),
     )
 
 
 def _compute_loss(held: HeldOut, labels: Sequence[Label], fusion: Fusion) -> float:
     """Mean negative log likelihood of the true labels."""
-    weighed = held.with_relief(fusion.relief_weight)
+    weighed = held.combine(fusion)
     log_posteriors = fuse_heldout(weighed, labels, fusion)
     rows = np.arange(len(held))
     log_likelihoods = log_posteriors[rows, held.labels]

@@ -12,8 +12,8 @@ import numpy as np
 from coinsorter.recognition.bundle import Fusion, Golden, Label
 from coinsorter.recognition.classifier import Classifier, Evidence
 from coinsorter.recognition.fusion import (
-    add_relief_logits,
     close_set,
+    combine_logits,
     compute_log_posterior_array,
 )
 from coinsorter.training.progress import OpenProgress
@@ -27,7 +27,7 @@ IMPUTE_STREAM = 10
 class HeldOut:
     """The evidence on n held-out coins, and their measures; see `Evidence` for the units.
 
-    labels: int (n,). logits: (n, labels + 1). similarities, distances: (n, labels).
+    labels: int (n,). logits: (n, labels + 1). similarities, distances, gate_logits: (n, labels).
     reconstruction_errors: (n,). defect_logits: (n,), NaN where no defect detector was run.
     diameters_mm: (n,), NaN where the images do not show any.
     scale_sems: (n,), relative standard errors of the view's scale.
@@ -40,6 +40,7 @@ class HeldOut:
     reconstruction_errors: np.ndarray
     defect_logits: np.ndarray
     distances: np.ndarray
+    gate_logits: np.ndarray
     diameters_mm: np.ndarray
     scale_sems: np.ndarray
     memberships: np.ndarray
@@ -66,9 +67,9 @@ class HeldOut:
         """The coins of one label, given by its place."""
         return self.select(np.flatnonzero(self.labels == label))
 
-    def with_relief(self, relief_weight: float) -> Self:
-        """The same with the reliefs' share in the logits, as `Classifier.combine_logits` does."""
-        logits = add_relief_logits(self.logits, self.similarities, relief_weight)
+    def combine(self, fusion: Fusion) -> Self:
+        """The same with the shares of reliefs and gate in the logits, as the machine has them."""
+        logits = combine_logits(self.logits, self.similarities, self.gate_logits, fusion)
         return replace(self, logits=logits)
 
     def without_defects(self) -> Self:
@@ -130,10 +131,15 @@ def collect_evidence(
         return HeldOutSets(coins, foreign)
 
 
-def make_golden(classifier: Classifier, crops: np.ndarray, relief_weight: float) -> Golden:
-    """Crops, uint8 (m, n, n, 3), and what networks and reliefs must say of them at every start."""
+def make_golden(classifier: Classifier, crops: np.ndarray, fusion: Fusion) -> Golden:
+    """Crops, uint8 (m, n, n, 3), and what networks and reliefs must say of them at every start.
+
+    fusion: the bundle's, which may be another than the classifier has by now.
+    """
     evidence = [classifier.gather_evidence(crop) for crop in crops]
-    logits = [add_relief_logits(one.logits, one.similarity, relief_weight) for one in evidence]
+    logits = [
+        combine_logits(one.logits, one.similarity, one.gate_logits, fusion) for one in evidence
+    ]
     errors = [one.reconstruction_error for one in evidence]
     defect_logits = [one.defect_logit for one in evidence]
     distances = [one.distances for one in evidence]
@@ -166,7 +172,7 @@ def classify_heldout(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each coin's likeliest label, int (n,), and its confidence, float (n,).
 
-    held: with the reliefs' share in the logits.
+    held: with the shares of reliefs and gate in the logits.
     """
     probabilities = np.exp(fuse_heldout(held, labels, fusion))
     best = probabilities[:, :-1].argmax(axis=1)
@@ -176,7 +182,7 @@ def classify_heldout(
 def fuse_heldout(held: HeldOut, labels: Sequence[Label], fusion: Fusion) -> np.ndarray:
     """Log posteriors of every label and "none of these", (n, labels + 1), as on the machine.
 
-    held: with the reliefs' share in the logits.
+    held: with the shares of reliefs and gate in the logits.
     """
     nominal_mm = [label.diameter_mm for label in labels]
     logits = close_set(held.logits) if held.has_gate else held.logits
@@ -200,6 +206,7 @@ def _tabulate(evidence: Sequence[Evidence], samples: Samples, labels: int) -> He
     errors = [one.reconstruction_error for one in evidence]
     defect_logits = [one.defect_logit for one in evidence]
     distances = np.array([one.distances for one in evidence])
+    gate_logits = np.array([one.gate_logits for one in evidence])
     return HeldOut(
         labels=samples.labels,
         logits=logits.reshape(-1, labels + 1),
@@ -207,6 +214,7 @@ def _tabulate(evidence: Sequence[Evidence], samples: Samples, labels: int) -> He
         reconstruction_errors=np.array(errors, float),
         defect_logits=np.array(defect_logits, float),
         distances=distances.reshape(-1, labels),
+        gate_logits=gate_logits.reshape(-1, labels),
         diameters_mm=samples.diameters_mm,
         scale_sems=np.zeros(len(samples)),
         memberships=np.array([one.membership for one in evidence], float),

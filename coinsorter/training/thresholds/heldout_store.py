@@ -32,13 +32,17 @@ KEYS = {
     "reconstruction_errors": "errors",
     "defect_logits": "blemishes",
     "distances": "distances",
+    "gate_logits": "gate_logits",
     "diameters_mm": "diameters_mm",
     "scale_sems": "scale_spreads",
     "memberships": "memberships",
 }
 
 #: Those with a column for every label.
-BY_LABEL = ("logits", "similarities", "distances")
+BY_LABEL = ("logits", "similarities", "distances", "gate_logits")
+
+#: Those that older bundles have not.
+NEWER = ("memberships", "gate_logits")
 
 #: Fields of a circle that are stored as one row of numbers.
 MEASURES = ("x_px", "y_px", "radius_px", "quality", "roundness", "sharpness", "off_patch")
@@ -61,9 +65,8 @@ def _list_rules() -> dict[str, ArrayRule]:
         for name, key in KEYS.items():
             kinds = INTEGERS if name == "labels" else FLOATS
             dimensions = 2 if name in BY_LABEL else 1
-            is_newer = name == "memberships"  # bundles before the gate have none
             rules[f"{prefix}_{key}"] = ArrayRule(
-                kinds, dimensions, may_be_missing=is_newer, may_be_nan=True
+                kinds, dimensions, may_be_missing=name in NEWER, may_be_nan=True
             )
     return rules
 
@@ -130,7 +133,8 @@ def _check_lengths(stored: dict[str, np.ndarray], sets: HeldOutSets) -> None:
         if {len(array) for array in arrays} != {len(one)}:
             raise ValueError("its arrays are not of one length")
         labels = one.similarities.shape[1]
-        is_wide_enough = one.logits.shape[1] == labels + 1 == one.distances.shape[1] + 1
+        widths = (one.logits.shape[1] - 1, one.distances.shape[1], one.gate_logits.shape[1])
+        is_wide_enough = set(widths) == {labels}
         if not is_wide_enough or (one.labels >= labels).any():
             raise ValueError("its arrays are not of the same labels")
     count = len(sets.held)
@@ -143,7 +147,9 @@ def _check_lengths(stored: dict[str, np.ndarray], sets: HeldOutSets) -> None:
 def _read_set(stored: Any, prefix: str) -> HeldOut:
     arrays = {name: stored.get(f"{prefix}_{key}") for name, key in KEYS.items()}
     if arrays["memberships"] is None:
-        arrays["memberships"] = np.full(len(stored[f"{prefix}_labels"]), np.inf)
+        arrays["memberships"] = np.full(len(arrays["labels"]), np.inf)
+    if arrays["gate_logits"] is None:
+        arrays["gate_logits"] = np.zeros_like(arrays["distances"])
     return HeldOut(**arrays)
 
 

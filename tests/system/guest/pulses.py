@@ -12,6 +12,7 @@ LINE = re.compile(r" (\d+\.\d+): gpio_value: (\d+) (set|get) (\d)")
 SMOOTHED = 9  # pulses; single ones are far off where the guest was busy
 WIDEST_US = 2800.0  # wider than any servo's: the guest stood still meanwhile
 APART_S = 0.5  # longer without a pulse, and a new stretch begins
+LEAST = 5  # pulses in a train: no flap moves by fewer
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ def by_pin(trace: str) -> dict[int, list[Pulse]]:
 
 
 def trains(sent: list[Pulse], between_us: float) -> list[Train]:
-    """The trains in which one pin's pulses were wider or narrower than `between_us`."""
+    """The trains in which one pin's pulses were wider or narrower than `between_us`.
+
+    Without those of a few pulses, where the guest was busy: what is around one is one train.
+    """
     parts: list[list[Pulse]] = []
     wide = [
         median(pulse.us for pulse in sent[max(0, i - SMOOTHED // 2) : i + SMOOTHED // 2 + 1])
@@ -80,7 +84,15 @@ def trains(sent: list[Pulse], between_us: float) -> list[Train]:
         if i == 0 or wide[i] != wide[i - 1] or pulse.at_s - sent[i - 1].at_s > APART_S:
             parts.append([])
         parts[-1].append(pulse)
-    return [
-        Train(part[0].pin, part[0].at_s, part[-1].at_s, median(pulse.us for pulse in part))
-        for part in parts
-    ]
+    found: list[Train] = []
+    for part in parts:
+        if len(part) < LEAST:
+            continue
+        own = Train(part[0].pin, part[0].at_s, part[-1].at_s, median(pulse.us for pulse in part))
+        last = found[-1] if found else None
+        is_one = last and (last.us > between_us) == (own.us > between_us)
+        if last and is_one and own.begins_s - last.ends_s <= APART_S:
+            own = Train(own.pin, last.begins_s, own.ends_s, (last.us + own.us) / 2)
+            found.pop()
+        found.append(own)
+    return found

@@ -93,8 +93,12 @@ def test_more_crops_are_averaged(classifier, coin):
 
 
 def test_the_mean_of_evidence_is_the_mean_of_each_part():
-    one = Evidence(np.array([1.0, 3.0]), np.array([0.2]), 4.0, -2.0, np.array([1.0]))
-    two = Evidence(np.array([3.0, 5.0]), np.array([0.4]), 8.0, 0.0, np.array([3.0]))
+    one = Evidence(
+        np.array([1.0, 3.0]), np.array([0.2]), 4.0, -2.0, np.array([1.0]), np.array([0.0])
+    )
+    two = Evidence(
+        np.array([3.0, 5.0]), np.array([0.4]), 8.0, 0.0, np.array([3.0]), np.array([-2.0])
+    )
     mean = average_evidence([one, two])
     assert mean.logits.tolist() == [2.0, 4.0] and mean.similarity == pytest.approx([0.3])
     assert (mean.reconstruction_error, mean.defect_logit) == (6.0, -1.0)

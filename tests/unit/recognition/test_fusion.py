@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from coinsorter.recognition.bundle import Fusion
 from coinsorter.recognition.fusion import (
     FOREIGN_DIAMETER_RANGE,
-    add_relief_logits,
+    combine_logits,
     compute_diameter_log_likelihoods,
     compute_log_posterior_array,
     compute_log_posteriors,
@@ -67,17 +67,28 @@ def test_a_table_is_fused_as_its_coins_are_one_by_one(coins):
         assert row.tolist() == one.fused
 
 
-def test_reliefs_count_only_where_the_bundle_weighs_them():
-    logits, similarities = np.zeros(3, np.float32), np.array([0.4, 0.1], np.float32)
-    assert add_relief_logits(logits, similarities, 0.0) is logits
-    weighed = add_relief_logits(logits, similarities, 30.0)
-    assert weighed[0] > weighed[1]
+def weigh(**weights: float) -> Fusion:
+    return FUSION.model_copy(update={"relief_weight": 0.0, "gate_weight": 0.0} | weights)
 
 
-def test_relief_logits_are_added_to_one_coin_as_to_many():
+def test_reliefs_and_gate_count_only_where_the_bundle_weighs_them():
+    logits, likely_first = np.zeros(3, np.float32), np.array([0.4, 0.1], np.float32)
+    likely_second = likely_first[::-1].copy()
+    neither = combine_logits(logits, likely_first, likely_second, weigh())
+    by_relief = combine_logits(logits, likely_first, likely_second, weigh(relief_weight=30.0))
+    by_gate = combine_logits(logits, likely_first, likely_second, weigh(gate_weight=2.0))
+    assert neither is logits
+    assert by_relief[0] > by_relief[1] and by_gate[0] < by_gate[1]
+    assert by_gate.tolist() == pytest.approx([0.2, 0.8, 0.0])
+
+
+def test_relief_and_gate_are_added_to_one_coin_as_to_many():
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 3, (5, 4)).astype(np.float32)
     similarities = rng.uniform(0, 1, (5, 3)).astype(np.float32)
-    table = add_relief_logits(logits, similarities, 42.5)
+    gate_logits = rng.normal(0, 3, (5, 3)).astype(np.float32)
+    fusion = weigh(relief_weight=42.5, gate_weight=0.7)
+    table = combine_logits(logits, similarities, gate_logits, fusion)
     for row in range(5):
-        assert (add_relief_logits(logits[row], similarities[row], 42.5) == table[row]).all()
+        own = combine_logits(logits[row], similarities[row], gate_logits[row], fusion)
+        assert (own == table[row]).all()

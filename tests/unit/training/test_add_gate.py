@@ -12,7 +12,7 @@ from tests.unit.training.tiny import RECIPE, write_recipe
 
 needs_training()
 
-QUICK = ("--weights", "none", "--epochs", "1")
+QUICK = ("--weights", "none", "--epochs", "1", "--blocks", "2", "--simulated", "8")
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def folded(frames, tmp_path_factory):
     from coinsorter.training import train_cli
 
     folder = tmp_path_factory.mktemp("folded")
-    settings = {"folds": 2, "classifier": RECIPE["classifier"] | {"epochs": 6}}
-    recipe = write_recipe(folder, RECIPE | settings | {"name": "folded"})
+    quick = {"classifier": RECIPE["classifier"] | {"epochs": 6}, "inspector": None}
+    recipe = write_recipe(folder, RECIPE | quick | {"name": "folded", "folds": 2})
     words = ["bundle", str(frames), "--recipe", str(recipe), "--out", str(folder / "bundle")]
     assert train_cli.main(words) == 0
     return folder / "bundle"

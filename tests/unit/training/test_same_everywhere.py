@@ -77,7 +77,7 @@ def train(crops: Path, folder: Path, workers: Workers) -> dict[str, bytes]:
     """The files of a bundle by two folds."""
     from coinsorter.training.train import train_bundle
 
-    quick = {"classifier": CROPS_RECIPE["classifier"] | {"epochs": 8, "repeat": 3}}
+    quick = {"classifier": CROPS_RECIPE["classifier"] | {"epochs": 4, "repeat": 3}}
     content = CROPS_RECIPE | {"folds": 2, "inspector": None} | quick
     recipe = Recipe.model_validate(content)
     train_bundle(recipe, [crops], folder / "bundle", hide_progress, workers=workers)

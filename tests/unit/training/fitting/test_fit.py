@@ -87,7 +87,7 @@ def test_networks_are_trained_unchanged_under_a_distribution_strategy():
     assert float(accuracy) >= 0.95
 
 
-GATE = {"weights": "none", "epochs": 6, "batch": 16, "repeat": 4, "simulated": 0}
+GATE = {"weights": "none", "blocks": 3, "epochs": 4, "batch": 16, "repeat": 4, "simulated": 0}
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_a_gate_is_shown_as_many_things_as_coins_and_learns_to_separate_them(gat
 def test_a_classifier_that_is_shown_things_names_coins_and_knows_them_from_things(
     network, coloured
 ):
-    classifier = {"network": network, "width": 8, "epochs": 8, "batch": 8, "repeat": 4, "blocks": 3}
+    classifier = {"network": network, "width": 8, "epochs": 5, "batch": 8, "repeat": 4, "blocks": 3}
     recipe = make_recipe(classifier=classifier, augment={"colour": 0.0})
     mix = ExposureMix(coloured, [], SPEC)
     fitted = fit.fit_classifier(coloured, 2, SPEC, recipe, lambda *_: None, mix=mix)
@@ -126,7 +126,7 @@ def test_a_classifier_that_is_shown_things_names_coins_and_knows_them_from_thing
 
 def test_an_autoencoder_of_features_leaves_the_gate_as_it_is(gate, coloured):
     before = [weights.copy() for weights in gate.model.get_weights()]
-    recipe = make_recipe(autoencoder={"network": "features", "code": 4, "epochs": 4}, gate=GATE)
+    recipe = make_recipe(autoencoder={"network": "features", "code": 4, "epochs": 10}, gate=GATE)
     mix = ExposureMix(coloured, [], SPEC)
     fitted = fit.fit_feature_autoencoder(coloured, mix, gate.model, SPEC, recipe, lambda *_: None)
     assert fitted.history[-1]["loss"] < fitted.history[0]["loss"]

@@ -21,8 +21,8 @@ from coinsorter.training.export.quantize import quantize_int8
 from coinsorter.training.export.runtime_parity import classify_in_runtimes
 from coinsorter.training.fitting import fit, networks
 
-CLASSIFIER = {"width": 8, "epochs": 9, "batch": 8, "repeat": 4, "learning_rate": 0.001}
-AUTOENCODER = {"width": 4, "code": 8, "epochs": 8, "batch": 8, "repeat": 4}
+QUICK = {"width": 8, "epochs": 6, "batch": 8, "repeat": 4, "learning_rate": 0.001, "blocks": 4}
+AUTOENCODER = {"width": 4, "code": 8, "epochs": 5, "batch": 8, "repeat": 4}
 MAX_WEIGHTS = {"three-conv": 3_000_000}
 
 
@@ -33,7 +33,7 @@ def coloured():
 
 @pytest.mark.parametrize("network", networks.CLASSIFIERS)
 def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(network, coloured):
-    recipe = make_recipe(classifier=CLASSIFIER | {"network": network}, augment={"colour": 0.0})
+    recipe = make_recipe(classifier=QUICK | {"network": network}, augment={"colour": 0.0})
     model = fit.fit_classifier(coloured, 2, SPEC, recipe, lambda *_: None).model
     crops = coloured.crops[:]
     views = show_crops(crops, model.input_shape[1:], SPEC)

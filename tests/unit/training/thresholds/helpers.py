@@ -31,6 +31,7 @@ def make_heldout(count: int, wrong: int, seed: int = 0) -> HeldOut:
         reconstruction_errors=rng.lognormal(5, 0.2, count),
         defect_logits=np.zeros(count),
         distances=np.zeros((count, 2)),
+        gate_logits=np.zeros((count, 2)),
         diameters_mm=nominal_mm * rng.normal(1, 0.002, count),
         scale_sems=np.zeros(count),
         memberships=np.full(count, np.inf),

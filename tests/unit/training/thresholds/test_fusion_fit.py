@@ -32,13 +32,27 @@ def test_reliefs_count_for_what_they_say():
     silent = fit_fusion(with_similarities(held, 0.0), LABELS)
     assert telling.relief_weight / telling.temperature > 40
     assert silent.relief_weight / silent.temperature < 15
-    weighed = with_similarities(held, 0.05).with_relief(telling.relief_weight)
+    weighed = with_similarities(held, 0.05).combine(telling)
     is_right = weighed.logits[:, :-1].argmax(axis=1) == held.labels
     assert is_right[:60].mean() > 0.8
 
 
-def test_without_reliefs_their_weight_is_0():
-    assert fit_fusion(make_heldout(100, wrong=0), LABELS).relief_weight == 0
+def test_without_reliefs_and_gate_their_weights_are_0():
+    fusion = fit_fusion(make_heldout(100, wrong=0), LABELS)
+    assert fusion.relief_weight == fusion.gate_weight == 0
+
+
+def test_a_gate_counts_for_what_it_says_of_labels():
+    """The classifier takes 60 coins for another label, each of which the gate knows."""
+    held = make_heldout(800, wrong=60)
+    knows = np.full((800, 2), -9.0)
+    knows[np.arange(800), held.labels] = 0.0
+    guesses = np.random.default_rng(4).permuted(knows, axis=1)
+    telling = fit_fusion(replace(held, gate_logits=knows), LABELS)
+    silent = fit_fusion(replace(held, gate_logits=guesses), LABELS)
+    assert telling.gate_weight > 5 * silent.gate_weight
+    combined = replace(held, gate_logits=knows).combine(telling)
+    assert (combined.logits[:, :-1].argmax(axis=1) == held.labels)[:60].mean() > 0.8
 
 
 def test_the_diameters_scatter_is_measured_by_its_median():

@@ -82,8 +82,7 @@ def test_no_foreign_objects_make_an_empty_table(crowns, classifier):
 
 
 def test_golden_answers_are_those_that_a_classifier_accepts(crowns, classifier):
-    weight = crowns.manifest.fusion.relief_weight
-    golden = make_golden(classifier, crowns.golden.crops[:2], weight)
+    golden = make_golden(classifier, crowns.golden.crops[:2], crowns.manifest.fusion)
     Classifier(replace(crowns, golden=golden), pick_runtime("auto")).check_golden_crops()
     assert golden.logits.dtype == golden.distances.dtype == np.float32
 
@@ -105,7 +104,7 @@ def test_folds_are_joined_in_the_order_that_the_coins_were_taken_in():
 def test_every_row_is_fused_as_the_machine_fuses_a_coin():
     held = make_full_heldout(50)
     _, fusion = fit_all(held)
-    weighed = held.with_relief(7.5)
+    weighed = held.combine(fusion.model_copy(update={"relief_weight": 7.5}))
     table = fuse_heldout(weighed, LABELS, fusion)
     best, confidence = classify_heldout(weighed, LABELS, fusion)
     for row in range(50):
