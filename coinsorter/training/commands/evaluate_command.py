@@ -9,6 +9,7 @@ from coinsorter.images.image_io import list_images
 from coinsorter.training.commands._training_options import (
     add_command,
     add_report_options,
+    add_worker_options,
     print_report,
 )
 from coinsorter.training.progress import show_progress
@@ -21,7 +22,8 @@ file, opens offline), its figures as PNGs, and metrics.json.
 Use images that the bundle was not trained on. There are two views: every coin
 with its likeliest label, and what the machine's own thresholds accept and
 reject. Frames are taken in the order of the last number in their names, and the
-view's scale is followed as on the machine.
+view's scale is followed as on the machine; ready crops and the studies are shared
+among processes.
 """
 EXAMPLES = """\
 examples:
@@ -48,6 +50,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     _add_crop_options(parser)
     _add_study_options(parser)
+    add_worker_options(parser, "ready crops and studies")
     add_report_options(parser, "evaluation")
 
 
@@ -87,6 +90,7 @@ def _run_evaluate(options: argparse.Namespace) -> None:
         summarize_evaluation,
         write_evaluation_report,
     )
+    from coinsorter.training.parallel import open_workers
 
     settings = EvaluationSettings(
         bundle=options.bundle,
@@ -96,5 +100,9 @@ def _run_evaluate(options: argparse.Namespace) -> None:
         damage=options.damage,
         scale_from=options.scale_from,
     )
-    result = write_evaluation_report(settings, options.out, show_progress, options.force)
+    inputs = (options.bundle, options.data)
+    with open_workers(options.jobs, options.cluster, inputs) as workers:
+        result = write_evaluation_report(
+            settings, options.out, show_progress, options.force, workers
+        )
     print_report(options, result, summarize_evaluation(result))

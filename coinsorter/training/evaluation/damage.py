@@ -10,7 +10,13 @@ import numpy as np
 
 from coinsorter.training.evaluation.damage_drawing import KINDS, damage_crop
 from coinsorter.training.evaluation.metrics import Proportion, compute_auroc
-from coinsorter.training.evaluation.predictions import Prediction, Predictor
+from coinsorter.training.evaluation.predictions import (
+    IMAGES_PER_JOB,
+    JOBS_PER_PROCESS,
+    Prediction,
+    Predictor,
+)
+from coinsorter.training.parallel import HERE, Workers
 
 #: Seed of every random draw: the same crops always get the same damage.
 SEED = 2024
@@ -47,15 +53,19 @@ def study_damage(
     predictor: Predictor,
     predictions: Sequence[Prediction],
     report_progress: Callable[[int], None],
+    workers: Workers = HERE,
 ) -> DamageStudy:
     """Figures of genuine coins found in their images.
 
-    The diameter is taken to be the undamaged coin's, and outlines are not checked.
+    The diameter is taken to be the undamaged coin's, and outlines are not checked. workers: share
+    the kinds of damage.
     """
+    jobs = [_Job(predictor, predictions, number, kind) for number, kind in enumerate(KINDS)]
+    is_much = len(predictions) >= IMAGES_PER_JOB * JOBS_PER_PROCESS
     damaged: dict[str, list[Prediction]] = {}
-    for number, kind in enumerate(KINDS):
-        damaged[kind] = _predict_damaged(predictor, predictions, number, kind)
-        report_progress(number + 1)
+    for job, own in zip(jobs, workers.run(_predict_damaged, jobs, 1 if is_much else len(jobs))):
+        damaged[job.kind] = own
+        report_progress(len(damaged))
     intact = [_predict_again(predictor, p, p.crop) for p in predictions]
     kinds = {kind: _measure_damage(intact, damaged[kind]) for kind in KINDS}
     every = [prediction for kind in KINDS for prediction in damaged[kind]]
@@ -64,15 +74,23 @@ def study_damage(
     return DamageStudy(_count_rejected(intact), kinds, examples)
 
 
-def _predict_damaged(
-    predictor: Predictor, predictions: Sequence[Prediction], number: int, kind: str
-) -> list[Prediction]:
-    rng = np.random.default_rng([SEED, number])
-    spec = predictor.bundle.crop
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Coins that get one kind of damage, as another process may do it. number: the kind's."""
+
+    predictor: Predictor
+    predictions: Sequence[Prediction]
+    number: int
+    kind: str
+
+
+def _predict_damaged(job: _Job) -> list[Prediction]:
+    rng = np.random.default_rng([SEED, job.number])
+    spec = job.predictor.bundle.crop
     damaged = []
-    for prediction in predictions:
-        crop = damage_crop(kind, prediction.crop, spec, prediction.diameter_mm, rng)
-        damaged.append(_predict_again(predictor, prediction, crop))
+    for prediction in job.predictions:
+        crop = damage_crop(job.kind, prediction.crop, spec, prediction.diameter_mm, rng)
+        damaged.append(_predict_again(job.predictor, prediction, crop))
     return damaged
 
 

@@ -24,6 +24,7 @@ from coinsorter.training.evaluation.predictions import (
     select_genuine,
 )
 from coinsorter.training.evaluation.rotation import RotationStudy, study_rotation
+from coinsorter.training.parallel import HERE, Workers
 from coinsorter.training.progress import OpenProgress
 
 #: Mistakes of each kind that the report shows: two rows of a contact sheet.
@@ -71,17 +72,20 @@ class Evaluation:
     ood: OodMetrics | None
 
 
-def evaluate_bundle(settings: EvaluationSettings, open_progress: OpenProgress) -> Evaluation:
+def evaluate_bundle(
+    settings: EvaluationSettings, open_progress: OpenProgress, workers: Workers = HERE
+) -> Evaluation:
     """The figures of a bundle on images whose truth is known.
 
-    Raises InputError where there is nothing to evaluate, BundleError where the bundle is not sound.
+    workers: share ready crops and studies; frames are taken one by one, as on the machine. Raises
+    InputError where there is nothing to evaluate, BundleError where the bundle is not sound.
     """
     bundle = load_bundle(settings.bundle)
     classifier = Classifier(bundle, runtime.pick_runtime("auto"))
     classifier.check_golden_crops()
     crop_scale = _measure_crop_scale(settings, bundle, open_progress)
     predictor = Predictor(bundle, classifier, crop_scale)
-    images = predict_folder(settings.data, predictor, settings.crops)
+    images = predict_folder(settings.data, predictor, settings.crops, workers)
     predictions = _predict_all(settings, images, open_progress)
     _check_coins_found(settings, len(images), select_genuine(predictions, bundle.labels))
     labels = list(bundle.labels)
@@ -98,9 +102,9 @@ def evaluate_bundle(settings: EvaluationSettings, open_progress: OpenProgress) -
         unreadable=tuple(str(path) for path in images.unreadable),
         metrics=compute_metrics(predictions, labels, bundle.thresholds, has_gate),
         mistakes=list_mistakes(predictions, bundle.labels),
-        rotation=_study_rotation(settings, predictor, genuine, open_progress),
-        damage=_study_damage(settings, predictor, genuine, open_progress),
-        ood=_measure_ood(predictor, genuine, foreign, open_progress),
+        rotation=_study_rotation(settings, predictor, genuine, open_progress, workers),
+        damage=_study_damage(settings, predictor, genuine, open_progress, workers),
+        ood=_measure_ood(predictor, genuine, foreign, open_progress, workers),
     )
 
 
@@ -192,12 +196,13 @@ def _study_rotation(
     predictor: Predictor,
     genuine: list[Prediction],
     open_progress: OpenProgress,
+    workers: Workers,
 ) -> RotationStudy | None:
     steps = settings.rotation_steps
     if not steps:
         return None
-    with open_progress("rotating", steps) as report_progress:
-        return study_rotation(predictor, genuine, steps, report_progress)
+    with open_progress("rotating", len(genuine)) as report_progress:
+        return study_rotation(predictor, genuine, steps, report_progress, workers)
 
 
 def _study_damage(
@@ -205,11 +210,12 @@ def _study_damage(
     predictor: Predictor,
     genuine: list[Prediction],
     open_progress: OpenProgress,
+    workers: Workers,
 ) -> DamageStudy | None:
     if not settings.damage:
         return None
     with open_progress("damaging", len(KINDS)) as report_progress:
-        return study_damage(predictor, genuine, report_progress)
+        return study_damage(predictor, genuine, report_progress, workers)
 
 
 def _measure_ood(
@@ -217,9 +223,10 @@ def _measure_ood(
     genuine: list[Prediction],
     foreign: list[Prediction],
     open_progress: OpenProgress,
+    workers: Workers,
 ) -> OodMetrics | None:
     if not foreign:
         return None
     predictions = genuine + foreign
     with open_progress("foreign objects", len(predictions)) as report_progress:
-        return measure_ood(predictor, predictions, report_progress)
+        return measure_ood(predictor, predictions, report_progress, workers)

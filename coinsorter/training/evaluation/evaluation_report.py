@@ -27,22 +27,27 @@ from coinsorter.training.evaluation.predictions import (
     select_genuine,
 )
 from coinsorter.training.evaluation.rotation import RotationStudy
+from coinsorter.training.parallel import HERE, Workers
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.report_folder import ReportFigure
 
 
 def write_evaluation_report(
-    settings: EvaluationSettings, out: Path, open_progress: OpenProgress, force: bool = False
+    settings: EvaluationSettings,
+    out: Path,
+    open_progress: OpenProgress,
+    force: bool = False,
+    workers: Workers = HERE,
 ) -> dict[str, Any]:
     """Evaluates, and writes report.html, its figures as PNGs and metrics.json to `out`.
 
-    Returns what metrics.json says. An earlier report in `out` is replaced; with `force`, what else
-    is there. Raises InputError where there is nothing to evaluate or no place to write to,
-    BundleError for an unsound bundle.
+    workers: see `evaluate_bundle`. Returns what metrics.json says. An earlier report in `out` is
+    replaced; with `force`, what else is there. Raises InputError where there is nothing to evaluate
+    or no place to write to, BundleError for an unsound bundle.
     """
     claim = report_folder.make_claim(force, settings.data, settings.bundle, settings.scale_from)
     check_folder(out, claim)
-    evaluation = evaluate_bundle(settings, open_progress)
+    evaluation = evaluate_bundle(settings, open_progress, workers)
     figures = list(_draw_figures(evaluation))
     result = describe_as_json(evaluation)
     html = html_report.render_template(

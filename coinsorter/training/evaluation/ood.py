@@ -15,11 +15,14 @@ from math import exp, inf, log, log1p
 from coinsorter.recognition.bundle import Bundle
 from coinsorter.training.evaluation.metrics import compute_auroc
 from coinsorter.training.evaluation.predictions import (
+    JOBS_PER_PROCESS,
     Prediction,
     Predictor,
     select_foreign,
     select_genuine,
+    split_predictions,
 )
+from coinsorter.training.parallel import HERE, Workers
 
 #: Smaller probabilities are taken for this: so far out, no distribution here is known.
 MIN_PROBABILITY = 1e-12
@@ -42,12 +45,17 @@ def measure_ood(
     predictor: Predictor,
     predictions: Sequence[Prediction],
     report_progress: Callable[[int], None],
+    workers: Workers = HERE,
 ) -> OodMetrics:
-    """Figures of genuine coins and foreign objects that were found in their images."""
-    by_looks = []
-    for done, prediction in enumerate(predictions, 1):
-        by_looks.append(_predict_by_looks(predictor, prediction))
-        report_progress(done)
+    """Figures of genuine coins and foreign objects that were found in their images.
+
+    workers: share these.
+    """
+    jobs = [_Job(predictor, part) for part in split_predictions(predictions)]
+    by_looks: list[Prediction] = []
+    for own in workers.run(_predict_by_looks, jobs, JOBS_PER_PROCESS):
+        by_looks.extend(own)
+        report_progress(len(by_looks))
     have_diameters = all(p.diameter_mm is not None for p in predictions)
     return OodMetrics(
         _compute_areas(predictor.bundle, predictions) if have_diameters else {},
@@ -55,9 +63,18 @@ def measure_ood(
     )
 
 
-def _predict_by_looks(predictor: Predictor, prediction: Prediction) -> Prediction:
-    """The prediction of the same crop where its diameter is not known."""
-    return predictor.predict_crop(prediction.path, prediction.label, prediction.crop, None)
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Some coins and objects to look at again, as another process may do it."""
+
+    predictor: Predictor
+    predictions: Sequence[Prediction]
+
+
+def _predict_by_looks(job: _Job) -> list[Prediction]:
+    """The predictions of the same crops where their diameters are not known."""
+    predict = job.predictor.predict_crop
+    return [predict(own.path, own.label, own.crop, None) for own in job.predictions]
 
 
 def _compute_areas(bundle: Bundle, predictions: Iterable[Prediction]) -> dict[str, float | None]:

@@ -5,30 +5,38 @@ A ready crop is classified by its looks alone, unless the scale it was cut at is
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from coinsorter.errors import InputError
+from coinsorter.errors import BundleError, InputError
 from coinsorter.escape import clean
 from coinsorter.hardware.camera.folder import FolderCamera
 from coinsorter.images.image_io import list_images
 from coinsorter.images.label_folders import find_known_label
-from coinsorter.recognition.bundle import Bundle
+from coinsorter.recognition.bundle import Bundle, load_bundle
 from coinsorter.recognition.classifier import Classifier
+from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.records import SORTED, Coin, Frame, Verdict
 from coinsorter.sorting.acceptance import decide
 from coinsorter.tools.image_replay import Replay, ReplayedImage, build_own_rules
 from coinsorter.training.dataset import quality
 from coinsorter.training.evaluation.crop_scale import CropScale
+from coinsorter.training.parallel import HERE, Workers
 from coinsorter.vision.crop import FILL, cut_crop
 
 #: Folder names that a message lists before it says how many more there are.
 MAX_NAMES = 8
+#: Images that a job of a worker has, and jobs that a process is worth starting for: it loads the
+#: networks first.
+IMAGES_PER_JOB = 32
+JOBS_PER_PROCESS = 4
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +94,8 @@ def select_foreign(predictions: Iterable[Prediction], labels: Collection[str]) -
 class Predictor:
     """A bundle with its networks, for single images.
 
-    crop_scale: of ready crops, None where it is not known.
+    crop_scale: of ready crops, None where it is not known. In another process it is opened again,
+    once, from the bundle's folder.
     """
 
     def __init__(
@@ -98,6 +107,9 @@ class Predictor:
         self._scale_sem = crop_scale.mad_std if crop_scale else 0.0
         self._replay = Replay(bundle, classifier)
         self._rules = build_own_rules(bundle)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, (self.bundle.path, self.bundle.digest, self._crop_scale)
 
     def predict_frame(self, frame: Frame, path: Path, label: str | None) -> Prediction:
         """What the machine makes of an image as its camera takes it."""
@@ -172,6 +184,21 @@ class Predictor:
         )
 
 
+@lru_cache(maxsize=1)
+def _open_again(path: Path, digest: str, crop_scale: CropScale | None) -> Predictor:
+    """A predictor in another process, kept there from job to job."""
+    bundle = load_bundle(path)
+    if bundle.digest != digest:
+        raise BundleError(f"bundle {path}: it was replaced meanwhile; start again")
+    return Predictor(bundle, Classifier(bundle, pick_runtime("auto")), crop_scale)
+
+
+def split_predictions(predictions: Sequence[Prediction]) -> list[Sequence[Prediction]]:
+    """The same in parts of IMAGES_PER_JOB, which workers share."""
+    starts = range(0, len(predictions), IMAGES_PER_JOB)
+    return [predictions[start : start + IMAGES_PER_JOB] for start in starts]
+
+
 def _record(
     path: Path,
     label: str | None,
@@ -218,25 +245,51 @@ def _fit_in_square(pixels: np.ndarray, edge_px: int) -> np.ndarray:
     return square
 
 
-class FolderPredictions:
-    """Predictions of the images below a folder, made one by one in the order they were taken.
+#: Makes a prediction of an image, its path and its label.
+Predict = Callable[[Frame, Path, str | None], Prediction]
 
-    predict: called with the image, its path and its label. label_of: the true label of an
-    image. unreadable: files that are no images, known after the iteration.
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Some images of a folder, as another process may look at them."""
+
+    predict: Predict
+    paths: list[Path]
+    labels: list[str | None]
+
+
+def _predict_images(job: _Job) -> tuple[list[Prediction], dict[Path, str]]:
+    """The predictions, and why images could not be read."""
+    camera = FolderCamera(job.paths, frame_s=1.0)
+    return list(_predict_each(job, camera)), camera.unreadable
+
+
+def _predict_each(job: _Job, camera: FolderCamera) -> Iterator[Prediction]:
+    while frame := camera.next_frame():
+        yield job.predict(frame, job.paths[frame.number], job.labels[frame.number])
+
+
+class FolderPredictions:
+    """Predictions of the images below a folder, made in the order that they were taken in.
+
+    predict: called for each. label_of: the true label of an image. workers: share the images, where
+    none depends on those before. unreadable: files that are no images, known after the iteration.
     Raises InputError where there are no images.
     """
 
     def __init__(
         self,
         folder: Path,
-        predict: Callable[[Frame, Path, str | None], Prediction],
+        predict: Predict,
         label_of: Callable[[Path], str | None],
+        workers: Workers | None = None,
     ) -> None:
         self.folder = folder
         self.paths = list_images(folder)
         self.unreadable: list[Path] = []
         self._predict = predict
         self._label_of = label_of
+        self._workers = workers
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -246,19 +299,34 @@ class FolderPredictions:
         return self._label_of(path)
 
     def __iter__(self) -> Iterator[Prediction]:
-        camera = FolderCamera(self.paths, frame_s=1.0)
-        while frame := camera.next_frame():
-            path = self.paths[frame.number]
-            yield self._predict(frame, path, self.label(path))
-        self.unreadable = list(camera.unreadable)
-        for path, reason in camera.unreadable.items():
+        unreadable: dict[Path, str] = {}
+        if self._workers:
+            jobs = self._list_jobs(IMAGES_PER_JOB)
+            for predictions, reasons in self._workers.run(_predict_images, jobs, JOBS_PER_PROCESS):
+                yield from predictions
+                unreadable |= reasons
+        else:
+            camera = FolderCamera(self.paths, frame_s=1.0)
+            for job in self._list_jobs(len(self.paths)):
+                yield from _predict_each(job, camera)
+            unreadable |= camera.unreadable
+        self.unreadable = list(unreadable)
+        for path, reason in unreadable.items():
             log.warning("%s: cannot be read: %s; left out", path, reason)
 
+    def _list_jobs(self, size: int) -> list[_Job]:
+        """All images in jobs of `size`."""
+        parts = [self.paths[start : start + size] for start in range(0, len(self.paths), size)]
+        return [_Job(self._predict, part, [self.label(path) for path in part]) for part in parts]
 
-def predict_folder(folder: Path, predictor: Predictor, crops: bool) -> FolderPredictions:
+
+def predict_folder(
+    folder: Path, predictor: Predictor, crops: bool, workers: Workers = HERE
+) -> FolderPredictions:
     """Predictions for a folder of folders that are named as labels.
 
-    crops: its images are ready crops. Raises InputError where no folder is named as a label.
+    crops: its images are ready crops, which workers share; frames are taken one by one, as the
+    scale is followed from each to the next. Raises InputError where no folder is named as a label.
     """
     predict = predictor.predict_ready_crop if crops else predictor.predict_frame
     bundle = predictor.bundle
@@ -267,7 +335,7 @@ def predict_folder(folder: Path, predictor: Predictor, crops: bool) -> FolderPre
         label = find_known_label(path, folder, bundle.resolve_label, bundle.labels)
         return None if label is None else clean(label)
 
-    predictions = FolderPredictions(folder, predict, find_label)
+    predictions = FolderPredictions(folder, predict, find_label, workers if crops else None)
     labels = [predictions.label(path) for path in predictions.paths]
     names = {label for label in labels if label is not None}
     if not names & set(predictor.bundle.labels):

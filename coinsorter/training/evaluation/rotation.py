@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from coinsorter.training.evaluation.predictions import Prediction, Predictor
+from coinsorter.training.evaluation.predictions import (
+    JOBS_PER_PROCESS,
+    Prediction,
+    Predictor,
+    split_predictions,
+)
+from coinsorter.training.parallel import HERE, Workers
 from coinsorter.vision.crop import FILL
 
 
@@ -42,26 +48,46 @@ def study_rotation(
     predictions: Sequence[Prediction],
     steps: int,
     report_progress: Callable[[int], None],
+    workers: Workers = HERE,
 ) -> RotationStudy:
-    """Accuracy on genuine coins found in their images, at `steps` equally spaced angles."""
+    """Accuracy on genuine coins found in their images, at `steps` equally spaced angles.
+
+    workers: share the coins, whose number progress is reported in.
+    """
     names = list(predictor.bundle.labels)
     truth = np.array([names.index(str(p.label)) for p in predictions])
     angles_deg = tuple(360.0 * step / steps for step in range(steps))
-    by_image, fused = [], []
-    for done, angle_deg in enumerate(angles_deg, 1):
-        answers = np.array([_answer(predictor, p, angle_deg) for p in predictions])
-        shares = (answers == truth[:, None]).mean(axis=0)
-        by_image.append(float(shares[0]))
-        fused.append(float(shares[1]))
-        report_progress(done)
+    jobs = [_Job(predictor, part, angles_deg) for part in split_predictions(predictions)]
+    answers: list[np.ndarray] = []
+    for own in workers.run(_answer, jobs, JOBS_PER_PROCESS):
+        answers.extend(own)
+        report_progress(len(answers))
+    shares = (np.array(answers) == truth[:, None, None]).mean(axis=0)
+    by_image, fused = shares.T.tolist()
     return RotationStudy(angles_deg, accuracy=tuple(fused), image_accuracy=tuple(by_image))
 
 
-def _answer(predictor: Predictor, prediction: Prediction, angle_deg: float) -> list[int]:
-    """Indices of the likeliest labels of the rotated crop: by the crop alone, and fused."""
-    crop = rotate_crop(prediction.crop, angle_deg)
-    by_image, fused = predictor.compute_log_probabilities(crop, prediction.diameter_mm)
-    return [int(by_image.argmax()), int(fused.argmax())]
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """Some coins to rotate, as another process may do it."""
+
+    predictor: Predictor
+    predictions: Sequence[Prediction]
+    angles_deg: tuple[float, ...]
+
+
+def _answer(job: _Job) -> np.ndarray:
+    """Numbers of the likeliest labels of the rotated crops: by the crop alone, and fused.
+
+    int (coins, angles, 2).
+    """
+    answers = np.empty((len(job.predictions), len(job.angles_deg), 2), int)
+    for coin, prediction in enumerate(job.predictions):
+        for step, angle_deg in enumerate(job.angles_deg):
+            crop = rotate_crop(prediction.crop, angle_deg)
+            both = job.predictor.compute_log_probabilities(crop, prediction.diameter_mm)
+            answers[coin, step] = [log_p.argmax() for log_p in both]
+    return answers
 
 
 def rotate_crop(crop: np.ndarray, angle_deg: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A data set, measures and a bundle are the same whoever shares the work.
+"""A data set, measures, a bundle and its evaluation are the same whoever shares the work.
 
 That is: this process alone, two processes, and the two workers of a Dask cluster.
 """
@@ -13,6 +13,9 @@ from coinsorter.recognition.bundle import load_bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
 from coinsorter.training.dataset.prepare import PrepareSettings, prepare_dataset
+from coinsorter.training.evaluation import predictions
+from coinsorter.training.evaluation.evaluate import EvaluationSettings
+from coinsorter.training.evaluation.evaluation_report import write_evaluation_report
 from coinsorter.training.features.feature_report import FeatureSettings, write_feature_report
 from coinsorter.training.parallel import Workers, open_workers
 from coinsorter.training.progress import hide_progress, show_progress
@@ -114,3 +117,19 @@ def features(frames, tmp_path_factory):
 def test_a_table_of_measures_and_its_baseline_are_the_same(frames, features, several, tmp_path):
     assert b"extra-trees" in features["report.html"]
     assert write_features(frames, tmp_path / "features", several) == features
+
+
+def evaluate(crops: Path, out: Path, workers: Workers) -> dict[str, bytes]:
+    settings = EvaluationSettings(CROWNS, crops, crops=True, rotation_steps=2, damage=True)
+    write_evaluation_report(settings, out, hide_progress, workers=workers)
+    return read_files(out)
+
+
+@pytest.fixture(scope="module")
+def evaluation(crops, tmp_path_factory):
+    return evaluate(crops, tmp_path_factory.mktemp("alone") / "evaluation", Workers())
+
+
+def test_an_evaluation_is_the_same(crops, evaluation, several, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictions, "IMAGES_PER_JOB", 8)  # 30 crops: jobs for everybody
+    assert evaluate(crops, tmp_path / "evaluation", several) == evaluation
