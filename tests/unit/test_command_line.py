@@ -117,7 +117,13 @@ PROGRAM = """
 def start_program(*phases: str) -> subprocess.Popen:
     words = [sys.executable, "-c", textwrap.dedent(PROGRAM), *phases]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(words, cwd=ROOT, text=True, **pipes)
+    return subprocess.Popen(words, cwd=ROOT, text=True, preexec_fn=_heed_signals, **pipes)
+
+
+def _heed_signals() -> None:
+    """Whatever the tests themselves were told to ignore, by `nohup` or by a shell."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(
