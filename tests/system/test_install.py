@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.system.conftest import INSTALL, Outcome, Rig
+from tests.system.conftest import INSTALL, Outcome, Rig, only_in_full
 
 SNAPSHOT = "/usr/bin/python3 guest/snapshot.py >rig-out"
 # Changes the sources into another release.
@@ -217,6 +217,7 @@ def test_a_technicians_settings_stay_and_newer_ones_lie_beside_them(rig):
     assert outcome.text("speeds") == "speed_mm_s: 251\nspeed_mm_s: 249\n"
 
 
+@only_in_full
 def test_a_build_that_was_interrupted_is_begun_again(rig):
     outcome = rig.run(
         f"""
@@ -236,6 +237,7 @@ def test_a_build_that_was_interrupted_is_begun_again(rig):
     assert "pip could not install coinsorter; check the network" in outcome.text("said")
 
 
+@only_in_full
 def test_what_the_servos_driver_needs_is_added_when_it_was_changed_and_only_then(rig):
     outcome = rig.run(
         f"""
@@ -281,6 +283,7 @@ def test_settings_that_are_there_already_bring_their_drivers_packages_at_the_fir
     assert "all that servo.driver hardware-pwm needs" in outcome.text("doctor")
 
 
+@only_in_full
 def test_a_driver_whose_packages_cannot_be_had_is_named_and_the_release_in_use_stays(rig):
     outcome = rig.run(
         f"""
