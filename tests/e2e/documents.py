@@ -120,11 +120,12 @@ QUICK = [
     (r"--coins 100 --out captured$", "--coins 2 --out captured-tried"),
     (r"^coinsorter watch$", "coinsorter watch --once"),
     (r"^coinsorter bench( --bundle models/brl)?$", r"coinsorter bench\1"),
-    (r"^(coinsorter-train bundle (?:my-)?coins .*)$", r"\1 {quick} {quick_inspector}"),
+    (r"^(coinsorter-train bundle my-coins .*)$", r"\1 {quick} {quick_inspector}"),
+    (r"^(coinsorter-train bundle coins .*)$", r"\1 {quick} --set inspector=null"),
     (
         r"^coinsorter-train bundle brl-frames/day1 .*",
         "coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml --out models/brl-again"
-        " {quick} {quick_inspector} {quick_gate}",
+        " {quick} --set inspector=null {quick_gate}",
     ),
     (r"--rotations \d+", "--rotations 2"),
     (r"benchmarks\.foreign 1000", "benchmarks.foreign 10"),

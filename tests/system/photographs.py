@@ -20,7 +20,7 @@ from tests.conftest import CONFIG
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 PX_PER_MM = 3.2
-FRAMES_PER_S = 6  # which a slow computer can still show: the image says what rides by, not the time
+FRAMES_PER_S = 4  # which a slow computer can still show: the image says what rides by, not the time
 STEP_MM, SPACING_MM = 10.0, 110.0  # from picture to picture, from coin to coin
 PAPER = 175.0
 AROUND = 1.5  # of a coin's radius: how much paper is cut out with it

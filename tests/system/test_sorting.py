@@ -11,7 +11,7 @@ import pytest
 from coinsorter.recognition import bundle
 from tests.conftest import BRL
 from tests.system import photographs
-from tests.system.conftest import IN_FULL, Outcome, Rig
+from tests.system.conftest import IN_FULL, Outcome, Rig, only_in_full
 from tests.system.guest.pulses import Pulse, Train, by_pin, trains
 
 COINS, FOREIGN = (50, 6) if IN_FULL else (25, 3)
@@ -120,6 +120,7 @@ def test_pulses_are_about_as_wide_as_the_settings_say(sorted_coins):
             )
 
 
+@only_in_full
 def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Path, tmp_path: Path):
     """With the camera as it comes with the emulated Pi, few frames at 30 a second.
 
@@ -127,10 +128,11 @@ def test_it_sorts_soon_after_power_up_with_its_flaps_at_rest(rig: Rig, card: Pat
     """
     disk = Path(shutil.copy(card, tmp_path / "disk"))
     changed = rig.run(
-        """
+        f"""
         rm -r rig-frames
         sed -i /shown_camera/d /usr/lib/python3/dist-packages/from-apt.pth
-        sed -i 's/frames_per_s: 6 /frames_per_s: 30 /' /etc/coinsorter/config.yaml
+        sed -i 's/frames_per_s: {photographs.FRAMES_PER_S} /frames_per_s: 30 /' \\
+            /etc/coinsorter/config.yaml
         sed -i 's/RIG_FPS=[0-9]*/RIG_FPS=30/' /etc/systemd/system/coinsorter.service.d/rig.conf
         sync
         """,

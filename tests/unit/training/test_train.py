@@ -142,7 +142,7 @@ def from_crops(crops, tmp_path_factory):
     """A bundle of ready crops, its anomaly thresholds set against one label's coins."""
     folder = tmp_path_factory.mktemp("from-crops")
     anomalies = shutil.copytree(crops / "bit_10", folder / "odd")
-    recipe = write_recipe(folder, CROPS_RECIPE)
+    recipe = write_recipe(folder, CROPS_RECIPE | {"inspector": None})
     options = ["--recipe", recipe, "--anomalies", anomalies, "--set", "classifier.epochs=16"]
     assert train(crops, *options, "--out", folder / "bundle") == 0
     return folder / "bundle"
