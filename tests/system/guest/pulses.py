@@ -12,7 +12,7 @@ LINE = re.compile(r" (\d+\.\d+): gpio_value: (\d+) (set|get) (\d)")
 SMOOTHED = 9  # pulses; single ones are far off where the guest was busy
 WIDEST_US = 2800.0  # wider than any servo's: the guest stood still meanwhile
 APART_S = 0.5  # longer without a pulse, and a new stretch begins
-LEAST = 5  # pulses in a train: no flap moves by fewer
+LEAST = 25  # pulses in a train: a flap is held open for some 50
 
 
 @dataclass(frozen=True)
