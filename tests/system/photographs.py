@@ -58,21 +58,23 @@ def coins(data: Path, bundle: Bundle, count: int, foreign: int, seed: int = 1) -
 
 
 def write_frames(patches: list[CoinPatch], folder: Path) -> int:
-    """Writes 0.jpg, 1.jpg, ...: the belt with all coins; returns how many frames there are."""
+    """Writes 0.jpg, 1.jpg, ...: the belt with all coins; returns how many frames there are.
+
+    After the last frame comes the first again: the belt is a loop, the coins equally far apart.
+    """
     rng = np.random.default_rng(0)
     paper = PAPER + rng.normal(0, 2.0, (HEIGHT_PX, WIDTH_PX, 3)).astype(np.float32)
     step_px = STEP_MM * PX_PER_MM
     gap_px = SPACING_MM * PX_PER_MM
-    count = int((gap_px * (len(patches) + 1) + WIDTH_PX) / step_px)
+    loop_px = gap_px * len(patches)
+    unseen_px = (loop_px - WIDTH_PX) / 2
+    count = round(loop_px / step_px)
     for number in range(count):
         frame = np.roll(paper, round(number * step_px), axis=1)
         for place, coin in enumerate(patches):
-            _lay(
-                frame,
-                coin,
-                number * step_px - gap_px * (place + 1),
-                HEIGHT_PX / 2 + 60 * np.sin(2.4 * place),
-            )
+            ridden_px = number * step_px - gap_px * (place + 1)
+            x = (ridden_px + unseen_px) % loop_px - unseen_px
+            _lay(frame, coin, x, HEIGHT_PX / 2 + 60 * np.sin(2.4 * place))
         if not cv2.imwrite(
             str(folder / f"{number}.jpg"),
             frame.clip(0, 255).astype(np.uint8)[..., ::-1],
