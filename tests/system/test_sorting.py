@@ -17,6 +17,7 @@ from tests.system.guest.pulses import Pulse, Train, by_pin, trains
 COINS, FOREIGN = (50, 6) if IN_FULL else (25, 3)
 ENOUGH_SORTED = 0.75  # of the coins that there is a bin for: the rest may be in doubt
 WARM_UP_S = 20  # of the first rides: an emulated Pi that is still busy with its start loses frames
+STILL_S, MAX_STILL_S = 0.2, 1.0  # between two pulses, which are 20 ms apart; and in all
 MEMORY = "3G"  # the virtual camera keeps all its pictures there
 REST_US, OPEN_US = 500 + 2000 * 20 / 180, 500 + 2000 * 160 / 180
 OFF_US = 350.0  # as an emulated Pi's pulses are late, by the median
@@ -93,6 +94,15 @@ def align(rows: list[tuple], labels: list[str]) -> list[Ride]:
     return [Ride(label, *row) for label, row in zip(best, rows)]
 
 
+def needs_real_time(sent: dict[int, list[Pulse]]) -> None:
+    """Skips where the emulated Pi stood still, as its computer was busy: then no time is right."""
+    pulses = next(iter(sent.values()))
+    apart_s = [later.at_s - one.at_s for one, later in zip(pulses, pulses[1:])]
+    still_s = sum(gap_s for gap_s in apart_s if gap_s > STILL_S)
+    if still_s > MAX_STILL_S:
+        pytest.skip(f"the emulated Pi stood still for {still_s:.1f} s: this computer is too busy")
+
+
 def opened(pin: int, sent: dict[int, list[Pulse]]) -> list[Train]:
     return [train for train in trains(sent[pin], BETWEEN_US) if train.us > BETWEEN_US]
 
@@ -104,7 +114,8 @@ def test_every_coin_is_decided_on_once_and_lands(sorted_coins):
 
 
 def test_coins_are_sorted_by_what_they_are_and_foreign_ones_are_not(sorted_coins):
-    every = sorted_coins[0]
+    every, sent = sorted_coins
+    needs_real_time(sent)
     rides = [ride for ride in every if ride.seen_s > every[0].seen_s + WARM_UP_S]
     accepted = [ride for ride in rides if ride.reason == "sorted"]
     reasons = {
@@ -119,6 +130,7 @@ def test_coins_are_sorted_by_what_they_are_and_foreign_ones_are_not(sorted_coins
 
 def test_every_opening_of_a_flap_belongs_to_a_coin_that_the_ledger_has_for_its_bin(sorted_coins):
     rides, sent = sorted_coins
+    needs_real_time(sent)
     for (label, pin), distance_mm in zip(photographs.PINS.items(), photographs.DISTANCES_MM):
         coins = [ride for ride in rides if ride.bin == f"bin_{label}"]
         openings = opened(pin, sent)
@@ -133,6 +145,7 @@ def test_every_opening_of_a_flap_belongs_to_a_coin_that_the_ledger_has_for_its_b
 def test_pulses_are_about_as_wide_as_the_settings_say(sorted_coins):
     _, sent = sorted_coins
     assert sent.keys() == set(photographs.PINS.values())
+    needs_real_time(sent)
     for pin in sent:
         for train in trains(sent[pin], BETWEEN_US):
             print(f"GPIO {pin}: {train.us:.0f} us from {train.begins_s:.2f} to {train.ends_s:.2f}")
