@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ def align(rows: list[tuple], labels: list[str]) -> list[Ride]:
 def needs_real_time(sent: dict[int, list[Pulse]]) -> None:
     """Skips where the emulated Pi stood still, as its computer was busy: then no time is right."""
     pulses = next(iter(sent.values()))
-    apart_s = [later.at_s - one.at_s for one, later in zip(pulses, pulses[1:])]
+    apart_s = [later.at_s - one.at_s for one, later in pairwise(pulses)]
     still_s = sum(gap_s for gap_s in apart_s if gap_s > STILL_S)
     if still_s > MAX_STILL_S:
         pytest.skip(f"the emulated Pi stood still for {still_s:.1f} s: this computer is too busy")
