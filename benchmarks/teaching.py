@@ -4,11 +4,12 @@
 
 Each folder of ready crops is taught as a new label by a few of its crops, see `coinsorter-train
 teach`. Printed are the share of its other crops that get the new label by looks alone, and of the
-bundle's own coins, from frames, that lose theirs to it.
+bundle's own coins, from frames, that lose theirs to it. A folder with too few crops is left out.
 """
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from math import nan
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from coinsorter.recognition.bundle import Label
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.training.teach import cut_ready_crop, teach_label
 
-#: Crops that a label is taught by, and others that are asked at most.
+#: Crops that a label is taught by, and others that are classified at most.
 COUNTS = (5, 30)
-ASKED = 60
-#: Of every so many of the bundle's own coins one is asked.
+MAX_OTHERS = 60
+MIN_OTHERS = 10
+#: Of every so many of the bundle's own coins one is classified.
 EVERY = 5
 SEED = 1
 NAME = "taught by the benchmark"
@@ -37,14 +39,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("crops", type=Path, help="folders of ready crops of other coins")
     parser.add_argument("coins", type=Path, help="frames of the bundle's own coins")
     options = parser.parse_args(arguments)
-    own = [crop for crop, _ in read_genuine(load_classifier(options.bundle), options.coins)]
-    for folder in sorted(path for path in options.crops.iterdir() if path.is_dir()):
+    for line in study_teaching(options.bundle, options.crops, options.coins):
+        print(line, flush=True)
+
+
+def study_teaching(bundle: Path, crops: Path, coins: Path) -> Iterator[str]:
+    """A line for each folder of crops and number of them, see the module's description."""
+    every_own = [crop for crop, _ in read_genuine(load_classifier(bundle), coins)]
+    own = every_own[::EVERY]
+    for folder in sorted(path for path in crops.iterdir() if path.is_dir()):
+        count = len(list_images(folder))
+        if count < max(COUNTS) + MIN_OTHERS:
+            yield f"{folder.name:<12} left out: {count} crops are too few"
+            continue
         for count in COUNTS:
-            named, lost = teach_folder(options.bundle, folder, count, own[::EVERY])
-            print(
+            named, lost = teach_folder(bundle, folder, count, own)
+            yield (
                 f"{folder.name:<12} by {count:2} crops: {100 * named:5.1f} % named, "
-                f"{100 * lost:.1f} % of {len(own[::EVERY])} own coins lost to it",
-                flush=True,
+                f"{100 * lost:.1f} % of {len(own)} own coins lost to it"
             )
 
 
@@ -63,7 +75,7 @@ def teach_folder(
         out = Path(place) / "taught"
         teach_label(path, label, chosen[:count], out)
         classifier = load_classifier(out)
-    rest = chosen[max(COUNTS) : max(COUNTS) + ASKED]
+    rest = chosen[max(COUNTS) : max(COUNTS) + MAX_OTHERS]
     others = [cut_ready_crop(classifier.bundle, path) for path in rest]
     return _share_named(classifier, others), _share_named(classifier, own)
 

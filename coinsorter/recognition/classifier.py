@@ -130,7 +130,7 @@ class Classifier:
         if self._matcher:
             similarity = self._matcher.compare(crop)
         logits, distances = self._run_classifier(crop)
-        gate_logits, membership = self.ask_gate(crop)
+        gate_logits, membership = self.run_gate(crop)
         return Evidence(
             logits=add_taught_logits(logits, distances) if self._distances else logits,
             similarity=similarity,
@@ -217,7 +217,7 @@ class Classifier:
         if self._defect_detector:
             parts["inspector"] = self._measure_defects
         if self._gate:
-            parts["gate"] = self.ask_gate
+            parts["gate"] = self.run_gate
         return parts
 
     @property
@@ -279,20 +279,17 @@ class Classifier:
         mean = outputs[number].mean(axis=0, dtype=np.float32)
         return self._classifier.dequantize(number, mean)
 
-    def ask_gate(self, crop: np.ndarray) -> tuple[np.ndarray, float]:
-        """What the gate says of each label, and whether a crop is of one of them.
+    def run_gate(self, crop: np.ndarray) -> tuple[np.ndarray, float]:
+        """The gate's logits of the labels and log odds of any of them, of a crop uint8 (n, n, 3).
 
-        See `compare_labels` and `compute_membership`; zeros and inf without a gate.
+        Float32 (labels,), see `compare_labels`, and `compute_membership`; zeros and inf without a
+        gate.
         """
         if self._gate is None:
             return self._no_evidence, inf
         (outputs,) = self._gate(rotate_quarters(crop, self._turns))
         logits = self._gate.dequantize(0, outputs.mean(axis=0, dtype=np.float32))
         return compare_labels(logits, len(self._names)), compute_membership(logits)
-
-    def measure_membership(self, crop: np.ndarray) -> float:
-        """The gate's log odds that a crop is of one of the bundle's coins; inf without one."""
-        return self.ask_gate(crop)[1]
 
     def _measure_reconstruction(self, crop: np.ndarray) -> float:
         """The autoencoder's mean squared error over the coin's pixels, or over its features."""

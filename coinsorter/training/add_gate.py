@@ -128,7 +128,7 @@ def _cross_validate(
         seen = coins.select(~is_held_out)
         gate = _train_gate(bundle, recipe, seen, sources, title, open_progress)
         classifier = Classifier(replace(bundle, gate=gate, digest=""), pick_runtime("auto"))
-        answers = [classifier.ask_gate(crop) for crop in coins.select(is_held_out).crops]
+        answers = [classifier.run_gate(crop) for crop in coins.select(is_held_out).crops]
         gate_logits[is_held_out] = [logits for logits, _ in answers]
         memberships[is_held_out] = [log_odds for _, log_odds in answers]
     return gate_logits, memberships

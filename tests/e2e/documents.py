@@ -87,11 +87,11 @@ ELSEWHERE = {
         "tests/unit/commands/test_calibrate_belt_command.py",
         "fall-mm",
     ),
-    r"python -m benchmarks\.(learning|unknown_coins|memory|starts|ways|hostile)\b.*": (
+    r"python -m benchmarks\.teaching .*": ("benchmarks/test_teaching.py", "study_teaching"),
+    r"python -m benchmarks\.(learning|unknown_coins|memory|starts|ways|hostile|gate)\b.*": (
         "benchmarks/{0}.py",
         "def ",
     ),
-    r"python -m benchmarks\.(gate|teaching)\b.*": ("benchmarks/{0}.py", "def "),
     r"coinsorter ledger restore .*": (
         "tests/unit/commands/test_ledger_maintenance.py",
         '"restore"',

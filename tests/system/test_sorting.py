@@ -81,8 +81,8 @@ def sorted_coins(
 def align(rows: list[tuple], labels: list[str]) -> list[Ride]:
     """The rows with the coins that were shown then.
 
-    Coins ride by in turn, one every APART_S. Which of them was the last one is told by all: by most
-    rides that were sorted rightly. One that was not stands out.
+    Coins ride by in turn, one every APART_S. Which of them was the last one follows from all: from
+    most rides that were sorted rightly. One that was not stands out.
     """
     last_s = rows[-1][0]
     places = [round((row[0] - last_s) / APART_S) for row in rows]

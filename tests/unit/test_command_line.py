@@ -121,7 +121,7 @@ def start_program(*phases: str) -> subprocess.Popen:
 
 
 def _heed_signals() -> None:
-    """Whatever the tests themselves were told to ignore, by `nohup` or by a shell."""
+    """A shell in the background and `nohup` let the tests ignore signals: not their programs."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 

@@ -52,27 +52,24 @@ def add_parser(commands: Subparsers) -> None:
         metavar="FILE",
         help="to start from: imagenet, a file, or none (default: the recipe's, or imagenet)",
     )
-    parser.add_argument(
-        "--epochs",
-        type=read_whole_number(1, 1000),
-        metavar="N",
-        help="default: as its recipe has it, or 24",
-    )
-    parser.add_argument(
-        "--blocks",
-        type=read_whole_number(1, 13),
-        metavar="N",
-        help="of the network's 13 those that are used: fewer are faster and know less of shapes "
-        "(default: as its recipe has it, or 11)",
-    )
-    parser.add_argument(
-        "--simulated",
-        type=read_whole_number(0, 100_000),
-        metavar="N",
-        help="objects of each simulated kind that it is shown (default: as its recipe has it, or "
-        "600)",
-    )
+    _add_number(parser, "--epochs", 1, 1000, "epochs of the training", 24)
+    part = "of the network's 13 blocks those that are used; fewer are faster"
+    _add_number(parser, "--blocks", 1, 13, part, 11)
+    things = "objects of each simulated kind that it is shown"
+    _add_number(parser, "--simulated", 0, 100_000, things, 600)
     add_force_option(parser)
+
+
+def _add_number(
+    parser: argparse.ArgumentParser, option: str, low: int, high: int, what: str, usual: int
+) -> None:
+    """Adds a setting of the gate's; without it the recipe's holds, or the usual one."""
+    parser.add_argument(
+        option,
+        type=read_whole_number(low, high),
+        metavar="N",
+        help=f"{what} (default: as its recipe has it, or {usual})",
+    )
 
 
 def _run_gate(options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ LINE = re.compile(r" (\d+\.\d+): gpio_value: (\d+) (set|get) (\d)")
 SMOOTHED = 9  # pulses; single ones are far off where the guest was busy
 WIDEST_US = 2800.0  # wider than any servo's: the guest stood still meanwhile
 APART_S = 0.5  # longer without a pulse, and a new stretch begins
-LEAST = 25  # pulses in a train: a flap is held open for some 50
+MIN_PULSES = 25  # in a train: a flap is held open for some 50
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def trains(sent: list[Pulse], between_us: float) -> list[Train]:
         parts[-1].append(pulse)
     found: list[Train] = []
     for part in parts:
-        if len(part) < LEAST:
+        if len(part) < MIN_PULSES:
             continue
         own = Train(part[0].pin, part[0].at_s, part[-1].at_s, median(pulse.us for pulse in part))
         last = found[-1] if found else None

@@ -59,7 +59,7 @@ def test_the_classifiers_own_odds_are_added_to_the_gates_as_the_bundle_says(weig
     crop = gated.golden.crops[0]
     evidence = witness.gather_evidence(crop)
     own = weight * compute_membership(evidence.logits)
-    assert evidence.membership == pytest.approx(witness.measure_membership(crop) + own)
+    assert evidence.membership == pytest.approx(witness.run_gate(crop)[1] + own)
 
 
 def test_an_exposed_classifier_judges_membership_in_place_of_a_gate(crowns, coin):

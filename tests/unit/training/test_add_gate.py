@@ -7,6 +7,7 @@ import pytest
 from coinsorter.recognition import bundle, runtime
 from coinsorter.recognition.bundle_files import GATE
 from coinsorter.recognition.classifier import Classifier
+from coinsorter.training.thresholds.heldout_store import load_heldout
 from tests.conftest import needs_training, only_line
 from tests.unit.training.tiny import RECIPE, write_recipe
 
@@ -54,6 +55,9 @@ def test_a_bundle_gets_a_gate_and_keeps_its_other_networks(
     assert after.manifest.fusion.classifier_odds_weight == 0
     lowest = {own.min_membership for own in after.manifest.thresholds.values()}
     assert len(lowest) == 1 and lowest.pop() <= 0
+    _, sets = load_heldout(out)
+    assert sets.held.gate_logits.max() == 0 > sets.held.gate_logits.min()
+    assert np.isfinite(sets.held.memberships).all()
     classifier = Classifier(after, runtime.pick_runtime("auto"))
     classifier.check_golden_crops()
     verdict = classifier.make_verdict(classifier.gather_evidence(after.golden.crops[0]), 20.0)

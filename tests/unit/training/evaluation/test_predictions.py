@@ -1,5 +1,7 @@
 """predictions: what single images become, whole frames and ready crops."""
 
+import pickle
+import shutil
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -8,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from coinsorter.errors import InputError
+from coinsorter.errors import BundleError, InputError
 from coinsorter.recognition import runtime
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.records import Frame
 from coinsorter.sorting.assembly import build_search
 from coinsorter.vision.detect import find_circles
-from tests.conftest import needs_training
+from tests.conftest import CROWNS, needs_training
 
 needs_training()
 
@@ -118,3 +120,23 @@ def test_a_folder_without_a_label_of_the_bundle_names_both(predictor, tmp_path):
     assert "bit_10" in str(refusal.value)
     assert "euro_0, euro_1" in str(refusal.value)
     assert "and 2 more" in str(refusal.value)
+
+
+def test_in_another_process_a_predictor_is_opened_again_and_predicts_the_same(predictor):
+    again = pickle.loads(pickle.dumps(predictor))
+    assert again is not predictor
+    assert pickle.loads(pickle.dumps(predictor)) is again  # once in a process
+    crop = predictor.bundle.golden.crops[0]
+    first, second = (
+        one.predict_crop(Path("x.png"), None, crop, 20.0) for one in (predictor, again)
+    )
+    assert (first.probabilities == second.probabilities).all()
+    assert (first.anomaly, first.reason) == (second.anomaly, second.reason)
+
+
+def test_a_bundle_that_was_replaced_meanwhile_is_not_mixed_with_the_first(predictor, tmp_path):
+    first = shutil.copytree(CROWNS, tmp_path / "bundle")
+    own = replace(predictor.bundle, path=first, digest="0" * 64)
+    stale = pickle.dumps(Predictor(own, Classifier(predictor.bundle, runtime.pick_runtime("auto"))))
+    with pytest.raises(BundleError, match="was replaced meanwhile"):
+        pickle.loads(stale)
