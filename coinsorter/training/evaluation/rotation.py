@@ -59,7 +59,7 @@ def study_rotation(
     angles_deg = tuple(360.0 * step / steps for step in range(steps))
     jobs = [_Job(predictor, part, angles_deg) for part in split_predictions(predictions)]
     answers: list[np.ndarray] = []
-    for own in workers.run(_answer, jobs, JOBS_PER_PROCESS):
+    for own in workers.run(_answer, jobs, max(1, JOBS_PER_PROCESS // steps)):
         answers.extend(own)
         report_progress(len(answers))
     shares = (np.array(answers) == truth[:, None, None]).mean(axis=0)
