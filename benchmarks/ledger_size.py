@@ -8,6 +8,7 @@ that was resident.
 
 import argparse
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -85,6 +86,7 @@ def main() -> None:
         path = Path(folder) / "ledger.db"
         start_s = time.monotonic()
         fill_ledger(path, options.rows)
+        os.sync()  # else what follows waits for this ledger to be written
         print(f"{options.rows} rows, {path.stat().st_size / 1e6:.0f} MB, in ", end="")
         print(f"{time.monotonic() - start_s:.0f} s", flush=True)
         for command in ("totals", "totals --run 1", "totals --by-day", "export", "verify"):

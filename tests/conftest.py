@@ -18,6 +18,11 @@ CROWNS = ROOT / "models" / "crowns"
 BRL = ROOT / "models" / "brl"
 EURO = ROOT / "models" / "euro"
 
+#: Whether tests and studies that take long run in full, with COINSORTER_TESTS=all.
+IN_FULL = os.environ.get("COINSORTER_TESTS") == "all"
+#: For a test that takes long, of what another test shows in part.
+only_in_full = pytest.mark.skipif(not IN_FULL, reason="long: run it with COINSORTER_TESTS=all")
+
 # A shell ignores SIGINT in what it runs in the background, and so would every program tried here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

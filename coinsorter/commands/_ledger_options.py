@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from coinsorter.commands._options import add_config_option
-from coinsorter.config.load import load_config
 
 
 def add_ledger_options(action: argparse.ArgumentParser) -> None:
@@ -19,4 +18,6 @@ def find_ledger(options: argparse.Namespace) -> Path:
     """The ledger's path. Raises ConfigError where it is in settings that have mistakes."""
     if options.ledger:
         return Path(options.ledger)
+    from coinsorter.config.load import load_config  # a third of a second, without need above
+
     return Path(options.config.parent / load_config(options.config).ledger.path)

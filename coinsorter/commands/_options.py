@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from coinsorter.recognition.runtime import LITERT, TFLITE_RUNTIME
-
 #: What `add_subparsers` returns: where a command adds its own parser.
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 #: Carries a command out; returns its exit status, None for 0.
@@ -53,6 +51,8 @@ def add_bundle_option(parser: argparse.ArgumentParser, description: str) -> None
 
 def add_interpreter_option(parser: argparse.ArgumentParser) -> None:
     """Adds `--interpreter`, the runtime of the networks."""
+    from coinsorter.recognition.runtime import LITERT, TFLITE_RUNTIME  # imports NumPy
+
     parser.add_argument(
         "--interpreter", choices=["auto", LITERT, TFLITE_RUNTIME], help="which runtime to use"
     )

@@ -33,7 +33,7 @@ from coinsorter.tools.kernel_recorder import KernelRecorder
 from coinsorter.vision.track import BeltTracker
 
 #: How often every input of a stage is timed.
-ROUNDS = 8
+ROUNDS = 5
 #: Inputs that are run before anything is timed, to warm up.
 WARM_UP = 3
 #: Time from one crossing coin to the next, s: by then the tracker has long dropped the first.

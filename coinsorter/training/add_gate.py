@@ -1,7 +1,8 @@
 """A gate for a bundle that was trained without one; its other networks stay as they are.
 
-Each coin is held out once, in cross-validation by bursts: what the gates of the folds say of coins
-that they did not see sets the threshold. The bundle's own gate sees all coins.
+Coins are held out as they were from its other networks: what gates say of coins that they did not
+see sets the threshold. The bundle's own gate sees all coins, but for those that none of its
+networks sees.
 """
 
 from collections.abc import Sequence
@@ -27,14 +28,11 @@ from coinsorter.training.fitting import fit, networks
 from coinsorter.training.progress import OpenProgress
 from coinsorter.training.recalibrate import read_bundle_recipe, update_manifest, write_copy
 from coinsorter.training.recipe import GateSettings, Recipe
-from coinsorter.training.samples.assemble import read_exposure, read_photos
-from coinsorter.training.samples.samples import Samples, deal_folds
+from coinsorter.training.samples.assemble import deal_held_out, read_exposure, read_photos
+from coinsorter.training.samples.samples import Samples
 from coinsorter.training.thresholds.heldout_store import load_heldout
 
-#: Folds where the bundle's recipe has none.
-FOLDS = 4
-#: Streams of random numbers: of the folds, and of the crops that int8's ranges are taken from.
-FOLD_STREAM = 17
+#: Stream of random numbers by which the crops that int8's ranges are taken from are chosen.
 CHOICE_STREAM = 18
 #: Genuine crops, and as many things, that int8's ranges are taken from.
 REPRESENTATIVE_CROPS = 400
@@ -65,11 +63,15 @@ def add_gate(
     check_foreign(foreign)
     coins = read_photos(recipe, data, open_progress, bundle).samples
     held, sets = load_heldout(path)
-    _check_same_coins(path, coins, held)
+    fold_of = deal_held_out(recipe, coins)
+    _check_same_coins(path, coins.select(fold_of >= 0), held)
     sources = read_exposure(recipe, foreign, bundle.crop, open_progress)
     networks.reset_layer_names()
-    gate_logits, memberships = _cross_validate(bundle, recipe, coins, sources, open_progress)
-    gate = _train_gate(bundle, recipe, coins, sources, "gate", open_progress)
+    gate_logits, memberships = _cross_validate(
+        bundle, recipe, coins, fold_of, sources, open_progress
+    )
+    seen = coins if recipe.folds else coins.select(fold_of < 0)
+    gate = _train_gate(bundle, recipe, seen, sources, "gate", open_progress)
     gated = _replace_gate(bundle, gate)
     answers = replace(sets.held, gate_logits=gate_logits, memberships=memberships)
     answered = replace(sets, held=answers)
@@ -102,10 +104,12 @@ def _replace_gate(bundle: Bundle, gate: bytes) -> Bundle:
 
 
 def _check_same_coins(path: Path, coins: Samples, held: Samples) -> None:
-    if not np.array_equal(coins.labels, held.labels):
+    is_same = (coins.labels.tolist(), coins.groups.tolist())
+    if is_same != (held.labels.tolist(), held.groups.tolist()):
         raise InputError(
-            f"bundle {path}: its thresholds were set on {len(held)} other coins than these "
-            f"{len(coins)}; name the images that it was trained on, with all its folds"
+            f"bundle {path}: its thresholds were set on {len(held)} other coins than the "
+            f"{len(coins)} of these images that are held out; name the images that it was trained "
+            "on, in the same order"
         )
 
 
@@ -113,15 +117,14 @@ def _cross_validate(
     bundle: Bundle,
     recipe: Recipe,
     coins: Samples,
+    fold_of: np.ndarray,
     sources: Sequence[ExposureSource],
     open_progress: OpenProgress,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What gates say of coins that they did not see: logits, (n, labels), and log odds, (n,)."""
-    count = recipe.folds or FOLDS
-    rng = np.random.default_rng([recipe.seed, FOLD_STREAM])
-    fold_of = deal_folds(coins, count, rng, list(bundle.labels))
+    """What gates say of the n coins that are held out: logits, (n, labels), and log odds, (n,)."""
     gate_logits = np.empty((len(coins), len(bundle.labels)), np.float32)
     memberships = np.empty(len(coins))
+    count = int(fold_of.max()) + 1
     for fold in range(count):
         is_held_out = fold_of == fold
         title = f"gate, fold {fold + 1} of {count}"
@@ -131,7 +134,7 @@ def _cross_validate(
         answers = [classifier.run_gate(crop) for crop in coins.select(is_held_out).crops]
         gate_logits[is_held_out] = [logits for logits, _ in answers]
         memberships[is_held_out] = [log_odds for _, log_odds in answers]
-    return gate_logits, memberships
+    return gate_logits[fold_of >= 0], memberships[fold_of >= 0]
 
 
 def _train_gate(

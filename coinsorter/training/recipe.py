@@ -159,14 +159,16 @@ class DefectDetectorSettings(_Settings):
 class GateSettings(_Settings):
     """The gate, which says whether something is one of the bundle's coins at all.
 
-    network, weights, blocks: as for the classifier. It is shown as many near-coins, simulated
-    objects and foreign photographs as genuine crops. batch: genuine crops of one step. simulated:
-    objects of each simulated kind. repeat: as for the classifier.
+    network, weights, blocks: as for the classifier. size_px: edge of the crops that it looks at;
+    others are enlarged or reduced to it. It is shown as many near-coins, simulated objects and
+    foreign photographs as genuine crops. batch: genuine crops of one step. simulated: objects of
+    each simulated kind. repeat: as for the classifier.
     """
 
     network: Literal["mobilenet-v1-025"] = "mobilenet-v1-025"
     weights: str = "imagenet"
     blocks: Annotated[int, Field(ge=1, le=13)] = 11
+    size_px: Annotated[int, Field(ge=32, le=224, multiple_of=16)] = 96
     epochs: Count = 24
     batch: Count = 32
     learning_rate: Positive = 0.001

@@ -76,6 +76,8 @@ ELSEWHERE = {
         "tests/unit/training/commands/test_teach_command.py",
         '"teach"',
     ),
+    # the same on another page, where it is tried
+    r"coinsorter-train bundle coins .*": ("docs/commissioning.md", "bundle my-coins "),
     # a bundle of ready crops, on simulated ones: real ones of one sitting are too few to split
     r"coinsorter-train bundle euro-crops/train .*": ("tests/unit/training", "(crops,"),
     r"python -m tools\.reference.*": ("Makefile", "tools.reference"),
@@ -121,7 +123,7 @@ QUICK = [
     (r"^coinsorter watch$", "coinsorter watch --once"),
     (r"^coinsorter bench( --bundle models/brl)?$", r"coinsorter bench\1"),
     (r"^(coinsorter-train bundle my-coins .*)$", r"\1 {quick} {quick_inspector}"),
-    (r"^(coinsorter-train bundle coins .*)$", r"\1 {quick} --set inspector=null"),
+    (r"calibrate models/first ", "calibrate models/mine "),
     (
         r"^coinsorter-train bundle brl-frames/day1 .*",
         "coinsorter-train bundle brl-frames/day1 --recipe models/brl.yaml --out models/brl-again"

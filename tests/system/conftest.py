@@ -18,10 +18,6 @@ from tests.conftest import BRL, ROOT
 from tests.system import kernel, photographs
 
 GUEST = Path(__file__).parent / "guest"
-#: Whether the studies run in full, with COINSORTER_SYSTEM=all, or in their quick form.
-IN_FULL = os.environ.get("COINSORTER_SYSTEM") == "all"
-#: For a test that takes long, of what another test shows in part.
-only_in_full = pytest.mark.skipif(not IN_FULL, reason="long: run it with COINSORTER_SYSTEM=all")
 # What a checkout needs to hold to be installed, and to be tested.
 SOURCES = [
     "Makefile",

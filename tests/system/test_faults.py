@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from coinsorter.hardware.camera.timing import SILENCE_FRAMES
-from tests.system.conftest import IN_FULL, Rig
+from tests.conftest import IN_FULL
+from tests.system.conftest import Rig
 from tests.system.photographs import FRAMES_PER_S
 
 
@@ -14,7 +15,7 @@ class Faults(dict[str, dict]):
     """What became of each fault, by its name."""
 
     def __missing__(self, fault: str) -> dict:
-        pytest.skip(f"{fault}: takes a minute or two; run it with COINSORTER_SYSTEM=all")
+        pytest.skip(f"{fault}: takes a minute or two; run it with COINSORTER_TESTS=all")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from tests.system.conftest import INSTALL, Outcome, Rig, only_in_full
+from tests.conftest import only_in_full
+from tests.system.conftest import INSTALL, Outcome, Rig
 
 SNAPSHOT = "/usr/bin/python3 guest/snapshot.py >rig-out"
 # Changes the sources into another release.

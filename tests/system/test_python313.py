@@ -6,7 +6,8 @@ The tests of training need more than the guest holds.
 import re
 from xml.etree import ElementTree
 
-from tests.system.conftest import IN_FULL, Rig
+from tests.conftest import IN_FULL
+from tests.system.conftest import Rig
 
 MIN_PASSED = 1000
 # What the guest has not. A test that is skipped for any other reason is a mistake.

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from coinsorter.recognition import bundle
-from tests.conftest import BRL
+from tests.conftest import BRL, IN_FULL, only_in_full
 from tests.system import photographs
-from tests.system.conftest import IN_FULL, Outcome, Rig, only_in_full
+from tests.system.conftest import Outcome, Rig
 from tests.system.guest.pulses import Pulse, Train, by_pin, trains
 
 COINS, FOREIGN = (50, 6) if IN_FULL else (25, 3)

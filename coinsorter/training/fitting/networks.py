@@ -33,8 +33,6 @@ MOBILENET_V2_ALPHA = 0.35
 #: Width of MobileNetV1, the smallest that is published with weights.
 MOBILENET_V1_ALPHA = 0.25
 
-#: A gate's crops, px.
-GATE_SIZE_PX = 96
 #: The greatest activation of ReLU6.
 RELU6_MAX = 6.0
 #: Standard deviation of the noise on features that an autoencoder is trained with, of 1.
@@ -102,13 +100,13 @@ def build_autoencoder(size_px: int, settings: AutoencoderSettings) -> keras.Mode
 def build_gate(size_px: int, classes: int, settings: GateSettings) -> keras.Model:
     """A network (n, size, size, 3) 0..255 -> logits (n, classes), the last of "none of these".
 
-    It looks at crops of GATE_SIZE_PX, the scale that its published features were trained for.
-    Raises InputError where its weights are missing.
+    It looks at crops enlarged or reduced to the settings' size. Raises InputError where its weights
+    are missing.
     """
     crops = layers.Input((size_px, size_px, 3))
     x = crops
-    if size_px != GATE_SIZE_PX:
-        x = layers.Resizing(GATE_SIZE_PX, GATE_SIZE_PX)(crops)
+    if size_px != settings.size_px:
+        x = layers.Resizing(settings.size_px, settings.size_px)(crops)
     features = _build_trunk(_scale_input(x), settings)
     pooled = layers.GlobalAveragePooling2D()(features)
     logits = layers.Dense(classes, name="logits")(layers.Dropout(0.2)(pooled))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 
 from coinsorter.errors import InputError
 from coinsorter.images.image_io import list_images
@@ -279,11 +278,11 @@ def _assemble_photographs(
     genuine, spec = photographed.samples, photographed.spec
     foreign = simulate_foreign(recipe, spec, recipe.images.foreign, FOREIGN_STREAM, open_progress)
     anomalous = read_anomalies(recipe, anomalies, photographed, open_progress)
-    rng = np.random.default_rng([recipe.seed, SPLIT_STREAM])
+    fold_of = deal_held_out(recipe, genuine)
     if recipe.folds:
-        split = _split_into_folds(recipe, recipe.folds, genuine, foreign, rng)
+        split = _split_into_folds(recipe.folds, fold_of, genuine, foreign)
     else:
-        split = _split_once(recipe, genuine, rng)
+        split = _split_once(fold_of, genuine)
     _check_labels(recipe, split)
     view = photographed.plane
     has_scale = recipe.source == "frames"
@@ -303,22 +302,36 @@ def _assemble_photographs(
     )
 
 
-def _split_into_folds(
-    recipe: Recipe, count: int, genuine: Samples, foreign: Samples, rng: Generator
-) -> _Split:
-    fold_of = samples.deal_folds(genuine, count, rng, _list_names(recipe))
+def deal_held_out(recipe: Recipe, genuine: Samples) -> np.ndarray:
+    """The fold that holds each coin out: int (n,), -1 where none does.
+
+    Without folds in the recipe, 0 are the coins that no network sees. Raises InputError where there
+    are fewer bursts than folds.
+    """
+    rng = np.random.default_rng([recipe.seed, SPLIT_STREAM])
+    names = [label.name for label in recipe.labels]
+    if recipe.folds is None:
+        is_held_out = samples.hold_out(genuine, recipe.hold_out, rng, names)
+        return np.where(is_held_out, 0, -1)
+    fold_of = samples.deal_folds(genuine, recipe.folds, rng, names)
     filled = len(np.unique(fold_of))
-    if filled < count:
+    if filled < recipe.folds:
         raise InputError(
-            f"recipe {recipe.name}: folds: {count} are more than the images have bursts for; "
-            f"{filled} would do"
+            f"recipe {recipe.name}: folds: {recipe.folds} are more than the images have bursts "
+            f"for; {filled} would do"
         )
-    trained = recipe.max_folds or count
+    return np.where(fold_of < (recipe.max_folds or recipe.folds), fold_of, -1)
+
+
+def _split_into_folds(
+    count: int, fold_of: np.ndarray, genuine: Samples, foreign: Samples
+) -> _Split:
     folds = []
+    trained = int(fold_of.max()) + 1
     for fold in range(trained):
         seen = Samples.concatenate([genuine.select(fold_of != fold), foreign])
         folds.append((seen, genuine.select(fold_of == fold)))
-    is_held_out = fold_of < trained
+    is_held_out = fold_of >= 0
     return _Split(
         training=genuine,
         held_out=genuine.select(is_held_out),
@@ -328,8 +341,8 @@ def _split_into_folds(
     )
 
 
-def _split_once(recipe: Recipe, genuine: Samples, rng: Generator) -> _Split:
-    is_held_out = samples.hold_out(genuine, recipe.hold_out, rng, _list_names(recipe))
+def _split_once(fold_of: np.ndarray, genuine: Samples) -> _Split:
+    is_held_out = fold_of >= 0
     held_out = genuine.select(is_held_out)
     return _Split(
         training=genuine.select(~is_held_out),
@@ -338,10 +351,6 @@ def _split_once(recipe: Recipe, genuine: Samples, rng: Generator) -> _Split:
         held_out_order=np.arange(len(held_out)),
         note="by burst",
     )
-
-
-def _list_names(recipe: Recipe) -> list[str]:
-    return [label.name for label in recipe.labels]
 
 
 def _check_labels(recipe: Recipe, split: _Split) -> None:

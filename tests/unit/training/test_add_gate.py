@@ -1,5 +1,7 @@
 """add_gate: a bundle gets a gate, keeps its other networks, and is sound."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -9,24 +11,10 @@ from coinsorter.recognition.bundle_files import GATE
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.training.thresholds.heldout_store import load_heldout
 from tests.conftest import needs_training, only_line
-from tests.unit.training.tiny import RECIPE, write_recipe
 
 needs_training()
 
 QUICK = ("--weights", "none", "--epochs", "1", "--blocks", "2", "--simulated", "8")
-
-
-@pytest.fixture(scope="module")
-def folded(frames, tmp_path_factory):
-    """A bundle whose thresholds were set on all its coins, by cross-validation."""
-    from coinsorter.training import train_cli
-
-    folder = tmp_path_factory.mktemp("folded")
-    quick = {"classifier": RECIPE["classifier"] | {"epochs": 6}, "inspector": None}
-    recipe = write_recipe(folder, RECIPE | quick | {"name": "folded", "folds": 2})
-    words = ["bundle", str(frames), "--recipe", str(recipe), "--out", str(folder / "bundle")]
-    assert train_cli.main(words) == 0
-    return folder / "bundle"
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +29,11 @@ def things(tmp_path_factory):
     return folder
 
 
-def test_a_bundle_gets_a_gate_and_keeps_its_other_networks(
-    folded, frames, things, tmp_path, command
-):
+def test_a_bundle_gets_a_gate_and_keeps_its_other_networks(tiny, frames, things, tmp_path, command):
     out = tmp_path / "gated"
-    status, printed, _ = command("gate", folded, frames, "--foreign", things, "--out", out, *QUICK)
-    before, after = bundle.load_bundle(folded), bundle.load_bundle(out)
-    assert status == 0 and "a gate, and thresholds set on 24 coins" in printed
+    status, printed, _ = command("gate", tiny, frames, "--foreign", things, "--out", out, *QUICK)
+    before, after = bundle.load_bundle(tiny), bundle.load_bundle(out)
+    assert status == 0 and "a gate, and thresholds set on 12 coins" in printed
     assert (after.classifier, after.autoencoder) == (before.classifier, before.autoencoder)
     assert before.gate is None and after.manifest.files.keys() - before.manifest.files.keys() == {
         GATE
@@ -66,7 +52,14 @@ def test_a_bundle_gets_a_gate_and_keeps_its_other_networks(
     assert status == 0, "the evidence on held-out coins has the gate's part, too"
 
 
-def test_other_images_than_it_was_trained_on_are_refused(tiny, frames, tmp_path, command):
-    status, _, err = command("gate", tiny, frames, "--out", tmp_path / "gated", *QUICK)
+@pytest.mark.parametrize("change", ["fewer", "another burst"])
+def test_other_images_than_it_was_trained_on_are_refused(tiny, frames, tmp_path, command, change):
+    others = shutil.copytree(frames, tmp_path / "others")
+    image = sorted(others.rglob("x_15[0-5]0.png"))[0]
+    if change == "fewer":
+        image.unlink()
+    else:
+        image.rename(image.with_name("x_1600.png"))
+    status, _, err = command("gate", tiny, others, "--out", tmp_path / "gated", *QUICK)
     assert status == 66 and "name the images that it was trained on" in only_line(err)
     assert not (tmp_path / "gated").exists()

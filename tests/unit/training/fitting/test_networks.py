@@ -10,7 +10,7 @@ from coinsorter.recognition.runtime import Network
 from coinsorter.recognition.views import show_crops
 from coinsorter.training.recipe import ClassifierSettings
 from coinsorter.vision.crop import FILL
-from tests.conftest import needs_training
+from tests.conftest import needs_training, only_in_full
 from tests.unit.training.fitting.coloured import SPEC, make_coloured_samples, make_recipe
 
 needs_training()
@@ -24,6 +24,13 @@ from coinsorter.training.fitting import fit, networks
 QUICK = {"width": 8, "epochs": 6, "batch": 8, "repeat": 4, "learning_rate": 0.001, "blocks": 4}
 AUTOENCODER = {"width": 4, "code": 8, "epochs": 5, "batch": 8, "repeat": 4}
 MAX_WEIGHTS = {"three-conv": 3_000_000}
+#: Those that no recipe of ours names.
+LONG = ("mobilenet-v2", "two-conv", "three-conv", "conv-128")
+
+
+def mark_long(names):
+    """Parameters of a test that trains each of some networks."""
+    return [pytest.param(name, marks=only_in_full) if name in LONG else name for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +38,7 @@ def coloured():
     return make_coloured_samples()
 
 
-@pytest.mark.parametrize("network", networks.CLASSIFIERS)
+@pytest.mark.parametrize("network", mark_long(networks.CLASSIFIERS))
 def test_a_classifier_learns_and_answers_alike_as_floats_and_on_every_runtime(network, coloured):
     recipe = make_recipe(classifier=QUICK | {"network": network}, augment={"colour": 0.0})
     model = fit.fit_classifier(coloured, 2, SPEC, recipe, lambda *_: None).model
@@ -56,7 +63,7 @@ def test_a_mobilenet_of_fewer_blocks_is_smaller_and_answers_alike():
     assert counts == sorted(counts) and counts[1] < 0.6 * counts[2]
 
 
-@pytest.mark.parametrize("network", networks.AUTOENCODERS)
+@pytest.mark.parametrize("network", mark_long(networks.AUTOENCODERS))
 def test_an_autoencoder_copies_better_than_plain_grey_as_int8(network, coloured):
     recipe = make_recipe(autoencoder=AUTOENCODER | {"network": network})
     model = fit.fit_autoencoder(coloured, SPEC, recipe, lambda *_: None).model

@@ -6,7 +6,7 @@ import pytest
 from coinsorter.errors import InputError
 from coinsorter.training.progress import show_progress
 from coinsorter.training.recipe import Recipe
-from coinsorter.training.samples.assemble import assemble_samples, read_photos
+from coinsorter.training.samples.assemble import assemble_samples, deal_held_out, read_photos
 from tests.unit.training.tiny import CROPS_RECIPE, RECIPE
 
 #: Without simulated objects, which take seconds.
@@ -51,6 +51,20 @@ def test_only_the_first_folds_are_trained_if_so_wanted(crops):
     assert len(assembled.held_out) == 10
     assert assembled.notes["split"] == "by burst, 1 of 3 folds"
     assert not assembled.scale_drifts
+
+
+@pytest.mark.parametrize("changes", [{}, {"folds": 2}, {"folds": 2, "asked": 1}])
+def test_coins_are_held_out_again_as_they_were(frames, changes):
+    recipe = Recipe.model_validate(QUICK | changes)
+    assembled = assemble([frames], **changes)
+    coins = read_photos(recipe, [frames], show_progress).samples
+    fold_of = deal_held_out(recipe, coins)
+    held_out = coins.select(fold_of >= 0)
+    assert held_out.groups.tolist() == assembled.held_out.groups.tolist()
+    assert held_out.labels.tolist() == assembled.held_out.labels.tolist()
+    assert len(np.unique(fold_of[fold_of >= 0])) == max(len(assembled.folds), 1)
+    for fold, (_, own) in enumerate(assembled.folds):
+        assert coins.select(fold_of == fold).groups.tolist() == own.groups.tolist()
 
 
 @pytest.mark.parametrize(
