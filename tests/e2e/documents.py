@@ -57,6 +57,7 @@ NOT_OURS = re.compile(
 #: What is tried by another test or by .ci/run: where that is found, and the words that prove it.
 ELSEWHERE = {
     r"make (demo|test|lint|docs)$": (".ci/run", "make {0}"),
+    r"COINSORTER_TESTS=all make test$": ("tests/conftest.py", "COINSORTER_TESTS"),
     r"make help$": ("Makefile", "help:"),
     r"make train$": ("Makefile", "$(VENV)/.test: $(VENV)/.train"),
     r"make test-core$": (".ci/run", "make test-core"),

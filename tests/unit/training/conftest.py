@@ -1,5 +1,7 @@
 """What tests of training share."""
 
+import fcntl
+import os
 from pathlib import Path
 
 import cv2
@@ -73,12 +75,23 @@ def prepared(frames, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny(frames, tmp_path_factory):
-    """A bundle trained on next to nothing, by the command; its recipe lies beside it."""
+    """A bundle trained on next to nothing, by the command; its recipe lies beside it.
+
+    Processes that share the tests share it, too.
+    """
     needs_training()
     from coinsorter.training import train_cli
 
-    folder = tmp_path_factory.mktemp("tiny")
-    recipe = str(write_recipe(folder, RECIPE))
-    out = folder / "bundle"
-    assert train_cli.main(["bundle", str(frames), "--recipe", recipe, "--out", str(out)]) == 0
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "tiny"
+    with (shared / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        out = folder / "bundle"
+        if not out.exists():
+            folder.mkdir(exist_ok=True)
+            recipe = str(write_recipe(folder, RECIPE))
+            words = ["bundle", str(frames), "--recipe", recipe, "--out", str(out)]
+            assert train_cli.main(words) == 0
     return out

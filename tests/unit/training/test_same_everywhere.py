@@ -20,7 +20,7 @@ from coinsorter.training.features.feature_report import FeatureSettings, write_f
 from coinsorter.training.parallel import Workers, open_workers
 from coinsorter.training.progress import hide_progress, show_progress
 from coinsorter.training.recipe import Recipe
-from tests.conftest import CROWNS
+from tests.conftest import CROWNS, only_in_full
 from tests.unit.training.cluster import start_cluster
 from tests.unit.training.tiny import CROPS_RECIPE
 
@@ -96,6 +96,7 @@ def test_a_bundle_of_two_processes_is_the_same(crops, bundle, tmp_path):
     assert train(crops, tmp_path, EagerWorkers(2)) == bundle
 
 
+@only_in_full
 def test_a_bundle_of_a_cluster_has_the_same_parts_and_works(crops, bundle, cluster, tmp_path):
     """Its weights differ in their last bits: why is not known yet."""
     assert train(crops, tmp_path, cluster).keys() == bundle.keys()

@@ -13,7 +13,7 @@ import pytest
 from coinsorter.recognition.bundle import load_bundle
 from coinsorter.recognition.classifier import Classifier
 from coinsorter.recognition.runtime import pick_runtime
-from tests.conftest import needs_training
+from tests.conftest import needs_training, only_in_full
 from tests.unit.training.tiny import CROPS_RECIPE, RECIPE, write_recipe
 
 needs_training()
@@ -101,13 +101,17 @@ def test_a_training_that_is_killed_goes_on_and_ends_as_if_it_had_not_been(frames
 
 @pytest.fixture(scope="module")
 def cross_validated(prepared, tmp_path_factory):
-    """A bundle of a prepared data set without a recipe, by two folds."""
+    """A bundle of a prepared data set without a recipe, by two folds.
+
+    One by a single fold is made where the commands of docs/commissioning.md are tried.
+    """
     out = tmp_path_factory.mktemp("cross") / "My Coins"
     diameters = "bit_10=18,crown_20=27.5"
     assert train(prepared, "--out", out, "--diameters", diameters, "--set", "folds=2", *QUICK) == 0
     return out
 
 
+@only_in_full
 def test_with_folds_every_coin_is_held_out_once(cross_validated):
     manifest = load_bundle(cross_validated).manifest
     assert manifest.budget["held_out"] == 24
@@ -115,6 +119,7 @@ def test_with_folds_every_coin_is_held_out_once(cross_validated):
     assert {thresholds.n for thresholds in manifest.thresholds.values()} == {12}
 
 
+@only_in_full
 def test_a_prepared_data_set_needs_no_recipe_but_sizes(cross_validated):
     bundle = load_bundle(cross_validated)
     assert bundle.manifest.name == "my-coins"

@@ -9,7 +9,7 @@ import pytest
 from coinsorter.recognition.views import show_crops
 from coinsorter.training.exposure.mix import ExposureMix
 from coinsorter.training.samples.samples import FOREIGN_LABEL
-from tests.conftest import ROOT, needs_training
+from tests.conftest import ROOT, needs_training, only_in_full
 from tests.unit.training.fitting.coloured import SPEC, make_coloured_samples, make_recipe
 
 needs_training()
@@ -78,6 +78,7 @@ def test_what_was_trained_is_taken_from_the_disk(coloured, tmp_path):
         assert (one == other).all()
 
 
+@only_in_full
 def test_networks_are_trained_unchanged_under_a_distribution_strategy():
     program = "tests.unit.training.fitting.train_on_two_devices"
     command = [sys.executable, "-m", program]
@@ -103,7 +104,10 @@ def test_a_gate_is_shown_as_many_things_as_coins_and_learns_to_separate_them(gat
     assert logits.shape == (len(coloured), 3)
 
 
-@pytest.mark.parametrize("network", ["separable", "polar", "mobilenet-v1-025"])
+@pytest.mark.parametrize(
+    "network",
+    ["polar", "mobilenet-v1-025", pytest.param("separable", marks=only_in_full)],
+)
 def test_a_classifier_that_is_shown_things_names_coins_and_knows_them_from_things(
     network, coloured
 ):
