@@ -33,8 +33,8 @@ from coinsorter.vision.crop import FILL, cut_crop
 
 #: Folder names that a message lists before it says how many more there are.
 MAX_NAMES = 8
-#: Images that a job of a worker has, and jobs that a process is worth starting for: it takes some
-#: three seconds to load libraries and networks, in which 128 crops are classified.
+#: Images that a job of a worker has, and jobs that a process is worth starting for: first it loads
+#: libraries and networks, which takes seconds.
 IMAGES_PER_JOB = 32
 JOBS_PER_PROCESS = 4
 
