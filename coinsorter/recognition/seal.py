@@ -27,7 +27,7 @@ SHIPPED_DIGESTS = frozenset(
     {
         "c89c0b8837284bdad7cc9ab0456c5956dd0546ef46e32d840be451cebba1c516",  # crowns
         "ab039cae53b43d4f1dcf5196cc677d62ba945da11396391ba2e9864a0fb5c154",  # brl
-        "3dd43bda49a97b74ca7c80520ff5be9cad479262087184a27d2407b08f3357e2",  # euro
+        "f6ef3f03ef01b4cfd476db096338c6124fe9e53828863b22d7792104012d40c4",  # euro
     }
 )
 
