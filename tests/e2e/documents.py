@@ -72,7 +72,10 @@ ELSEWHERE = {
         "tests/unit/training/test_add_gate.py",
         "--foreign",
     ),
-    r"coinsorter-train gate models/(?:brl|euro) .*": ("tests/unit/training/test_add_gate.py", '"gate"'),
+    r"coinsorter-train gate models/(?:brl|euro) .*": (
+        "tests/unit/training/test_add_gate.py",
+        '"gate"',
+    ),
     r"coinsorter-train teach models/brl .*": (
         "tests/unit/training/commands/test_teach_command.py",
         '"teach"',

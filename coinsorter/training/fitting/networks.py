@@ -27,7 +27,7 @@ from coinsorter.training.recipe import (
 #: sets: validation stays at chance for epochs. With 0.9 it follows within a dozen steps.
 BATCH_NORM_MOMENTUM = 0.9
 
-#: Width of MobileNetV2: at 1.0 it has 2.3 million weights, more than a bundle's 1.5 MB.
+#: Width of MobileNetV2: at 1.0 it has 2.3 million weights, more than a bundle's 2 MB.
 MOBILENET_V2_ALPHA = 0.35
 
 #: Width of MobileNetV1, the smallest that is published with weights.
