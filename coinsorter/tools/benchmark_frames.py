@@ -8,7 +8,7 @@ from coinsorter.simulator.coins import make_genuine_coin
 from coinsorter.simulator.simulated_camera import Optics, SimulatedCamera
 
 #: Frames that are sorted, each with one coin.
-FRAMES = 24
+FRAMES = 16
 #: Speed of the simulated belt, mm/s, and time from frame to frame, s: those of config.yaml.
 SPEED_MM_S = 250.0
 FRAME_S = 1 / 60
