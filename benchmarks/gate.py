@@ -1,14 +1,15 @@
 """What a bundle accepts that is no coin of its own, by looks alone: `python -m benchmarks.gate`.
 
     python -m benchmarks.gate models/brl brl-frames/day2 --foreign foreign-test --foreign krw-crops
+    python -m benchmarks.gate models/euro euro-crops/test --crops --foreign foreign-test
     python -m benchmarks.gate models/brl brl-frames/day2 --split foreign OUT
 
-Genuine coins come from frames in folders named as labels, foreign things from photographs in
-folders by kind, cut out as coins would be; near-coins are made of the genuine ones, and damage is
-drawn on them. Diameters are not looked at. Printed are, for each kind, the accepted share, and the
-AUROC of the gate's log odds, of the autoencoder's error, and of the anomaly score, against the
-genuine coins. `--split` deals photographs into OUT/train and OUT/test by the column `source` of
-their manifest.csv, so that no photograph is on both sides, and ends.
+Genuine coins come from frames, or ready crops, in folders named as labels, foreign things from
+photographs in folders by kind, cut out as coins would be; near-coins are made of the genuine ones,
+and damage is drawn on them. Diameters are not looked at. Printed are, for each kind, the accepted
+share, and the AUROC of the gate's log odds, of the autoencoder's error, and of the anomaly score,
+against the genuine coins. `--split` deals photographs into OUT/train and OUT/test by the column
+`source` of their manifest.csv, so that no photograph is on both sides, and ends.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from coinsorter.sorting.acceptance import find_failed_threshold
 from coinsorter.training.evaluation.damage_drawing import KINDS as DAMAGE_KINDS
 from coinsorter.training.evaluation.damage_drawing import damage_crop
 from coinsorter.training.evaluation.metrics import compute_auroc
-from coinsorter.training.evaluation.predictions import FolderPredictions, Predictor
+from coinsorter.training.evaluation.predictions import Predictor, predict_folder
 from coinsorter.training.exposure.foreign_photos import read_foreign_photos
 from coinsorter.training.exposure.near_coins import KINDS, CoinGrid, make_near_coin
 
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
         split_photographs(*options.split)
         return
     classifier = load_classifier(options.bundle)
-    coins = list(read_genuine(classifier, options.coins))[:: options.every]
+    coins = list(read_genuine(classifier, options.coins, options.crops))[:: options.every]
     genuine = [score(classifier, crop) for crop, _ in coins]
     rows = [summarize("genuine", genuine, genuine)]
     for kind, crops in list_things(classifier, coins, options.foreign):
@@ -85,6 +86,7 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("coins", type=Path, help="frames of its coins")
+    parser.add_argument("--crops", action="store_true", help="each is filled by one coin")
     parser.add_argument("--foreign", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--every", type=int, default=3, help="only each so many coins (default: 3)")
     parser.add_argument("--split", type=Path, nargs=2, metavar=("FOREIGN", "OUT"))
@@ -92,14 +94,12 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def read_genuine(classifier: Classifier, folder: Path) -> Iterator[tuple[np.ndarray, str]]:
-    """Crop and label of each coin that is found in the frames of a folder."""
+def read_genuine(
+    classifier: Classifier, folder: Path, crops: bool = False
+) -> Iterator[tuple[np.ndarray, str]]:
+    """Crop and label of each coin in the images of a folder. crops: these are ready crops."""
     bundle = classifier.bundle
-    predictor = Predictor(bundle, classifier)
-    images = FolderPredictions(
-        folder, predictor.predict_frame, lambda path: bundle.resolve_label(path.parent.name)
-    )
-    for image in images:
+    for image in predict_folder(folder, Predictor(bundle, classifier), crops):
         if image.has_coin and image.label in bundle.labels:
             yield image.crop, image.label
 
