@@ -26,8 +26,8 @@ from tests.conftest import ROOT
 #: Parts of the bursts that are trained on.
 FRACTIONS = (1 / 3, 2 / 3, 1.0)
 SEEDS = (1,)
-#: The autoencoder has no say in what a coin is called, so that one epoch is enough.
-CHANGES = ["autoencoder.epochs=1"]
+#: Autoencoder and gate have no say in what a coin is called, so that one epoch is enough.
+CHANGES = ["autoencoder.epochs=1", "gate.epochs=1"]
 PLOT = Path("learning-curve.png")
 
 

@@ -52,32 +52,35 @@ class FoldEvaluation:
     """What networks make of coins that they did not see.
 
     is_right: which of the coins the classifier names rightly, bool (n,), as floats and as int8 in
-    each runtime.
+    each runtime. groups: those coins', int (n,), see `Samples`.
     """
 
     evidence: HeldOutSets
     is_right: dict[str, np.ndarray]
+    groups: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
     """What a fold's networks say of its held-out coins.
 
-    classifier: the int8 one. compared, labels: crops that it is compared on, and what they are.
-    float_labels: what the float one takes them for.
+    classifier: the int8 one. compared, labels, groups: crops that it is compared on, and what they
+    are. float_labels: what the float one takes them for.
     """
 
     evidence: HeldOutSets
     classifier: bytes
     compared: np.ndarray
     labels: np.ndarray
+    groups: np.ndarray
     float_labels: np.ndarray
 
-    def compare_runtimes(self, spec: CropSpec) -> dict[str, np.ndarray]:
-        """See `FoldEvaluation.is_right`."""
+    def compare_runtimes(self, spec: CropSpec) -> FoldEvaluation:
+        """The answers, beside those that the int8 classifier gives here in each runtime."""
         numbers = classify_in_runtimes(self.classifier, self.compared, spec)
         numbers[quantize.FLOAT] = self.float_labels
-        return {name: answers == self.labels for name, answers in numbers.items()}
+        is_right = {name: answers == self.labels for name, answers in numbers.items()}
+        return FoldEvaluation(self.evidence, is_right, self.groups)
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def cross_validate(
         for _ in workers.run(_call, [(function, job) for function in common], isolated=True):
             pass
         answers = list(workers.run(_answer_fold, folds, isolated=True))
-    return [FoldEvaluation(own.evidence, own.compare_runtimes(assembled.spec)) for own in answers]
+    return [own.compare_runtimes(assembled.spec) for own in answers]
 
 
 def evaluate(
@@ -122,9 +125,7 @@ def evaluate(
 ) -> FoldEvaluation:
     """What networks make of held-out coins, and of objects that must be rejected."""
     answers = _ask(trained, held_out, anomalies, open_progress)
-    return FoldEvaluation(
-        answers.evidence, answers.compare_runtimes(trained.classifier.bundle.crop)
-    )
+    return answers.compare_runtimes(trained.classifier.bundle.crop)
 
 
 def _call(call: tuple[Callable[[_Job], None], _Job]) -> None:
@@ -172,7 +173,8 @@ def _ask(
     crops = compared.crops[:]
     spec = trained.classifier.bundle.crop
     float_labels = _classify_as_floats(trained.fitted[CLASSIFIER], crops, spec)
-    return _Answers(evidence, trained.models[CLASSIFIER], crops, compared.labels, float_labels)
+    classifier = trained.models[CLASSIFIER]
+    return _Answers(evidence, classifier, crops, compared.labels, compared.groups, float_labels)
 
 
 def _classify_as_floats(network: FittedNetwork, crops: np.ndarray, spec: CropSpec) -> np.ndarray:

@@ -146,9 +146,13 @@ class ReliefSettings(_Settings):
 class DefectDetectorSettings(_Settings):
     """The network that learns defects drawn onto genuine coins; one serves all folds.
 
-    width: channels of its first layer. repeat: as for the classifier.
+    network: see `networks`. weights, for mobilenet-v1-025: as for the classifier. width: channels
+    of u-net's first layer, and half of those that the pyramid on MobileNetV1 ends with. repeat: as
+    for the classifier.
     """
 
+    network: Literal["u-net", "mobilenet-v1-025"] = "u-net"
+    weights: str = "none"
     width: Annotated[int, Field(ge=4, le=64, multiple_of=4)] = 16
     epochs: Count = 20
     batch: Count = 64

@@ -97,7 +97,7 @@ def train_bundle(
     there.
     """
     check_folder(out, claim)
-    for settings in (recipe.classifier, recipe.gate):
+    for settings in (recipe.classifier, recipe.gate, recipe.defect_detector):
         if settings:
             networks.check_weights(settings)
     check_foreign(foreign)
@@ -114,8 +114,9 @@ def train_bundle(
         folds = [evaluate(trained, assembled.held_out, assembled.anomalies, open_progress)]
     evidence = join_in_order([fold.evidence for fold in folds], assembled.held_out_order)
     is_right = _join_comparisons([fold.is_right for fold in folds])
+    groups = np.concatenate([fold.groups for fold in folds])
     quantize.check_accuracy_loss(
-        is_right, lambda: _find_worst_layer(trained, assembled.held_out, recipe)
+        is_right, groups, lambda: _find_worst_layer(trained, assembled.held_out, recipe)
     )
     content = _describe_bundle(recipe, assembled, evidence, trained.models)
     content["training"] |= assembled.notes | _describe_accuracy(is_right)

@@ -8,7 +8,7 @@ to an ellipse by weighted least squares.
 On belts where coins cast shadows, and their rims shine as the belt does, edges are found now on
 this side of the rim and now on that one. What stands out from the belt, shadow included, is then
 the steadier measure, but shadows change from day to day: halfway between the two radii is better
-than either.
+than either. Both are of the shortest diameter, which a shadow to one side does not lengthen.
 
 An outline is r(angle): float (RAYS,), the distance from the rays' centre along each ray, in units
 of the candidate's radius. Points in the image are complex numbers, x + iy.
@@ -118,7 +118,8 @@ SETTLED_RATIO = 1.2
 
 # Chosen on brl-frames/day1 by the standard deviation of diameters within bursts: 0.8 % by extent
 # (half of all coins), 1.3 % by edges. On days made of its bursts in other orders, with the camera
-# set up again, the two halfway leave fewest coins unsure at the same risk.
+# set up again, the two halfway leave fewest coins unsure at the same risk. Robust standard
+# deviation of all diameters about the view's plane: 1.95 % by areas, 1.04 % by shortest diameters.
 
 #: Share of the coin's own contrast with the belt: less is belt.
 EXTENT_SHARE = 0.18
@@ -256,8 +257,9 @@ def _measure_outline(
     surround = _measure_surround(samples)
     if by_extent:
         extent = _measure_extent(samples, fit.outline, surround)
-        _, extent_radius = _find_centroid(extent)
-        outline_radius = (outline_radius * extent_radius) ** 0.5
+        extent_harmonics = _fit_harmonics(extent, _EQUAL_WEIGHTS)
+        by_edges = _measure_short_radius(fit.outline, fit.harmonics)
+        outline_radius = (by_edges * _measure_short_radius(extent, extent_harmonics)) ** 0.5
     return Circle(
         x_px=x + centre.real * radius,
         y_px=y + centre.imag * radius,
@@ -268,6 +270,12 @@ def _measure_outline(
         surround=surround,
         alone=True,
     )
+
+
+def _measure_short_radius(outline: np.ndarray, harmonics: np.ndarray) -> float:
+    """Half an outline's shortest diameter: coins are round, and a shadow lengthens them one way."""
+    _, radius = _find_centroid(outline)
+    return radius * (1 + _compute_roundness(harmonics)) / 2
 
 
 def _compute_sharpness(strength: np.ndarray, radius: float) -> float:

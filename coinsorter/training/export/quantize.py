@@ -39,19 +39,20 @@ def quantize_int8(model: keras.Model, crops: np.ndarray) -> bytes:
 
 
 def check_accuracy_loss(
-    is_right: dict[str, np.ndarray], find_worst_layer: Callable[[], str]
+    is_right: dict[str, np.ndarray], groups: np.ndarray, find_worst_layer: Callable[[], str]
 ) -> None:
     """Check that int8 names no more than MAX_LOSS fewer crops rightly than floats do.
 
-    A loss that chance makes as easily is none: of the crops that only one of the two names rightly,
-    more than half have to be the floats' beyond doubt (sign test: McNemar, 1947).
-    is_right: bool (n,), by FLOAT and by the runtimes' names. Raises ExportError naming the runtime
-    and the layer that loses most.
+    A loss that chance makes as easily is none: crops of one group are alike, and are lost together.
+    Of the groups of which one of the two names more crops rightly, more than half have to be the
+    floats' beyond doubt (sign test: McNemar, 1947).
+    is_right: bool (n,), by FLOAT and by the runtimes' names. groups: int (n,), see `Samples`.
+    Raises ExportError naming the runtime and the layer that loses most.
     """
     right_as_float = is_right[FLOAT]
     for name, right in is_right.items():
         least = right_as_float.sum() - MAX_LOSS * len(right)
-        if not right.sum() >= least and _is_lost_beyond_doubt(right_as_float, right):
+        if not right.sum() >= least and _is_lost_beyond_doubt(right_as_float, right, groups):
             raise ExportError(
                 f"the classifier named {100 * right_as_float.mean():.2f} % of {len(right)} "
                 "held-out "
@@ -61,11 +62,13 @@ def check_accuracy_loss(
             )
 
 
-def _is_lost_beyond_doubt(before: np.ndarray, after: np.ndarray) -> bool:
+def _is_lost_beyond_doubt(before: np.ndarray, after: np.ndarray, groups: np.ndarray) -> bool:
     from scipy.stats import binomtest  # most of a second
 
-    lost = int((before & ~after).sum())
-    won = int((after & ~before).sum())
+    _, places = np.unique(groups, return_inverse=True)
+    change = np.bincount(places, after.astype(int) - before.astype(int))
+    lost = int((change < 0).sum())
+    won = int((change > 0).sum())
     test = binomtest(lost, lost + won, alternative="greater")
     return bool(test.pvalue < MAX_CHANCE)
 

@@ -30,6 +30,7 @@ from coinsorter.training.fitting.checkpoints import (
     load_weights,
     save_weights,
 )
+from coinsorter.training.fitting.memory import keep_freed_memory
 from coinsorter.training.progress import ReportEpoch
 from coinsorter.training.recipe import (
     ClassifierSettings,
@@ -285,8 +286,12 @@ def fit_defect_detector(
 def _measure_defect_loss(truth: Any, logits: Any) -> Any:
     """Cross-entropy of every place, plus that of the coin's score as the machine computes it.
 
-    Another order of operations rounds gradients differently: the same recipe gives another bundle.
+    A place of a coarser map is as defective as the worst that it covers. Another order of
+    operations rounds gradients differently: the same recipe gives another bundle.
     """
+    factor = truth.shape[1] // logits.shape[1]
+    if factor > 1:
+        truth = keras.ops.max_pool(truth, factor)
     places = truth.shape[1] * truth.shape[2]
     truth = keras.ops.reshape(truth, (-1, places))
     logits = keras.ops.reshape(logits, (-1, places))
@@ -334,6 +339,7 @@ class _Run:
             log.report_all()
             return FittedNetwork(model, log.history)
         callbacks = [log, *self._make_callbacks()]
+        keep_freed_memory()
         model.fit(
             TrainingBatches(plan, self._find_first_epoch()),
             validation_data=self.validation,

@@ -44,6 +44,9 @@ HALF_RANGE = 127.5
 #: Channels, as a multiple of the first layer's, and strides of the separable convolutions.
 SEPARABLE_LAYERS = ((2, 1), (2.5, 2), (4, 1), (5, 2), (5, 1), (6.5, 2), (6.5, 1))
 
+#: Blocks of MobileNetV1 that a pyramid is made of: the last ones a quarter and an eighth as fine.
+PYRAMID_BLOCKS = (3, 5)
+
 #: Channels, as a multiple of the width, and strides of the convolutions round the coin.
 POLAR_LAYERS = ((1, 2), (1, 1), (1.5, 2), (2, 1), (3, 2))
 
@@ -51,7 +54,7 @@ POLAR_LAYERS = ((1, 2), (1, 1), (1.5, 2), (2, 1), (3, 2))
 Tensor = Any
 
 
-def check_weights(settings: ClassifierSettings | GateSettings) -> None:
+def check_weights(settings: ClassifierSettings | GateSettings | DefectDetectorSettings) -> None:
     """Fetches the published weights that the settings name; raises InputError without them."""
     if settings.network.startswith("mobilenet"):
         _find_weights(settings)
@@ -117,13 +120,20 @@ def _build_trunk(x: Tensor, settings: ClassifierSettings | GateSettings) -> Tens
     """The first blocks of MobileNetV1 (Howard et al., 2017); further on they are of ImageNet."""
 
     def build(weights: str | None) -> keras.Model:
-        whole = keras.applications.MobileNet(
-            x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
-        )
-        last = whole.get_layer(f"conv_pw_{settings.blocks}_relu").output
-        return keras.Model(whole.input, last, name="trunk")
+        whole = _build_mobilenet(x, weights)
+        return keras.Model(whole.input, _find_block(whole, settings.blocks), name="trunk")
 
     return _build_pretrained(settings, build)(x)
+
+
+def _build_mobilenet(x: Tensor, weights: str | None) -> keras.Model:
+    return keras.applications.MobileNet(
+        x.shape[1:], alpha=MOBILENET_V1_ALPHA, include_top=False, weights=weights
+    )
+
+
+def _find_block(mobilenet: keras.Model, block: int) -> Tensor:
+    return mobilenet.get_layer(f"conv_pw_{block}_relu").output
 
 
 def build_feature_autoencoder(exposed: keras.Model, code: int) -> keras.Model:
@@ -164,14 +174,23 @@ def _find_pooling(model: keras.Model) -> layers.Layer:
 
 
 def build_defect_detector(size_px: int, settings: DefectDetectorSettings) -> keras.Model:
-    """A network (n, size, size, 3) 0..255 -> logits (n, size / 2, size / 2, 1) of a defect there.
+    """A network (n, size, size, 3) 0..255 -> logits (n, rows, columns, 1) of a defect there.
 
-    After U-Net (Ronneberger et al., 2015): fine detail comes from the first layers, what is usual
-    at a place from the last.
+    Raises InputError where its weights are missing.
+    """
+    crops = layers.Input((size_px, size_px, 3))
+    build = DEFECT_DETECTORS[settings.network]
+    logits = layers.Conv2D(1, 1)(build(_scale_input(crops), settings))
+    return keras.Model(crops, logits, name="inspector")  # the name is in the bundle's file
+
+
+def _build_u_net(x: Tensor, settings: DefectDetectorSettings) -> Tensor:
+    """After U-Net (Ronneberger et al., 2015), half as fine as the crop.
+
+    Fine detail comes from the first layers, what is usual at a place from the last.
     """
     width = settings.width
-    crops = layers.Input((size_px, size_px, 3))
-    halves = _convolve(_scale_input(crops), width, 3, 2)
+    halves = _convolve(x, width, 3, 2)
     quarters = _downsample(halves, 2 * width)
     eighths = _downsample(quarters, 3 * width)
     x = _downsample(eighths, 4 * width)
@@ -179,8 +198,22 @@ def build_defect_detector(size_px: int, settings: DefectDetectorSettings) -> ker
         x = layers.UpSampling2D(2)(x)
         x = layers.Concatenate()([x, finer])
         x = _convolve(x, channels * width, 3, 1)
-    logits = layers.Conv2D(1, 1)(x)
-    return keras.Model(crops, logits, name="inspector")  # the name is in the bundle's file
+    return x
+
+
+def _build_pyramid(x: Tensor, settings: DefectDetectorSettings) -> Tensor:
+    """After feature pyramids (Lin et al., 2017), on MobileNetV1, a quarter as fine as the crop."""
+
+    def build(weights: str | None) -> keras.Model:
+        whole = _build_mobilenet(x, weights)
+        outputs = [_find_block(whole, block) for block in PYRAMID_BLOCKS]
+        return keras.Model(whole.input, outputs, name="trunk")
+
+    channels = 2 * settings.width
+    quarters, eighths = _build_pretrained(settings, build)(x)
+    x = layers.UpSampling2D(2)(_convolve(eighths, channels, 1, 1))
+    x = layers.Concatenate()([x, quarters])
+    return _convolve(x, channels, 3, 1)
 
 
 def _scale_input(crops: Tensor) -> Tensor:
@@ -262,7 +295,8 @@ def _pool_features(x: Tensor) -> Tensor:
 
 
 def _build_pretrained(
-    settings: ClassifierSettings | GateSettings, build: Callable[[str | None], keras.Model]
+    settings: ClassifierSettings | GateSettings | DefectDetectorSettings,
+    build: Callable[[str | None], keras.Model],
 ) -> keras.Model:
     """A published network with its weights, its activations rounding to int8's levels."""
     try:
@@ -286,7 +320,9 @@ def _replace_relu(layer: layers.Layer) -> layers.Layer:
     return layer.__class__.from_config(layer.get_config())
 
 
-def _find_weights(settings: ClassifierSettings | GateSettings) -> str | None:
+def _find_weights(
+    settings: ClassifierSettings | GateSettings | DefectDetectorSettings,
+) -> str | None:
     """The file of the weights to start from; None to start from nothing."""
     if settings.weights == "none":
         return None
@@ -380,4 +416,10 @@ CLASSIFIERS: dict[str, Callable[[Tensor, ClassifierSettings], Tensor]] = {
 AUTOENCODERS: dict[str, Callable[[Tensor, int, AutoencoderSettings], Tensor]] = {
     "squeezing": _build_squeezing,
     "conv-128": _build_conv_128,
+}
+
+#: By `DefectDetectorSettings.network`: scaled crops -> what each place is judged by.
+DEFECT_DETECTORS: dict[str, Callable[[Tensor, DefectDetectorSettings], Tensor]] = {
+    "u-net": _build_u_net,
+    "mobilenet-v1-025": _build_pyramid,
 }

@@ -29,6 +29,20 @@ def test_a_whole_coin_has_all_of_its_outline_and_is_round():
     assert circle.quality > 0.95 and circle.roundness > 0.98 and circle.alone
 
 
+@pytest.mark.parametrize("angle_deg", [0, 70, 205])
+@pytest.mark.parametrize("shift_px", [4, 7])
+def test_a_shadow_to_one_side_does_not_enlarge_a_coin_by_its_extent(angle_deg, shift_px):
+    angle = np.deg2rad(angle_deg)
+    x_px, y_px = 160 + shift_px * np.cos(angle), 120 + shift_px * np.sin(angle)
+    shadow = draw_disc(x_px, y_px, 40, belt=150, coin=85)
+    coin = draw_disc(160, 120, 40, belt=150, coin=40)
+    pixels = np.minimum(shadow, coin)
+    circle = measure_one(pixels, 160, 120, 40, by_extent=True)
+    by_area_px = 40 + shift_px / np.pi  # half of the shadow's share of the outline, on average
+    assert circle.radius_px < by_area_px
+    assert circle.radius_px == pytest.approx(40, abs=1.5)
+
+
 def test_half_a_coin_has_half_of_its_outline():
     pixels = draw_disc(160, 120, 40)
     pixels[:, 160:] = pixels[0, 0]

@@ -69,14 +69,15 @@ def score_defects(network: Network, crop: np.ndarray) -> float:
     return float(np.sort(logits)[-count_worst_pixels(len(logits)) :].mean())
 
 
-def test_a_defect_detector_sees_a_hole_as_int8():
+@pytest.mark.parametrize("network", ["u-net", "mobilenet-v1-025"])
+def test_a_defect_detector_sees_a_hole_as_int8(network):
     needs_training()
     from coinsorter.training.export.quantize import quantize_int8
     from coinsorter.training.fitting.fit import fit_defect_detector
 
     crops = plain(48)
     samples = Samples(crops, np.zeros(48, int), (None,) * 48, np.full(48, 20.0), np.arange(48))
-    settings = DefectDetectorSettings(width=8, epochs=10, batch=16, repeat=6)
+    settings = DefectDetectorSettings(network=network, width=8, epochs=10, batch=16, repeat=6)
     recipe = Recipe(name="x", source="frames", defect_detector=settings)
     model = fit_defect_detector(samples, SPEC, recipe, settings, lambda *_: None).model
     drilled = crops.copy()
