@@ -153,7 +153,8 @@ QUICK = [
     (
         r"\{quick_gate\}",
         "--set gate.weights=none --set gate.epochs=1 --set gate.repeat=1 --set gate.simulated=8"
-        " --set gate.blocks=2 --set autoencoder.network=features",
+        " --set gate.blocks=2 --set autoencoder.network=features"
+        " --set classifier.network=separable --set classifier.weights=none",
     ),
 ]
 

@@ -6,6 +6,7 @@ MobileNet (64 crops of 64 px, one thread, x86-64).
 """
 
 import ctypes
+import sys
 
 # Names of glibc's <malloc.h>, and what is set.
 _TRIM_THRESHOLD = -1
@@ -18,8 +19,10 @@ _MAPPED_ARRAYS = 0
 
 def keep_freed_memory() -> None:
     """Keeps freed memory in this process from now on; does nothing where C has no mallopt."""
+    if sys.platform != "linux":
+        return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # macOS, musl
+    if mallopt is None:  # musl
         return
     mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
     mallopt(_MMAP_MAX, _MAPPED_ARRAYS)
