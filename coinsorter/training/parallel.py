@@ -36,6 +36,8 @@ BATCHES_PER_PROCESS = 4
 MAX_KILLED = 3
 #: Seconds that a scheduler may take to answer, and its workers to appear.
 MAX_WAIT_S = 10.0
+#: The tracker's warnings, as $PYTHONWARNINGS has them: what their text begins with.
+TRACKER_FILTER = "ignore:resource_tracker"
 #: Seconds between two looks whether the command still runs.
 WATCH_S = 0.5
 
@@ -195,6 +197,7 @@ def _start_processes(
 ) -> Iterator[_Result]:
     # loky replaces a process whose memory has grown, as TensorFlow's does: nothing is lost.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+    _silence_tracker()
     folder = Path.cwd()
     calls = (joblib.delayed(_run_there)(function, [job], threads, folder) for job in jobs)
     with joblib.parallel_config(
@@ -210,6 +213,16 @@ def _start_processes(
         )
         batches = parallel(calls)
     return (result for batch in batches for result in batch)
+
+
+def _silence_tracker() -> None:
+    """Loky's tracker, a process of its own, is to say nothing of what a signal left to it.
+
+    It removes that, too.
+    """
+    before = os.environ.get("PYTHONWARNINGS", "")
+    if TRACKER_FILTER not in before.split(","):
+        os.environ["PYTHONWARNINGS"] = f"{before},{TRACKER_FILTER}".lstrip(",")
 
 
 def _run_on_cluster(
