@@ -1,7 +1,7 @@
 """Memory that is freed stays with the process, for the next step of a training.
 
 Each step of a training asks for the same large arrays and frees them. glibc gives such memory back
-to the system at once and asks for it again, page by page: that took 45 % of the time of a step of
+to the system at once and asks for it again, page by page: that took 43 % of the time of a step of
 MobileNet (64 crops of 64 px, one thread, x86-64).
 """
 

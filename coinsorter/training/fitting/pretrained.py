@@ -37,7 +37,7 @@ def fetch_weights(network: str, base_url: str = BASE_URL) -> Path:
     except OSError as error:  # urllib's errors are
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise InputError(
-            f"classifier.weights: {network}'s could not be fetched ({reason}); copy them to "
+            f"the published weights of {network} could not be fetched ({reason}); copy them to "
             f"{path}, or name a file, or none"
         ) from error
     return path

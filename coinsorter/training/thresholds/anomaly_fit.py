@@ -20,8 +20,9 @@ from coinsorter.training.thresholds.heldout import HeldOut
 
 #: The weights of the parts, by their names in `Fusion`; all but the first may be missing.
 WEIGHTS = ("reconstruction_weight", "similarity_weight", "defect_weight", "distance_weight")
-#: What the defect logit's weight is multiplied by. Chosen among powers of two by defects drawn onto
-#: coins of brl-frames/day1, as for training, beside foreign things that the gate was shown.
+#: What the defect logit's weight is multiplied by. By defects drawn onto coins of brl-frames/day1,
+#: as for training, 1, 2 and 4 are alike (AUROC 0.77); 4 and more let in foreign things that the
+#: gate was shown. 2 finds more drawn holes and tarnish on brl-frames/day2, which was seen, too.
 DEFECT_FACTOR = 2
 #: Robust standard deviations: most coins of any distribution lie nearer than that.
 MIN_REACH = 1.0

@@ -68,7 +68,7 @@ def test_a_transfer_that_breaks_off_leaves_nothing(breaks_off, home):
 def test_without_internet_it_says_what_to_do(at, home):
     with pytest.raises(
         InputError,
-        match=r"mobilenet-v1-025's could not be fetched \(.+\); "
+        match=r"the published weights of mobilenet-v1-025 could not be fetched \(.+\); "
         r"copy them to .*mobilenet_2_5_224_tf_no_top.h5, or name a file",
     ):
         pretrained.fetch_weights("mobilenet-v1-025", at)
