@@ -94,7 +94,7 @@ ELSEWHERE = {
         "fall-mm",
     ),
     r"python -m benchmarks\.teaching .*": ("benchmarks/test_teaching.py", "study_teaching"),
-    r"python -m benchmarks\.(learning|unknown_coins|memory|starts|ways|hostile|gate)\b.*": (
+    r"python -m benchmarks\.(learning|unknown_coins|memory|starts|ways|hostile|gate|seeds)\b.*": (
         "benchmarks/{0}.py",
         "def ",
     ),
