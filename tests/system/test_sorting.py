@@ -135,7 +135,9 @@ def test_every_opening_of_a_flap_belongs_to_a_coin_that_the_ledger_has_for_its_b
     for (label, pin), distance_mm in zip(photographs.PINS.items(), photographs.DISTANCES_MM):
         coins = [ride for ride in rides if ride.bin == f"bin_{label}"]
         openings = opened(pin, sent)
-        assert len(openings) == len(coins), f"GPIO {pin}"  # so there is none for a reject either
+        landed = [ride for ride in coins if ride.landed]  # the others were on the belt at its stop
+        # none is missing, and there is none for a reject either
+        assert len(landed) <= len(openings) <= len(coins), f"GPIO {pin}"
         for coin, opening in zip(coins, openings):
             arrives_s = (
                 coin.seen_s + distance_mm / SPEED_MM_S
