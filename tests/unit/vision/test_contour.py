@@ -31,7 +31,7 @@ def test_a_whole_coin_has_all_of_its_outline_and_is_round():
 
 @pytest.mark.parametrize("angle_deg", [0, 70, 205])
 @pytest.mark.parametrize("shift_px", [4, 7])
-def test_a_shadow_to_one_side_does_not_enlarge_a_coin_by_its_extent(angle_deg, shift_px):
+def test_a_shadow_to_one_side_neither_enlarges_nor_moves_a_coin_by_its_extent(angle_deg, shift_px):
     angle = np.deg2rad(angle_deg)
     x_px, y_px = 160 + shift_px * np.cos(angle), 120 + shift_px * np.sin(angle)
     shadow = draw_disc(x_px, y_px, 40, belt=150, coin=85)
@@ -41,6 +41,7 @@ def test_a_shadow_to_one_side_does_not_enlarge_a_coin_by_its_extent(angle_deg, s
     by_area_px = 40 + shift_px / np.pi  # half of the shadow's share of the outline, on average
     assert circle.radius_px < by_area_px
     assert circle.radius_px == pytest.approx(40, abs=1.5)
+    assert np.hypot(circle.x_px - 160, circle.y_px - 120) < 0.2 * shift_px + 0.4
 
 
 def test_half_a_coin_has_half_of_its_outline():
