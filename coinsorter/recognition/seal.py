@@ -26,7 +26,7 @@ from coinsorter.recognition.bundle_files import MANIFEST, SEAL, read_bundle_file
 SHIPPED_DIGESTS = frozenset(
     {
         "c89c0b8837284bdad7cc9ab0456c5956dd0546ef46e32d840be451cebba1c516",  # crowns
-        "03a0d294c67cdf946ded81d16a64b8db690d9abc88447c9b17e48eee31e33fe1",  # brl
+        "efd73ab6ef1b41ee7d1b75c8c7d8d87be15f26d56601365508caaca6b4d66010",  # brl
         "f6ef3f03ef01b4cfd476db096338c6124fe9e53828863b22d7792104012d40c4",  # euro
     }
 )
