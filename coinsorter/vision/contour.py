@@ -290,7 +290,9 @@ def _measure_short_radius(outline: np.ndarray, harmonics: np.ndarray) -> float:
 def _find_shadow_shift(fit: _Fit, radius: float) -> complex:
     """From the middle of an outline to that of the coin in it, which a shadow lengthens one way.
 
-    The coin is a circle of `radius` at the end with the stronger edges: a shadow's are soft.
+    The coin is a circle of `radius` at the end with the stronger edges: a shadow's are soft. The
+    result and `radius` are in units of the candidate's radius. Where both ends are alike, as
+    between two lamps, it is 0.
     """
     amplitude = hypot(fit.harmonics[3], fit.harmonics[4])
     along = 0.5 * atan2(fit.harmonics[4], fit.harmonics[3])

@@ -44,6 +44,13 @@ def test_a_shadow_to_one_side_neither_enlarges_nor_moves_a_coin_by_its_extent(an
     assert np.hypot(circle.x_px - 160, circle.y_px - 120) < 0.2 * shift_px + 0.4
 
 
+def test_between_two_equal_shadows_a_coin_stays_in_the_middle():
+    coin = draw_disc(160, 120, 40, belt=150, coin=40)
+    shadows = [draw_disc(160 + shift_px, 120, 40, belt=150, coin=85) for shift_px in (-6, 6)]
+    circle = measure_one(np.minimum(coin, np.minimum(*shadows)), 160, 120, 40, by_extent=True)
+    assert (circle.x_px, circle.y_px) == pytest.approx((160, 120), abs=1)
+
+
 def test_half_a_coin_has_half_of_its_outline():
     pixels = draw_disc(160, 120, 40)
     pixels[:, 160:] = pixels[0, 0]
